@@ -1,0 +1,80 @@
+// swift-tools-version: 6.3
+
+import PackageDescription
+
+/// What every target of ours is compiled with.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "weighbridge",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(
+      name: "CheckpointFormats",
+      targets: ["TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures"]),
+    .library(
+      name: "CheckpointConversion",
+      targets: ["TensorEvaluation", "CheckpointConversion", "CheckpointVerification"]),
+    .executable(name: "weighbridge", targets: ["weighbridge"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .target(name: "CFileSystem"),
+    .target(name: "CTensorKernels"),
+    .target(name: "TensorModel", swiftSettings: strict),
+    .target(
+      name: "FileContainers", dependencies: ["TensorModel", "CFileSystem", "CTensorKernels", "CZlib", "CZstd"],
+      swiftSettings: strict),
+    .target(
+      name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],
+      swiftSettings: strict),
+    .target(
+      name: "CheckpointFormats",
+      dependencies: ["TensorModel", "FileContainers", "ModelArchitectures", "CTensorKernels"],
+      swiftSettings: strict),
+    .target(
+      name: "TensorEvaluation",
+      dependencies: [
+        "TensorModel", "FileContainers", "CTensorKernels",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "CheckpointConversion",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
+        "TensorEvaluation",
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "CheckpointVerification",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
+        "TensorEvaluation", "CheckpointConversion",
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "weighbridge",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
+        "TensorEvaluation", "CheckpointConversion", "CheckpointVerification",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

@@ -1,0 +1,44 @@
+#define _GNU_SOURCE
+#include "CFileSystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int outcome(int result) { return result == 0 ? 0 : errno; }
+
+#if defined(__APPLE__)
+
+int wb_reserve(int descriptor, int64_t byteCount) {
+  fstore_t store = {.fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_length = byteCount};
+  return fcntl(descriptor, F_PREALLOCATE, &store) == -1 ? errno : 0;
+}
+
+void wb_begin_writeback(int descriptor) { (void)descriptor; }
+
+int wb_rename_without_replacing(const char *source, const char *target) {
+  return outcome(renamex_np(source, target, RENAME_EXCL));
+}
+
+int wb_exchange(const char *first, const char *second) {
+  return outcome(renamex_np(first, second, RENAME_SWAP));
+}
+
+#else
+
+int wb_reserve(int descriptor, int64_t byteCount) {
+  return outcome(fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, byteCount));
+}
+
+void wb_begin_writeback(int descriptor) { (void)sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
+int wb_rename_without_replacing(const char *source, const char *target) {
+  return outcome(renameat2(AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE));
+}
+
+int wb_exchange(const char *first, const char *second) {
+  return outcome(renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE));
+}
+
+#endif

@@ -1,0 +1,16 @@
+// The few file system calls that Swift can't see (they need _GNU_SOURCE) or that each platform spells differently.
+// Each returns 0, or the errno value of the failure.
+#pragma once
+#include <stdint.h>
+
+/// Reserves a file's bytes on disk without changing its size. ENOTSUP where the file system can't.
+int wb_reserve(int descriptor, int64_t byteCount);
+
+/// Asks for dirty pages of the whole file to be written back, without waiting. A hint.
+void wb_begin_writeback(int descriptor);
+
+/// Renames, failing with EEXIST if the target exists. EINVAL or ENOTSUP where the file system can't promise that.
+int wb_rename_without_replacing(const char *source, const char *target);
+
+/// Exchanges two paths in one step. EINVAL or ENOTSUP where the file system can't.
+int wb_exchange(const char *first, const char *second);

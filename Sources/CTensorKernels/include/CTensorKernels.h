@@ -1,0 +1,139 @@
+/// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
+/// sums and statistics.
+///
+/// Swift code is compiled for baseline x86-64 and cannot ask for AVX at run time; C can, function by function. Each kernel that
+/// has a fast variant also has a portable one, which is its specification: every variant gives the same bits and the same
+/// report. Nothing here allocates, fails or keeps state, so everything may be called from any thread.
+///
+/// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
+/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`.
+#ifndef CTENSORKERNELS_H
+#define CTENSORKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// MARK: Processor levels
+
+/// The instruction sets that a kernel may have a variant for.
+typedef enum { WB_PORTABLE = 0, WB_AVX2 = 1, WB_AVX512 = 2, WB_NEON = 3 } wb_level;
+
+/// Returns the fastest level that this processor runs.
+wb_level wb_best_level(void);
+
+/// Returns whether this processor runs `level`.
+bool wb_level_available(wb_level level);
+
+// MARK: Casts
+
+/// The float types that `wb_cast` converts between: IEEE 754 binary64, binary32, binary16, and bfloat16.
+typedef enum { WB_F64 = 0, WB_F32 = 1, WB_F16 = 2, WB_BF16 = 3 } wb_float_type;
+
+/// What a cast did to the values.
+typedef struct {
+  /// Elements whose value changed, the overflowed ones included; never a NaN.
+  uint64_t rounded_count;
+  /// Largest |exact - result| over elements with a finite result, in units of the output type's spacing in the exact value's
+  /// binade (below the smallest normal number: the subnormal spacing). 0 when nothing was rounded, never above 0.5.
+  double largest_error_ulp;
+  /// Finite inputs whose result is infinite.
+  uint64_t overflow_count;
+  /// Index in this call of the first such input; `UINT64_MAX` if there is none.
+  uint64_t first_overflow;
+  /// Value of that input; 0 if there is none.
+  double first_overflow_value;
+} wb_cast_report;
+
+/// Converts `count` elements, rounding each exact value once, to nearest even.
+///
+/// Subnormal numbers are kept, overflow gives infinity, zeros keep their sign. A NaN keeps its sign and the payload bits that
+/// fit, and becomes quiet. A cast to the same type copies bytes and reports nothing.
+///
+/// `src` and `dst` are aligned to their elements and don't overlap. `report` is overwritten; it may be null. The caller's
+/// floating-point environment must be the default one (nearest even, subnormals not flushed).
+void wb_cast(wb_float_type from, wb_float_type to, const void *src, void *dst, size_t count, wb_cast_report *report);
+
+/// Does the same as `wb_cast` with the variant for `level`, which must be available.
+void wb_cast_at(wb_level level, wb_float_type from, wb_float_type to, const void *src, void *dst, size_t count,
+                wb_cast_report *report);
+
+// MARK: Layout
+
+/// Transposes a matrix of `rows` x `columns` elements of 1, 2, 4 or 8 bytes into one of `columns` x `rows`.
+///
+/// Strides are in bytes, from one row to the next. Matrices are aligned to their elements and don't overlap.
+void wb_transpose(const void *src, size_t src_row_stride, void *dst, size_t dst_row_stride, size_t rows, size_t columns,
+                  size_t element_size);
+
+/// Reverses, in place, the bytes of each element of 1, 2, 4 or 8 bytes. Needs no alignment.
+void wb_swap_bytes(void *data, size_t element_count, size_t element_size);
+
+// MARK: Arithmetic
+
+/// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap.
+void wb_add_f32(float *accumulator, const float *addend, size_t count);
+
+// MARK: Checksums
+
+/// Returns the CRC-32 of zip and gzip of the bytes seen so far: pass 0 at first, then the previous result (as zlib's `crc32`).
+uint32_t wb_crc32(uint32_t crc, const void *data, size_t count);
+
+/// Does the same as `wb_crc32` with the variant for `level`, which must be available.
+uint32_t wb_crc32_at(wb_level level, uint32_t crc, const void *data, size_t count);
+
+// MARK: Statistics
+
+/// The element types that statistics are gathered for.
+typedef enum {
+  WB_STAT_F64,
+  WB_STAT_F32,
+  WB_STAT_F16,
+  WB_STAT_BF16,
+  WB_STAT_I8,
+  WB_STAT_I16,
+  WB_STAT_I32,
+  WB_STAT_I64,
+  WB_STAT_U8,
+  WB_STAT_U16,
+  WB_STAT_U32,
+  WB_STAT_U64,
+  /// One byte; every value but 0 counts as 1.
+  WB_STAT_BOOL,
+  WB_STAT_F8_E4M3,
+  WB_STAT_F8_E5M2,
+  WB_STAT_F8_E4M3FNUZ,
+  WB_STAT_F8_E5M2FNUZ,
+  WB_STAT_F8_E8M0
+} wb_stat_type;
+
+/// Counts, range and moments of the elements seen so far. 64-bit integers take part as the nearest double.
+typedef struct {
+  uint64_t count, zero_count, nan_count, positive_infinity_count, negative_infinity_count, finite_count;
+  /// Over finite values; +infinity and -infinity if there are none.
+  double minimum, maximum;
+  /// Over finite values.
+  double sum, sum_of_squares;
+} wb_statistics;
+
+/// Makes `statistics` those of no elements.
+void wb_statistics_begin(wb_statistics *statistics);
+
+/// Adds `count` elements, aligned to their size, to `accumulator`.
+///
+/// The order of the additions is fixed, so sums are the same on every machine. A tensor that is fed in several calls gives the
+/// same sums as in one call if every call but the last has a multiple of 4096 elements.
+void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_statistics *accumulator);
+
+/// Returns the value of an 8-bit float; NaN for a type that isn't one of the `WB_STAT_F8` family.
+float wb_small_float(wb_stat_type type, uint8_t code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

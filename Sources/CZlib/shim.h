@@ -1,0 +1,8 @@
+// zlib (https://zlib.net/manual.html): inflate for compressed npz members, CRC-32 as the kernels' reference.
+#pragma once
+#include <zlib.h>
+
+// inflateInit2 is a macro; -15 selects a raw deflate stream, as zip members hold it.
+static inline int weighbridge_inflate_init_raw(z_stream *stream) {
+  return inflateInit2(stream, -15);
+}

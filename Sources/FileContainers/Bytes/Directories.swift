@@ -1,0 +1,131 @@
+// Directories: listing, creating, removing, syncing, and what a path really names.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+public import TensorModel
+
+/// What a path leads to, links followed.
+public enum FileKind: Sendable {
+  /// A regular file.
+  case file
+  /// A directory.
+  case directory
+  /// A pipe, socket or device.
+  case other
+
+  /// The kind of a path; nil if there is nothing, or a link that leads nowhere.
+  public init?(of path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: self = .file
+    case S_IFDIR: self = .directory
+    default: self = .other
+    }
+  }
+}
+
+/// Working with directories.
+public enum Directories {
+  /// The most entries that a listing takes in.
+  static let maximumEntryCount = 1_000_000
+
+  /// The names in a directory, sorted by their UTF-8 bytes; names that aren't UTF-8 are repaired and so won't open.
+  ///
+  /// - Throws: `inputOutput` or `missing`.
+  public static func names(in path: String) throws(CheckpointError) -> [String] {
+    guard let stream = opendir(path) else { throw systemError("list", path) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    errno = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+      guard names.count <= maximumEntryCount else {
+        throw CheckpointError(
+          .unsupported, "too many files in a directory", file: path,
+          expected: "at most \(maximumEntryCount)")
+      }
+      errno = 0
+    }
+    guard errno == 0 else { throw systemError("list", path) }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Creates a directory that must not exist yet.
+  ///
+  /// - Throws: `inputOutput`, `missing` or `noSpace`.
+  public static func create(_ path: String) throws(CheckpointError) {
+    guard mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }
+  }
+
+  /// Removes a file, or a directory with everything in it; links are removed, not followed.
+  ///
+  /// - Throws: `inputOutput`. A path that is not there is fine.
+  public static func removeTree(_ path: String) throws(CheckpointError) {
+    var pending = [path]
+    while let current = pending.last {
+      var status = stat()
+      guard lstat(current, &status) == 0 else {
+        if errno == ENOENT {
+          pending.removeLast()
+          continue
+        }
+        throw systemError("remove", current)
+      }
+      let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+      if isDirectory {
+        let children = try names(in: current)
+        if !children.isEmpty {
+          pending.append(contentsOf: children.map { "\(current)/\($0)" })
+          continue
+        }
+      }
+      guard isDirectory ? rmdir(current) == 0 : unlink(current) == 0 else {
+        throw systemError("remove", current)
+      }
+      pending.removeLast()
+    }
+  }
+
+  /// Makes the names in a directory durable.
+  ///
+  /// - Throws: `inputOutput`.
+  public static func synchronise(_ path: String) throws(CheckpointError) {
+    let descriptor = try openDescriptor(path, O_RDONLY | O_DIRECTORY, action: "open")
+    defer { close(descriptor) }
+    // Some file systems can't sync a directory (EINVAL) and need not.
+    guard retrying({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
+      throw systemError("sync", path)
+    }
+  }
+
+  /// The absolute path with all links resolved; for a path that doesn't exist yet, that of its parent plus the name.
+  public static func resolved(_ path: String) -> String {
+    if let real = realpath(path, nil) {
+      defer { free(real) }
+      return String(cString: real)
+    }
+    let (parent, name) = split(path)
+    guard let real = realpath(parent, nil) else { return path }
+    defer { free(real) }
+    let directory = String(cString: real)
+    return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+  }
+
+  /// Parent and last component of a path: `a/b/` gives `a` and `b`, `b` gives `.` and `b`.
+  public static func split(_ path: String) -> (parent: String, name: String) {
+    var trimmed = Substring(path)
+    while trimmed.count > 1 && trimmed.last == "/" { trimmed.removeLast() }
+    guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
+    let parent = trimmed[..<slash]
+    return (parent.isEmpty ? "/" : String(parent), String(trimmed[trimmed.index(after: slash)...]))
+  }
+}

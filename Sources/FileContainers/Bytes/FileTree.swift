@@ -1,0 +1,117 @@
+public import TensorModel
+
+/// Named files that belong together: a directory on disk, a single file, or the members of an archive.
+///
+/// Paths are relative, with `/` between components; links on disk are followed, as a Hugging Face cache snapshot needs.
+public protocol FileTree: Sendable {
+  /// What messages call it.
+  var displayName: String { get }
+
+  /// Names directly in a folder (`""` is the top), sorted by their bytes; empty if there is no such folder.
+  ///
+  /// - Throws: `inputOutput`.
+  func children(of folder: String) throws(CheckpointError) -> [String]
+
+  /// Whether there is a file of that path.
+  func containsFile(_ path: String) -> Bool
+
+  /// The contents of a file.
+  ///
+  /// - Throws: `missing` or `inputOutput`.
+  func region(_ path: String) throws(CheckpointError) -> FileRegion
+}
+
+extension FileTree {
+  /// All of a small file.
+  ///
+  /// - Parameter limit: the most bytes that it may have.
+  /// - Throws: `missing`, `inputOutput`, or `unsupported` if it is larger.
+  public func contents(of path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
+    let region = try region(path)
+    guard region.byteCount <= limit else {
+      throw CheckpointError(
+        .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
+        found: "\(region.byteCount)")
+    }
+    do { return try region.bytes(at: 0, count: region.byteCount) } catch {
+      throw error.in(file: path)
+    }
+  }
+}
+
+/// A directory on disk, read when asked.
+public struct DirectoryTree: FileTree {
+  /// The directory's path.
+  public let path: String
+
+  /// The tree of a directory.
+  public init(path: String) { self.path = path }
+
+  /// The directory's path.
+  public var displayName: String { path }
+
+  /// Names in a folder on disk.
+  public func children(of folder: String) throws(CheckpointError) -> [String] {
+    let place = folder.isEmpty ? path : "\(path)/\(folder)"
+    guard FileKind(of: place) == .directory else { return [] }
+    return try Directories.names(in: place)
+  }
+
+  /// Whether a regular file is there.
+  public func containsFile(_ path: String) -> Bool { FileKind(of: "\(self.path)/\(path)") == .file }
+
+  /// Opens a file on disk.
+  public func region(_ path: String) throws(CheckpointError) -> FileRegion {
+    do { return try InputFile(path: "\(self.path)/\(path)").region } catch {
+      var relative = error
+      relative.file = path
+      throw relative
+    }
+  }
+}
+
+/// The members of an archive, which lie within one file.
+public struct ArchiveTree: FileTree {
+  /// What messages call it.
+  public let displayName: String
+  private let members: [String: FileRegion]
+  private let folders: [String: [String]]
+
+  /// A tree of members whose paths have been checked.
+  ///
+  /// - Parameters:
+  ///   - displayName: the archive's name.
+  ///   - members: paths and contents.
+  public init(displayName: String, members: [String: FileRegion]) {
+    self.displayName = displayName
+    self.members = members
+    var folders: [String: Set<String>] = [:]
+    for path in members.keys {
+      var name = Substring(path)
+      while true {
+        let slash = name.lastIndex(of: "/")
+        let folder = slash.map { name[..<$0] } ?? ""
+        let leaf = slash.map { name[name.index(after: $0)...] } ?? name
+        // The folders above are known already when this one isn't new.
+        let isNew = folders[String(folder), default: []].insert(String(leaf)).inserted
+        if slash == nil || !isNew { break }
+        name = folder
+      }
+    }
+    self.folders = folders.mapValues { $0.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+  }
+
+  /// Names in a folder of the archive.
+  public func children(of folder: String) -> [String] { folders[folder] ?? [] }
+
+  /// Whether the archive has such a member.
+  public func containsFile(_ path: String) -> Bool { members[path] != nil }
+
+  /// A member's bytes.
+  public func region(_ path: String) throws(CheckpointError) -> FileRegion {
+    guard let region = members[path] else {
+      throw CheckpointError(.missing, "no such file in the archive", file: path)
+    }
+    return region
+  }
+}

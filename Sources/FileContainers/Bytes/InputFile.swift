@@ -1,0 +1,145 @@
+// Input files, read at positions and never mapped: a mapped file that shrinks kills the process, and its pages would count.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+public import TensorModel
+
+/// An open regular file.
+public final class InputFile: Sendable {
+  /// The path it was opened by.
+  public let path: String
+  /// Its size when it was opened.
+  public let byteCount: Int
+  /// When it was last changed, in nanoseconds since 1970.
+  public let modificationTime: Int
+  private let descriptor: Int32
+
+  /// Opens a file for reading.
+  ///
+  /// - Throws: `missing` or `inputOutput`; `unsupported` if it isn't a regular file.
+  public init(path: String) throws(CheckpointError) {
+    // O_NONBLOCK: opening a pipe must not wait for somebody to write to it.
+    let descriptor = try openDescriptor(path, O_RDONLY | O_NONBLOCK, action: "open")
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      let error = systemError("examine", path)
+      close(descriptor)
+      throw error
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw CheckpointError(.unsupported, "not a regular file", file: path)
+    }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = Int(status.st_size)
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    modificationTime = time.tv_sec * 1_000_000_000 + Int(time.tv_nsec)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Copies bytes of the file.
+  ///
+  /// - Throws: `inputOutput` if they can't be read or the file has become shorter.
+  public func read(
+    at offset: Int, into base: UnsafeMutableRawPointer, count: Int
+  ) throws(CheckpointError) {
+    try readFully(descriptor, at: offset, into: base, count: count, path: path)
+  }
+
+  /// All of the file, as a region.
+  public var region: FileRegion { FileRegion(file: self, offset: 0, byteCount: byteCount) }
+}
+
+/// A run of bytes of an open file: a whole file, or a member of an archive.
+public struct FileRegion: Sendable {
+  /// The file.
+  public let file: InputFile
+  /// Where the run begins in the file.
+  public let offset: Int
+  /// How long it is. Within the file when the region was made.
+  public let byteCount: Int
+
+  /// A run that must lie within the file.
+  public init(file: InputFile, offset: Int, byteCount: Int) {
+    precondition(offset >= 0 && byteCount >= 0 && offset <= file.byteCount - byteCount)
+    self.file = file
+    self.offset = offset
+    self.byteCount = byteCount
+  }
+
+  /// A part of this region, or nil if it isn't within.
+  public func part(at position: Int, count: Int) -> FileRegion? {
+    guard position >= 0, count >= 0, position <= byteCount, count <= byteCount - position else {
+      return nil
+    }
+    return FileRegion(file: file, offset: offset + position, byteCount: count)
+  }
+
+  /// Copies bytes of the region.
+  ///
+  /// - Throws: `malformed` if they aren't within the region, `inputOutput` if they can't be read.
+  public func read(
+    at position: Int, into base: UnsafeMutableRawPointer, count: Int
+  ) throws(CheckpointError) {
+    guard position >= 0, position <= byteCount, count <= byteCount - position else {
+      throw CheckpointError(
+        .malformed, "the file ends early", byteOffset: position,
+        expected: "\(count) bytes", found: "\(Swift.max(0, byteCount - position))")
+    }
+    try file.read(at: offset + position, into: base, count: count)
+  }
+
+  /// Bytes of the region as an array.
+  ///
+  /// - Throws: what `read(at:into:count:)` throws.
+  public func bytes(at position: Int, count: Int) throws(CheckpointError) -> [UInt8] {
+    guard position >= 0, count >= 0, position <= byteCount, count <= byteCount - position else {
+      throw CheckpointError(
+        .malformed, "the file ends early", byteOffset: position,
+        expected: "\(count) bytes", found: "\(Swift.max(0, byteCount - position))")
+    }
+    var failure: CheckpointError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      guard let base = buffer.baseAddress, count > 0 else { return }
+      do throws(CheckpointError) {
+        try file.read(at: offset + position, into: base, count: count)
+        initialized = count
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// Copies a region of the row-major matrix of cells that begins at a position.
+  ///
+  /// - Throws: what `read(at:into:count:)` throws.
+  public func read(
+    matrixAt position: Int, _ geometry: MatrixGeometry, _ region: MatrixRegion,
+    into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    let runByteCount = region.columns.count * geometry.cellByteCount
+    if region.columns.count == geometry.columns && destination.rowStride == runByteCount {
+      try read(
+        at: position + region.rows.lowerBound * runByteCount, into: destination.base,
+        count: region.rows.count * runByteCount)
+      return
+    }
+    let first = position + region.columns.lowerBound * geometry.cellByteCount
+    for (index, row) in region.rows.enumerated() {
+      try read(
+        at: first + row * geometry.rowByteCount,
+        into: destination.base + index * destination.rowStride, count: runByteCount)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// Output files: created exclusively, reserved to their full size, written at positions, synced once.
+
+import CFileSystem
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import Synchronization
+public import TensorModel
+
+/// A file being written by several threads at once, each at positions of its own.
+public final class OutputFile: Sendable {
+  /// Its path.
+  public let path: String
+  private let descriptor: Int32
+  private let pendingWriteback = Atomic<Int>(0)
+
+  /// After so many written bytes the system is asked to begin writing back, so that the final sync finds little left to do.
+  private static let writebackByteCount = 32 << 20
+
+  /// Creates a file that must not exist yet, and reserves its bytes.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public init(creating path: String, byteCount: Int) throws(CheckpointError) {
+    self.path = path
+    descriptor = try openDescriptor(path, O_RDWR | O_CREAT | O_EXCL, action: "create")
+    do throws(CheckpointError) { try reserve(descriptor, byteCount: byteCount, path: path) } catch {
+      unlink(path)
+      close(descriptor)
+      throw error
+    }
+  }
+
+  /// Opens a file that an interrupted run has left, and gives it its full size.
+  ///
+  /// - Throws: `missing`, `noSpace` or `inputOutput`.
+  public init(resuming path: String, byteCount: Int) throws(CheckpointError) {
+    self.path = path
+    descriptor = try openDescriptor(path, O_RDWR, action: "open")
+    do throws(CheckpointError) {
+      try reserve(descriptor, byteCount: byteCount, path: path)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes bytes at a position. Safe from several threads.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func write(
+    at offset: Int, from base: UnsafeRawPointer, count: Int
+  ) throws(CheckpointError) {
+    try writeFully(descriptor, at: offset, from: base, count: count, path: path)
+    let pending = pendingWriteback.add(count, ordering: .relaxed).newValue
+    if pending >= Self.writebackByteCount {
+      pendingWriteback.store(0, ordering: .relaxed)
+      wb_begin_writeback(descriptor)
+    }
+  }
+
+  /// Writes an array at a position.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func write(at offset: Int, _ bytes: [UInt8]) throws(CheckpointError) {
+    var failure: CheckpointError?
+    bytes.withUnsafeBytes { buffer in
+      guard let base = buffer.baseAddress else { return }
+      do throws(CheckpointError) { try write(at: offset, from: base, count: buffer.count) } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Reads back what was written.
+  ///
+  /// - Throws: `inputOutput`.
+  public func read(
+    at offset: Int, into base: UnsafeMutableRawPointer, count: Int
+  ) throws(CheckpointError) {
+    try readFully(descriptor, at: offset, into: base, count: count, path: path)
+  }
+
+  /// Makes the contents durable. An error is final: the file must be written anew.
+  ///
+  /// - Throws: `inputOutput` or `noSpace`.
+  public func synchronise() throws(CheckpointError) {
+    try FileContainers.synchronise(descriptor, path: path)
+  }
+
+  /// Creates a small file with the given contents and makes it durable.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public static func create(_ path: String, contents: [UInt8]) throws(CheckpointError) {
+    let file = try OutputFile(creating: path, byteCount: 0)
+    try file.write(at: 0, contents)
+    try file.synchronise()
+  }
+}

@@ -1,0 +1,145 @@
+// Every system call that can fail is made here, so that its error reads the same everywhere.
+
+import CFileSystem
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import TensorModel
+
+/// The error for a failed call, from `errno`.
+///
+/// - Parameters:
+///   - action: what was tried, such as `write`.
+///   - path: on what.
+func systemError(_ action: String, _ path: String, number: Int32 = errno) -> CheckpointError {
+  let reason = String(cString: strerror(number))
+  switch number {
+  case ENOENT:
+    return CheckpointError(.missing, "no such file or directory", file: path)
+  case ENOSPC, EDQUOT:
+    return CheckpointError(
+      .noSpace, "can't \(action): \(reason)", file: path,
+      hint: "free some space, or choose a destination or --spool directory on another disk")
+  case EFBIG:
+    return CheckpointError(
+      .noSpace, "can't \(action): \(reason)", file: path,
+      hint: "the file system or `ulimit -f` forbids files of this size; --max-shard-size makes smaller ones")
+  default:
+    return CheckpointError(.inputOutput, "can't \(action): \(reason)", file: path)
+  }
+}
+
+/// Repeats a call that a signal interrupted.
+func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
+  while true {
+    let result = call()
+    if result != -1 || errno != EINTR { return result }
+  }
+}
+
+/// Opens a file descriptor.
+func openDescriptor(
+  _ path: String, _ flags: Int32, mode: mode_t = 0o666, action: String
+) throws(CheckpointError) -> Int32 {
+  let descriptor = retrying { open(path, flags | O_CLOEXEC, mode) }
+  guard descriptor >= 0 else { throw systemError(action, path) }
+  return descriptor
+}
+
+/// Reads exactly `count` bytes at an offset.
+func readFully(
+  _ descriptor: Int32, at offset: Int, into base: UnsafeMutableRawPointer, count: Int, path: String
+) throws(CheckpointError) {
+  var done = 0
+  while done < count {
+    let got = retrying { pread(descriptor, base + done, count - done, off_t(offset + done)) }
+    guard got > 0 else {
+      if got < 0 { throw systemError("read", path) }
+      throw CheckpointError(
+        .inputOutput, "the file ends early: it changed while it was read", file: path,
+        byteOffset: offset + done, expected: "\(count - done) more bytes", found: "end of file")
+    }
+    done += got
+  }
+}
+
+/// Writes all bytes at an offset.
+func writeFully(
+  _ descriptor: Int32, at offset: Int, from base: UnsafeRawPointer, count: Int, path: String
+) throws(CheckpointError) {
+  var done = 0
+  while done < count {
+    let put = retrying { pwrite(descriptor, base + done, count - done, off_t(offset + done)) }
+    guard put > 0 else { throw systemError("write", path, number: put == 0 ? ENOSPC : errno) }
+    done += put
+  }
+}
+
+/// Makes what was written to a descriptor durable.
+///
+/// macOS: `fsync` leaves data in the drive's cache; `F_FULLFSYNC` doesn't, where the file system has it.
+func synchronise(_ descriptor: Int32, path: String) throws(CheckpointError) {
+  #if canImport(Darwin)
+    if fcntl(descriptor, F_FULLFSYNC) != -1 { return }
+  #endif
+  guard retrying({ fsync(descriptor) }) == 0 else { throw systemError("sync", path) }
+}
+
+/// Reserves a file's bytes and gives it that size, so that a full disk shows before any work is done.
+///
+/// File systems that can't reserve get a sparse file.
+func reserve(_ descriptor: Int32, byteCount: Int, path: String) throws(CheckpointError) {
+  if byteCount > 0 {
+    let failure = wb_reserve(descriptor, Int64(byteCount))
+    guard [0, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL].contains(failure) else {
+      throw systemError("reserve \(byteCount) bytes", path, number: failure)
+    }
+  }
+  guard ftruncate(descriptor, off_t(byteCount)) == 0 else {
+    throw systemError("reserve \(byteCount) bytes", path)
+  }
+}
+
+/// Renames without replacing what may be there.
+func renameWithoutReplacing(_ source: String, _ target: String) throws(CheckpointError) {
+  var failure = wb_rename_without_replacing(source, target)
+  if [EINVAL, ENOTSUP, ENOSYS].contains(failure) {
+    // The file system can't promise it: look first. The race is with somebody who creates the same name just now.
+    failure = fileExists(target) ? EEXIST : rename(source, target) == 0 ? 0 : errno
+  }
+  if failure == EEXIST {
+    throw CheckpointError(
+      .conflict, "already exists", file: target,
+      hint: "choose another destination, or --force to replace this one")
+  }
+  guard failure == 0 else { throw systemError("rename to", target, number: failure) }
+}
+
+/// Exchanges two paths in one step.
+///
+/// - Returns: false where the file system can't.
+func exchange(_ first: String, _ second: String) throws(CheckpointError) -> Bool {
+  let failure = wb_exchange(first, second)
+  if [EINVAL, ENOTSUP, ENOSYS].contains(failure) { return false }
+  guard failure == 0 else { throw systemError("replace", second, number: failure) }
+  return true
+}
+
+/// Whether anything, a broken link too, has that path.
+public func fileExists(_ path: String) -> Bool {
+  var status = stat()
+  return lstat(path, &status) == 0
+}
+
+/// Bytes that an unprivileged process can still write to the file system of a path.
+public func freeByteCount(at path: String) -> Int? {
+  var status = statvfs()
+  guard statvfs(path, &status) == 0 else { return nil }
+  let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(
+    by: Int(clamping: status.f_frsize))
+  return overflow ? Int.max : bytes
+}

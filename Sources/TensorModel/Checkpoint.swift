@@ -1,0 +1,114 @@
+/// The catalogue of a checkpoint: what is in it and where, read from headers alone.
+public struct Checkpoint: Sendable {
+  /// The format's name, as `--to` spells it.
+  public var format: String
+  /// What a person would say of its layout, such as `2 shards with an index`.
+  public var layout: String
+  /// The stored tensors in the order of the source.
+  public let tensors: [TensorInfo]
+  /// The files that hold tensors or describe where they lie, with sizes.
+  public var files: [SourceFile]
+  /// Metadata that the container carries, such as safetensors' `__metadata__`.
+  public var metadata: [String: String]
+  /// The text of the model's configuration (`config.json` or the Mesh one), if there is any.
+  public var configuration: [UInt8]?
+  /// Files that a conversion carries along.
+  public var assets: [Asset]
+  /// Files beside the weights that a conversion doesn't carry.
+  public var leftOut: [String]
+  /// What opening it brought up.
+  public var findings: [Finding]
+  private let positions: [String: Int]
+
+  /// A file of the source.
+  public struct SourceFile: Hashable, Sendable {
+    /// The name, relative to the checkpoint.
+    public let name: String
+    /// The size, nil for standard input.
+    public let byteCount: Int?
+
+    /// A file.
+    public init(name: String, byteCount: Int?) {
+      self.name = name
+      self.byteCount = byteCount
+    }
+  }
+
+  /// A sidecar file: tokenizer, licence, generation settings.
+  public struct Asset: Hashable, Sendable {
+    /// The name in the destination.
+    public let name: String
+    /// What is in it, verbatim.
+    public let contents: [UInt8]
+
+    /// A sidecar file.
+    public init(name: String, contents: [UInt8]) {
+      self.name = name
+      self.contents = contents
+    }
+  }
+
+  /// A catalogue without sidecar files; readers fill in the rest.
+  ///
+  /// - Parameters:
+  ///   - format: as `--to` spells it.
+  ///   - layout: in words.
+  ///   - tensors: in the order of the source.
+  ///   - files: all that were read.
+  ///   - metadata: the container's.
+  /// - Throws: `malformed` if two tensors have the same name.
+  public init(
+    format: String, layout: String, tensors: [TensorInfo], files: [SourceFile],
+    metadata: [String: String] = [:]
+  ) throws(CheckpointError) {
+    self.format = format
+    self.layout = layout
+    self.tensors = tensors
+    self.files = files
+    self.metadata = metadata
+    assets = []
+    leftOut = []
+    findings = []
+    var positions: [String: Int] = [:]
+    positions.reserveCapacity(tensors.count)
+    for (position, tensor) in tensors.enumerated() {
+      if let earlier = positions.updateValue(position, forKey: tensor.name) {
+        throw CheckpointError(
+          .malformed, "the same tensor name twice", file: tensor.file, tensor: tensor.name,
+          found: "another one in \(tensors[earlier].file)")
+      }
+    }
+    self.positions = positions
+  }
+
+  /// Where in `tensors` the one of that name stands.
+  public func position(of name: String) -> Int? { positions[name] }
+
+  /// The type of a stored tensor.
+  public func type(of name: String) -> TensorType? {
+    positions[name].map { TensorType(tensors[$0].dtype, tensors[$0].shape) }
+  }
+
+  /// Bytes of all stored tensors.
+  public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+}
+
+/// A tensor of the model under its canonical name, as an expression over stored ones.
+public struct CanonicalTensor: Hashable, Sendable {
+  /// Hugging Face's parameter name for families that are known, the source's own otherwise.
+  public let name: String
+  /// Its extents.
+  public let shape: Shape
+  /// The dtype that `--dtype keep` gives it: that of the stored weights.
+  public let dtype: DType
+  /// Its exact value; of dtype F32 where something is summed.
+  public let expression: TensorExpression
+
+  /// A canonical tensor.
+  public init(name: String, shape: Shape, dtype: DType, expression: TensorExpression) {
+    self.name = name
+    self.shape = shape
+    self.dtype = dtype
+    self.expression = expression
+  }
+}

@@ -1,0 +1,75 @@
+/// An open checkpoint: its catalogue, and reading regions of its tensors.
+///
+/// Conformers are shared between threads; `read` is called concurrently.
+public protocol CheckpointReader: AnyObject, Sendable {
+  /// What is in it. Complete when the reader exists; tensor data has not been read.
+  var checkpoint: Checkpoint { get }
+
+  /// Copies a region of a stored tensor, little-endian.
+  ///
+  /// Cells arrive row by row, rows of the region `rowStride` bytes apart in `destination`. Implementations use positioned reads and hold
+  /// no more than a few hundred kilobytes of their own. Whatever can be checked about the tensor's bytes (a zip member's CRC-32) is
+  /// checked before the first region of it is handed out.
+  ///
+  /// - Parameters:
+  ///   - position: the tensor's place in `checkpoint.tensors`.
+  ///   - region: rows and columns of `MatrixGeometry(dtype:shape:)`.
+  ///   - destination: room for the region.
+  /// - Throws: `inputOutput` if the file can't be read, `corrupt` if a checksum fails.
+  func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError)
+
+  /// The model's tensors under canonical names, in canonical order.
+  ///
+  /// - Throws: `usage` if the configuration that the names depend on is missing; `unsupported` for a layout that can be listed but not
+  ///   mapped.
+  func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor]
+
+  /// Checks that need tensor data and say whether the weights are as training leaves them.
+  ///
+  /// - Throws: what `read` throws.
+  func contentFindings() throws(CheckpointError) -> [Finding]
+
+  /// `config.json` in Hugging Face's form, if the model's family is known or the source has one.
+  ///
+  /// - Throws: `usage` if something in it is neither stored nor given, with a configuration to complete as hint.
+  func huggingFaceConfiguration() throws(CheckpointError) -> [UInt8]?
+}
+
+extension CheckpointReader {
+  /// The stored tensors under their own names.
+  public func canonicalTensors() -> [CanonicalTensor] {
+    checkpoint.tensors.filter { $0.role == .weight }.map {
+      CanonicalTensor(
+        name: $0.name, shape: $0.shape, dtype: $0.dtype, expression: .stored($0.name))
+    }
+  }
+
+  /// Nothing to check.
+  public func contentFindings() -> [Finding] { [] }
+
+  /// The source's own configuration.
+  public func huggingFaceConfiguration() -> [UInt8]? { checkpoint.configuration }
+}
+
+/// Rows of bytes in memory that somebody else owns and keeps alive for the duration of a call.
+///
+/// `@unchecked Sendable`: the evaluator hands each buffer to one thread at a time.
+public struct MatrixBuffer: @unchecked Sendable {
+  /// The first byte of the first row.
+  public let base: UnsafeMutableRawPointer
+  /// Bytes from the beginning of a row to that of the next.
+  public let rowStride: Int
+
+  /// A view of memory with room for every row that will be written.
+  public init(base: UnsafeMutableRawPointer, rowStride: Int) {
+    self.base = base
+    self.rowStride = rowStride
+  }
+
+  /// The view that begins so many rows and bytes further on.
+  public func advanced(rows: Int, bytes: Int = 0) -> MatrixBuffer {
+    MatrixBuffer(base: base + (rows * rowStride + bytes), rowStride: rowStride)
+  }
+}

@@ -1,0 +1,54 @@
+/// Something that a person should know about a checkpoint or a conversion.
+public struct Finding: Hashable, Sendable, Codable {
+  /// How much it matters.
+  public enum Severity: String, Sendable, Codable, Hashable, CaseIterable, Comparable {
+    /// Good to know: something was left out or assumed, results are the same.
+    case note
+    /// Can change results, or is not as it should be.
+    case warning
+    /// Wrong.
+    case error
+
+    /// Notes before warnings before errors.
+    public static func < (left: Severity, right: Severity) -> Bool {
+      (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
+    }
+  }
+
+  /// How much it matters.
+  public let severity: Severity
+  /// The stable name of the check that found it, such as `layer-norm-desync`.
+  public let check: String
+  /// The file concerned, relative to the checkpoint.
+  public let file: String?
+  /// The tensor concerned.
+  public let tensor: String?
+  /// A sentence.
+  public let message: String
+
+  /// A finding.
+  public init(
+    _ severity: Severity, _ check: String, _ message: String, file: String? = nil,
+    tensor: String? = nil
+  ) {
+    self.severity = severity
+    self.check = check
+    self.message = message
+    self.file = file
+    self.tensor = tensor
+  }
+
+  /// An error, as a finding of the check that met it.
+  public init(_ check: String, _ error: CheckpointError) {
+    var placeless = error
+    placeless.file = nil
+    placeless.tensor = nil
+    self.init(.error, check, placeless.summary, file: error.file, tensor: error.tensor)
+  }
+
+  /// One line for a terminal.
+  public var line: String {
+    let place = [file.map { printable($0) }, tensor.map { "'\(printable($0))'" }].compactMap { $0 }
+    return "\(severity.rawValue): \(place.isEmpty ? "" : place.joined(separator: ": ") + ": ")\(printable(message)) [\(check)]"
+  }
+}

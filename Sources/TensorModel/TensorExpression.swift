@@ -1,0 +1,194 @@
+/// How an output tensor is computed from stored ones: a value that can be printed, compared and encoded, and that is
+/// evaluated row slab by row slab.
+///
+/// Sums are f32 and start from their first operand; everything else moves elements unchanged but `cast`, which rounds once.
+public indirect enum TensorExpression: Hashable, Sendable {
+  /// A tensor of the source, by name.
+  case stored(String)
+  /// The operands one after the other along an axis; they agree in dtype and in the other extents.
+  case concatenate([TensorExpression], axis: Int)
+  /// A matrix with rows and columns exchanged: `[a, b]` becomes `[b, a]`.
+  case transpose(TensorExpression)
+  /// Float operands of one shape added up in f32, in order, starting from the first.
+  case sum([TensorExpression])
+  /// A matrix `[n, d]` with a row `[d]` added to each of its rows, in f32.
+  case addRow(TensorExpression, row: TensorExpression)
+  /// The part of the operand whose index along an axis is in the range.
+  case slice(TensorExpression, axis: Int, range: Range<Int>)
+  /// The elements in another float dtype, each rounded once to nearest even.
+  case cast(TensorExpression, DType)
+
+  /// The stored tensors it reads, in order, each once.
+  public var sources: [String] {
+    var names: [String] = []
+    var seen: Set<String> = []
+    var pending = [self]
+    while let expression = pending.popLast() {
+      if case .stored(let name) = expression {
+        if seen.insert(name).inserted { names.append(name) }
+      } else {
+        pending.append(contentsOf: expression.operands.reversed())
+      }
+    }
+    return names
+  }
+
+  /// The expressions it is made of.
+  public var operands: [TensorExpression] {
+    switch self {
+    case .stored: []
+    case .concatenate(let parts, _), .sum(let parts): parts
+    case .transpose(let operand), .slice(let operand, _, _), .cast(let operand, _): [operand]
+    case .addRow(let matrix, let row): [matrix, row]
+    }
+  }
+}
+
+/// What evaluating an expression gives.
+public struct TensorType: Hashable, Sendable {
+  /// The element type.
+  public let dtype: DType
+  /// The extents.
+  public let shape: Shape
+
+  /// A dtype and a shape.
+  public init(_ dtype: DType, _ shape: Shape) {
+    self.dtype = dtype
+    self.shape = shape
+  }
+
+  /// The tensor as rows of cells.
+  public var geometry: MatrixGeometry { MatrixGeometry(dtype: dtype, shape: shape) }
+}
+
+extension TensorExpression {
+  /// The dtype and shape of the result, after checking that every operation fits its operands.
+  ///
+  /// - Parameter stored: the type of a stored tensor, nil if there is none of that name.
+  /// - Throws: `missing` for an unknown tensor, `malformed` where shapes or dtypes don't fit.
+  public func type(
+    stored: (String) -> TensorType?
+  ) throws(CheckpointError) -> TensorType {
+    switch self {
+    case .stored(let name):
+      guard let type = stored(name) else {
+        throw CheckpointError(.missing, "no such tensor in the source", tensor: name)
+      }
+      return type
+    case .concatenate(let parts, let axis):
+      return try concatenated(Self.types(of: parts, stored), axis: axis)
+    case .transpose(let operand):
+      let type = try operand.type(stored: stored)
+      guard type.shape.rank == 2, type.dtype.blockElementCount == 1 else {
+        throw misfit("transpose needs a matrix of whole-byte elements", type)
+      }
+      return TensorType(type.dtype, Shape(type.shape.dimensions.reversed()))
+    case .sum(let parts):
+      let types = try Self.types(of: parts, stored)
+      guard let first = types.first else { throw CheckpointError(.malformed, "a sum of nothing") }
+      for type in types where type.shape != first.shape || !type.dtype.isCastable {
+        throw misfit("sum needs float tensors of shape \(first.shape)", type)
+      }
+      return TensorType(.f32, first.shape)
+    case .addRow(let matrix, let row):
+      let (matrixType, rowType) = (try matrix.type(stored: stored), try row.type(stored: stored))
+      guard matrixType.shape.rank == 2, rowType.shape.rank == 1,
+        matrixType.shape.dimensions[1] == rowType.shape.dimensions[0],
+        matrixType.dtype.isCastable, rowType.dtype.isCastable
+      else { throw misfit("addRow needs a row as long as the matrix \(matrixType.shape) is wide", rowType) }
+      return TensorType(.f32, matrixType.shape)
+    case .slice(let operand, let axis, let range):
+      let type = try operand.type(stored: stored)
+      guard axis < min(type.shape.rank, 2), axis == 0 || type.shape.rank == 2,
+        type.dtype.blockElementCount == 1, range.lowerBound >= 0,
+        range.upperBound <= type.shape.dimensions[axis]
+      else { throw misfit("slice \(range) of axis \(axis) doesn't exist", type) }
+      var dimensions = type.shape.dimensions
+      dimensions[axis] = range.count
+      return TensorType(type.dtype, Shape(dimensions))
+    case .cast(let operand, let dtype):
+      let type = try operand.type(stored: stored)
+      guard type.dtype.isCastable, dtype.isCastable else {
+        throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
+      }
+      return TensorType(dtype, type.shape)
+    }
+  }
+
+  private static func types(
+    of parts: [TensorExpression], _ stored: (String) -> TensorType?
+  ) throws(CheckpointError) -> [TensorType] {
+    var types: [TensorType] = []
+    for part in parts { types.append(try part.type(stored: stored)) }
+    return types
+  }
+
+  private func concatenated(
+    _ types: [TensorType], axis: Int
+  ) throws(CheckpointError) -> TensorType {
+    guard let first = types.first else {
+      throw CheckpointError(.malformed, "a concatenation of nothing")
+    }
+    guard axis < first.shape.rank, axis == 0 || first.shape.rank == 2,
+      first.dtype.blockElementCount == 1
+    else { throw misfit("can't be concatenated along axis \(axis)", first) }
+    var dimensions = first.shape.dimensions
+    dimensions[axis] = 0
+    for type in types {
+      var others = type.shape.dimensions
+      guard type.dtype == first.dtype, others.count == dimensions.count else {
+        throw misfit("concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)", type)
+      }
+      dimensions[axis] += others[axis]
+      others[axis] = dimensions[axis]
+      guard others == dimensions else {
+        throw misfit("concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)", type)
+      }
+    }
+    return TensorType(first.dtype, try Shape(checking: dimensions))
+  }
+
+  private func misfit(_ message: String, _ type: TensorType) -> CheckpointError {
+    CheckpointError(
+      .malformed, message, tensor: sources.first, found: "\(type.dtype.rawValue) \(type.shape)")
+  }
+}
+
+extension TensorExpression: CustomStringConvertible {
+  /// One line such as `cast(transpose(concatenate(axis 1, shard_{0…7}/layer_0/~/linear/w)), F16)`.
+  public var description: String {
+    switch self {
+    case .stored(let name): name
+    case .concatenate(let parts, let axis): "concatenate(axis \(axis), \(Self.list(parts)))"
+    case .transpose(let operand): "transpose(\(operand))"
+    case .sum(let parts): "sum(\(Self.list(parts)))"
+    case .addRow(let matrix, let row): "addRow(\(matrix), \(row))"
+    case .slice(let operand, let axis, let range):
+      "slice(\(operand), axis \(axis), \(range.lowerBound)..<\(range.upperBound))"
+    case .cast(let operand, let dtype): "cast(\(operand), \(dtype.rawValue))"
+    }
+  }
+
+  /// Operands that are stored tensors numbered from 0, as in `shard_{0…7}/x`, written once.
+  private static func list(_ parts: [TensorExpression]) -> String {
+    let texts = parts.map(\.description)
+    guard parts.count > 1, case .stored(let first) = parts[0] else {
+      return texts.joined(separator: ", ")
+    }
+    for position in first.indices where first[position] == "0" {
+      let (head, tail) = (first[..<position], first[first.index(after: position)...])
+      if texts.enumerated().allSatisfy({ $1 == "\(head)\($0)\(tail)" }) {
+        return "\(head){0…\(parts.count - 1)}\(tail)"
+      }
+    }
+    return texts.joined(separator: ", ")
+  }
+}
+
+extension TensorExpression: Encodable {
+  /// Writes the printed form, which says everything.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
