@@ -56,7 +56,7 @@ let package = Package(
       name: "CheckpointConversion",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation",
+        "TensorEvaluation", "CTensorKernels",
       ],
       swiftSettings: strict),
     .target(

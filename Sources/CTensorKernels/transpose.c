@@ -23,7 +23,9 @@ static void turn_1(const uint8_t *src, size_t stride, uint8_t *block) {
 
 static void turn_8(const uint8_t *src, size_t stride, uint8_t *block) {
   for (size_t row = 0; row < LINE / 8; row++) {
-    for (size_t column = 0; column < LINE / 8; column++) memcpy(block + column * LINE + row * 8, src + row * stride + column * 8, 8);
+    for (size_t column = 0; column < LINE / 8; column++) {
+      memcpy(block + column * LINE + row * 8, src + row * stride + column * 8, 8);
+    }
   }
 }
 
@@ -77,13 +79,17 @@ static void turn_4(const uint8_t *src, size_t stride, uint8_t *block) {
 
 static void turn_2(const uint8_t *src, size_t stride, uint8_t *block) {
   for (size_t row = 0; row < LINE / 2; row++) {
-    for (size_t column = 0; column < LINE / 2; column++) memcpy(block + column * LINE + row * 2, src + row * stride + column * 2, 2);
+    for (size_t column = 0; column < LINE / 2; column++) {
+      memcpy(block + column * LINE + row * 2, src + row * stride + column * 2, 2);
+    }
   }
 }
 
 static void turn_4(const uint8_t *src, size_t stride, uint8_t *block) {
   for (size_t row = 0; row < LINE / 4; row++) {
-    for (size_t column = 0; column < LINE / 4; column++) memcpy(block + column * LINE + row * 4, src + row * stride + column * 4, 4);
+    for (size_t column = 0; column < LINE / 4; column++) {
+      memcpy(block + column * LINE + row * 4, src + row * stride + column * 4, 4);
+    }
   }
 }
 

@@ -18,7 +18,7 @@ public struct Checkpoint: Sendable {
   public var leftOut: [String]
   /// What opening it brought up.
   public var findings: [Finding]
-  private let positions: [String: Int]
+  private let positions: [ExactName: Int]
 
   /// A file of the source.
   public struct SourceFile: Hashable, Sendable {
@@ -35,15 +35,21 @@ public struct Checkpoint: Sendable {
   }
 
   /// A sidecar file: tokenizer, licence, generation settings.
-  public struct Asset: Hashable, Sendable {
+  public struct Asset: Sendable {
     /// The name in the destination.
     public let name: String
-    /// What is in it, verbatim.
-    public let contents: [UInt8]
+    /// Its size.
+    public let byteCount: Int
+    /// Reads it, verbatim.
+    public let contents: @Sendable () throws(CheckpointError) -> [UInt8]
 
     /// A sidecar file.
-    public init(name: String, contents: [UInt8]) {
+    public init(
+      name: String, byteCount: Int,
+      contents: @escaping @Sendable () throws(CheckpointError) -> [UInt8]
+    ) {
       self.name = name
+      self.byteCount = byteCount
       self.contents = contents
     }
   }
@@ -69,10 +75,10 @@ public struct Checkpoint: Sendable {
     assets = []
     leftOut = []
     findings = []
-    var positions: [String: Int] = [:]
+    var positions: [ExactName: Int] = [:]
     positions.reserveCapacity(tensors.count)
     for (position, tensor) in tensors.enumerated() {
-      if let earlier = positions.updateValue(position, forKey: tensor.name) {
+      if let earlier = positions.updateValue(position, forKey: ExactName(tensor.name)) {
         throw CheckpointError(
           .malformed, "the same tensor name twice", file: tensor.file, tensor: tensor.name,
           found: "another one in \(tensors[earlier].file)")
@@ -82,11 +88,11 @@ public struct Checkpoint: Sendable {
   }
 
   /// Where in `tensors` the one of that name stands.
-  public func position(of name: String) -> Int? { positions[name] }
+  public func position(of name: String) -> Int? { positions[ExactName(name)] }
 
   /// The type of a stored tensor.
   public func type(of name: String) -> TensorType? {
-    positions[name].map { TensorType(tensors[$0].dtype, tensors[$0].shape) }
+    position(of: name).map { TensorType(tensors[$0].dtype, tensors[$0].shape) }
   }
 
   /// Bytes of all stored tensors.

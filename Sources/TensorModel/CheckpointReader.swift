@@ -31,10 +31,10 @@ public protocol CheckpointReader: AnyObject, Sendable {
   /// - Throws: what `read` throws.
   func contentFindings() throws(CheckpointError) -> [Finding]
 
-  /// `config.json` in Hugging Face's form, if the model's family is known or the source has one.
+  /// `config.json` in Hugging Face's form, where the format has to make it from something else; nil where the source's own serves.
   ///
   /// - Throws: `usage` if something in it is neither stored nor given, with a configuration to complete as hint.
-  func huggingFaceConfiguration() throws(CheckpointError) -> [UInt8]?
+  func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]?
 }
 
 extension CheckpointReader {
@@ -49,8 +49,8 @@ extension CheckpointReader {
   /// Nothing to check.
   public func contentFindings() -> [Finding] { [] }
 
-  /// The source's own configuration.
-  public func huggingFaceConfiguration() -> [UInt8]? { checkpoint.configuration }
+  /// The source's own serves.
+  public func makeHuggingFaceConfiguration() -> [UInt8]? { nil }
 }
 
 /// Rows of bytes in memory that somebody else owns and keeps alive for the duration of a call.

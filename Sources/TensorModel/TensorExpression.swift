@@ -21,11 +21,11 @@ public indirect enum TensorExpression: Hashable, Sendable {
   /// The stored tensors it reads, in order, each once.
   public var sources: [String] {
     var names: [String] = []
-    var seen: Set<String> = []
+    var seen: Set<ExactName> = []
     var pending = [self]
     while let expression = pending.popLast() {
       if case .stored(let name) = expression {
-        if seen.insert(name).inserted { names.append(name) }
+        if seen.insert(ExactName(name)).inserted { names.append(name) }
       } else {
         pending.append(contentsOf: expression.operands.reversed())
       }

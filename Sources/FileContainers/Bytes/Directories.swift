@@ -95,6 +95,13 @@ public enum Directories {
     }
   }
 
+  /// Gives a file another name in the same file system, which must be free.
+  ///
+  /// - Throws: `conflict` or `inputOutput`.
+  public static func rename(_ path: String, to target: String) throws(CheckpointError) {
+    try renameWithoutReplacing(path, target)
+  }
+
   /// Makes the names in a directory durable.
   ///
   /// - Throws: `inputOutput`.

@@ -62,7 +62,7 @@ public final class InputFile: Sendable {
 }
 
 /// A run of bytes of an open file: a whole file, or a member of an archive.
-public struct FileRegion: Sendable {
+public struct FileRegion: RandomAccessBytes {
   /// The file.
   public let file: InputFile
   /// Where the run begins in the file.
@@ -92,54 +92,7 @@ public struct FileRegion: Sendable {
   public func read(
     at position: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError) {
-    guard position >= 0, position <= byteCount, count <= byteCount - position else {
-      throw CheckpointError(
-        .malformed, "the file ends early", byteOffset: position,
-        expected: "\(count) bytes", found: "\(Swift.max(0, byteCount - position))")
-    }
+    try check(position, count: count)
     try file.read(at: offset + position, into: base, count: count)
-  }
-
-  /// Bytes of the region as an array.
-  ///
-  /// - Throws: what `read(at:into:count:)` throws.
-  public func bytes(at position: Int, count: Int) throws(CheckpointError) -> [UInt8] {
-    guard position >= 0, count >= 0, position <= byteCount, count <= byteCount - position else {
-      throw CheckpointError(
-        .malformed, "the file ends early", byteOffset: position,
-        expected: "\(count) bytes", found: "\(Swift.max(0, byteCount - position))")
-    }
-    var failure: CheckpointError?
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      guard let base = buffer.baseAddress, count > 0 else { return }
-      do throws(CheckpointError) {
-        try file.read(at: offset + position, into: base, count: count)
-        initialized = count
-      } catch { failure = error }
-    }
-    if let failure { throw failure }
-    return bytes
-  }
-
-  /// Copies a region of the row-major matrix of cells that begins at a position.
-  ///
-  /// - Throws: what `read(at:into:count:)` throws.
-  public func read(
-    matrixAt position: Int, _ geometry: MatrixGeometry, _ region: MatrixRegion,
-    into destination: MatrixBuffer
-  ) throws(CheckpointError) {
-    let runByteCount = region.columns.count * geometry.cellByteCount
-    if region.columns.count == geometry.columns && destination.rowStride == runByteCount {
-      try read(
-        at: position + region.rows.lowerBound * runByteCount, into: destination.base,
-        count: region.rows.count * runByteCount)
-      return
-    }
-    let first = position + region.columns.lowerBound * geometry.cellByteCount
-    for (index, row) in region.rows.enumerated() {
-      try read(
-        at: first + row * geometry.rowByteCount,
-        into: destination.base + index * destination.rowStride, count: runByteCount)
-    }
   }
 }

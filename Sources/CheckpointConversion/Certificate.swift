@@ -1,0 +1,123 @@
+public import TensorEvaluation
+public import TensorModel
+
+/// What a conversion did, tensor by tensor: the plan with digests filled in. Anybody can check it.
+///
+/// Equal conversions give equal certificates: no times, no absolute paths, no thread counts.
+public struct Certificate: Sendable, Codable, Hashable {
+  /// The JSON schema that it validates against.
+  public static let schemaName = "certificate/v1"
+  /// Its name in a directory.
+  public static let fileName = "weighbridge-certificate.json"
+
+  /// The schema's name.
+  public var schema = Certificate.schemaName
+  /// Who wrote it.
+  public let tool: Tool
+  /// The digest of the plan.
+  public let plan: Digest
+  /// What was converted.
+  public let source: SourceRecord
+  /// The destination's format.
+  public let format: String
+  /// The files that were read.
+  public let inputs: [InputRecord]
+  /// The tensors that were written, in canonical order.
+  public let tensors: [TensorRecord]
+  /// The files that hold them.
+  public let files: [FileRecord]
+  /// Files written beside them.
+  public let assets: [AssetRecord]
+  /// Files of the source that were not carried along.
+  public let leftOut: [String]
+  /// What a person should know.
+  public let findings: [Finding]
+  /// The root of all tensors.
+  public let root: Digest
+
+  /// A program and its version.
+  public struct Tool: Sendable, Codable, Hashable {
+    /// `weighbridge`.
+    public var name = "weighbridge"
+    /// As `--version` says it.
+    public let version: String
+
+    /// This program.
+    public static let current = Tool(version: "0.1.0")
+  }
+
+  /// What was converted.
+  public struct SourceRecord: Sendable, Codable, Hashable {
+    /// Its format.
+    public let format: String
+    /// Its layout, in words.
+    public let layout: String
+    /// The model's family, if it is known.
+    public let architecture: String?
+  }
+
+  /// A file that was read.
+  public struct InputRecord: Sendable, Codable, Hashable {
+    /// Relative to the source.
+    public let name: String
+    /// Its size; absent for standard input.
+    public let byteCount: Int?
+    /// SHA-256 of it, if that was asked for.
+    public let digest: Digest?
+  }
+
+  /// A tensor that was written.
+  public struct TensorRecord: Sendable, Codable, Hashable {
+    /// Its name in the destination.
+    public let name: String
+    /// Its dtype.
+    public let dtype: DType
+    /// Its extents.
+    public let shape: Shape
+    /// The file that holds it.
+    public let file: String
+    /// How it was computed.
+    public let expression: String
+    /// The stored tensors that it was computed from.
+    public let sources: [String]
+    /// `exact` if every element has the expression's value, else `rounded`.
+    public let exactness: Exactness
+    /// The largest rounding error in units of the output dtype's spacing; 0 if exact.
+    public let largestErrorUlp: Double
+    /// Finite values that became infinite.
+    public let overflowCount: Int
+    /// SHA-256 of its little-endian, row-major bytes.
+    public let digest: Digest
+  }
+
+  /// Whether values changed.
+  public enum Exactness: String, Sendable, Codable, Hashable {
+    /// None did.
+    case exact
+    /// Some were rounded.
+    case rounded
+  }
+
+  /// A file of the destination.
+  public struct FileRecord: Sendable, Codable, Hashable {
+    /// Its name.
+    public let name: String
+    /// Its size.
+    public let byteCount: Int
+  }
+
+  /// A file written beside the weights.
+  public struct AssetRecord: Sendable, Codable, Hashable {
+    /// Its name.
+    public let name: String
+    /// Its size.
+    public let byteCount: Int
+    /// SHA-256 of it.
+    public let digest: Digest
+  }
+
+  /// Identities of all tensors.
+  public var identities: [TensorIdentity] {
+    tensors.map { TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest) }
+  }
+}

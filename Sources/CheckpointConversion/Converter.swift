@@ -1,0 +1,236 @@
+public import CheckpointFormats
+public import FileContainers
+import Synchronization
+public import TensorEvaluation
+public import TensorModel
+
+/// Runs a plan: evaluates its tensors into the files of a destination, resumably, and certifies what it did.
+public struct Converter: Sendable {
+  private let plan: ConversionPlan
+  private let source: Source
+  private let destination: AtomicDestination
+  private let options: Options
+
+  /// How to run.
+  public struct Options: Sendable {
+    /// Memory and threads.
+    public let resources: EvaluationResources
+    /// Whether to take up the work of an interrupted run.
+    public let resume: Bool
+    /// Whether the certificate shall have digests of the inputs.
+    public let hashesInputs: Bool
+    /// Called with findings as they come up.
+    public let report: @Sendable (Finding) -> Void
+    /// Called with the number of bytes of tensors written since the last call.
+    public let progress: @Sendable (Int) -> Void
+
+    /// Options.
+    public init(
+      resources: EvaluationResources, resume: Bool = false, hashesInputs: Bool = false,
+      report: @escaping @Sendable (Finding) -> Void = { _ in },
+      progress: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+      self.resources = resources
+      self.resume = resume
+      self.hashesInputs = hashesInputs
+      self.report = report
+      self.progress = progress
+    }
+  }
+
+  /// What came of it.
+  public struct Outcome: Sendable {
+    /// The certificate, as it was written.
+    public let certificate: Certificate
+    /// Tensors that were taken over from an interrupted run.
+    public let resumedTensorCount: Int
+  }
+
+  /// A run of a plan.
+  ///
+  /// - Parameters:
+  ///   - plan: for this source.
+  ///   - source: what is read.
+  ///   - destination: whose partial directory exists and is locked.
+  ///   - options: how.
+  public init(
+    _ plan: ConversionPlan, _ source: Source, _ destination: AtomicDestination, _ options: Options
+  ) {
+    self.plan = plan
+    self.source = source
+    self.destination = destination
+    self.options = options
+  }
+
+  /// The certificate's file name: fixed in a directory, after the file's name beside a single file.
+  public static func certificateName(for destination: AtomicDestination) -> String {
+    guard destination.kind == .file else { return Certificate.fileName }
+    let name = Directories.split(destination.path).name
+    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+    return "\(stem).certificate.json"
+  }
+
+  /// Runs the plan to its end.
+  ///
+  /// - Throws: `noSpace` before anything is written if the disk hasn't room; `overflow` if a value would become infinite and that isn't allowed;
+  ///   `conflict` if there is nothing that can be resumed; whatever reading and writing throw. The destination is then absent.
+  public func run() throws(CheckpointError) -> Outcome {
+    let planDigest = try Digest(of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
+    let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
+    let (journal, claims): (Journal, [Journal.Claim])
+    if options.resume && fileExists(journalPath) {
+      (journal, claims) = try Journal.resume(at: journalPath, plan: planDigest, inputs: source.inputs)
+    } else {
+      claims = options.resume ? finishedClaims(planDigest) : []
+      journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)
+      for claim in claims { try journal.record(claim) }
+    }
+    let files = try openFiles(keeping: !claims.isEmpty)
+    let findings = plan.findings + (try contentFindings())
+    let results = TensorResults(count: plan.tensors.count)
+    let accepted = try Resumption(plan, files, options.resources).accepted(claims)
+    for claim in accepted {
+      results.set(claim)
+      options.progress(plan.tensors[claim.tensor].byteCount)
+    }
+    try evaluate(files, journal, results)
+    for file in files { try file.synchronise() }
+    let certificate = try certificate(planDigest, findings, results)
+    try publish(certificate)
+    return Outcome(certificate: certificate, resumedTensorCount: accepted.count)
+  }
+
+  private func contentFindings() throws(CheckpointError) -> [Finding] {
+    let findings = try source.reader.contentFindings()
+    for finding in findings { options.report(finding) }
+    return findings
+  }
+
+  // MARK: Files
+
+  private func openFiles(keeping: Bool) throws(CheckpointError) -> [OutputFile] {
+    let existing = plan.weightFiles.filter { fileExists("\(destination.partialPath)/\($0.name)") }
+    let needed = plan.byteCount - existing.reduce(0) { $0 + $1.byteCount }
+    if let free = freeByteCount(at: destination.partialPath), free < needed {
+      throw CheckpointError(
+        .noSpace, "not enough space on the destination's disk", file: destination.path,
+        expected: "\(needed) bytes free", found: "\(free)",
+        hint: "free some space, or choose a destination on another disk")
+    }
+    var files: [OutputFile] = []
+    for file in plan.weightFiles {
+      let path = "\(destination.partialPath)/\(file.name)"
+      let isThere = fileExists(path)
+      if isThere && !keeping { try Directories.removeTree(path) }
+      let output =
+        isThere && keeping
+        ? try OutputFile(resuming: path, byteCount: file.byteCount)
+        : try OutputFile(creating: path, byteCount: file.byteCount)
+      try output.write(at: 0, file.header)
+      files.append(output)
+    }
+    return files
+  }
+
+  /// A run that was interrupted between dropping its journal and the rename has left a certificate, whose digests are as good as claims.
+  private func finishedClaims(_ planDigest: Digest) -> [Journal.Claim] {
+    let name = Self.certificateName(for: destination)
+    guard
+      let bytes = try? InputFile(path: "\(destination.partialPath)/\(name)").region.contents(),
+      let certificate = try? JSONDocument.parse(Certificate.self, bytes, file: name),
+      certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count
+    else { return [] }
+    return certificate.tensors.enumerated().map { place, tensor in
+      // Only whether and how far values were rounded is in the certificate, not how many.
+      Journal.Claim(
+        tensor: place, digest: tensor.digest, rounded: tensor.exactness == .exact ? 0 : 1,
+        ulp: tensor.largestErrorUlp, overflows: tensor.overflowCount)
+    }
+  }
+
+  // MARK: Tensors
+
+  private func evaluate(
+    _ files: [OutputFile], _ journal: Journal, _ results: TensorResults
+  ) throws(CheckpointError) {
+    let places = plan.tensors.indices.filter { results[$0] == nil }
+    var tasks: [EvaluationTask] = []
+    for place in places {
+      let tensor = plan.tensors[place]
+      tasks.append(
+        EvaluationTask(
+          name: tensor.name,
+          expression: try CompiledExpression(tensor.expression, in: source.reader.checkpoint)))
+    }
+    let writer = TensorWriter(
+      plan: plan, places: places, files: files, journal: journal, results: results,
+      reader: source.reader, progress: options.progress)
+    try EvaluationPipeline(source.reader, options.resources).run(tasks, writer)
+  }
+
+  // MARK: Certificate
+
+  private func inputRecords(_ digests: [String: Digest]) -> [Certificate.InputRecord] {
+    source.inputs.map {
+      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: digests[$0.name])
+    }
+  }
+
+  private func certificate(
+    _ planDigest: Digest, _ findings: [Finding], _ results: TensorResults
+  ) throws(CheckpointError) -> Certificate {
+    var digests: [String: Digest] = [:]
+    if options.hashesInputs {
+      for input in source.inputs {
+        guard let path = input.path else { continue }
+        digests[input.name] = try Digest(ofFile: InputFile(path: path))
+        try options.resources.checkCancellation()
+      }
+    }
+    var records: [Certificate.TensorRecord] = []
+    for (place, tensor) in plan.tensors.enumerated() {
+      guard let result = results[place] else {
+        throw CheckpointError(.inputOutput, "was not written", tensor: tensor.name)
+      }
+      records.append(
+        Certificate.TensorRecord(
+          name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
+          file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
+          sources: tensor.expression.sources,
+          exactness: result.rounded == 0 ? .exact : .rounded, largestErrorUlp: result.ulp,
+          overflowCount: result.overflows, digest: result.digest))
+    }
+    let identities = records.map {
+      TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
+    }
+    return Certificate(
+      tool: .current, plan: planDigest,
+      source: Certificate.SourceRecord(
+        format: plan.source.format, layout: plan.source.layout,
+        architecture: plan.source.architecture),
+      format: plan.format, inputs: inputRecords(digests), tensors: records, files: plan.fileRecords,
+      assets: plan.assetRecords, leftOut: plan.leftOut, findings: findings,
+      root: rootDigest(of: identities))
+  }
+
+  private func publish(_ certificate: Certificate) throws(CheckpointError) {
+    let certificateName = Self.certificateName(for: destination)
+    for sidecar in plan.sidecars {
+      try replace(sidecar.name, with: try sidecar.contents())
+    }
+    try replace(certificateName, with: try JSONDocument.bytes(certificate))
+    let weights = plan.weightFiles.map(\.name)
+    let sidecars = plan.sidecars.map(\.name)
+    // A directory is complete when its certificate is there; a single file is complete by itself, so it comes last.
+    try destination.publish(
+      destination.kind == .file
+        ? [certificateName] + weights : weights + sidecars + [certificateName],
+      removing: [Journal.fileName])
+  }
+
+  private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {
+    let path = "\(destination.partialPath)/\(name)"
+    try Directories.removeTree(path)
+    try OutputFile.create(path, contents: contents)
+  }
+}

@@ -1,0 +1,137 @@
+// The journal of a conversion, in the partial directory: what --resume may believe, after checking.
+//
+// 1. lines of the form `<CRC-32 of the rest, 8 hexadecimal digits> <JSON>\n`; what follows a broken line doesn't count
+// 2. the first line: { "journal": 1, "plan": digest, "inputs": [{ "name", "byte_count", "modification_time" }] }
+// 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }
+//
+// Lines aren't synced: after a power loss a claim can be there and the data not, which re-hashing finds.
+
+import CTensorKernels
+import CheckpointFormats
+import FileContainers
+import Foundation
+import Synchronization
+import TensorEvaluation
+import TensorModel
+
+/// The record of what a conversion has finished.
+final class Journal: Sendable {
+  static let fileName = "journal"
+
+  /// What a finished tensor's line says.
+  struct Claim: Codable, Hashable {
+    let tensor: Int
+    let digest: Digest
+    let rounded: Int
+    let ulp: Double
+    let overflows: Int
+  }
+
+  private struct Header: Codable, Hashable {
+    struct Input: Codable, Hashable {
+      let name: String
+      let byteCount: Int?
+      let modificationTime: Int?
+    }
+    let journal: Int
+    let plan: Digest
+    let inputs: [Input]
+
+    init(_ plan: Digest, _ inputs: [Source.Input]) {
+      journal = 1
+      self.plan = plan
+      self.inputs = inputs.map {
+        Input(name: $0.name, byteCount: $0.byteCount, modificationTime: $0.modificationTime)
+      }
+    }
+  }
+
+  private let file: OutputFile
+  private let end: Mutex<Int>
+
+  private init(_ file: OutputFile, end: Int) {
+    self.file = file
+    self.end = Mutex(end)
+  }
+
+  /// Begins a journal.
+  static func create(
+    at path: String, plan: Digest, inputs: [Source.Input]
+  ) throws(CheckpointError) -> Journal {
+    let journal = Journal(try OutputFile(creating: path, byteCount: 0), end: 0)
+    try journal.append(Header(plan, inputs))
+    return journal
+  }
+
+  /// Takes up a journal.
+  ///
+  /// - Returns: the journal, cut after its last sound line, and its claims.
+  /// - Throws: `conflict` if it belongs to another plan or other inputs.
+  static func resume(
+    at path: String, plan: Digest, inputs: [Source.Input]
+  ) throws(CheckpointError) -> (journal: Journal, claims: [Claim]) {
+    let bytes = try InputFile(path: path).region.contents()
+    var lines: [[UInt8]] = []
+    var sound = 0
+    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+      // A line without its line feed was being written when the process ended.
+      guard line.endIndex < bytes.endIndex, let content = Self.content(of: line) else { break }
+      lines.append(content)
+      sound = line.endIndex + 1
+    }
+    let decoder = JSONDecoder()
+    func parsed<Value: Decodable>(_ type: Value.Type, _ line: [UInt8]) -> Value? {
+      try? decoder.decode(type, from: Data(line))
+    }
+    guard let first = lines.first, let header = parsed(Header.self, first) else {
+      throw CheckpointError(
+        .conflict, "the unfinished conversion can't be resumed: its journal is damaged", file: path,
+        hint: "remove it and start again without --resume")
+    }
+    let expected = Header(plan, inputs)
+    guard header.plan == expected.plan, header.journal == expected.journal else {
+      throw CheckpointError(
+        .conflict, "the unfinished conversion was started with another source or other options",
+        file: path, expected: "plan \(plan)", found: "\(header.plan)",
+        hint: "repeat the original command with --resume, or remove the partial directory")
+    }
+    for (then, now) in zip(header.inputs, expected.inputs) where then != now {
+      throw CheckpointError(
+        .conflict, "an input has changed since the conversion was started", file: now.name,
+        expected: "\(then.byteCount ?? 0) bytes, last changed then",
+        found: "\(now.byteCount ?? 0) bytes, changed since",
+        hint: "remove the partial directory and start again without --resume")
+    }
+    let journal = Journal(try OutputFile(resuming: path, byteCount: sound), end: sound)
+    return (journal, lines.dropFirst().compactMap { parsed(Claim.self, $0) })
+  }
+
+  /// Records a finished tensor.
+  func record(_ claim: Claim) throws(CheckpointError) { try append(claim) }
+
+  private func append(_ value: some Encodable) throws(CheckpointError) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    guard let json = try? encoder.encode(value) else {
+      throw CheckpointError(.inputOutput, "can't write the journal", file: file.path)
+    }
+    let content = [UInt8](json)
+    let line = Array("\(Self.checksum(content)) ".utf8) + content + [UInt8(ascii: "\n")]
+    let offset = end.withLock { position in
+      defer { position += line.count }
+      return position
+    }
+    try file.write(at: offset, line)
+  }
+
+  private static func content(of line: ArraySlice<UInt8>) -> [UInt8]? {
+    guard line.count > 9 else { return nil }
+    let content = Array(line.dropFirst(9))
+    return Array(line.prefix(8)) == Array(checksum(content).utf8) ? content : nil
+  }
+
+  private static func checksum(_ bytes: [UInt8]) -> String {
+    let text = String(wb_crc32(0, bytes, bytes.count), radix: 16)
+    return String(repeating: "0", count: 8 - text.count) + text
+  }
+}

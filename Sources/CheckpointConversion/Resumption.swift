@@ -1,0 +1,74 @@
+import FileContainers
+import Synchronization
+import TensorEvaluation
+import TensorModel
+
+/// Re-hashes what an interrupted run claims to have written.
+struct Resumption {
+  private let plan: ConversionPlan
+  private let files: [OutputFile]
+  private let resources: EvaluationResources
+
+  init(_ plan: ConversionPlan, _ files: [OutputFile], _ resources: EvaluationResources) {
+    self.plan = plan
+    self.files = files
+    self.resources = resources
+  }
+
+  /// The claims that hold: one for each tensor, its bytes in the file having the digest.
+  func accepted(_ claims: [Journal.Claim]) throws(CheckpointError) -> [Journal.Claim] {
+    var latest: [Int: Journal.Claim] = [:]
+    for claim in claims where plan.tensors.indices.contains(claim.tensor) {
+      latest[claim.tensor] = claim
+    }
+    let candidates = latest.values.sorted { $0.tensor < $1.tensor }
+    guard !candidates.isEmpty else { return [] }
+    let reader = try WrittenTensors(plan, files)
+    var tasks: [EvaluationTask] = []
+    for claim in candidates {
+      let name = plan.tensors[claim.tensor].name
+      tasks.append(
+        EvaluationTask(
+          name: name, expression: try CompiledExpression(.stored(name), in: reader.checkpoint)))
+    }
+    let digests = DigestCollector()
+    try EvaluationPipeline(reader, resources).run(tasks, digests)
+    return candidates.enumerated().filter { digests[$0.offset]?.digest == $0.element.digest }
+      .map(\.element)
+  }
+}
+
+/// The tensors of a plan as they stand in its unfinished files.
+private final class WrittenTensors: CheckpointReader {
+  let checkpoint: Checkpoint
+  private let plan: ConversionPlan
+  private let files: [OutputFile]
+
+  init(_ plan: ConversionPlan, _ files: [OutputFile]) throws(CheckpointError) {
+    var tensors: [TensorInfo] = []
+    for tensor in plan.tensors {
+      tensors.append(
+        try TensorInfo(
+          name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
+          file: plan.weightFiles[tensor.file].name))
+    }
+    checkpoint = try Checkpoint(format: plan.format, layout: "unfinished", tensors: tensors, files: [])
+    self.plan = plan
+    self.files = files
+  }
+
+  func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    let tensor = plan.tensors[position]
+    let geometry = tensor.type.geometry
+    let run = region.columns.count * geometry.cellByteCount
+    for (index, row) in region.rows.enumerated() {
+      let offset =
+        tensor.byteOffset + row * geometry.rowByteCount
+        + region.columns.lowerBound * geometry.cellByteCount
+      try files[tensor.file].read(
+        at: offset, into: destination.advanced(rows: index).base, count: run)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import FileContainers
+import TensorModel
+
+/// All formats that checkpoints are read from: one line each.
+public enum Formats {
+  /// In the order in which they are tried.
+  public static let all: [any (CheckpointFormat & Sendable).Type] = [
+    SafetensorsFormat.self,
+    MeshTransformerFormat.self,
+    NPZFormat.self,
+  ]
+
+  /// The format of that name or alias.
+  public static func named(_ name: String) -> (any CheckpointFormat.Type)? {
+    all.first { $0.name == name || $0.aliases.contains(name) }
+  }
+
+  /// Opens a file that isn't an archive.
+  ///
+  /// - Throws: `unsupported` if no format recognises it; else what opening throws.
+  static func open(
+    file: FileRegion, name: String, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    do throws(CheckpointError) {
+      let head = try file.bytes(at: 0, count: min(512, file.byteCount))
+      if let error = UnreadableFile.error(head: head) { throw error }
+      for format in all where try format.recognises(file: file) {
+        return try format.open(file: file, name: name, options)
+      }
+      // Nothing recognises it. Where the name says what it should be, that format's reader says best what is wrong.
+      if name.hasSuffix(".safetensors") {
+        return try SafetensorsFormat.open(file: file, name: name, options)
+      }
+      throw UnreadableFile.unrecognised(head: head)
+    } catch { throw error.in(file: name) }
+  }
+
+  /// Opens a directory or the contents of an archive, with the files beside the weights.
+  ///
+  /// - Throws: `unsupported` if no format recognises it; else what opening throws.
+  static func open(
+    tree: any FileTree, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    var recognised: [any CheckpointFormat.Type] = []
+    for format in all where try format.recognises(tree: tree) { recognised.append(format) }
+    guard let format = recognised.first else {
+      let names = try tree.children(of: "")
+      throw CheckpointError(
+        .unsupported, "no checkpoint in a format that is read here", file: tree.displayName,
+        expected: "*.safetensors, or step_N/shard_0/0.npz",
+        found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
+        hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
+    }
+    return try format.open(tree: tree, options)
+  }
+}

@@ -1,0 +1,50 @@
+// .npz (numpy.savez): a zip whose members are .npy files named NAME.npy, stored or deflated.
+
+import FileContainers
+import TensorModel
+
+/// The arrays of one `.npz` file, in the order of the archive.
+struct NPZArchive {
+  /// An array and its name, without `.npy`.
+  struct Member {
+    let name: String
+    let array: NPYArray
+  }
+
+  /// The arrays.
+  private(set) var members: [Member] = []
+  /// Entries that aren't arrays.
+  private(set) var findings: [Finding] = []
+
+  /// Reads the directory and every array's header.
+  ///
+  /// - Throws: `malformed` or `unsupported`, with the member's name.
+  init(_ file: FileRegion, name: String, temporaryDirectory: String) throws(CheckpointError) {
+    var names: Set<ExactName> = []
+    for member in try ZipArchive(file).members {
+      if member.isDirectory {
+        findings.append(
+          Finding(.warning, "npz-directory", "a directory entry '\(member.name)'", file: name))
+        continue
+      }
+      guard member.name.hasSuffix(".npy") else {
+        findings.append(
+          Finding(
+            .warning, "npz-foreign-member", "'\(member.name)' is not an array and is left out",
+            file: name))
+        continue
+      }
+      let arrayName = String(member.name.dropLast(4))
+      guard !arrayName.isEmpty, names.insert(ExactName(arrayName)).inserted else {
+        throw CheckpointError(.malformed, "two members for one array", tensor: arrayName)
+      }
+      do throws(CheckpointError) {
+        let contents = ZipMemberContents(member, temporaryDirectory: temporaryDirectory)
+        members.append(Member(name: arrayName, array: try NPYArray(contents)))
+      } catch { throw error.in(tensor: arrayName) }
+    }
+    if members.isEmpty {
+      findings.append(Finding(.warning, "npz-empty", "the archive holds no arrays", file: name))
+    }
+  }
+}

@@ -1,0 +1,73 @@
+public import FileContainers
+public import TensorModel
+
+/// Named numpy arrays: `.npz` archives and single `.npy` files.
+public enum NPZFormat: CheckpointFormat {
+  /// `npz`.
+  public static let name = "npz"
+  /// For `--help`.
+  public static let summary = "numpy arrays by name, .npz or a single .npy"
+
+  private static let zipSignatures: [[UInt8]] = [
+    [0x50, 0x4b, 0x03, 0x04], [0x50, 0x4b, 0x05, 0x06],
+  ]
+  private static let npySignature: [UInt8] = [0x93] + Array("NUMPY".utf8)
+
+  /// Recognised by a zip's or an array's first bytes.
+  public static func recognises(file: FileRegion) throws(CheckpointError) -> Bool {
+    let head = try file.bytes(at: 0, count: min(6, file.byteCount))
+    return head == npySignature || zipSignatures.contains(Array(head.prefix(4)))
+  }
+
+  /// Opens an archive or an array.
+  public static func open(
+    file: FileRegion, name: String, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    let head = try file.bytes(at: 0, count: min(6, file.byteCount))
+    do throws(CheckpointError) {
+      if head == npySignature {
+        let arrayName = name.hasSuffix(".npy") ? String(name.dropLast(4)) : name
+        return try ArrayReader(
+          format: self.name, layout: "one array", arrays: [(arrayName, try NPYArray(file), name)],
+          files: [.init(name: name, byteCount: file.byteCount)], findings: [])
+      }
+      let archive = try NPZArchive(
+        file, name: name, temporaryDirectory: options.temporaryDirectory)
+      return try ArrayReader(
+        format: self.name, layout: "\(archive.members.count) arrays",
+        arrays: archive.members.map { ($0.name, $0.array, name) },
+        files: [.init(name: name, byteCount: file.byteCount)], findings: archive.findings)
+    } catch { throw error.in(file: name) }
+  }
+}
+
+/// A checkpoint of numpy arrays under names of their own.
+final class ArrayReader: CheckpointReader {
+  let checkpoint: Checkpoint
+  private let arrays: [NPYArray]
+
+  /// A reader of arrays that have been opened.
+  init(
+    format: String, layout: String, arrays: [(name: String, array: NPYArray, file: String)],
+    files: [Checkpoint.SourceFile], findings: [Finding]
+  ) throws(CheckpointError) {
+    var tensors: [TensorInfo] = []
+    for (name, array, file) in arrays {
+      tensors.append(
+        try TensorInfo(name: name, dtype: array.header.dtype, shape: array.header.shape, file: file))
+    }
+    var checkpoint = try Checkpoint(format: format, layout: layout, tensors: tensors, files: files)
+    checkpoint.findings = findings + nameFindings(tensors)
+    self.checkpoint = checkpoint
+    self.arrays = arrays.map(\.array)
+  }
+
+  func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    let tensor = checkpoint.tensors[position]
+    do throws(CheckpointError) { try arrays[position].read(region, into: destination) } catch {
+      throw error.in(file: tensor.file, tensor: tensor.name)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+public import FileContainers
+public import TensorModel
+
+/// Hugging Face safetensors: a file, a directory with `model.safetensors`, or a sharded set with its index.
+public enum SafetensorsFormat: CheckpointFormat {
+  /// `safetensors`.
+  public static let name = "safetensors"
+  /// `hf`.
+  public static let aliases = ["hf"]
+  /// For `--help`.
+  public static let summary = "Hugging Face safetensors, one file or shards with an index"
+
+  /// Recognised by the header's length and its opening brace.
+  public static func recognises(file: FileRegion) throws(CheckpointError) -> Bool {
+    guard file.byteCount >= 9 else { return false }
+    let prefix = try file.bytes(at: 0, count: 9)
+    let length = prefix[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    return length <= SafetensorsHeader.maximumByteCount && prefix[8] == UInt8(ascii: "{")
+  }
+
+  /// Opens one file.
+  public static func open(
+    file: FileRegion, name: String, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    try SafetensorsReader(file: file, name: name)
+  }
+
+  /// A directory that holds `model.safetensors`, the index, or any other `.safetensors`.
+  public static func recognises(tree: any FileTree) throws(CheckpointError) -> Bool {
+    try tree.children(of: "").contains { $0.hasSuffix(".safetensors") }
+      || tree.containsFile(SafetensorsIndex.fileName)
+  }
+
+  /// Opens `model.safetensors`, else the sharded set, else the only `.safetensors` there is.
+  public static func open(
+    tree: any FileTree, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    if tree.containsFile("model.safetensors") {
+      return try SafetensorsReader(file: tree.region("model.safetensors"), name: "model.safetensors")
+    }
+    if tree.containsFile(SafetensorsIndex.fileName) {
+      return try SafetensorsReader(
+        index: tree.contents(
+          of: SafetensorsIndex.fileName, limit: SafetensorsIndex.maximumByteCount),
+        in: tree)
+    }
+    let files = try tree.children(of: "").filter { $0.hasSuffix(".safetensors") }
+    guard files.count == 1, let only = files.first else {
+      throw CheckpointError(
+        .missing, "several safetensors files without an index", file: tree.displayName,
+        expected: SafetensorsIndex.fileName, found: files.prefix(4).joined(separator: ", "),
+        hint: "download the index as well, or name one of the files")
+    }
+    return try SafetensorsReader(file: tree.region(only), name: only)
+  }
+
+  /// `model.safetensors.index.json`, as transformers writes it: keys sorted, two spaces.
+  ///
+  /// - Parameters:
+  ///   - weightMap: tensor names and their files.
+  ///   - totalByteCount: bytes of all tensors.
+  public static func indexFile(
+    _ weightMap: [(name: String, file: String)], totalByteCount: Int
+  ) -> (name: String, contents: [UInt8]) {
+    let entries = weightMap.sorted { ExactName($0.name) < ExactName($1.name) }
+      .map { JSONValue.Member($0.name, .string($0.file)) }
+    let document = JSONValue.object([
+      .init("metadata", .object([.init("total_size", .integer(totalByteCount))])),
+      .init("weight_map", .object(entries)),
+    ])
+    return (SafetensorsIndex.fileName, Array(document.indentedText.utf8))
+  }
+}

@@ -1,0 +1,52 @@
+public import TensorModel
+import FileContainers
+
+/// Where tensors go in one safetensors file: the header's bytes, and an offset for each tensor, before any data is known.
+///
+/// As the reference implementation writes them: widest dtypes first, then by name, the header padded with spaces to a multiple of 8.
+public struct SafetensorsLayout: Sendable {
+  /// Everything before the data.
+  public let header: [UInt8]
+  /// Where each tensor's bytes begin in the file, in the order that they were given in.
+  public let offsets: [Int]
+  /// The size of the file.
+  public let byteCount: Int
+
+  /// Lays a file out.
+  ///
+  /// - Parameters:
+  ///   - tensors: names, dtypes, shapes; names differ.
+  ///   - metadata: `__metadata__`.
+  public init(_ tensors: [(name: String, type: TensorType)], metadata: [String: String]) {
+    let order = tensors.indices.sorted {
+      let (left, right) = (tensors[$0], tensors[$1])
+      let widths = (left.type.dtype.bitsPerElement, right.type.dtype.bitsPerElement)
+      return widths.0 == widths.1
+        ? ExactName(left.name) < ExactName(right.name) : widths.0 > widths.1
+    }
+    var entries: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { ExactName($0.key) < ExactName($1.key) }
+        .map { "\(JSONValue.quoted($0.key)):\(JSONValue.quoted($0.value))" }
+      entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var starts = [Int](repeating: 0, count: tensors.count)
+    var end = 0
+    for position in order {
+      let (name, type) = tensors[position]
+      let byteCount = type.geometry.rows * type.geometry.rowByteCount
+      starts[position] = end
+      entries.append(
+        "\(JSONValue.quoted(name)):{\"dtype\":\"\(type.dtype.rawValue)\",\"shape\":\(type.shape.canonicalText),\"data_offsets\":[\(end),\(end + byteCount)]}"
+      )
+      end += byteCount
+    }
+    var text = Array("{\(entries.joined(separator: ","))}".utf8)
+    text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
+    header = length + text
+    let dataOffset = header.count
+    offsets = starts.map { $0 + dataOffset }
+    byteCount = dataOffset + end
+  }
+}

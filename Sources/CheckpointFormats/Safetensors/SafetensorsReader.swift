@@ -1,0 +1,100 @@
+import FileContainers
+import TensorModel
+
+/// A safetensors file, or a sharded set with its index.
+final class SafetensorsReader: CheckpointReader {
+  let checkpoint: Checkpoint
+  private let places: [FileRegion]
+
+  /// Opens one file.
+  convenience init(file: FileRegion, name: String) throws(CheckpointError) {
+    try self.init(shards: [(name, file)], index: nil, indexFile: [], layout: "one file")
+  }
+
+  /// Opens a sharded set.
+  convenience init(index bytes: [UInt8], in tree: any FileTree) throws(CheckpointError) {
+    let index = try SafetensorsIndex(parsing: bytes)
+    var shards: [(String, FileRegion)] = []
+    let missing = index.shards.filter { !tree.containsFile($0) }
+    if let first = missing.first {
+      throw CheckpointError(
+        .missing, "a shard that the index names is not there", file: first,
+        expected: "\(index.shards.count) shards",
+        found: "\(index.shards.count - missing.count)",
+        hint: "download \(missing.prefix(3).joined(separator: ", ")) as well")
+    }
+    for name in index.shards { shards.append((name, try tree.region(name))) }
+    try self.init(
+      shards: shards, index: index,
+      indexFile: [.init(name: SafetensorsIndex.fileName, byteCount: bytes.count)],
+      layout: "\(shards.count) shard\(shards.count == 1 ? "" : "s") with an index")
+  }
+
+  private init(
+    shards: [(name: String, region: FileRegion)], index: SafetensorsIndex?,
+    indexFile: [Checkpoint.SourceFile], layout: String
+  ) throws(CheckpointError) {
+    var tensors: [TensorInfo] = []
+    var places: [FileRegion] = []
+    var metadata: [String: String] = [:]
+    for shard in shards {
+      do throws(CheckpointError) {
+        let header = try SafetensorsHeader(shard.region)
+        metadata.merge(header.metadata) { first, _ in first }
+        for entry in header.entries {
+          guard
+            let place = shard.region.part(
+              at: header.dataOffset + entry.range.lowerBound, count: entry.range.count)
+          else { continue }  // Within the file, as the header has checked.
+          places.append(place)
+          tensors.append(
+            try TensorInfo(
+              name: entry.name, dtype: entry.dtype, shape: entry.shape, file: shard.name))
+        }
+      } catch { throw error.in(file: shard.name) }
+    }
+    var findings: [Finding] = []
+    if let index {
+      let problems = index.disagreements(with: tensors)
+      if var first = problems.first {
+        if problems.count > 1 { first.message += " (and \(problems.count - 1) more)" }
+        throw first
+      }
+      let sum = tensors.reduce(0) { $0 + $1.byteCount }
+      if let total = index.totalByteCount, total != sum {
+        findings.append(
+          Finding(
+            .warning, "index-total-size",
+            "the index's total_size is \(total), the tensors have \(sum) bytes",
+            file: SafetensorsIndex.fileName))
+      }
+    }
+    var checkpoint = try Checkpoint(
+      format: SafetensorsFormat.name, layout: layout, tensors: tensors,
+      files: shards.map { .init(name: $0.name, byteCount: $0.region.byteCount) } + indexFile,
+      metadata: metadata)
+    checkpoint.findings = findings + nameFindings(tensors)
+    self.checkpoint = checkpoint
+    self.places = places
+  }
+
+  func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    let tensor = checkpoint.tensors[position]
+    do throws(CheckpointError) {
+      try places[position].read(
+        matrixAt: 0, MatrixGeometry(dtype: tensor.dtype, shape: tensor.shape), region,
+        into: destination)
+    } catch { throw error.in(file: tensor.file, tensor: tensor.name) }
+  }
+}
+
+/// Names that could fool a terminal or a log.
+func nameFindings(_ tensors: [TensorInfo]) -> [Finding] {
+  tensors.filter { printable($0.name) != $0.name }.map {
+    Finding(
+      .warning, "tensor-name", "control characters in the tensor's name", file: $0.file,
+      tensor: $0.name)
+  }
+}

@@ -1,0 +1,78 @@
+import FileContainers
+import TensorModel
+
+/// The files beside the weights: which of them a conversion carries along, and which it leaves out.
+enum Sidecars {
+  /// What a configuration may have at most.
+  static let maximumConfigurationByteCount = 16 << 20
+  /// What a carried file may have at most; tokenizers reach 35 MB.
+  static let maximumAssetByteCount = 512 << 20
+
+  /// Fills in `configuration`, `assets` and `leftOut` from a directory or archive.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: whose weight files are known.
+  ///   - tree: where they lie.
+  /// - Throws: `inputOutput`.
+  static func collect(into checkpoint: inout Checkpoint, from tree: any FileTree)
+    throws(CheckpointError)
+  {
+    // Weight files in folders belong to the folder.
+    let weights = Set(checkpoint.files.map { String($0.name.prefix { $0 != "/" }) })
+    for name in try tree.children(of: "") where !weights.contains(name) {
+      guard tree.containsFile(name) else {
+        if !name.hasPrefix(".") { checkpoint.leftOut.append("\(name)/") }
+        continue
+      }
+      if name == "config.json" {
+        checkpoint.configuration = try tree.contents(of: name, limit: maximumConfigurationByteCount)
+      } else if isCarried(name) {
+        let region = try tree.region(name)
+        checkpoint.assets.append(asset(name, region))
+      } else if !isOurs(name) && !name.hasPrefix(".") {
+        checkpoint.leftOut.append(name)
+      }
+    }
+  }
+
+  /// The files of `--assets DIR` that a conversion carries.
+  ///
+  /// - Throws: `missing` if there is no such directory, `inputOutput`.
+  static func assets(in directory: String) throws(CheckpointError) -> [Checkpoint.Asset] {
+    guard FileKind(of: directory) == .directory else {
+      throw CheckpointError(.missing, "--assets needs a directory", file: directory)
+    }
+    let tree = DirectoryTree(path: directory)
+    var assets: [Checkpoint.Asset] = []
+    for name in try tree.children(of: "") where isCarried(name) && tree.containsFile(name) {
+      assets.append(asset(name, try tree.region(name)))
+    }
+    return assets
+  }
+
+  private static func asset(_ name: String, _ region: FileRegion) -> Checkpoint.Asset {
+    Checkpoint.Asset(name: name, byteCount: region.byteCount) { () throws(CheckpointError) in
+      guard region.byteCount <= maximumAssetByteCount else {
+        throw CheckpointError(
+          .unsupported, "too large for a file that is carried along", file: name,
+          expected: "at most \(maximumAssetByteCount) bytes", found: "\(region.byteCount)")
+      }
+      do throws(CheckpointError) {
+        return try region.bytes(at: 0, count: region.byteCount)
+      } catch { throw error.in(file: name) }
+    }
+  }
+
+  private static func isCarried(_ name: String) -> Bool {
+    if isOurs(name) || name.hasPrefix(".") || name.hasSuffix(".index.json") || name == "config.json" {
+      return false
+    }
+    return [".json", ".txt", ".model", ".jinja"].contains { name.hasSuffix($0) }
+      || name.hasPrefix("LICENSE")
+  }
+
+  /// What this tool wrote itself.
+  private static func isOurs(_ name: String) -> Bool {
+    name == "weighbridge-certificate.json" || name.hasSuffix(".certificate.json")
+  }
+}

@@ -1,0 +1,124 @@
+import FileContainers
+import ModelArchitectures
+public import TensorModel
+
+/// A checkpoint as the user named it: opened, whatever it is, with the files that it was read from.
+public struct Source: Sendable {
+  /// As the user wrote it.
+  public let path: String
+  /// Reads its tensors.
+  public let reader: any CheckpointReader
+  /// Every file that the tensors and the configuration are from, for the certificate and the journal.
+  public let inputs: [Input]
+
+  /// A file that was read.
+  public struct Input: Hashable, Sendable {
+    /// Relative to the source; `-` for standard input.
+    public let name: String
+    /// Its size; nil for standard input.
+    public let byteCount: Int?
+    /// When it was last changed, in nanoseconds since 1970; nil for standard input.
+    public let modificationTime: Int?
+    /// Where it is; nil for standard input.
+    public let path: String?
+  }
+
+  /// What is in it, with the files beside the weights.
+  public let checkpoint: Checkpoint
+
+  /// Opens a file, a directory, an archive, or an archive on standard input (`-`).
+  ///
+  /// - Parameters:
+  ///   - path: where it is.
+  ///   - options: what opening may need.
+  /// - Throws: what the formats throw; `missing`, `inputOutput`, `noSpace` while unpacking.
+  public init(_ path: String, _ options: OpenOptions = OpenOptions()) throws(CheckpointError) {
+    if path == "-" {
+      let input = Input(name: "-", byteCount: nil, modificationTime: nil, path: nil)
+      try self.init(archive: .standardInput, name: "standard input", path, [input], options)
+      return
+    }
+    switch FileKind(of: path) {
+    case nil: throw CheckpointError(.missing, "no such file or directory", file: path)
+    case .other:
+      throw CheckpointError(
+        .unsupported, "neither a file nor a directory", file: path,
+        hint: "pass - to read an archive from standard input")
+    case .directory:
+      let tree = DirectoryTree(path: path)
+      let reader = try Formats.open(tree: tree, options)
+      var checkpoint = reader.checkpoint
+      try Sidecars.collect(into: &checkpoint, from: tree)
+      var names = checkpoint.files.map(\.name)
+      if checkpoint.configuration != nil && tree.containsFile("config.json") {
+        names.append("config.json")
+      }
+      var inputs: [Input] = []
+      for name in names { inputs.append(try Input(name: name, InputFile(path: "\(path)/\(name)"))) }
+      try self.init(path, reader, checkpoint, inputs, options)
+    case .file:
+      let name = Directories.split(path).name
+      let file = try InputFile(path: path)
+      let input = Input(name: name, file)
+      let head = try file.region.bytes(
+        at: 0, count: min(ArchiveKind.headByteCount, file.byteCount))
+      if ArchiveKind(head: head) != nil {
+        try self.init(archive: .file(file), name: name, path, [input], options)
+      } else {
+        let reader = try Formats.open(file: file.region, name: name, options)
+        try self.init(path, reader, reader.checkpoint, [input], options)
+      }
+    }
+  }
+
+  private init(
+    archive: ArchiveSource, name: String, _ path: String, _ inputs: [Input], _ options: OpenOptions
+  ) throws(CheckpointError) {
+    let (tree, findings) = try Spool(options).open(archive, name)
+    let reader = try Formats.open(tree: tree, options)
+    var checkpoint = reader.checkpoint
+    try Sidecars.collect(into: &checkpoint, from: tree)
+    checkpoint.findings = findings + checkpoint.findings
+    try self.init(path, reader, checkpoint, inputs, options)
+  }
+
+  private init(
+    _ path: String, _ reader: any CheckpointReader, _ checkpoint: Checkpoint, _ inputs: [Input],
+    _ options: OpenOptions
+  ) throws(CheckpointError) {
+    self.path = path
+    self.reader = reader
+    self.inputs = inputs
+    var described = checkpoint
+    if let given = options.configuration { described.configuration = given }
+    if let directory = options.assetsDirectory {
+      let added = try Sidecars.assets(in: directory)
+      let names = Set(added.map(\.name))
+      described.assets = described.assets.filter { !names.contains($0.name) } + added
+    }
+    self.checkpoint = described
+  }
+
+  /// `config.json` in Hugging Face's form: made from the source's, or that itself; nil if there is none.
+  ///
+  /// - Throws: `usage` if something in it is neither stored nor given.
+  public func huggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
+    try reader.makeHuggingFaceConfiguration() ?? checkpoint.configuration
+  }
+
+  /// The model's family, known or not, as far as the source says it.
+  public var architectureName: String? {
+    if reader is MeshTransformerReader { return MeshLayout.architecture.name }
+    return checkpoint.configuration.flatMap {
+      (try? HuggingFaceConfiguration(parsing: $0))?.modelType
+    }
+  }
+}
+
+extension Source.Input {
+  fileprivate init(name: String, _ file: InputFile) {
+    self.init(
+      name: name, byteCount: file.byteCount, modificationTime: file.modificationTime,
+      path: file.path)
+  }
+}

@@ -1,0 +1,50 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import FileContainers
+import TensorModel
+
+/// Where an archive is unpacked to before its tensors can be read at positions.
+struct Spool {
+  private let options: OpenOptions
+
+  /// For opening with these options.
+  init(_ options: OpenOptions) { self.options = options }
+
+  /// Opens an archive, unpacking it if need be.
+  ///
+  /// With a spool path, a finished spool stays there, for `--resume`; without, it has no name and vanishes with the process.
+  ///
+  /// - Throws: what `openArchive` throws.
+  func open(
+    _ archive: ArchiveSource, _ name: String
+  ) throws(CheckpointError) -> (tree: ArchiveTree, findings: [Finding]) {
+    guard let path = options.spoolPath else {
+      let path = "\(options.temporaryDirectory)/.weighbridge-spool-\(getpid())"
+      defer { unlink(path) }
+      return try unpack(archive, name, to: path)
+    }
+    if fileExists(path) {
+      return try openArchive(
+        .file(InputFile(path: path)), displayName: name, spoolPath: path, progress: nil,
+        checkCancellation: options.checkCancellation)
+    }
+    let unfinished = "\(path).unfinished"
+    try Directories.removeTree(unfinished)
+    let result = try unpack(archive, name, to: unfinished)
+    if fileExists(unfinished) { try Directories.rename(unfinished, to: path) }
+    return result
+  }
+
+  private func unpack(
+    _ archive: ArchiveSource, _ name: String, to path: String
+  ) throws(CheckpointError) -> (tree: ArchiveTree, findings: [Finding]) {
+    try openArchive(
+      archive, displayName: name, spoolPath: path, progress: options.progress,
+      checkCancellation: options.checkCancellation)
+  }
+}

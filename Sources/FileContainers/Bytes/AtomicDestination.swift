@@ -1,0 +1,151 @@
+// A destination is complete or absent. Work goes into a hidden directory beside it, which is renamed at the end.
+
+import CFileSystem
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+public import TensorModel
+
+/// A file or directory in the making.
+///
+/// Where a directory is being made, the partial directory becomes it. Where one file is, or where an existing empty directory (a mount, a volume) is
+/// filled, files are moved out of the partial directory one by one, in an order that leaves nothing that looks complete and isn't.
+public final class AtomicDestination: Sendable {
+  /// What is being made.
+  public enum Kind: Sendable {
+    /// A directory.
+    case directory
+    /// One file, and other files beside it.
+    case file
+  }
+
+  /// The destination's path, without a slash at its end.
+  public let path: String
+  /// Where the work goes: `.NAME.partial`.
+  public let partialPath: String
+  /// A directory or one file.
+  public let kind: Kind
+  /// Whether an existing empty directory is filled.
+  public let fillsExistingDirectory: Bool
+  private let parent: String
+  private let replaces: Bool
+
+  /// Looks at what is there.
+  ///
+  /// - Parameters:
+  ///   - path: of the destination.
+  ///   - kind: a directory or a file.
+  ///   - replacing: whether something that exists may be replaced.
+  /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
+  public init(_ path: String, kind: Kind, replacing: Bool) throws(CheckpointError) {
+    let (parent, name) = Directories.split(path)
+    guard !name.isEmpty, name != ".", name != "..", name != "/" else {
+      throw CheckpointError(.usage, "not usable as a destination", file: path)
+    }
+    guard FileKind(of: parent) == .directory else {
+      throw CheckpointError(
+        .missing, "the destination's directory doesn't exist", file: parent,
+        hint: "mkdir -p '\(parent)'")
+    }
+    self.path = parent == "." && !path.hasPrefix("./") ? name : "\(parent == "/" ? "" : parent)/\(name)"
+    self.parent = parent
+    self.kind = kind
+    let partialName = ".\(name).partial"
+    let isDirectory = FileKind(of: path) == .directory
+    if kind == .directory, isDirectory {
+      let others = try Directories.names(in: path).filter { $0 != partialName }
+      fillsExistingDirectory = others.isEmpty || fileExists("\(path)/\(partialName)")
+    } else {
+      fillsExistingDirectory = false
+    }
+    replaces = fileExists(path) && !fillsExistingDirectory
+    guard !replaces || replacing else {
+      throw CheckpointError(
+        .conflict, isDirectory ? "already exists and is not empty" : "already exists", file: path,
+        hint: "choose another destination, or --force to replace this one")
+    }
+    partialPath = fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
+  }
+
+  /// Whether an earlier run has left its work.
+  public var hasPartial: Bool { fileExists(partialPath) }
+
+  /// Creates the partial directory, or takes up the one that is there, and locks it against other runs.
+  ///
+  /// - Parameter names: of files that an interrupted run may already have moved out; they are moved back.
+  /// - Returns: the lock, to be kept until the end.
+  /// - Throws: `conflict` if another process works there.
+  public func begin(recovering names: [String]) throws(CheckpointError) -> DirectoryLock {
+    if !hasPartial { try Directories.create(partialPath) }
+    let lock = try DirectoryLock(partialPath)
+    if fillsExistingDirectory {
+      for name in names where fileExists("\(path)/\(name)") {
+        try renameWithoutReplacing("\(path)/\(name)", "\(partialPath)/\(name)")
+      }
+    }
+    return lock
+  }
+
+  /// Gives the finished files their names. Data must have been synced.
+  ///
+  /// - Parameters:
+  ///   - files: in the order in which they may appear: what makes the destination look complete comes last.
+  ///   - scaffolding: names in the partial directory that are no part of the result (journal, spool).
+  /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile.
+  public func publish(
+    _ files: [String], removing scaffolding: [String]
+  ) throws(CheckpointError) {
+    try Directories.synchronise(partialPath)
+    if kind == .directory && !fillsExistingDirectory {
+      for name in scaffolding { try Directories.removeTree("\(partialPath)/\(name)") }
+      try place(partialPath, at: path)
+      if hasPartial { try Directories.removeTree(partialPath) }
+    } else {
+      let folder = kind == .directory ? path : parent
+      for name in files { try place("\(partialPath)/\(name)", at: "\(folder)/\(name)") }
+      try Directories.synchronise(folder)
+      try Directories.removeTree(partialPath)
+    }
+    try Directories.synchronise(parent)
+  }
+
+  private func place(_ source: String, at target: String) throws(CheckpointError) {
+    if replaces && fileExists(target) {
+      if try exchange(source, target) { return }
+      // Without an exchange, what was there is gone for a moment.
+      try Directories.removeTree(target)
+    }
+    try renameWithoutReplacing(source, target)
+  }
+
+  /// Removes the partial directory and all in it.
+  ///
+  /// - Throws: `inputOutput`.
+  public func discardPartial() throws(CheckpointError) { try Directories.removeTree(partialPath) }
+}
+
+/// An exclusive lock on a directory, which the system releases when the process ends, however it ends.
+public final class DirectoryLock: Sendable {
+  private let descriptor: Int32
+
+  /// Takes the lock.
+  ///
+  /// - Throws: `conflict` if another process holds it.
+  public init(_ path: String) throws(CheckpointError) {
+    let descriptor = try openDescriptor(path, O_RDONLY | O_DIRECTORY, action: "open")
+    // Some network file systems have no locks; working without one is what their users expect.
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
+      close(descriptor)
+      throw CheckpointError(
+        .conflict, "another process is working on this destination", file: path,
+        hint: "wait for it to end, or stop it")
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+}

@@ -1,0 +1,73 @@
+import CTensorKernels
+public import TensorModel
+
+/// An npy array: its header, and reading regions of its elements from a file or a zip member.
+public struct NPYArray: Sendable {
+  /// What the array is.
+  public let header: NPYHeader
+  /// All of the file or member, header included.
+  public let contents: any RandomAccessBytes
+  /// Bytes of the elements.
+  public let byteCount: Int
+
+  /// Reads the header and compares the size of the contents with it; no element is read.
+  ///
+  /// - Throws: `malformed` if it isn't an npy array or doesn't have exactly the declared bytes; `unsupported` for its version or
+  ///   element type; `inputOutput`.
+  public init(_ contents: any RandomAccessBytes) throws(CheckpointError) {
+    var start = try contents.head(12)
+    start = try contents.head(NPYHeader.byteCount(startingWith: start))
+    header = try NPYHeader(parsing: start)
+    self.contents = contents
+    let present = contents.byteCount - header.dataOffset
+    guard let byteCount = header.dtype.byteCount(elementCount: header.shape.elementCount) else {
+      throw CheckpointError(
+        .malformed, "an npy array of impossible size", byteOffset: 8, expected: "\(present) bytes",
+        found: "\(header.dtype.rawValue) \(header.shape)")
+    }
+    guard byteCount == present else {
+      throw CheckpointError(
+        .malformed,
+        byteCount > present ? "an npy array ends early" : "bytes after an npy array",
+        byteOffset: header.dataOffset,
+        expected: "\(byteCount) bytes for \(header.dtype.rawValue) \(header.shape)",
+        found: "\(present)", hint: "the file was damaged or changed; get it again")
+    }
+    self.byteCount = byteCount
+  }
+
+  /// How regions of it are addressed.
+  public var geometry: MatrixGeometry { MatrixGeometry(dtype: header.dtype, shape: header.shape) }
+
+  /// Copies a region, little-endian and row-major, whatever the stored order.
+  ///
+  /// Holds at most 256 KB beside `destination`, which is aligned to its elements.
+  ///
+  /// - Throws: what reading the contents throws.
+  public func read(
+    _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    guard region.cellCount > 0 else { return }
+    let geometry = geometry
+    if header.isFortranOrder && header.shape.rank > 1 {
+      try readTransposing(geometry, region, into: destination)
+    } else {
+      try contents.read(matrixAt: header.dataOffset, geometry, region, into: destination)
+    }
+    if header.isBigEndian { swapBytes(of: region, geometry, in: destination) }
+  }
+
+  private func swapBytes(
+    of region: MatrixRegion, _ geometry: MatrixGeometry, in destination: MatrixBuffer
+  ) {
+    // A complex number is two.
+    let numberByteCount = header.dtype == .c64 ? 4 : geometry.cellByteCount
+    let runByteCount = region.columns.count * geometry.cellByteCount
+    let isDense = destination.rowStride == runByteCount
+    for row in 0..<(isDense ? 1 : region.rows.count) {
+      wb_swap_bytes(
+        destination.base + row * destination.rowStride,
+        (isDense ? region.rows.count : 1) * runByteCount / numberByteCount, numberByteCount)
+    }
+  }
+}

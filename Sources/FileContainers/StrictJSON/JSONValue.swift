@@ -1,0 +1,212 @@
+// Whole JSON documents from checkpoints: configurations and indexes. Numbers keep their text, objects their order.
+
+public import TensorModel
+
+/// A JSON value as it was written.
+public enum JSONValue: Hashable, Sendable {
+  /// `null`.
+  case null
+  /// `true` or `false`.
+  case bool(Bool)
+  /// A number's text.
+  case number(String)
+  /// A string.
+  case string(String)
+  /// An array.
+  case array([JSONValue])
+  /// An object in the order of its text; no key twice.
+  case object([Member])
+
+  /// A member of an object.
+  public struct Member: Hashable, Sendable {
+    /// The key.
+    public let key: String
+    /// The value.
+    public var value: JSONValue
+    /// Where the value's text lies in the document; nil for values of our own.
+    public let range: Range<Int>?
+
+    /// A member.
+    public init(_ key: String, _ value: JSONValue, range: Range<Int>? = nil) {
+      self.key = key
+      self.value = value
+      self.range = range
+    }
+  }
+
+  /// How deep arrays and objects may nest; configurations have three or four levels.
+  public static let maximumDepth = 64
+
+  /// Parses a document.
+  ///
+  /// - Throws: `malformed` with the byte: syntax errors, duplicate keys, more than 64 levels.
+  public init(parsing bytes: [UInt8]) throws(CheckpointError) {
+    var scanner = JSONScanner(bytes)
+    self = try Self.value(&scanner, depth: 0)
+    scanner.skipWhitespace()
+    try scanner.expectEnd()
+  }
+
+  private static func value(
+    _ scanner: inout JSONScanner, depth: Int
+  ) throws(CheckpointError) -> JSONValue {
+    guard depth < maximumDepth else { throw scanner.error("nested too deeply") }
+    switch scanner.peek() {
+    case UInt8(ascii: "{"): return .object(try members(&scanner, depth: depth))
+    case UInt8(ascii: "["): return .array(try elements(&scanner, depth: depth))
+    case UInt8(ascii: "\""): return .string(try scanner.string())
+    default:
+      if scanner.takeLiteral("null") { return .null }
+      if scanner.takeLiteral("true") { return .bool(true) }
+      if scanner.takeLiteral("false") { return .bool(false) }
+      return .number(try scanner.numberText())
+    }
+  }
+
+  private static func members(
+    _ scanner: inout JSONScanner, depth: Int
+  ) throws(CheckpointError) -> [Member] {
+    var members: [Member] = []
+    var keys: Set<ExactName> = []
+    try scanner.expect("{")
+    if scanner.take("}") { return members }
+    repeat {
+      scanner.skipWhitespace()
+      let position = scanner
+      let key = try scanner.string()
+      guard keys.insert(ExactName(key)).inserted else {
+        throw position.error("the key '\(key)' stands twice in an object")
+      }
+      try scanner.expect(":")
+      scanner.skipWhitespace()
+      let start = scanner.offset
+      let value = try value(&scanner, depth: depth + 1)
+      members.append(Member(key, value, range: start..<scanner.offset))
+    } while scanner.take(",")
+    try scanner.expect("}")
+    return members
+  }
+
+  private static func elements(
+    _ scanner: inout JSONScanner, depth: Int
+  ) throws(CheckpointError) -> [JSONValue] {
+    var elements: [JSONValue] = []
+    try scanner.expect("[")
+    if scanner.take("]") { return elements }
+    repeat { elements.append(try value(&scanner, depth: depth + 1)) } while scanner.take(",")
+    try scanner.expect("]")
+    return elements
+  }
+
+  /// The value of a key, if this is an object that has it.
+  public subscript(key: String) -> JSONValue? {
+    guard case .object(let members) = self else { return nil }
+    return members.first { $0.key == key }?.value
+  }
+
+  /// The members, if this is an object.
+  public var members: [Member]? {
+    guard case .object(let members) = self else { return nil }
+    return members
+  }
+
+  /// The elements, if this is an array.
+  public var elements: [JSONValue]? {
+    guard case .array(let elements) = self else { return nil }
+    return elements
+  }
+
+  /// The text, if this is a string.
+  public var text: String? {
+    guard case .string(let text) = self else { return nil }
+    return text
+  }
+
+  /// The value, if this is an integer; `64.0` is not.
+  public var integer: Int? {
+    guard case .number(let text) = self else { return nil }
+    return Int(text)
+  }
+
+  /// The value, if this is a number.
+  public var double: Double? {
+    guard case .number(let text) = self else { return nil }
+    return Double(text)
+  }
+
+  /// The value, if this is a truth value.
+  public var boolean: Bool? {
+    guard case .bool(let value) = self else { return nil }
+    return value
+  }
+}
+
+extension JSONValue {
+  /// A positive integer of a configuration, below 2^31 so that products of three don't overflow.
+  ///
+  /// - Parameters:
+  ///   - key: where it stands.
+  ///   - hint: what to do if it isn't there.
+  /// - Throws: `usage` if there is no such key or no such number.
+  public func positiveInteger(
+    _ key: String, hint: String? = nil
+  ) throws(CheckpointError) -> Int {
+    guard let value = self[key]?.integer, value > 0, value < 1 << 31 else {
+      throw CheckpointError(
+        .usage, "the configuration needs '\(key)'", expected: "a positive integer",
+        found: self[key]?.shortText ?? "no such key", hint: hint)
+    }
+    return value
+  }
+
+  /// The value's text, for messages.
+  public var shortText: String {
+    let text = text(indentation: "")
+    return text.count <= 60 ? text : "\(text.prefix(57))..."
+  }
+
+  /// A value of ours as a number.
+  public static func integer(_ value: Int) -> JSONValue { .number(String(value)) }
+
+  /// The document as indented text, as `config.json` usually looks, with a line feed at its end.
+  public var indentedText: String { text(indentation: "") + "\n" }
+
+  private func text(indentation: String) -> String {
+    let deeper = indentation + "  "
+    switch self {
+    case .null: return "null"
+    case .bool(let value): return value ? "true" : "false"
+    case .number(let text): return text
+    case .string(let text): return Self.quoted(text)
+    case .array(let elements):
+      if elements.isEmpty { return "[]" }
+      let lines = elements.map { deeper + $0.text(indentation: deeper) }
+      return "[\n\(lines.joined(separator: ",\n"))\n\(indentation)]"
+    case .object(let members):
+      if members.isEmpty { return "{}" }
+      let lines = members.map {
+        "\(deeper)\(Self.quoted($0.key)): \($0.value.text(indentation: deeper))"
+      }
+      return "{\n\(lines.joined(separator: ",\n"))\n\(indentation)}"
+    }
+  }
+
+  /// A string as JSON writes it, with its quotation marks.
+  public static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
+      case "\u{0}"..<"\u{20}", "\u{7f}":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

@@ -1,0 +1,56 @@
+import TensorModel
+
+/// Looks after the disk, the user's patience and cancellation while an archive is unpacked into a spool file.
+final class SpoolWatch {
+  private let path: String
+  private let directory: String
+  private let stream: any SequentialBytes
+  private let progress: ((Int) -> Void)?
+  private let checkCancellation: (() throws(CheckpointError) -> Void)?
+  private var checkedByteCount = 0
+
+  /// What is left on the disk for others.
+  private static let reserve = 64 << 20
+  /// How many bytes may be kept before free space is looked at again.
+  private static let interval = 64 << 20
+
+  /// Looks whether there is room for the archive, as far as its size is known.
+  ///
+  /// - Throws: `noSpace`.
+  init(
+    _ path: String, _ stream: any SequentialBytes, progress: ((Int) -> Void)?,
+    checkCancellation: (() throws(CheckpointError) -> Void)?
+  ) throws(CheckpointError) {
+    self.path = path
+    directory = Directories.split(path).parent
+    self.stream = stream
+    self.progress = progress
+    self.checkCancellation = checkCancellation
+    try require((stream as? ZstdStream)?.declaredContentSize ?? 0)
+  }
+
+  /// Called for each buffer.
+  ///
+  /// - Parameter kept: bytes of the spool so far.
+  /// - Throws: `noSpace`, or what the check for cancellation throws.
+  func passed(kept: Int) throws(CheckpointError) {
+    try checkCancellation?()
+    progress?((stream as? ZstdStream)?.consumedByteCount ?? kept)
+    guard kept - checkedByteCount >= Self.interval else { return }
+    checkedByteCount = kept
+    try require(0)
+  }
+
+  private func require(_ byteCount: Int) throws(CheckpointError) {
+    let need = byteCount.addingReportingOverflow(Self.reserve)
+    guard let free = freeByteCount(at: directory) else { return }
+    guard !need.overflow, need.partialValue <= free else {
+      throw CheckpointError(
+        .noSpace, "not enough room for unpacking the archive", file: path,
+        expected:
+          "\(need.overflow ? Int.max : need.partialValue) bytes, \(Self.reserve) of them as a reserve",
+        found: "\(free) free",
+        hint: "free some space, or choose a --spool directory on another disk")
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import CTensorKernels
+import Synchronization
+public import TensorModel
+
+/// The uncompressed bytes of a zip member, at any position.
+///
+/// Before the first of them is handed out, all of them are checked against the member's CRC-32, once; other threads wait
+/// meanwhile. A stored member is read twice by that; a deflated one is unpacked into a temporary file.
+public final class ZipMemberContents: RandomAccessBytes {
+  /// The member.
+  public let member: ZipMember
+  private let temporaryDirectory: String
+  private let state = Mutex(State.unchecked)
+
+  private enum State {
+    case unchecked
+    /// Checked, and where the bytes are: nil for those of a stored member, which stay where they are.
+    case checked(TemporaryFile?)
+    case refused(CheckpointError)
+  }
+
+  private static let bufferByteCount = 256 << 10
+
+  /// Nothing is read yet.
+  ///
+  /// - Parameters:
+  ///   - member: of an archive that stays open.
+  ///   - temporaryDirectory: where a deflated member is unpacked.
+  public init(_ member: ZipMember, temporaryDirectory: String = TemporaryFile.defaultDirectory) {
+    self.member = member
+    self.temporaryDirectory = temporaryDirectory
+  }
+
+  /// Bytes of the uncompressed data.
+  public var byteCount: Int { member.byteCount }
+
+  /// Copies bytes, after checking the whole member at the first call.
+  ///
+  /// - Throws: `corrupt` if the CRC-32 or the deflate stream is wrong, `malformed` if the bytes aren't within the member,
+  ///   `inputOutput`, `noSpace`.
+  public func read(
+    at position: Int, into base: UnsafeMutableRawPointer, count: Int
+  ) throws(CheckpointError) {
+    try check(position, count: count)
+    if let file = try checkedFile() {
+      try file.read(at: position, into: base, count: count)
+    } else {
+      try member.region.read(at: position, into: base, count: count)
+    }
+  }
+
+  /// The first bytes, or all if there are fewer; not checked against the CRC-32.
+  ///
+  /// - Throws: `corrupt` if the deflate stream is damaged within them, `inputOutput`.
+  public func head(_ count: Int) throws(CheckpointError) -> [UInt8] {
+    let count = Swift.min(count, byteCount)
+    guard member.method == .deflated else { return try member.region.bytes(at: 0, count: count) }
+    let bytes = try DeflateStream(member.region).next(count)
+    guard bytes.count == count else { throw tooShort(found: bytes.count) }
+    return bytes
+  }
+
+  /// Checks the whole member now, if that hasn't been done.
+  ///
+  /// - Throws: what `read(at:into:count:)` throws.
+  public func verify() throws(CheckpointError) { _ = try checkedFile() }
+
+  private func checkedFile() throws(CheckpointError) -> TemporaryFile? {
+    // The lock is held during the check, so that other threads wait for its outcome.
+    try state.withLock { state throws(CheckpointError) in
+      switch state {
+      case .checked(let file): return file
+      case .refused(let error): throw error
+      case .unchecked: break
+      }
+      do throws(CheckpointError) {
+        let file = try member.method == .stored ? checkStored() : unpack()
+        state = .checked(file)
+        return file
+      } catch {
+        // A full disk may be less full later; damage stays.
+        if !error.code.isTransient { state = .refused(error) }
+        throw error
+      }
+    }
+  }
+
+  private func checkStored() throws(CheckpointError) -> TemporaryFile? {
+    let stream = SequentialRegion(member.region)
+    try checkCRC(of: stream) { (_, _) throws(CheckpointError) in }
+    return nil
+  }
+
+  private func unpack() throws(CheckpointError) -> TemporaryFile? {
+    let file = try TemporaryFile(in: temporaryDirectory)
+    let stream = try DeflateStream(member.region)
+    try checkCRC(of: stream) { (bytes, position) throws(CheckpointError) in
+      guard let base = bytes.baseAddress else { return }
+      try file.write(at: position, from: base, count: bytes.count)
+    }
+    try stream.checkEnd()
+    return file
+  }
+
+  /// Reads exactly the declared bytes, passes them on piece by piece, and checks their CRC-32.
+  private func checkCRC(
+    of stream: any SequentialBytes,
+    _ body: (UnsafeRawBufferPointer, _ position: Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Self.bufferByteCount, alignment: 64)
+    defer { buffer.deallocate() }
+    var crc: UInt32 = 0
+    var position = 0
+    while position < byteCount {
+      let room = Swift.min(buffer.count, byteCount - position)
+      let count = try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<room]))
+      guard count > 0 else { throw tooShort(found: position) }
+      let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+      crc = wb_crc32(crc, bytes.baseAddress, count)
+      try body(bytes, position)
+      position += count
+    }
+    guard crc == member.crc else {
+      throw CheckpointError(
+        .corrupt, "the CRC-32 of zip entry '\(member.name)' doesn't match",
+        byteOffset: member.region.offset, expected: hexadecimal(member.crc),
+        found: hexadecimal(crc), hint: "the file was damaged; get it again")
+    }
+  }
+
+  private func tooShort(found: Int) -> CheckpointError {
+    CheckpointError(
+      .corrupt, "zip entry '\(member.name)' is shorter than declared",
+      byteOffset: member.region.offset, expected: "\(byteCount) bytes", found: "\(found)",
+      hint: "the file was damaged; get it again")
+  }
+}

@@ -1,0 +1,44 @@
+import CTensorKernels
+import TensorModel
+
+/// What the casts of a tensor did to its values.
+public struct CastReport: Hashable, Sendable {
+  /// Elements whose value changed.
+  public private(set) var roundedCount = 0
+  /// The largest error in units of the output dtype's spacing at the exact value; at most 0.5. Overflowed elements don't count.
+  public private(set) var largestErrorUlp = 0.0
+  /// Finite values that became infinite.
+  public private(set) var overflowCount = 0
+
+  /// Nothing changed so far.
+  public init() {}
+
+  /// Takes in what happened to another part of the tensor.
+  public mutating func merge(_ other: CastReport) {
+    roundedCount += other.roundedCount
+    largestErrorUlp = max(largestErrorUlp, other.largestErrorUlp)
+    overflowCount += other.overflowCount
+  }
+
+  mutating func merge(_ kernel: wb_cast_report) {
+    roundedCount += Int(kernel.rounded_count)
+    largestErrorUlp = max(largestErrorUlp, kernel.largest_error_ulp)
+    overflowCount += Int(kernel.overflow_count)
+  }
+
+  /// Whether every element kept its value.
+  public var isExact: Bool { roundedCount == 0 }
+}
+
+extension DType {
+  /// The kernels' name for a castable dtype.
+  var kernelType: wb_float_type? {
+    switch self {
+    case .f64: WB_F64
+    case .f32: WB_F32
+    case .f16: WB_F16
+    case .bf16: WB_BF16
+    default: nil
+    }
+  }
+}

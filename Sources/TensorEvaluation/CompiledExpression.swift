@@ -1,0 +1,120 @@
+public import TensorModel
+
+/// An expression made ready to run: tensors found, types known, operands of sums widened, and casts moved inwards past
+/// transposes and concatenations, where they work on small pieces that are still in the cache.
+///
+/// Moving a cast past an operation that only moves elements changes neither values nor the report, which doesn't depend on order.
+public struct CompiledExpression: Sendable {
+  let root: Node
+
+  /// What evaluating it gives.
+  public var type: TensorType { root.type }
+
+  /// The result as rows of cells.
+  public var geometry: MatrixGeometry { root.geometry }
+
+  indirect enum Operation: Sendable {
+    case stored(position: Int)
+    case concatenate([Node], axis: Int)
+    case transpose(Node)
+    case sum([Node])
+    case addRow(Node, row: Node)
+    case slice(Node, rowOffset: Int, columnOffset: Int)
+    case cast(Node)
+  }
+
+  struct Node: Sendable {
+    let operation: Operation
+    let type: TensorType
+    let geometry: MatrixGeometry
+
+    init(_ operation: Operation, _ type: TensorType) {
+      self.operation = operation
+      self.type = type
+      geometry = type.geometry
+    }
+
+    /// Whether rows of the result are gathered from columns, so that few large slabs read better than many small ones.
+    var transposes: Bool {
+      switch operation {
+      case .stored: false
+      case .transpose: true
+      case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
+      case .addRow(let matrix, _): matrix.transposes
+      case .slice(let operand, _, _), .cast(let operand): operand.transposes
+      }
+    }
+  }
+
+  /// Compiles an expression over a checkpoint's tensors.
+  ///
+  /// - Throws: `missing` for an unknown tensor, `malformed` where shapes or dtypes don't fit.
+  public init(
+    _ expression: TensorExpression, in checkpoint: Checkpoint
+  ) throws(CheckpointError) {
+    // Checks everything once; below, only what is known to fit is built.
+    _ = try expression.type { checkpoint.type(of: $0) }
+    root = try Self.node(expression, checkpoint)
+  }
+
+  private static func node(
+    _ expression: TensorExpression, _ checkpoint: Checkpoint
+  ) throws(CheckpointError) -> Node {
+    let type = try expression.type { checkpoint.type(of: $0) }
+    switch expression {
+    case .stored(let name):
+      guard let position = checkpoint.position(of: name) else {
+        throw CheckpointError(.missing, "no such tensor in the source", tensor: name)
+      }
+      return Node(.stored(position: position), type)
+    case .concatenate(let parts, let axis):
+      return Node(.concatenate(try nodes(parts, checkpoint), axis: axis), type)
+    case .transpose(let operand):
+      let inner = try node(operand, checkpoint)
+      // transpose(concatenate(parts)) = concatenate(transpose(part)…): each part is then read on its own.
+      if case .concatenate(let parts, let axis) = inner.operation {
+        let transposed = parts.map {
+          Node(.transpose($0), TensorType($0.type.dtype, Shape($0.type.shape.dimensions.reversed())))
+        }
+        return Node(.concatenate(transposed, axis: 1 - axis), type)
+      }
+      return Node(.transpose(inner), type)
+    case .sum(let parts):
+      return Node(.sum(try nodes(parts, checkpoint).map { cast($0, to: .f32) }), type)
+    case .addRow(let matrix, let row):
+      return Node(
+        .addRow(
+          cast(try node(matrix, checkpoint), to: .f32),
+          row: cast(try node(row, checkpoint), to: .f32)), type)
+    case .slice(let operand, let axis, let range):
+      let inner = try node(operand, checkpoint)
+      return Node(
+        .slice(
+          inner, rowOffset: axis == 0 ? range.lowerBound : 0,
+          columnOffset: axis == 1 ? range.lowerBound : 0), type)
+    case .cast(let operand, let dtype):
+      return cast(try node(operand, checkpoint), to: dtype)
+    }
+  }
+
+  private static func nodes(
+    _ parts: [TensorExpression], _ checkpoint: Checkpoint
+  ) throws(CheckpointError) -> [Node] {
+    var nodes: [Node] = []
+    for part in parts { nodes.append(try node(part, checkpoint)) }
+    return nodes
+  }
+
+  private static func cast(_ node: Node, to dtype: DType) -> Node {
+    if node.type.dtype == dtype { return node }
+    let type = TensorType(dtype, node.type.shape)
+    switch node.operation {
+    case .transpose(let operand): return Node(.transpose(cast(operand, to: dtype)), type)
+    case .concatenate(let parts, let axis):
+      return Node(.concatenate(parts.map { cast($0, to: dtype) }, axis: axis), type)
+    case .slice(let operand, let rows, let columns):
+      return Node(.slice(cast(operand, to: dtype), rowOffset: rows, columnOffset: columns), type)
+    case .stored, .sum, .addRow, .cast: return Node(.cast(node), type)
+    }
+  }
+}

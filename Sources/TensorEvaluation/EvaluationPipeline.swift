@@ -1,0 +1,106 @@
+import Dispatch
+import FileContainers
+public import TensorModel
+
+/// Evaluates many tensors on several threads in bounded memory, digesting each in row order.
+///
+/// The same bytes and digests come out for any number of threads.
+public struct EvaluationPipeline: Sendable {
+  private let evaluator: TensorEvaluator
+  private let resources: EvaluationResources
+
+  /// A pipeline over a checkpoint.
+  public init(_ reader: any CheckpointReader, _ resources: EvaluationResources) {
+    evaluator = TensorEvaluator(reader)
+    self.resources = resources
+  }
+
+  /// Runs all tasks.
+  ///
+  /// - Parameters:
+  ///   - tasks: in any order.
+  ///   - consumer: who takes the results.
+  /// - Throws: the first error of the reader, the consumer or the cancellation check, with the tensor's name.
+  public func run(
+    _ tasks: [EvaluationTask], _ consumer: some EvaluationConsumer
+  ) throws(CheckpointError) {
+    guard !tasks.isEmpty else { return }
+    let schedule = EvaluationSchedule(tasks, resources)
+    let states = TensorStates(count: tasks.count)
+    DispatchQueue.concurrentPerform(iterations: resources.threads) { _ in
+      work(schedule, states, tasks, consumer)
+    }
+    if let failure = schedule.failure { throw failure }
+  }
+
+  private func work(
+    _ schedule: EvaluationSchedule, _ states: TensorStates, _ tasks: [EvaluationTask],
+    _ consumer: some EvaluationConsumer
+  ) {
+    let scratch = ScratchArena(byteCount: TensorEvaluator.scratchByteCount)
+    let largest = resources.slabByteCount(transposing: true)
+    let buffer = ScratchArena(byteCount: ScratchArena.rounded(largest))
+    var current: Int?
+    while let slab = schedule.next(after: current) {
+      current = slab.task
+      do throws(CheckpointError) {
+        try resources.checkCancellation()
+        try buffer.withPiece(byteCount: slab.byteCount) { (piece) throws(CheckpointError) in
+          let expression = tasks[slab.task].expression
+          let rowStride = slab.region.columns.count * expression.geometry.cellByteCount
+          let report = try evaluator.evaluate(
+            expression, slab.region, into: MatrixBuffer(base: piece, rowStride: rowStride),
+            scratch: scratch)
+          let evaluated = EvaluatedSlab(
+            index: slab.task, byteOffset: slab.byteOffset,
+            bytes: UnsafeRawBufferPointer(start: piece, count: slab.byteCount))
+          try consumer.receive(evaluated)
+          guard schedule.waitForTurn(of: slab) else { return }
+          try consumer.receiveInOrder(evaluated)
+          let whole = states.update(slab.task, with: evaluated.bytes, report)
+          if schedule.endTurn(of: slab) {
+            try consumer.finish(
+              EvaluatedTensor(index: slab.task, digest: whole.digest.digest, report: whole.report))
+            states.forget(slab.task)
+          }
+        }
+      } catch {
+        schedule.fail(error.in(tensor: tasks[slab.task].name))
+      }
+    }
+  }
+}
+
+/// Digest and report of the tensors under way.
+///
+/// `@unchecked Sendable`: an element is only touched by the thread whose slab has its turn, which `EvaluationSchedule` decides, so the
+/// array needs no lock; its storage never moves.
+private final class TensorStates: @unchecked Sendable {
+  struct State {
+    var digest = StreamingDigest()
+    var report = CastReport()
+  }
+
+  private let states: UnsafeMutableBufferPointer<State?>
+
+  init(count: Int) {
+    states = .allocate(capacity: count)
+    states.initialize(repeating: nil)
+  }
+
+  deinit {
+    states.deinitialize()
+    states.deallocate()
+  }
+
+  func update(_ task: Int, with bytes: UnsafeRawBufferPointer, _ report: CastReport) -> State {
+    var state = states[task] ?? State()
+    states[task] = nil
+    state.digest.update(bytes)
+    state.report.merge(report)
+    states[task] = state
+    return state
+  }
+
+  func forget(_ task: Int) { states[task] = nil }
+}

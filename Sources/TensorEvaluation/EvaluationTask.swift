@@ -1,0 +1,106 @@
+public import TensorModel
+
+/// One output tensor to be evaluated.
+public struct EvaluationTask: Sendable {
+  /// What it is called in messages.
+  public let name: String
+  /// How it is computed.
+  public let expression: CompiledExpression
+
+  /// A task.
+  public init(name: String, expression: CompiledExpression) {
+    self.name = name
+    self.expression = expression
+  }
+
+  /// Bytes of the result.
+  var byteCount: Int {
+    expression.geometry.rows * expression.geometry.rowByteCount
+  }
+}
+
+/// What came of a task.
+public struct EvaluatedTensor: Sendable {
+  /// The task's place in the list.
+  public let index: Int
+  /// SHA-256 of all bytes of the result, in row order.
+  public let digest: Digest
+  /// What casts did to the values.
+  public let report: CastReport
+}
+
+/// A slab: consecutive bytes of a tensor, as they were evaluated.
+public struct EvaluatedSlab {
+  /// The task's place in the list.
+  public let index: Int
+  /// Where the bytes begin in the tensor.
+  public let byteOffset: Int
+  /// The bytes; valid during the call.
+  public let bytes: UnsafeRawBufferPointer
+}
+
+/// Who takes the bytes of evaluated tensors.
+///
+/// `receive` is called from several threads, slabs in any order. `receiveInOrder` gets the slabs of one tensor one after the other, in
+/// row order, but those of different tensors at the same time. `finish` is called once per tensor, after all its slabs.
+public protocol EvaluationConsumer: Sendable {
+  /// Takes a slab, for example to write it.
+  ///
+  /// - Throws: anything that stops the work.
+  func receive(_ slab: EvaluatedSlab) throws(CheckpointError)
+
+  /// Takes a slab in row order.
+  ///
+  /// - Throws: anything that stops the work.
+  func receiveInOrder(_ slab: EvaluatedSlab) throws(CheckpointError)
+
+  /// Takes the digest and report of a whole tensor.
+  ///
+  /// - Throws: anything that stops the work.
+  func finish(_ tensor: EvaluatedTensor) throws(CheckpointError)
+}
+
+extension EvaluationConsumer {
+  /// Nothing to do.
+  public func receive(_ slab: EvaluatedSlab) {}
+  /// Nothing to do.
+  public func receiveInOrder(_ slab: EvaluatedSlab) {}
+}
+
+/// What the work may use.
+public struct EvaluationResources: Sendable {
+  /// Bytes for all buffers together.
+  public let memory: Int
+  /// Threads at the same time.
+  public let threads: Int
+  /// Called before every slab; throwing stops the work.
+  public let checkCancellation: @Sendable () throws(CheckpointError) -> Void
+
+  /// The least memory that a thread can work in.
+  public static let minimumMemory = TensorEvaluator.scratchByteCount + minimumSlabByteCount
+  static let minimumSlabByteCount = 64 << 10
+
+  /// Resources. Threads are fewer than asked for where the memory doesn't suffice for more.
+  ///
+  /// - Parameters:
+  ///   - memory: bytes for all buffers.
+  ///   - threads: at least 1.
+  ///   - checkCancellation: throws when the work shall stop.
+  public init(
+    memory: Int, threads: Int,
+    checkCancellation: @escaping @Sendable () throws(CheckpointError) -> Void = {
+      () throws(CheckpointError) in
+    }
+  ) {
+    self.memory = memory
+    self.threads = max(1, min(threads, memory / Self.minimumMemory))
+    self.checkCancellation = checkCancellation
+  }
+
+  /// Bytes of a slab: few where rows are copied, so that they stay in the cache from reading to hashing; many where columns are
+  /// gathered.
+  func slabByteCount(transposing: Bool) -> Int {
+    let available = memory / threads - TensorEvaluator.scratchByteCount
+    return max(Self.minimumSlabByteCount, min(transposing ? 16 << 20 : 2 << 20, available))
+  }
+}

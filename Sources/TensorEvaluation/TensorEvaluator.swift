@@ -1,0 +1,224 @@
+import CTensorKernels
+public import FileContainers
+public import TensorModel
+
+/// Evaluates regions of expressions into memory, with intermediate results of a few hundred kilobytes.
+public struct TensorEvaluator: Sendable {
+  private let reader: any CheckpointReader
+
+  /// How large an intermediate result may be: small enough to stay in a core's cache. A single row segment is the least.
+  static let tileByteCount = 256 << 10
+  /// How deep casts, transposes and sums nest in what the planner makes, with room to spare.
+  private static let maximumNesting = 8
+
+  /// What one thread needs beside the buffer for the result.
+  public static let scratchByteCount = maximumNesting * (tileByteCount + ScratchArena.alignment)
+
+  /// Evaluates over a checkpoint's tensors.
+  public init(_ reader: any CheckpointReader) { self.reader = reader }
+
+  /// Writes a region of the result to `destination`, little-endian, rows `rowStride` bytes apart.
+  ///
+  /// - Parameters:
+  ///   - expression: compiled for the same checkpoint.
+  ///   - region: of `expression.geometry`.
+  ///   - destination: room for the region.
+  ///   - scratch: at least `scratchByteCount` bytes.
+  /// - Returns: what casts did to the values of the region.
+  /// - Throws: what the reader throws.
+  public func evaluate(
+    _ expression: CompiledExpression, _ region: MatrixRegion, into destination: MatrixBuffer,
+    scratch: ScratchArena
+  ) throws(CheckpointError) -> CastReport {
+    var report = CastReport()
+    try evaluate(expression.root, region, destination, scratch, &report)
+    return report
+  }
+
+  private typealias Node = CompiledExpression.Node
+
+  private func evaluate(
+    _ node: Node, _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
+    _ report: inout CastReport
+  ) throws(CheckpointError) {
+    switch node.operation {
+    case .stored(let position):
+      try reader.read(position, region, into: destination)
+    case .concatenate(let parts, let axis):
+      try concatenate(parts, axis: axis, region, destination, scratch, &report)
+    case .transpose(let operand):
+      try transpose(operand, region, destination, scratch, &report)
+    case .sum(let parts):
+      try sum(parts, region, destination, scratch, &report)
+    case .addRow(let matrix, let row):
+      try evaluate(matrix, region, destination, scratch, &report)
+      try add(row, region, destination, scratch, &report)
+    case .slice(let operand, let rowOffset, let columnOffset):
+      let shifted = MatrixRegion(
+        rows: region.rows.shifted(by: rowOffset), columns: region.columns.shifted(by: columnOffset))
+      try evaluate(operand, shifted, destination, scratch, &report)
+    case .cast(let operand):
+      try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
+    }
+  }
+
+  private func concatenate(
+    _ parts: [Node], axis: Int, _ region: MatrixRegion, _ destination: MatrixBuffer,
+    _ scratch: ScratchArena, _ report: inout CastReport
+  ) throws(CheckpointError) {
+    let wanted = axis == 0 ? region.rows : region.columns
+    var start = 0
+    for part in parts {
+      let extent = axis == 0 ? part.geometry.rows : part.geometry.columns
+      let shared = wanted.clamped(to: start..<start + extent)
+      if !shared.isEmpty {
+        let inPart = shared.shifted(by: -start)
+        let skipped = shared.lowerBound - wanted.lowerBound
+        if axis == 0 {
+          try evaluate(
+            part, MatrixRegion(rows: inPart, columns: region.columns),
+            destination.advanced(rows: skipped), scratch, &report)
+        } else {
+          try evaluate(
+            part, MatrixRegion(rows: region.rows, columns: inPart),
+            destination.advanced(rows: 0, bytes: skipped * part.geometry.cellByteCount), scratch,
+            &report)
+        }
+      }
+      start += extent
+    }
+  }
+
+  /// Takes the operand in tiles of whole row segments, which are contiguous reads, and scatters each while it is in the cache.
+  private func transpose(
+    _ operand: Node, _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
+    _ report: inout CastReport
+  ) throws(CheckpointError) {
+    let cell = operand.geometry.cellByteCount
+    let source = region.transposed
+    for tile in source.tiles(cellByteCount: cell, limit: Self.tileByteCount) {
+      let rowBytes = tile.columns.count * cell
+      try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
+        (piece) throws(CheckpointError) in
+        try evaluate(operand, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
+        let target = destination.advanced(
+          rows: tile.columns.lowerBound - source.columns.lowerBound,
+          bytes: (tile.rows.lowerBound - source.rows.lowerBound) * cell)
+        wb_transpose(
+          piece, rowBytes, target.base, target.rowStride, tile.rows.count, tile.columns.count, cell)
+      }
+    }
+  }
+
+  private func sum(
+    _ parts: [Node], _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
+    _ report: inout CastReport
+  ) throws(CheckpointError) {
+    guard let first = parts.first else { return }
+    try evaluate(first, region, destination, scratch, &report)
+    for part in parts.dropFirst() {
+      for tile in region.tiles(cellByteCount: 4, limit: Self.tileByteCount) {
+        let rowBytes = tile.columns.count * 4
+        try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
+          (piece) throws(CheckpointError) in
+          try evaluate(part, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
+          let target = destination.advanced(to: tile, in: region, cellByteCount: 4)
+          for row in 0..<tile.rows.count {
+            Self.add(piece + row * rowBytes, to: target.advanced(rows: row), tile.columns.count)
+          }
+        }
+      }
+    }
+  }
+
+  private func add(
+    _ row: Node, _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
+    _ report: inout CastReport
+  ) throws(CheckpointError) {
+    // Columns in runs that fit a tile; the row is a vector, so its elements are rows of one cell.
+    let runs = MatrixRegion(rows: 0..<1, columns: region.columns)
+      .tiles(cellByteCount: 4, limit: Self.tileByteCount)
+    for run in runs {
+      try scratch.withPiece(byteCount: run.columns.count * 4) { (piece) throws(CheckpointError) in
+        let elements = MatrixRegion(rows: run.columns, columns: 0..<1)
+        try evaluate(row, elements, MatrixBuffer(base: piece, rowStride: 4), scratch, &report)
+        let offset = (run.columns.lowerBound - region.columns.lowerBound) * 4
+        for index in 0..<region.rows.count {
+          Self.add(piece, to: destination.advanced(rows: index, bytes: offset), run.columns.count)
+        }
+      }
+    }
+  }
+
+  private static func add(
+    _ addend: UnsafeMutableRawPointer, to destination: MatrixBuffer, _ count: Int
+  ) {
+    wb_add_f32(
+      destination.base.assumingMemoryBound(to: Float.self),
+      addend.assumingMemoryBound(to: Float.self), count)
+  }
+
+  private func cast(
+    _ operand: Node, to dtype: DType, _ region: MatrixRegion, _ destination: MatrixBuffer,
+    _ scratch: ScratchArena, _ report: inout CastReport
+  ) throws(CheckpointError) {
+    guard let from = operand.type.dtype.kernelType, let to = dtype.kernelType else {
+      throw CheckpointError(.unsupported, "no cast to \(dtype.rawValue)")
+    }
+    let (cell, outputCell) = (operand.geometry.cellByteCount, dtype.blockByteCount)
+    for tile in region.tiles(cellByteCount: cell, limit: Self.tileByteCount) {
+      let (rows, columns) = (tile.rows.count, tile.columns.count)
+      try scratch.withPiece(byteCount: rows * columns * cell) { (piece) throws(CheckpointError) in
+        try evaluate(
+          operand, tile, MatrixBuffer(base: piece, rowStride: columns * cell), scratch, &report)
+        let target = destination.advanced(to: tile, in: region, cellByteCount: outputCell)
+        let isPacked = target.rowStride == columns * outputCell
+        let (runs, runLength) = isPacked ? (1, rows * columns) : (rows, columns)
+        for run in 0..<runs {
+          var outcome = wb_cast_report()
+          wb_cast(
+            from, to, piece + run * runLength * cell, target.advanced(rows: run).base, runLength,
+            &outcome)
+          report.merge(outcome)
+        }
+      }
+    }
+  }
+}
+
+extension MatrixRegion {
+  /// The region in pieces of at most `limit` bytes, row-major: blocks of whole rows, or runs of a row where a row is larger.
+  func tiles(cellByteCount: Int, limit: Int) -> [MatrixRegion] {
+    if cellCount * cellByteCount <= limit { return cellCount == 0 ? [] : [self] }
+    let columnStep = Swift.max(1, Swift.min(columns.count, limit / cellByteCount))
+    let rowStep =
+      columnStep == columns.count ? Swift.max(1, limit / (columnStep * cellByteCount)) : 1
+    var tiles: [MatrixRegion] = []
+    for row in stride(from: rows.lowerBound, to: rows.upperBound, by: rowStep) {
+      for column in stride(from: columns.lowerBound, to: columns.upperBound, by: columnStep) {
+        tiles.append(
+          MatrixRegion(
+            rows: row..<Swift.min(row + rowStep, rows.upperBound),
+            columns: column..<Swift.min(column + columnStep, columns.upperBound)))
+      }
+    }
+    return tiles
+  }
+}
+
+extension MatrixBuffer {
+  /// Where a tile of a region goes in the region's buffer.
+  fileprivate func advanced(
+    to tile: MatrixRegion, in region: MatrixRegion, cellByteCount: Int
+  ) -> MatrixBuffer {
+    advanced(
+      rows: tile.rows.lowerBound - region.rows.lowerBound,
+      bytes: (tile.columns.lowerBound - region.columns.lowerBound) * cellByteCount)
+  }
+}
+
+extension Range<Int> {
+  fileprivate func shifted(by offset: Int) -> Range<Int> {
+    lowerBound + offset..<upperBound + offset
+  }
+}

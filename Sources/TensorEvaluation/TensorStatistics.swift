@@ -1,0 +1,103 @@
+import CTensorKernels
+import Synchronization
+public import TensorModel
+
+/// How a tensor's values are distributed. Sums are f64 in a fixed order, so the same on every machine.
+public struct TensorStatistics: Hashable, Sendable {
+  /// The smallest finite value; nil if there is none.
+  public let minimum: Double?
+  /// The largest finite value; nil if there is none.
+  public let maximum: Double?
+  /// The mean of the finite values; nil if there is none.
+  public let mean: Double?
+  /// The standard deviation of the finite values (of the population); nil if there is none.
+  public let standardDeviation: Double?
+  /// Values equal to zero, negative zero too.
+  public let zeroCount: Int
+  /// Values that aren't numbers.
+  public let nanCount: Int
+  /// Infinite values of both signs.
+  public let infinityCount: Int
+
+  init(_ values: wb_statistics) {
+    let count = Double(values.finite_count)
+    let isEmpty = values.finite_count == 0
+    minimum = isEmpty ? nil : values.minimum
+    maximum = isEmpty ? nil : values.maximum
+    let average = values.sum / count
+    mean = isEmpty ? nil : average
+    standardDeviation =
+      isEmpty ? nil : max(0, values.sum_of_squares / count - average * average).squareRoot()
+    zeroCount = Int(values.zero_count)
+    nanCount = Int(values.nan_count)
+    infinityCount = Int(values.positive_infinity_count + values.negative_infinity_count)
+  }
+}
+
+/// Collects the statistics of tensors as they are evaluated.
+public final class StatisticsCollector: Sendable {
+  private let types: [wb_stat_type?]
+  private let running: Mutex<[Int: wb_statistics]>
+
+  /// A collector for stored tensors, in the order of the tasks.
+  public init(_ dtypes: [DType]) {
+    types = dtypes.map(\.statisticsType)
+    running = Mutex([:])
+  }
+
+  /// Takes in the next bytes of a tensor; to be called in row order.
+  public func update(_ slab: EvaluatedSlab) {
+    guard let type = types[slab.index], let base = slab.bytes.baseAddress else { return }
+    var values =
+      running.withLock { $0[slab.index] }
+      ?? {
+        var fresh = wb_statistics()
+        wb_statistics_begin(&fresh)
+        return fresh
+      }()
+    wb_statistics_add(type, base, slab.bytes.count / slab.elementSize(type), &values)
+    running.withLock { [values] in $0[slab.index] = values }
+  }
+
+  /// The statistics of a tensor; nil for dtypes whose values are not numbers on their own (C64, packed floats).
+  public func statistics(of task: Int) -> TensorStatistics? {
+    running.withLock { $0[task] }.map(TensorStatistics.init)
+  }
+}
+
+extension EvaluatedSlab {
+  fileprivate func elementSize(_ type: wb_stat_type) -> Int {
+    switch type {
+    case WB_STAT_F64, WB_STAT_I64, WB_STAT_U64: 8
+    case WB_STAT_F32, WB_STAT_I32, WB_STAT_U32: 4
+    case WB_STAT_F16, WB_STAT_BF16, WB_STAT_I16, WB_STAT_U16: 2
+    default: 1
+    }
+  }
+}
+
+extension DType {
+  fileprivate var statisticsType: wb_stat_type? {
+    switch self {
+    case .f64: WB_STAT_F64
+    case .f32: WB_STAT_F32
+    case .f16: WB_STAT_F16
+    case .bf16: WB_STAT_BF16
+    case .i8: WB_STAT_I8
+    case .i16: WB_STAT_I16
+    case .i32: WB_STAT_I32
+    case .i64: WB_STAT_I64
+    case .u8: WB_STAT_U8
+    case .u16: WB_STAT_U16
+    case .u32: WB_STAT_U32
+    case .u64: WB_STAT_U64
+    case .bool: WB_STAT_BOOL
+    case .f8e4m3: WB_STAT_F8_E4M3
+    case .f8e5m2: WB_STAT_F8_E5M2
+    case .f8e4m3fnuz: WB_STAT_F8_E4M3FNUZ
+    case .f8e5m2fnuz: WB_STAT_F8_E5M2FNUZ
+    case .f8e8m0: WB_STAT_F8_E8M0
+    case .c64, .f4, .f6e2m3, .f6e3m2: nil
+    }
+  }
+}
