@@ -32,11 +32,11 @@ let package = Package(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
-    .target(name: "CFileSystem"),
+    .target(name: "CPlatform"),
     .target(name: "CTensorKernels"),
     .target(name: "TensorModel", swiftSettings: strict),
     .target(
-      name: "FileContainers", dependencies: ["TensorModel", "CFileSystem", "CTensorKernels", "CZlib", "CZstd"],
+      name: "FileContainers", dependencies: ["TensorModel", "CPlatform", "CTensorKernels", "CZlib", "CZstd"],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],

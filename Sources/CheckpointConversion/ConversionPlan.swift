@@ -1,4 +1,3 @@
-public import CheckpointFormats
 public import TensorEvaluation
 public import TensorModel
 

@@ -19,6 +19,8 @@ public struct Converter: Sendable {
     public let resume: Bool
     /// Whether the certificate shall have digests of the inputs.
     public let hashesInputs: Bool
+    /// Names in the partial directory that aren't part of the result.
+    public let scaffolding: [String]
     /// Called with findings as they come up.
     public let report: @Sendable (Finding) -> Void
     /// Called with the number of bytes of tensors written since the last call.
@@ -27,12 +29,14 @@ public struct Converter: Sendable {
     /// Options.
     public init(
       resources: EvaluationResources, resume: Bool = false, hashesInputs: Bool = false,
+      scaffolding: [String] = [],
       report: @escaping @Sendable (Finding) -> Void = { _ in },
       progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
       self.resources = resources
       self.resume = resume
       self.hashesInputs = hashesInputs
+      self.scaffolding = scaffolding
       self.report = report
       self.progress = progress
     }
@@ -76,6 +80,9 @@ public struct Converter: Sendable {
   ///   `conflict` if there is nothing that can be resumed; whatever reading and writing throw. The destination is then absent.
   public func run() throws(CheckpointError) -> Outcome {
     let planDigest = try Digest(of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
+    try destination.recover(
+      plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
+        + [Self.certificateName(for: destination)])
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, [Journal.Claim])
     if options.resume && fileExists(journalPath) {
@@ -136,7 +143,7 @@ public struct Converter: Sendable {
   private func finishedClaims(_ planDigest: Digest) -> [Journal.Claim] {
     let name = Self.certificateName(for: destination)
     guard
-      let bytes = try? InputFile(path: "\(destination.partialPath)/\(name)").region.contents(),
+      let bytes = try? InputFile(path: "\(destination.partialPath)/\(name)").region.contents,
       let certificate = try? JSONDocument.parse(Certificate.self, bytes, file: name),
       certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count
     else { return [] }
@@ -225,7 +232,7 @@ public struct Converter: Sendable {
     try destination.publish(
       destination.kind == .file
         ? [certificateName] + weights : weights + sidecars + [certificateName],
-      removing: [Journal.fileName])
+      removing: [Journal.fileName] + options.scaffolding)
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

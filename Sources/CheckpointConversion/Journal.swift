@@ -70,7 +70,7 @@ final class Journal: Sendable {
   static func resume(
     at path: String, plan: Digest, inputs: [Source.Input]
   ) throws(CheckpointError) -> (journal: Journal, claims: [Claim]) {
-    let bytes = try InputFile(path: path).region.contents()
+    let bytes = try InputFile(path: path).region.contents
     var lines: [[UInt8]] = []
     var sound = 0
     for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {

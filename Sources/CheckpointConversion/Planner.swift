@@ -1,7 +1,7 @@
 public import CheckpointFormats
 import FileContainers
 import ModelArchitectures
-public import TensorEvaluation
+import TensorEvaluation
 public import TensorModel
 
 /// Makes plans: which canonical tensors, in which dtype, in which file.
@@ -33,7 +33,9 @@ public struct Planner: Sendable {
     for tensor in try source.reader.canonicalTensors() {
       let dtype = tensor.dtype.isCastable ? settings.dtype ?? tensor.dtype : tensor.dtype
       outputs.append(
-        try Self.output(tensor, as: dtype, in: source.checkpoint))
+        Output(
+          name: tensor.name, type: TensorType(dtype, tensor.shape),
+          expression: try Self.expression(of: tensor, as: dtype, in: source.checkpoint)))
     }
     guard !outputs.isEmpty else {
       throw CheckpointError(.unsupported, "there are no tensors to convert", file: source.path)
@@ -41,20 +43,19 @@ public struct Planner: Sendable {
     return outputs
   }
 
-  /// A canonical tensor in a given dtype.
-  static func output(
-    _ tensor: CanonicalTensor, as dtype: DType, in checkpoint: Checkpoint
-  ) throws(CheckpointError) -> Output {
+  /// A canonical tensor in a given dtype: cast, if its exact value is in another.
+  ///
+  /// - Throws: `malformed` where the expression doesn't fit the checkpoint or the tensor's shape, or dtypes can't be cast.
+  public static func expression(
+    of tensor: CanonicalTensor, as dtype: DType, in checkpoint: Checkpoint
+  ) throws(CheckpointError) -> TensorExpression {
     do throws(CheckpointError) {
       let exact = try tensor.expression.type { checkpoint.type(of: $0) }
       guard exact.shape == tensor.shape else {
         throw CheckpointError(
           .malformed, "wrong shape", expected: "\(tensor.shape)", found: "\(exact.shape)")
       }
-      let expression =
-        exact.dtype == dtype ? tensor.expression : .cast(tensor.expression, dtype)
-      return Output(
-        name: tensor.name, type: TensorType(dtype, tensor.shape), expression: expression)
+      return exact.dtype == dtype ? tensor.expression : .cast(tensor.expression, dtype)
     } catch { throw error.in(tensor: tensor.name) }
   }
 

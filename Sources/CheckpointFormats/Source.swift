@@ -60,8 +60,7 @@ public struct Source: Sendable {
       let name = Directories.split(path).name
       let file = try InputFile(path: path)
       let input = Input(name: name, file)
-      let head = try file.region.bytes(
-        at: 0, count: min(ArchiveKind.headByteCount, file.byteCount))
+      let head = try file.region.head(ArchiveKind.headByteCount)
       if ArchiveKind(head: head) != nil {
         try self.init(archive: .file(file), name: name, path, [input], options)
       } else {
@@ -90,13 +89,24 @@ public struct Source: Sendable {
     self.reader = reader
     self.inputs = inputs
     var described = checkpoint
-    if let given = options.configuration { described.configuration = given }
+    if described.configuration == nil { described.configuration = options.configuration }
     if let directory = options.assetsDirectory {
       let added = try Sidecars.assets(in: directory)
       let names = Set(added.map(\.name))
       described.assets = described.assets.filter { !names.contains($0.name) } + added
     }
     self.checkpoint = described
+  }
+
+  /// Whether a source has to be unpacked to a spool before its tensors can be read: a compressed archive, or standard input.
+  ///
+  /// - Throws: `inputOutput`.
+  public static func needsUnpacking(_ path: String) throws(CheckpointError) -> Bool {
+    if path == "-" { return true }
+    guard FileKind(of: path) == .file else { return false }
+    let file = try InputFile(path: path)
+    let head = try file.region.head(ArchiveKind.headByteCount)
+    return ArchiveKind(head: head) == .zstdTar
   }
 
   /// `config.json` in Hugging Face's form: made from the source's, or that itself; nil if there is none.

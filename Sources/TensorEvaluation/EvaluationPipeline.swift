@@ -52,7 +52,7 @@ public struct EvaluationPipeline: Sendable {
             expression, slab.region, into: MatrixBuffer(base: piece, rowStride: rowStride),
             scratch: scratch)
           let evaluated = EvaluatedSlab(
-            index: slab.task, byteOffset: slab.byteOffset,
+            index: slab.task, byteOffset: slab.byteOffset, region: slab.region,
             bytes: UnsafeRawBufferPointer(start: piece, count: slab.byteCount))
           try consumer.receive(evaluated)
           guard schedule.waitForTurn(of: slab) else { return }

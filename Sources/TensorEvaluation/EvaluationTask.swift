@@ -35,6 +35,8 @@ public struct EvaluatedSlab {
   public let index: Int
   /// Where the bytes begin in the tensor.
   public let byteOffset: Int
+  /// The region of the tensor that they are.
+  public let region: MatrixRegion
   /// The bytes; valid during the call.
   public let bytes: UnsafeRawBufferPointer
 }

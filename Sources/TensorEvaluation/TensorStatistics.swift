@@ -1,9 +1,10 @@
 import CTensorKernels
+import Foundation
 import Synchronization
 public import TensorModel
 
 /// How a tensor's values are distributed. Sums are f64 in a fixed order, so the same on every machine.
-public struct TensorStatistics: Hashable, Sendable {
+public struct TensorStatistics: Hashable, Sendable, Encodable {
   /// The smallest finite value; nil if there is none.
   public let minimum: Double?
   /// The largest finite value; nil if there is none.
@@ -25,12 +26,20 @@ public struct TensorStatistics: Hashable, Sendable {
     minimum = isEmpty ? nil : values.minimum
     maximum = isEmpty ? nil : values.maximum
     let average = values.sum / count
-    mean = isEmpty ? nil : average
+    mean = isEmpty ? nil : Self.rounded(average)
     standardDeviation =
-      isEmpty ? nil : max(0, values.sum_of_squares / count - average * average).squareRoot()
+      isEmpty
+      ? nil : Self.rounded(max(0, values.sum_of_squares / count - average * average).squareRoot())
     zeroCount = Int(values.zero_count)
     nanCount = Int(values.nan_count)
     infinityCount = Int(values.positive_infinity_count + values.negative_infinity_count)
+  }
+
+  /// Nine significant digits: the last bits of a sum depend on how the tensor was cut into slabs.
+  private static func rounded(_ value: Double) -> Double {
+    guard value != 0, value.isFinite else { return value }
+    let scale = pow(10, 8 - floor(log10(abs(value))))
+    return scale.isFinite && scale > 0 ? (value * scale).rounded() / scale : value
   }
 }
 

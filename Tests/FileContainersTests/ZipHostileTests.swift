@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func knowsAllFixtures() { #expect(ContainerFixtures.cases("bad/npz").count == 38) }
+  @Test func knowsAllFixtures() { #expect(ContainerFixtures.cases("bad/npz").count == 39) }
 }
 
 /// Reads all elements.

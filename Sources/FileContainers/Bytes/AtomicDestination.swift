@@ -1,6 +1,6 @@
 // A destination is complete or absent. Work goes into a hidden directory beside it, which is renamed at the end.
 
-import CFileSystem
+import CPlatform
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -76,18 +76,21 @@ public final class AtomicDestination: Sendable {
 
   /// Creates the partial directory, or takes up the one that is there, and locks it against other runs.
   ///
-  /// - Parameter names: of files that an interrupted run may already have moved out; they are moved back.
   /// - Returns: the lock, to be kept until the end.
   /// - Throws: `conflict` if another process works there.
-  public func begin(recovering names: [String]) throws(CheckpointError) -> DirectoryLock {
+  public func begin() throws(CheckpointError) -> DirectoryLock {
     if !hasPartial { try Directories.create(partialPath) }
-    let lock = try DirectoryLock(partialPath)
-    if fillsExistingDirectory {
-      for name in names where fileExists("\(path)/\(name)") {
-        try renameWithoutReplacing("\(path)/\(name)", "\(partialPath)/\(name)")
-      }
+    return try DirectoryLock(partialPath)
+  }
+
+  /// Moves files back that an interrupted run has already moved out of the partial directory into an existing one.
+  ///
+  /// - Throws: `inputOutput`.
+  public func recover(_ names: [String]) throws(CheckpointError) {
+    guard fillsExistingDirectory else { return }
+    for name in names where fileExists("\(path)/\(name)") {
+      try renameWithoutReplacing("\(path)/\(name)", "\(partialPath)/\(name)")
     }
-    return lock
   }
 
   /// Gives the finished files their names. Data must have been synced.

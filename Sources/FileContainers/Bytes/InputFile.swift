@@ -86,6 +86,13 @@ public struct FileRegion: RandomAccessBytes {
     return FileRegion(file: file, offset: offset + position, byteCount: count)
   }
 
+  /// All of the region's bytes.
+  ///
+  /// - Throws: `inputOutput`.
+  public var contents: [UInt8] {
+    get throws(CheckpointError) { try bytes(at: 0, count: byteCount) }
+  }
+
   /// Copies bytes of the region.
   ///
   /// - Throws: `malformed` if they aren't within the region, `inputOutput` if they can't be read.

@@ -1,6 +1,6 @@
 // Output files: created exclusively, reserved to their full size, written at positions, synced once.
 
-import CFileSystem
+import CPlatform
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)

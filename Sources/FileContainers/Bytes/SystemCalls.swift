@@ -1,6 +1,6 @@
 // Every system call that can fail is made here, so that its error reads the same everywhere.
 
-import CFileSystem
+import CPlatform
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)

@@ -47,8 +47,9 @@ final class SpoolWatch {
     guard !need.overflow, need.partialValue <= free else {
       throw CheckpointError(
         .noSpace, "not enough room for unpacking the archive", file: path,
-        expected:
-          "\(need.overflow ? Int.max : need.partialValue) bytes, \(Self.reserve) of them as a reserve",
+        expected: byteCount > 0
+          ? "\(byteCount) bytes and \(Self.reserve) in reserve"
+          : "\(Self.reserve) bytes in reserve",
         found: "\(free) free",
         hint: "free some space, or choose a --spool directory on another disk")
     }

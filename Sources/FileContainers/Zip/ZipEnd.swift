@@ -10,7 +10,7 @@ struct ZipEnd {
   let entryCount: Int
 
   /// The most bytes that a directory may have.
-  static let maximumDirectoryByteCount = 16 << 20
+  static let maximumDirectoryByteCount = 8 << 20
   private static let recordByteCount = 22
 
   /// Finds and checks the end records.

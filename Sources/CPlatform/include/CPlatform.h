@@ -1,5 +1,5 @@
-// The few file system calls that Swift can't see (they need _GNU_SOURCE) or that each platform spells differently.
-// Each returns 0, or the errno value of the failure.
+// The few system calls that Swift can't see (they need _GNU_SOURCE) or that each platform spells differently.
+// Those that can fail return 0, or the errno value of the failure.
 #pragma once
 #include <stdint.h>
 
@@ -14,3 +14,6 @@ int wb_rename_without_replacing(const char *source, const char *target);
 
 /// Exchanges two paths in one step. EINVAL or ENOTSUP where the file system can't.
 int wb_exchange(const char *first, const char *second);
+
+/// Processors that the process's affinity allows, or 0 if that can't be told.
+int wb_allowed_processors(void);

@@ -1,8 +1,9 @@
 #define _GNU_SOURCE
-#include "CFileSystem.h"
+#include "CPlatform.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ int wb_exchange(const char *first, const char *second) {
   return outcome(renamex_np(first, second, RENAME_SWAP));
 }
 
+int wb_allowed_processors(void) { return 0; }
+
 #else
 
 int wb_reserve(int descriptor, int64_t byteCount) {
@@ -39,6 +42,11 @@ int wb_rename_without_replacing(const char *source, const char *target) {
 
 int wb_exchange(const char *first, const char *second) {
   return outcome(renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE));
+}
+
+int wb_allowed_processors(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
 #endif

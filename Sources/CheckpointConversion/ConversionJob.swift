@@ -1,0 +1,197 @@
+public import CheckpointFormats
+import FileContainers
+public import TensorEvaluation
+public import TensorModel
+
+/// A conversion as a user asks for it.
+public struct ConversionRequest: Sendable {
+  /// What to convert: anything that `Source` opens.
+  public var source: String
+  /// Where to.
+  public var destination: String
+  /// The format; nil leaves it to the destination's ending and the source's format.
+  public var format: String?
+  /// Dtype, sharding, what is allowed.
+  public var settings = ConversionPlan.Settings()
+  /// How to open the source.
+  public var openOptions: OpenOptions
+  /// Where archives are unpacked to; nil is beside the destination.
+  public var spoolDirectory: String?
+  /// Whether to go on with an interrupted run.
+  public var resume = false
+  /// Whether to replace what exists and discard unfinished work.
+  public var force = false
+  /// Whether the certificate shall have digests of the inputs.
+  public var hashesInputs = false
+  /// Memory and threads.
+  public var resources: EvaluationResources
+
+  /// A request with everything else at its default.
+  public init(
+    source: String, destination: String, openOptions: OpenOptions, resources: EvaluationResources
+  ) {
+    self.source = source
+    self.destination = destination
+    self.openOptions = openOptions
+    self.resources = resources
+  }
+}
+
+/// Carries a request out: opens, plans, converts, and cleans up or leaves what can be resumed.
+public struct ConversionJob: Sendable {
+  private let request: ConversionRequest
+  /// The destination is one file.
+  private let isSingleFile: Bool
+
+  /// Who is told how it goes.
+  public struct Observer: Sendable {
+    /// Called once, when everything is known and before anything is written.
+    public let willStart: @Sendable (Source, ConversionPlan) -> Void
+    /// Called with findings as they come up.
+    public let report: @Sendable (Finding) -> Void
+    /// Called with the bytes of tensors that were written since the last call.
+    public let progress: @Sendable (Int) -> Void
+
+    /// An observer.
+    public init(
+      willStart: @escaping @Sendable (Source, ConversionPlan) -> Void,
+      report: @escaping @Sendable (Finding) -> Void, progress: @escaping @Sendable (Int) -> Void
+    ) {
+      self.willStart = willStart
+      self.report = report
+      self.progress = progress
+    }
+  }
+
+  /// A job for a request.
+  public init(_ request: ConversionRequest) {
+    self.request = request
+    isSingleFile = request.destination.hasSuffix(".safetensors")
+  }
+
+  /// The plan, without writing anything beside the destination.
+  ///
+  /// - Throws: what opening and planning throw.
+  public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
+    let source = try Source(request.source, request.openOptions)
+    return (source, try plan(source))
+  }
+
+  /// The plan as JSON.
+  ///
+  /// - Throws: never for plans made here.
+  public static func document(
+    _ plan: ConversionPlan, _ source: Source
+  ) throws(CheckpointError) -> [UInt8] {
+    try JSONDocument.bytes(
+      PlanDocument(
+        plan,
+        inputs: source.inputs.map { .init(name: $0.name, byteCount: $0.byteCount, digest: nil) }))
+  }
+
+  private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
+    let format = try TargetFormat(request, source).name
+    guard format == SafetensorsFormat.name else {
+      throw CheckpointError(.unsupported, "\(format) can't be written by this version")
+    }
+    return try Planner(source, request.settings).safetensorsPlan(
+      fileName: isSingleFile ? Directories.split(request.destination).name : nil)
+  }
+
+  /// Converts.
+  ///
+  /// - Returns: the certificate, and how much was taken over from an earlier run.
+  /// - Throws: anything; the destination is then absent. After an interruption, a full disk or an I/O error the work stays and can be resumed, which the
+  ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
+  public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
+    let destination = try AtomicDestination(
+      request.destination, kind: isSingleFile ? .file : .directory, replacing: request.force)
+    try refuseOverlap()
+    if destination.hasPartial && !request.resume {
+      guard request.force else {
+        throw CheckpointError(
+          .conflict, "an unfinished conversion to this destination is there",
+          file: destination.partialPath,
+          hint: "go on with it by --resume, or remove it: rm -r '\(destination.partialPath)'")
+      }
+      let lock = try DirectoryLock(destination.partialPath)
+      try withExtendedLifetime(lock) { () throws(CheckpointError) in
+        try destination.discardPartial()
+      }
+    }
+    var spool: String?
+    do throws(CheckpointError) {
+      var lock: DirectoryLock?
+      var options = request.openOptions
+      options.temporaryDirectory =
+        request.spoolDirectory ?? Directories.split(destination.partialPath).parent
+      if try Source.needsUnpacking(request.source) {
+        lock = try destination.begin()
+        spool = try spoolPath(destination)
+        options.spoolPath = spool
+      }
+      let source = try Source(request.source, options)
+      let plan = try plan(source)
+      observer.willStart(source, plan)
+      if lock == nil { lock = try destination.begin() }
+      let converter = Converter(
+        plan, source, destination,
+        Converter.Options(
+          resources: request.resources, resume: request.resume, hashesInputs: request.hashesInputs,
+          scaffolding: spool.map { [Directories.split($0).name] } ?? [], report: observer.report,
+          progress: observer.progress))
+      let outcome = try withExtendedLifetime(lock) { () throws(CheckpointError) in
+        try converter.run()
+      }
+      if let spool { try Directories.removeTree(spool) }
+      return outcome
+    } catch { throw afterwards(error, destination, spool) }
+  }
+
+  /// Keeps or removes what a failed run has left.
+  private func afterwards(
+    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?
+  ) -> CheckpointError {
+    // Somebody else's work, or work that doesn't fit this command, is not ours to remove.
+    guard destination.hasPartial, error.code != .conflict else { return error }
+    guard error.code.isTransient else {
+      try? destination.discardPartial()
+      if let spool { try? Directories.removeTree(spool) }
+      return error
+    }
+    var kept = error
+    let advice =
+      "the work so far is in \(destination.partialPath): repeat the command with --resume, or remove it with rm -r"
+    kept.hint = kept.hint.map { "\($0)\n\(advice)" } ?? advice
+    return kept
+  }
+
+  /// Where an archive is unpacked to. The name says of which file, so that another one's spool isn't taken for it.
+  private func spoolPath(_ destination: AtomicDestination) throws(CheckpointError) -> String {
+    var name = "spool-stdin.tar"
+    if request.source != "-" {
+      let file = try InputFile(path: request.source)
+      name = "spool-\(file.byteCount)-\(file.modificationTime).tar"
+    }
+    guard let directory = request.spoolDirectory else { return "\(destination.partialPath)/\(name)" }
+    let place = Digest(of: Array(Directories.resolved(request.destination).utf8)).hexadecimal
+    return "\(directory)/weighbridge-\(place.prefix(12))-\(name)"
+  }
+
+  /// A destination inside the source would be read while it is written; a source inside the destination would be replaced.
+  private func refuseOverlap() throws(CheckpointError) {
+    guard request.source != "-" else { return }
+    let source = Directories.resolved(request.source)
+    let destination = Directories.resolved(request.destination)
+    if destination == source || destination.hasPrefix("\(source)/") {
+      throw CheckpointError(
+        .usage, "the destination lies inside the source", file: request.destination,
+        hint: "choose a destination outside of \(request.source)")
+    }
+    if source.hasPrefix("\(destination)/") && request.force {
+      throw CheckpointError(
+        .usage, "the source lies inside the destination, which --force would replace",
+        file: request.destination)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import Synchronization
+import TensorEvaluation
+import TensorModel
+
+/// A checkpoint against another one: what the other gives in this one's names and dtypes must be what is stored, bit for bit.
+struct AgreementCheck {
+  private let source: Source
+  private let other: Source
+  private let resources: EvaluationResources
+  private let progress: @Sendable (Int) -> Void
+
+  init(
+    _ source: Source, _ other: Source, _ resources: EvaluationResources,
+    _ progress: @escaping @Sendable (Int) -> Void
+  ) {
+    self.source = source
+    self.other = other
+    self.resources = resources
+    self.progress = progress
+  }
+
+  func run(_ report: inout VerificationReport) throws(CheckpointError) {
+    var findings: [Finding] = []
+    var tasks: [EvaluationTask] = []
+    var stored: [CompiledExpression] = []
+    let theirs = Dictionary(
+      try other.reader.canonicalTensors().map { (ExactName($0.name), $0) },
+      uniquingKeysWith: { first, _ in first })
+    let ours = try source.reader.canonicalTensors()
+    for tensor in ours {
+      guard let counterpart = theirs[ExactName(tensor.name)] else {
+        findings.append(Finding(.error, "against", "the other has no such tensor", tensor: tensor.name))
+        continue
+      }
+      guard counterpart.shape == tensor.shape else {
+        findings.append(
+          Finding(
+            .error, "against", "shape \(tensor.shape), the other has \(counterpart.shape)",
+            tensor: tensor.name))
+        continue
+      }
+      do throws(CheckpointError) {
+        let expected = try Planner.expression(
+          of: counterpart, as: tensor.dtype, in: other.reader.checkpoint)
+        let found = try Planner.expression(
+          of: tensor, as: tensor.dtype, in: source.reader.checkpoint)
+        tasks.append(
+          EvaluationTask(
+            name: tensor.name,
+            expression: try CompiledExpression(expected, in: other.reader.checkpoint)))
+        stored.append(try CompiledExpression(found, in: source.reader.checkpoint))
+      } catch { findings.append(Finding("against", error.in(tensor: tensor.name))) }
+    }
+    let names = Set(ours.map { ExactName($0.name) })
+    for name in theirs.keys.sorted() where !names.contains(name) {
+      findings.append(
+        Finding(.error, "against", "missing: the other has this tensor", tensor: name.text))
+    }
+    let comparison = StreamingComparison(source.reader, stored, progress)
+    try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
+    for (place, task) in tasks.enumerated() {
+      guard let difference = comparison.difference(of: place) else { continue }
+      let cell = task.expression.geometry.cellByteCount
+      findings.append(
+        Finding(
+          .error, "against",
+          "\(difference.cellCount) of \(task.expression.type.shape.elementCount) elements differ from the other's, the first at place \(difference.firstByte / cell)",
+          tensor: task.name))
+    }
+    report.record(.against, findings, "\(tasks.count) tensors compared with \(other.path)")
+  }
+}
+
+/// Compares evaluated slabs with the same regions of another checkpoint's tensors.
+private final class StreamingComparison: EvaluationConsumer {
+  struct Difference {
+    var firstByte: Int
+    var cellCount: Int
+  }
+
+  private let evaluator: TensorEvaluator
+  private let expressions: [CompiledExpression]
+  private let differences = Mutex<[Int: Difference]>([:])
+  private let progress: @Sendable (Int) -> Void
+
+  init(
+    _ reader: any CheckpointReader, _ expressions: [CompiledExpression],
+    _ progress: @escaping @Sendable (Int) -> Void
+  ) {
+    evaluator = TensorEvaluator(reader)
+    self.expressions = expressions
+    self.progress = progress
+  }
+
+  func difference(of task: Int) -> Difference? { differences.withLock { $0[task] } }
+
+  func receive(_ slab: EvaluatedSlab) throws(CheckpointError) {
+    defer { progress(slab.bytes.count) }
+    guard !slab.bytes.isEmpty else { return }
+    let expression = expressions[slab.index]
+    let cell = expression.geometry.cellByteCount
+    let stride = slab.region.columns.count * cell
+    let scratch = ScratchArena(byteCount: TensorEvaluator.scratchByteCount)
+    let buffer = ScratchArena(byteCount: ScratchArena.rounded(slab.bytes.count))
+    try buffer.withPiece(byteCount: slab.bytes.count) { (piece) throws(CheckpointError) in
+      _ = try evaluator.evaluate(
+        expression, slab.region, into: MatrixBuffer(base: piece, rowStride: stride),
+        scratch: scratch)
+      let found = UnsafeRawBufferPointer(start: piece, count: slab.bytes.count)
+      guard let expected = slab.bytes.baseAddress, memcmp(piece, expected, found.count) != 0 else {
+        return
+      }
+      var difference: Difference?
+      for start in Swift.stride(from: 0, to: found.count, by: cell)
+      where !found[start..<start + cell].elementsEqual(slab.bytes[start..<start + cell]) {
+        difference = difference ?? Difference(firstByte: slab.byteOffset + start, cellCount: 0)
+        difference?.cellCount += 1
+      }
+      guard let difference else { return }
+      differences.withLock {
+        let earlier = $0[slab.index]
+        $0[slab.index] = Difference(
+          firstByte: min(earlier?.firstByte ?? .max, difference.firstByte),
+          cellCount: (earlier?.cellCount ?? 0) + difference.cellCount)
+      }
+    }
+  }
+
+  func finish(_ tensor: EvaluatedTensor) {}
+}

@@ -1,0 +1,111 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import TensorEvaluation
+import TensorModel
+
+/// A checkpoint against the certificate that its conversion has left beside it.
+struct CertificateCheck {
+  private let source: Source
+  private let path: String
+
+  init(_ source: Source, _ path: String) {
+    self.source = source
+    self.path = path
+  }
+
+  /// Where the certificate would be.
+  private var certificatePath: String {
+    if FileKind(of: path) == .directory { return "\(path)/\(Certificate.fileName)" }
+    let (parent, name) = Directories.split(path)
+    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+    return "\(parent)/\(stem).certificate.json"
+  }
+
+  func run(_ report: inout VerificationReport, _ contents: [TensorIdentity]?) {
+    let file = Directories.split(certificatePath).name
+    guard fileExists(certificatePath) else {
+      report.skip(.certificate, "there is no \(file)")
+      return
+    }
+    do throws(CheckpointError) {
+      let bytes = try InputFile(path: certificatePath).region.contents
+      let certificate = try JSONDocument.parse(Certificate.self, bytes, file: file)
+      guard certificate.schema == Certificate.schemaName else {
+        throw CheckpointError(
+          .unsupported, "a certificate of another version", file: file,
+          expected: Certificate.schemaName, found: certificate.schema)
+      }
+      var findings = self.findings(certificate, contents)
+      if rootDigest(of: certificate.identities) != certificate.root {
+        findings.append(
+          Finding(
+            .error, "certificate", "its root is not that of its tensors: it was changed",
+            file: file))
+      }
+      report.record(
+        .certificate, findings,
+        contents == nil
+          ? "names and shapes against \(file); digests need readable tensors"
+          : "digests of \(certificate.tensors.count) tensors against \(file)")
+    } catch {
+      report.record(
+        .certificate, [Finding("certificate", error.in(file: file))], "\(file) can't be used")
+    }
+  }
+
+  private func findings(
+    _ certificate: Certificate, _ contents: [TensorIdentity]?
+  ) -> [Finding] {
+    var findings: [Finding] = []
+    var stored: [ExactName: TensorIdentity] = [:]
+    for identity in contents ?? [] { stored[ExactName(identity.name)] = identity }
+    for tensor in certificate.tensors {
+      guard let type = source.checkpoint.type(of: tensor.name) else {
+        findings.append(
+          Finding(.error, "certificate", "missing", file: tensor.file, tensor: tensor.name))
+        continue
+      }
+      if type != TensorType(tensor.dtype, tensor.shape) {
+        findings.append(
+          Finding(
+            .error, "certificate",
+            "certified as \(tensor.dtype.rawValue) \(tensor.shape), found \(type.dtype.rawValue) \(type.shape)",
+            file: tensor.file, tensor: tensor.name))
+      } else if let identity = stored[ExactName(tensor.name)], identity.digest != tensor.digest {
+        findings.append(
+          Finding(
+            .error, "certificate",
+            "its bytes have changed since they were certified, expected \(tensor.digest), found \(identity.digest)",
+            file: tensor.file, tensor: tensor.name))
+      }
+    }
+    let certified = Set(certificate.tensors.map { ExactName($0.name) })
+    for tensor in source.checkpoint.tensors where !certified.contains(ExactName(tensor.name)) {
+      findings.append(
+        Finding(
+          .error, "certificate", "not in the certificate", file: tensor.file, tensor: tensor.name))
+    }
+    return findings + fileFindings(certificate)
+  }
+
+  private func fileFindings(_ certificate: Certificate) -> [Finding] {
+    guard FileKind(of: path) == .directory else { return [] }
+    var findings: [Finding] = []
+    for asset in certificate.assets {
+      let file: InputFile
+      do throws(CheckpointError) { file = try InputFile(path: "\(path)/\(asset.name)") } catch {
+        findings.append(Finding(.error, "certificate", "missing or unreadable", file: asset.name))
+        continue
+      }
+      if let digest = try? Digest(ofFile: file), digest != asset.digest {
+        findings.append(
+          Finding(
+            .error, "certificate",
+            "has changed since it was certified, expected \(asset.digest), found \(digest)",
+            file: asset.name))
+      }
+    }
+    return findings
+  }
+}

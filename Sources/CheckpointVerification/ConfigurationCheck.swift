@@ -1,0 +1,62 @@
+import CheckpointFormats
+import FileContainers
+import ModelArchitectures
+import TensorModel
+
+/// Names and shapes of a known family's tensors against its configuration.
+struct ConfigurationCheck {
+  private let source: Source
+
+  init(_ source: Source) { self.source = source }
+
+  func run(_ report: inout VerificationReport) {
+    guard source.checkpoint.format == SafetensorsFormat.name,
+      let bytes = source.checkpoint.configuration
+    else {
+      report.skip(.configuration, "there is no config.json")
+      return
+    }
+    do throws(CheckpointError) {
+      let configuration = try HuggingFaceConfiguration(parsing: bytes)
+      guard let architecture = configuration.architecture else {
+        report.skip(
+          .configuration,
+          "no table for the family '\(configuration.modelType ?? "none named")'")
+        return
+      }
+      let expected = architecture.tensors(try configuration.dimensions())
+      report.record(
+        .configuration, findings(expected.map { ($0.name, $0.shape) }),
+        "names and shapes of \(expected.count) tensors of the family '\(architecture.name)'")
+    } catch {
+      report.record(
+        .configuration, [Finding("configuration", error.in(file: "config.json"))],
+        "config.json can't be used")
+    }
+  }
+
+  private func findings(_ expected: [(name: String, shape: Shape)]) -> [Finding] {
+    var findings: [Finding] = []
+    for (name, shape) in expected {
+      guard let type = source.checkpoint.type(of: name) else {
+        findings.append(
+          Finding(.error, "configuration", "missing: the configuration asks for it", tensor: name))
+        continue
+      }
+      if type.shape != shape {
+        findings.append(
+          Finding(
+            .error, "configuration",
+            "wrong shape, the configuration asks for \(shape), found \(type.shape)", tensor: name))
+      }
+    }
+    let names = Set(expected.map { ExactName($0.name) })
+    for tensor in source.checkpoint.tensors where !names.contains(ExactName(tensor.name)) {
+      findings.append(
+        Finding(
+          .warning, "configuration", "the family has no such tensor", file: tensor.file,
+          tensor: tensor.name))
+    }
+    return findings
+  }
+}

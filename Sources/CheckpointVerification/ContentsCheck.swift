@@ -1,0 +1,60 @@
+import CheckpointFormats
+import TensorEvaluation
+import TensorModel
+
+/// Reads every stored tensor: checksums of the container are checked on the way, values that a dtype doesn't have are found.
+struct ContentsCheck {
+  private let source: Source
+  private let resources: EvaluationResources
+  private let progress: @Sendable (Int) -> Void
+
+  init(
+    _ source: Source, _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
+  ) {
+    self.source = source
+    self.resources = resources
+    self.progress = progress
+  }
+
+  /// Identities of the stored tensors; nil if one couldn't be read.
+  func run(_ report: inout VerificationReport) throws(CheckpointError) -> [TensorIdentity]? {
+    let tensors = source.checkpoint.tensors
+    let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
+    let collector = DigestCollector(statistics: statistics, progress: progress)
+    var findings: [Finding] = []
+    do throws(CheckpointError) {
+      var tasks: [EvaluationTask] = []
+      for tensor in tensors {
+        tasks.append(
+          EvaluationTask(
+            name: tensor.name,
+            expression: try CompiledExpression(
+              .stored(tensor.name), in: source.reader.checkpoint)))
+      }
+      try EvaluationPipeline(source.reader, resources).run(tasks, collector)
+      findings = try source.reader.contentFindings()
+    } catch {
+      if error.code.isTransient { throw error }
+      report.record(.contents, [Finding("contents", error)], "not every tensor can be read")
+      return nil
+    }
+    var identities: [TensorIdentity] = []
+    for (place, tensor) in tensors.enumerated() {
+      guard let result = collector[place] else { continue }
+      identities.append(
+        TensorIdentity(
+          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
+      if tensor.dtype == .bool, let maximum = statistics.statistics(of: place)?.maximum, maximum > 1 {
+        findings.append(
+          Finding(
+            .warning, "bool-value", "a BOOL that is neither 0 nor 1", file: tensor.file,
+            tensor: tensor.name))
+      }
+    }
+    report.tensorCount = identities.count
+    report.byteCount = source.checkpoint.byteCount
+    report.root = rootDigest(of: identities)
+    report.record(.contents, findings, "\(identities.count) tensors read")
+    return identities
+  }
+}

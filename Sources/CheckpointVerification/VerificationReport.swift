@@ -1,0 +1,75 @@
+public import CheckpointConversion
+public import TensorEvaluation
+public import TensorModel
+
+/// What verifying a checkpoint brought up.
+public struct VerificationReport: Sendable, Codable, Hashable {
+  /// The schema's name.
+  public var schema = "verification/v1"
+  /// Who wrote it.
+  public var tool = Certificate.Tool.current
+  /// The checkpoint's format; absent if it couldn't be told.
+  public var format: String?
+  /// What was checked.
+  public var checks: [Check] = []
+  /// What was found, by file and tensor.
+  public var findings: [Finding] = []
+  /// The number of tensors whose bytes were read.
+  public var tensorCount = 0
+  /// The number of those bytes.
+  public var byteCount = 0
+  /// The root of all stored tensors; absent if not all could be read.
+  public var root: Digest?
+
+  /// A report without anything in it.
+  public init() {}
+
+  /// One kind of check.
+  public struct Check: Sendable, Codable, Hashable {
+    /// Its name.
+    public let name: Name
+    /// What came of it.
+    public let status: Status
+    /// A sentence: what was compared with what, or why it was skipped.
+    public let detail: String
+  }
+
+  /// The checks, in the order in which they run.
+  public enum Name: String, Sendable, Codable, Hashable {
+    /// Containers, headers and indexes: every byte of every file is accounted for.
+    case structure
+    /// Names and shapes against the configuration.
+    case configuration
+    /// Every tensor's bytes can be read, and hold what their dtype allows.
+    case contents
+    /// Sizes, digests and root against the certificate beside the checkpoint.
+    case certificate
+    /// Every tensor against another checkpoint.
+    case against
+  }
+
+  /// What came of a check.
+  public enum Status: String, Sendable, Codable, Hashable {
+    /// Nothing wrong.
+    case passed
+    /// Something is wrong: see the findings.
+    case failed
+    /// Not run.
+    case skipped
+  }
+
+  mutating func record(_ name: Name, _ found: [Finding], _ detail: String) {
+    findings += found
+    let failed = found.contains { $0.severity == .error }
+    checks.append(Check(name: name, status: failed ? .failed : .passed, detail: detail))
+  }
+
+  mutating func skip(_ name: Name, _ reason: String) {
+    checks.append(Check(name: name, status: .skipped, detail: reason))
+  }
+
+  /// Whether there is a finding of that severity or a worse one.
+  public func hasFindings(_ severity: Finding.Severity) -> Bool {
+    findings.contains { $0.severity >= severity }
+  }
+}

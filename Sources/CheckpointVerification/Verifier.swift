@@ -1,0 +1,66 @@
+public import CheckpointFormats
+import FileContainers
+public import TensorEvaluation
+public import TensorModel
+
+/// Checks a checkpoint without stopping at the first thing that is wrong.
+public struct Verifier: Sendable {
+  private let path: String
+  private let openOptions: OpenOptions
+  private let resources: EvaluationResources
+  private let progress: @Sendable (Int) -> Void
+
+  /// A verifier.
+  ///
+  /// - Parameters:
+  ///   - path: the checkpoint's.
+  ///   - openOptions: how to open it.
+  ///   - resources: memory and threads.
+  ///   - progress: told of bytes as they are read.
+  public init(
+    _ path: String, _ openOptions: OpenOptions, _ resources: EvaluationResources,
+    progress: @escaping @Sendable (Int) -> Void = { _ in }
+  ) {
+    self.path = path
+    self.openOptions = openOptions
+    self.resources = resources
+    self.progress = progress
+  }
+
+  /// Runs all checks.
+  ///
+  /// - Parameter other: another checkpoint to compare every tensor with.
+  /// - Throws: only what keeps the checks from running: `missing` if there is no such path, `inputOutput`, `noSpace`, `interrupted`, and anything that is wrong with
+  ///   `other`. What is wrong with the checkpoint is in the report.
+  public func run(against other: Source?) throws(CheckpointError) -> VerificationReport {
+    var report = VerificationReport()
+    guard FileKind(of: path) != nil || path == "-" else {
+      throw CheckpointError(.missing, "no such file or directory", file: path)
+    }
+    let source: Source
+    do throws(CheckpointError) { source = try Source(path, openOptions) } catch {
+      if error.code.isTransient || error.code == .usage { throw error }
+      let findings = StructureCheck(path).findings(after: error)
+      report.record(.structure, findings, "the checkpoint can't be opened")
+      for name in [
+        VerificationReport.Name.configuration, .contents, .certificate, .against,
+      ] where name != .against || other != nil {
+        report.skip(name, "needs a checkpoint that opens")
+      }
+      return report
+    }
+    report.format = source.checkpoint.format
+    let files = source.checkpoint.files.count
+    report.record(
+      .structure, source.checkpoint.findings,
+      "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"
+    )
+    ConfigurationCheck(source).run(&report)
+    let contents = try ContentsCheck(source, resources, progress).run(&report)
+    CertificateCheck(source, path).run(&report, contents)
+    if let other {
+      try AgreementCheck(source, other, resources, progress).run(&report)
+    }
+    return report
+  }
+}

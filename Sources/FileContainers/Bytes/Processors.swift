@@ -1,0 +1,56 @@
+import CPlatform
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The processors and the memory that this process may use.
+public enum Processors {
+  /// How many threads can run at once, by the process's affinity and its control group's quota.
+  public static var allowedCount: Int {
+    var count = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    #if os(Linux)
+      let allowed = Int(wb_allowed_processors())
+      if allowed > 0 { count = allowed }
+      // "max 100000" or "150000 100000": quota and period in microseconds.
+      if let quota = try? SystemText.read("/sys/fs/cgroup/cpu.max").split(separator: " "),
+        quota.count == 2, let microseconds = Int(quota[0]),
+        let period = Int(quota[1].filter(\.isNumber)), period > 0
+      {
+        count = min(count, max(1, (microseconds + period - 1) / period))
+      }
+    #endif
+    return max(1, count)
+  }
+
+  /// Lets the process have as many files open as the system allows it: a checkpoint can have hundreds.
+  public static func raiseOpenFileLimit() {
+    var limit = rlimit()
+    #if os(Linux)
+      let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+      let resource = RLIMIT_NOFILE
+    #endif
+    guard getrlimit(resource, &limit) == 0 else { return }
+    // macOS refuses more than OPEN_MAX whatever the hard limit says.
+    limit.rlim_cur = min(limit.rlim_max, 10_240)
+    _ = setrlimit(resource, &limit)
+  }
+}
+
+#if os(Linux)
+  /// Small text files of the system, whose size isn't known beforehand.
+  private enum SystemText {
+    /// The first 4 KiB.
+    static func read(_ path: String) throws -> String {
+      let descriptor = try openDescriptor(path, O_RDONLY, action: "open")
+      defer { close(descriptor) }
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      let count = pread(descriptor, &bytes, bytes.count, 0)
+      return String(decoding: bytes.prefix(Swift.max(0, count)), as: UTF8.self)
+    }
+  }
+#endif

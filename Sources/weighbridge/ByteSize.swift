@@ -1,0 +1,54 @@
+import ArgumentParser
+import Foundation
+
+/// A number of bytes as people write it: `500KB`, `5GB` (powers of 1000), `64KiB`, `2GiB` (powers of 1024), or plain.
+struct ByteSize: ExpressibleByArgument {
+  let byteCount: Int
+
+  private static let units: [(String, Int)] = [
+    ("KIB", 1 << 10), ("MIB", 1 << 20), ("GIB", 1 << 30), ("TIB", 1 << 40),
+    ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("B", 1),
+  ]
+
+  init?(argument: String) {
+    let upper = argument.uppercased()
+    let unit = Self.units.first { upper.hasSuffix($0.0) }
+    let digits = unit.map { upper.dropLast($0.0.count) } ?? upper[...]
+    guard digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let value = Double(digits),
+      value > 0, value * Double(unit?.1 ?? 1) < 9e18
+    else { return nil }
+    byteCount = Int(value * Double(unit?.1 ?? 1))
+    guard byteCount > 0 else { return nil }
+  }
+}
+
+/// Bytes for people: three digits and a unit of powers of 1000.
+func humanSize(_ byteCount: Int) -> String {
+  if byteCount < 1000 { return "\(byteCount) bytes" }
+  var value = Double(byteCount)
+  for unit in ["KB", "MB", "GB", "TB", "PB"] {
+    value /= 1000
+    if value < 999.5 || unit == "PB" {
+      let digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
+      return String(format: "%.\(digits)f %@", value, unit)
+    }
+  }
+  return "\(byteCount) bytes"
+}
+
+/// An integer with its thousands grouped.
+func grouped(_ number: Int) -> String {
+  var digits = String(number.magnitude)
+  var groups: [String] = []
+  while digits.count > 3 {
+    groups.insert(String(digits.suffix(3)), at: 0)
+    digits.removeLast(3)
+  }
+  groups.insert(digits, at: 0)
+  return (number < 0 ? "-" : "") + groups.joined(separator: ",")
+}
+
+/// `1 tensor`, `2 tensors`.
+func counted(_ count: Int, _ noun: String) -> String {
+  "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")"
+}

@@ -1,0 +1,58 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+import Foundation
+import Synchronization
+
+/// Standard output for reports, standard error for everything else.
+enum Console {
+  private static let lock = Mutex(())
+
+  /// Whether messages go to a terminal, on which a progress line can be drawn.
+  static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// Writes a line, or a text that ends with one, to standard output. A reader that has gone away ends the program without complaint.
+  static func output(_ text: String) {
+    let line = text.hasSuffix("\n") ? text : text + "\n"
+    if !write(Array(line.utf8), to: STDOUT_FILENO) {
+      if errno == EPIPE { exit(0) }
+      error("error: can't write to standard output: \(String(cString: strerror(errno)))")
+      exit(2)
+    }
+  }
+
+  /// Writes a document to standard output.
+  static func output(_ bytes: [UInt8]) { output(String(decoding: bytes, as: UTF8.self)) }
+
+  /// Writes a line to standard error, after clearing the progress line.
+  static func error(_ text: String) {
+    lock.withLock { _ in
+      let clear = hasTerminal ? "\r\u{1b}[K" : ""
+      _ = write(Array("\(clear)\(text)\n".utf8), to: STDERR_FILENO)
+    }
+  }
+
+  /// Replaces the progress line on the terminal.
+  static func status(_ text: String) {
+    lock.withLock { _ in _ = write(Array("\r\u{1b}[K\(text)".utf8), to: STDERR_FILENO) }
+  }
+
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        buffer.baseAddress.map { Foundation.write(descriptor, $0 + done, bytes.count - done) } ?? 0
+      }
+      if count < 0 {
+        if errno == EINTR || errno == EAGAIN { continue }
+        return false
+      }
+      done += count
+    }
+    return true
+  }
+}

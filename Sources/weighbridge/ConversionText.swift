@@ -1,0 +1,112 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorEvaluation
+import TensorModel
+
+/// What `convert` says to people.
+enum ConversionText {
+  /// The three lines before the work: what was recognised, what will be written, what it needs.
+  static func opening(
+    _ plan: ConversionPlan, _ source: Source, _ destination: String, _ shared: SharedOptions
+  ) -> String {
+    let parent = Directories.split(destination).parent
+    let free = freeByteCount(at: parent).map { " of \(humanSize($0)) free" } ?? ""
+    return """
+      source       \(sourceLine(source))
+      destination  \(destinationLine(plan, destination))
+      needs        \(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.memory)) of memory, \(counted(shared.resources.threads, "thread"))
+      """
+  }
+
+  private static func sourceLine(_ source: Source) -> String {
+    let checkpoint = source.checkpoint
+    let family = source.architectureName.map { ", family \(printable($0))" } ?? ""
+    return
+      "\(printable(source.path)): \(checkpoint.format), \(checkpoint.layout)\(family), \(counted(checkpoint.tensors.count, "tensor")), \(humanSize(checkpoint.byteCount))"
+  }
+
+  private static func destinationLine(_ plan: ConversionPlan, _ destination: String) -> String {
+    let dtypes = Set(plan.tensors.map(\.type.dtype.rawValue)).sorted().joined(separator: ", ")
+    return
+      "\(printable(destination)): \(plan.format) \(dtypes), \(counted(plan.tensors.count, "tensor")) in \(counted(plan.weightFiles.count, "file"))"
+  }
+
+  /// The line after the work.
+  static func closing(_ outcome: Converter.Outcome, _ destination: String) -> String {
+    let tensors = outcome.certificate.tensors
+    let rounded = tensors.filter { $0.exactness == .rounded }
+    let largest = rounded.map(\.largestErrorUlp).max() ?? 0
+    let overflowed = tensors.reduce(0) { $0 + $1.overflowCount }
+    var text = "\(counted(tensors.count, "tensor")): \(grouped(tensors.count - rounded.count)) exact"
+    if !rounded.isEmpty {
+      text += ", \(grouped(rounded.count)) rounded by at most \(ulp(largest)) ulp"
+    }
+    if overflowed > 0 { text += ", \(counted(overflowed, "value")) became infinite" }
+    if outcome.resumedTensorCount > 0 {
+      text += "; \(grouped(outcome.resumedTensorCount)) taken over from the interrupted run"
+    }
+    return text
+      + "; root \(outcome.certificate.root); check it again with: weighbridge verify \(quoted(destination))"
+  }
+
+  private static func ulp(_ value: Double) -> String {
+    value == 0.5 ? "0.5" : String(format: "%.4f", value)
+  }
+
+  /// A path as a shell takes it.
+  private static func quoted(_ path: String) -> String {
+    let plain = path.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+".contains($0)) }
+    return plain ? path : "'\(path.replacingOccurrences(of: "'", with: "'\\''"))'"
+  }
+
+  /// The plan for `--dry-run`.
+  static func plan(_ plan: ConversionPlan, _ source: Source, _ destination: String) -> String {
+    var lines = [
+      "source       \(sourceLine(source))", "destination  \(destinationLine(plan, destination))",
+      "needs        \(humanSize(plan.byteCount)) on disk", "",
+    ]
+    for (number, file) in plan.weightFiles.enumerated() {
+      lines.append("\(file.name)  \(humanSize(file.byteCount))")
+      let tensors = plan.tensors.filter { $0.file == number }
+      let width = min(48, tensors.map(\.name.count).max() ?? 0)
+      for tensor in tensors {
+        let name = printable(tensor.name).padding(
+          toLength: max(width, printable(tensor.name).count), withPad: " ", startingAt: 0)
+        lines.append(
+          "  \(name)  \(tensor.type.dtype.rawValue) \(tensor.type.shape) = \(printable(tensor.expression.description))"
+        )
+      }
+    }
+    for sidecar in plan.sidecars { lines.append("\(sidecar.name)  \(humanSize(sidecar.byteCount))") }
+    if !plan.leftOut.isEmpty {
+      lines.append("left out: \(printable(plan.leftOut.joined(separator: ", ")))")
+    }
+    lines += plan.findings.map(\.line)
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// `convert --json`: the certificate, and what may differ from run to run.
+struct ConversionDocument: Encodable {
+  private let outcome: Converter.Outcome
+  private let seconds: Double
+
+  init(_ outcome: Converter.Outcome, seconds: Double) {
+    self.outcome = outcome
+    self.seconds = seconds
+  }
+
+  private struct Timing: Encodable { let seconds: Double }
+
+  private enum CodingKeys: String, CodingKey { case schema, resumedTensors, timing }
+
+  func encode(to encoder: any Encoder) throws {
+    try outcome.certificate.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode("conversion/v1", forKey: .schema)
+    try container.encode(outcome.resumedTensorCount, forKey: .resumedTensors)
+    try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
+  }
+}

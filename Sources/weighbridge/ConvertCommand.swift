@@ -1,0 +1,143 @@
+import ArgumentParser
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorModel
+
+/// `weighbridge convert`.
+struct ConvertCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert",
+    abstract: "Convert a checkpoint to another format, dtype or number of files.",
+    discussion: """
+      SOURCE is anything readable: a file, a directory, a .tar or .tar.zst archive, or - for an
+      archive on standard input. A DESTINATION that ends in .safetensors is one file, any other a
+      directory. It is complete or absent; a certificate beside the weights says how each tensor
+      was computed, whether it was rounded, and its digest.
+
+      Formats that are written:
+        safetensors (hf)   Hugging Face safetensors with config.json
+
+      Examples:
+        weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to safetensors --dtype f16
+        weighbridge convert mesh/step_6 out --to hf --config mesh/config.json --assets gpt2-tokenizer
+        weighbridge convert gpt-j-6b gpt-j-6b-sharded --max-shard-size 2GB
+        zstd -dc step.tar.zst | weighbridge convert - out --to safetensors
+      """)
+
+  @Argument(help: "The checkpoint to convert.")
+  var source: String
+
+  @Argument(help: "Where to write; must not exist, unless it is an empty directory.")
+  var destination: String
+
+  @Option(help: ArgumentHelp("The format to write.", valueName: "format"))
+  var to: String?
+
+  @Option(help: "The dtype of float tensors: keep, f32, f16 or bf16.")
+  var dtype = DTypeChoice.keep
+
+  @Option(help: ArgumentHelp("The most bytes of tensors in a file (default: 5GB).", valueName: "size"))
+  var maxShardSize: ByteSize?
+
+  @Option(help: ArgumentHelp("The number of files, instead of --max-shard-size.", valueName: "n"))
+  var shards: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"))
+  var assets: String?
+
+  @Flag(help: "Let values that don't fit the dtype become infinite instead of stopping.")
+  var allowOverflow = false
+
+  @Flag(help: "Go on with an interrupted conversion.")
+  var resume = false
+
+  @Flag(help: "Replace an existing destination, and discard unfinished work for it.")
+  var force = false
+
+  @Flag(help: "Print what would be done, and write nothing.")
+  var dryRun = false
+
+  @Flag(help: "Put SHA-256 digests of the input files into the certificate.")
+  var hashInputs = false
+
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    if maxShardSize != nil && shards != nil {
+      throw ValidationError("Give --max-shard-size or --shards, not both.")
+    }
+    if let shards, shards < 1 { throw ValidationError("--shards must be at least 1.") }
+    if resume && force { throw ValidationError("Give --resume or --force, not both.") }
+  }
+
+  private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {
+    var request = ConversionRequest(
+      source: source, destination: destination,
+      openOptions: try shared.openOptions(progress: progress), resources: shared.resources)
+    request.format = to
+    request.settings.dtype = dtype.dtype
+    request.settings.allowOverflow = allowOverflow
+    if let shards { request.settings.sharding = .count(shards) }
+    if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }
+    request.openOptions.assetsDirectory = assets
+    request.spoolDirectory = shared.spool
+    request.resume = resume
+    request.force = force
+    request.hashesInputs = hashInputs
+    return request
+  }
+
+  func run() throws {
+    let unpacking = ProgressLine("unpacking", total: 0, quiet: shared.quiet)
+    if let size = try? InputFile(path: source).byteCount { unpacking.setTotal(size) }
+    let job = ConversionJob(try request(unpacking))
+    if dryRun {
+      let (source, plan) = try job.plan()
+      if shared.json {
+        Console.output(try ConversionJob.document(plan, source))
+      } else {
+        Console.output(ConversionText.plan(plan, source, destination))
+      }
+      return
+    }
+    let start = Date()
+    let writing = ProgressLine("writing", total: 0, quiet: shared.quiet)
+    let outcome = try job.run(
+      ConversionJob.Observer(
+        willStart: { source, plan in
+          unpacking.finish()
+          writing.setTotal(plan.tensors.reduce(0) { $0 + $1.byteCount })
+          if !shared.quiet {
+            Console.error(ConversionText.opening(plan, source, destination, shared))
+          }
+          for finding in plan.findings { finding.print(quiet: shared.quiet) }
+        },
+        report: { $0.print(quiet: shared.quiet) }, progress: writing.add))
+    writing.finish()
+    if shared.json {
+      let seconds = Date().timeIntervalSince(start)
+      Console.output(
+        try JSONDocument.bytes(ConversionDocument(outcome, seconds: seconds)))
+    } else {
+      Console.output(ConversionText.closing(outcome, destination))
+    }
+  }
+}
+
+/// What `--dtype` takes.
+enum DTypeChoice: String, ExpressibleByArgument, CaseIterable {
+  case keep, f32, f16, bf16
+
+  var dtype: DType? {
+    switch self {
+    case .keep: nil
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorModel
+
+/// `weighbridge inspect`.
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Say what is in a checkpoint.",
+    discussion: """
+      Reads headers only, unless --statistics or --digests ask for the data.
+
+      Examples:
+        weighbridge inspect gpt-j-6b
+        weighbridge inspect step_383500_slim.tar.zstd --tensors
+        weighbridge inspect model.safetensors --digests --json
+      """)
+
+  @Argument(help: "The checkpoint to inspect.")
+  var checkpoint: String
+
+  @Flag(help: "List every tensor.")
+  var tensors = false
+
+  @Flag(help: "Minimum, maximum, mean, standard deviation, zeros, NaN and infinities of each tensor.")
+  var statistics = false
+
+  @Flag(help: "SHA-256 of each tensor, and the checkpoint's root.")
+  var digests = false
+
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    let unpacking = ProgressLine("unpacking", total: 0, quiet: shared.quiet)
+    let source = try Source(checkpoint, try shared.openOptions(progress: unpacking))
+    unpacking.finish()
+    let reading = ProgressLine("reading", total: source.checkpoint.byteCount, quiet: shared.quiet)
+    let inspection = try Inspection(
+      source, digests: digests, statistics: statistics, shared.resources, progress: reading.add)
+    reading.finish()
+    if shared.json {
+      Console.output(try JSONDocument.bytes(inspection))
+    } else {
+      for finding in inspection.findings { finding.print(quiet: shared.quiet) }
+      Console.output(InspectionText(inspection, listsTensors: tensors).text)
+    }
+  }
+}

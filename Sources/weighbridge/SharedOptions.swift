@@ -1,0 +1,83 @@
+import ArgumentParser
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorEvaluation
+import TensorModel
+
+/// What every command that reads tensors takes.
+struct SharedOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The model's configuration, where the checkpoint has none: Mesh-Transformer's JSON, or Hugging Face's config.json.",
+      valueName: "file"))
+  var config: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The most memory for buffers, such as 500MB or 2GiB.", valueName: "size"))
+  var memory = ByteSize.standard
+
+  @Option(help: ArgumentHelp("Threads; by default as many as the process may use.", valueName: "n"))
+  var threads: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where archives are unpacked to; by default beside the destination, or the temporary directory.",
+      valueName: "dir"))
+  var spool: String?
+
+  @Flag(help: "Print one JSON document to standard output.")
+  var json = false
+
+  @Flag(help: "No progress and no remarks on standard error, only warnings and errors.")
+  var quiet = false
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+    guard memory.byteCount >= EvaluationResources.minimumMemory else {
+      throw ValidationError(
+        "--memory must be at least \(humanSize(EvaluationResources.minimumMemory)).")
+    }
+    if let spool, FileKind(of: spool) != .directory {
+      throw ValidationError("--spool needs a directory that exists; '\(spool)' is none.")
+    }
+  }
+
+  /// Memory and threads, stopping when a signal comes.
+  var resources: EvaluationResources {
+    EvaluationResources(
+      memory: memory.byteCount, threads: threads ?? Processors.allowedCount,
+      checkCancellation: Signals.check)
+  }
+
+  /// How to open a checkpoint.
+  ///
+  /// - Throws: `missing` or `inputOutput` for the configuration file.
+  func openOptions(progress: ProgressLine? = nil) throws(CheckpointError) -> OpenOptions {
+    var options = OpenOptions(progress: progress?.set, checkCancellation: Signals.check)
+    if let spool { options.temporaryDirectory = spool }
+    if let config {
+      options.configuration = try InputFile(path: config).region.contents
+      options.configurationName = config
+    }
+    return options
+  }
+}
+
+extension ByteSize {
+  /// 1 GB.
+  static let standard = ByteSize(byteCount: 1_000_000_000)
+
+  private init(byteCount: Int) { self.byteCount = byteCount }
+
+  /// As help shows the default.
+  var defaultValueDescription: String { "1GB" }
+}
+
+extension Finding {
+  /// Prints the finding to standard error: warnings and errors always, notes unless quiet.
+  func print(quiet: Bool) {
+    if severity > .note || !quiet { Console.error(line) }
+  }
+}

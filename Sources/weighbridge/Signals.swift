@@ -1,0 +1,40 @@
+import Dispatch
+import Foundation
+import Synchronization
+import TensorModel
+
+/// SIGINT and SIGTERM ask the work to stop at the next slab; a second one ends it at once.
+enum Signals {
+  private static let received = Atomic<Int32>(0)
+
+  /// Installs the handlers. Broken pipes and file size limits become errors of the calls concerned.
+  static func install() {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    let queue = DispatchQueue(label: "signals")
+    for number in [SIGINT, SIGTERM] {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler {
+        let earlier = received.exchange(number, ordering: .relaxed)
+        if earlier != 0 { _exit(128 + number) }
+        Console.error("stopping; once more to stop at once")
+      }
+      source.resume()
+      // Active for the rest of the process's life.
+      _ = Unmanaged.passRetained(source as AnyObject)
+    }
+  }
+
+  /// 128 plus the signal's number, as shells report it.
+  static var exitCode: Int32 { 128 + max(received.load(ordering: .relaxed), SIGINT) }
+
+  /// Stops the work if a signal has come.
+  ///
+  /// - Throws: `interrupted`.
+  @Sendable static func check() throws(CheckpointError) {
+    if received.load(ordering: .relaxed) != 0 {
+      throw CheckpointError(.interrupted, "stopped by a signal")
+    }
+  }
+}

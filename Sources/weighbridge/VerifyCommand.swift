@@ -1,0 +1,84 @@
+import ArgumentParser
+import CheckpointConversion
+import CheckpointFormats
+import CheckpointVerification
+import FileContainers
+import Foundation
+import TensorModel
+
+/// `weighbridge verify`.
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check a checkpoint: structure, configuration, every byte, its certificate.",
+    discussion: """
+      Everything is checked and every finding reported. With --against, what OTHER gives in
+      CHECKPOINT's names and dtypes must be what CHECKPOINT holds, bit for bit; OTHER can be of
+      another format, such as the archive that CHECKPOINT was converted from.
+
+      Exit code 0: nothing wrong; 1: findings; 2: the check could not run.
+
+      Examples:
+        weighbridge verify gpt-j-6b
+        weighbridge verify gpt-j-6b --against step_383500_slim.tar.zstd --json
+      """)
+
+  @Argument(help: "The checkpoint to verify.")
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp("A checkpoint that must give the same tensors.", valueName: "other"))
+  var against: String?
+
+  @Option(help: "The least severity that makes the exit code 1: warning or error.")
+  var failOn = FailureLevel.error
+
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
+    let options = try shared.openOptions()
+    var other: Source?
+    if let against { other = try Source(against, options) }
+    let report = try Verifier(checkpoint, options, shared.resources, progress: reading.add)
+      .run(against: other)
+    reading.finish()
+    if shared.json {
+      Console.output(try JSONDocument.bytes(report))
+    } else {
+      Console.output(text(report))
+    }
+    if report.hasFindings(failOn.severity) { throw ExitCode(1) }
+  }
+
+  private func text(_ report: VerificationReport) -> String {
+    var lines = report.checks.map { check in
+      let name = check.name.rawValue.padding(toLength: 14, withPad: " ", startingAt: 0)
+      let status = check.status.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
+      return "\(name)\(status)\(printable(check.detail))"
+    }
+    lines += report.findings.map(\.line)
+    let (errors, warnings) = (
+      report.findings.count { $0.severity == .error },
+      report.findings.count { $0.severity == .warning }
+    )
+    var verdict =
+      report.hasFindings(failOn.severity)
+      ? "FAILED: \(counted(errors, "error")), \(counted(warnings, "warning"))" : "ok"
+    if !report.hasFindings(failOn.severity) && warnings > 0 {
+      verdict += ", \(counted(warnings, "warning"))"
+    }
+    if let root = report.root {
+      verdict +=
+        "; \(counted(report.tensorCount, "tensor")), \(humanSize(report.byteCount)); root \(root)"
+    }
+    return (lines + [verdict]).joined(separator: "\n")
+  }
+}
+
+/// What `--fail-on` takes.
+enum FailureLevel: String, ExpressibleByArgument, CaseIterable {
+  case warning, error
+
+  var severity: Finding.Severity { self == .warning ? .warning : .error }
+}

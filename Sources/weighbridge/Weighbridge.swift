@@ -1,0 +1,47 @@
+import ArgumentParser
+import CheckpointConversion
+import FileContainers
+import Foundation
+import TensorModel
+
+/// The command: its subcommands, and what its exit codes mean.
+@main
+struct Weighbridge: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "weighbridge",
+    abstract: "Weighs model checkpoints: says what is in them, converts them exactly, proves it.",
+    discussion: """
+      Examples:
+        weighbridge inspect step_383500_slim.tar.zstd
+        weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to safetensors --dtype f16
+        weighbridge verify gpt-j-6b --against step_383500_slim.tar.zstd
+
+      Exit codes: 0 fine; 1 the check ran and found something; 2 it could not run;
+      130 and 143 after SIGINT and SIGTERM.
+      """,
+    version: Certificate.Tool.current.version,
+    subcommands: [InspectCommand.self, ConvertCommand.self, VerifyCommand.self])
+
+  static func main() {
+    Signals.install()
+    Processors.raiseOpenFileLimit()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as CheckpointError {
+      Console.error("error: \(error)")
+      Foundation.exit(error.code == .interrupted ? Signals.exitCode : 2)
+    } catch {
+      let code = exitCode(for: error)
+      let message = fullMessage(for: error)
+      if code.isSuccess {
+        // Help, version and completion scripts.
+        Console.output(message)
+        Foundation.exit(0)
+      }
+      if !message.isEmpty { Console.error(message) }
+      // A command that ran has chosen its code; everything else here is a usage error.
+      Foundation.exit(error is ExitCode ? code.rawValue : 2)
+    }
+  }
+}
