@@ -74,6 +74,37 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
+      path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "TensorKernelsTests", dependencies: ["CTensorKernels"], swiftSettings: strict),
+    .testTarget(
+      name: "TensorModelTests", dependencies: ["TensorModel"], swiftSettings: strict),
+    .testTarget(
+      name: "FileContainersTests", dependencies: ["FileContainers", "TensorModel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointFormatsTests",
+      dependencies: [
+        "CheckpointFormats", "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TensorEvaluationTests",
+      dependencies: [
+        "TensorEvaluation", "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointConversionTests",
+      dependencies: [
+        "CheckpointConversion", "CheckpointVerification", "TensorEvaluation", "CheckpointFormats",
+        "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["weighbridge", "TestSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -11,17 +11,18 @@ public struct Shape: Hashable, Sendable, CustomStringConvertible {
   /// Checks extents that came from a file.
   ///
   /// - Parameter dimensions: outermost first.
-  /// - Throws: `malformed` for a negative extent, a rank over 32 or a product over 2^63−1 (on the way, even if a later
-  ///   extent is 0).
+  /// - Throws: `malformed` for a negative extent, a rank over 32 or a product over 2^63−1 (of the extents that
+  ///   aren't 0, too).
   public init(checking dimensions: [Int]) throws(CheckpointError) {
     guard dimensions.count <= Self.maximumRank else {
       throw CheckpointError(
         .malformed, "too many dimensions", expected: "at most \(Self.maximumRank)",
         found: "\(dimensions.count)")
     }
+    // A 0 doesn't hide an overflow: products of some of the extents are taken, too.
     var product = 1
     for extent in dimensions {
-      let (next, overflow) = product.multipliedReportingOverflow(by: extent)
+      let (next, overflow) = product.multipliedReportingOverflow(by: max(extent, 1))
       guard extent >= 0, !overflow else {
         throw CheckpointError(
           .malformed, extent < 0 ? "negative dimension in a shape" : "a shape's product overflows",
@@ -30,7 +31,7 @@ public struct Shape: Hashable, Sendable, CustomStringConvertible {
       product = next
     }
     self.dimensions = dimensions
-    self.elementCount = product
+    self.elementCount = dimensions.contains(0) ? 0 : product
   }
 
   /// A shape that our own code computed; extents must be non-negative and their product must fit.

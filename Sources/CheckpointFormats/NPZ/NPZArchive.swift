@@ -28,6 +28,10 @@ struct NPZArchive {
         continue
       }
       guard member.name.hasSuffix(".npy") else {
+        // numpy drops `.npy`, so `a` and `a.npy` would be one array.
+        guard names.insert(ExactName(member.name)).inserted else {
+          throw CheckpointError(.malformed, "two members for one array", tensor: member.name)
+        }
         findings.append(
           Finding(
             .warning, "npz-foreign-member", "'\(member.name)' is not an array and is left out",

@@ -74,42 +74,43 @@ public struct DirectoryTree: FileTree {
 public struct ArchiveTree: FileTree {
   /// What messages call it.
   public let displayName: String
-  private let members: [String: FileRegion]
-  private let folders: [String: [String]]
+  private let members: [ExactName: FileRegion]
+  private let folders: [ExactName: [String]]
 
   /// A tree of members whose paths have been checked.
   ///
   /// - Parameters:
   ///   - displayName: the archive's name.
   ///   - members: paths and contents.
-  public init(displayName: String, members: [String: FileRegion]) {
+  public init(displayName: String, members: [ExactName: FileRegion]) {
     self.displayName = displayName
     self.members = members
-    var folders: [String: Set<String>] = [:]
+    var folders: [ExactName: Set<ExactName>] = [:]
     for path in members.keys {
-      var name = Substring(path)
+      var name = Substring(path.text)
       while true {
         let slash = name.lastIndex(of: "/")
         let folder = slash.map { name[..<$0] } ?? ""
         let leaf = slash.map { name[name.index(after: $0)...] } ?? name
         // The folders above are known already when this one isn't new.
-        let isNew = folders[String(folder), default: []].insert(String(leaf)).inserted
+        let isNew = folders[ExactName(String(folder)), default: []]
+          .insert(ExactName(String(leaf))).inserted
         if slash == nil || !isNew { break }
         name = folder
       }
     }
-    self.folders = folders.mapValues { $0.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+    self.folders = folders.mapValues { $0.sorted().map(\.text) }
   }
 
   /// Names in a folder of the archive.
-  public func children(of folder: String) -> [String] { folders[folder] ?? [] }
+  public func children(of folder: String) -> [String] { folders[ExactName(folder)] ?? [] }
 
   /// Whether the archive has such a member.
-  public func containsFile(_ path: String) -> Bool { members[path] != nil }
+  public func containsFile(_ path: String) -> Bool { members[ExactName(path)] != nil }
 
   /// A member's bytes.
   public func region(_ path: String) throws(CheckpointError) -> FileRegion {
-    guard let region = members[path] else {
+    guard let region = members[ExactName(path)] else {
       throw CheckpointError(.missing, "no such file in the archive", file: path)
     }
     return region

@@ -72,15 +72,14 @@ private func spool(
 private func tree(
   of index: TarIndexer, in file: InputFile, _ displayName: String
 ) throws(CheckpointError) -> ArchiveTree {
-  var regions: [String: FileRegion] = [:]
+  var regions: [ExactName: FileRegion] = [:]
   for member in index.members {
     guard let region = file.region.part(at: member.offset, count: member.byteCount) else {
       throw CheckpointError(
         .inputOutput, "the archive became shorter while it was read", file: file.path,
         byteOffset: member.offset)
     }
-    // Of paths that only differ in the form of their characters, the first counts; the index has warned.
-    if regions[member.path] == nil { regions[member.path] = region }
+    regions[ExactName(member.path)] = region
   }
   return ArchiveTree(displayName: displayName, members: regions)
 }
