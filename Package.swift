@@ -36,7 +36,8 @@ let package = Package(
     .target(name: "CTensorKernels"),
     .target(name: "TensorModel", swiftSettings: strict),
     .target(
-      name: "FileContainers", dependencies: ["TensorModel", "CPlatform", "CTensorKernels", "CZlib", "CZstd"],
+      name: "FileContainers",
+      dependencies: ["TensorModel", "CPlatform", "CTensorKernels", "CZlib", "CZstd"],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],

@@ -118,6 +118,8 @@ public struct Certificate: Sendable, Codable, Hashable {
 
   /// Identities of all tensors.
   public var identities: [TensorIdentity] {
-    tensors.map { TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest) }
+    tensors.map {
+      TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
+    }
   }
 }

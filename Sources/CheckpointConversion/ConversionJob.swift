@@ -173,7 +173,9 @@ public struct ConversionJob: Sendable {
       let file = try InputFile(path: request.source)
       name = "spool-\(file.byteCount)-\(file.modificationTime).tar"
     }
-    guard let directory = request.spoolDirectory else { return "\(destination.partialPath)/\(name)" }
+    guard let directory = request.spoolDirectory else {
+      return "\(destination.partialPath)/\(name)"
+    }
     let place = Digest(of: Array(Directories.resolved(request.destination).utf8)).hexadecimal
     return "\(directory)/weighbridge-\(place.prefix(12))-\(name)"
   }

@@ -79,14 +79,16 @@ public struct Converter: Sendable {
   /// - Throws: `noSpace` before anything is written if the disk hasn't room; `overflow` if a value would become infinite and that isn't allowed;
   ///   `conflict` if there is nothing that can be resumed; whatever reading and writing throw. The destination is then absent.
   public func run() throws(CheckpointError) -> Outcome {
-    let planDigest = try Digest(of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
+    let planDigest = try Digest(
+      of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
     try destination.recover(
       plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
         + [Self.certificateName(for: destination)])
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, [Journal.Claim])
     if options.resume && fileExists(journalPath) {
-      (journal, claims) = try Journal.resume(at: journalPath, plan: planDigest, inputs: source.inputs)
+      (journal, claims) = try Journal.resume(
+        at: journalPath, plan: planDigest, inputs: source.inputs)
     } else {
       claims = options.resume ? finishedClaims(planDigest) : []
       journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)

@@ -23,7 +23,8 @@ public enum JSONDocument {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { return try decoder.decode(type, from: Data(bytes)) } catch {
-      throw CheckpointError(.malformed, "not a document of weighbridge: \(Self.reason(error))", file: file)
+      throw CheckpointError(
+        .malformed, "not a document of weighbridge: \(Self.reason(error))", file: file)
     }
   }
 

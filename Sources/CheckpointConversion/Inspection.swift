@@ -119,7 +119,9 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(parameterCount, forKey: .parameterCount)
     try container.encode(byteCount, forKey: .byteCount)
     try container.encode(findings, forKey: .findings)
-    try container.encode(metadata.map { MetadataEntry(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key }, forKey: .metadata)
+    try container.encode(
+      metadata.map { MetadataEntry(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key },
+      forKey: .metadata)
     try container.encode(tensors, forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)
   }

@@ -62,6 +62,7 @@ public struct Planner: Sendable {
   /// A plan for Hugging Face safetensors.
   ///
   /// - Parameter fileName: for a destination that is one file; nil for a directory.
+  /// - Returns: the plan.
   /// - Throws: what `outputs` throws; `usage` where the configuration can't be made or the sharding is impossible.
   public func safetensorsPlan(fileName: String?) throws(CheckpointError) -> ConversionPlan {
     let outputs = try outputs()

@@ -52,7 +52,8 @@ private final class WrittenTensors: CheckpointReader {
           name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
           file: plan.weightFiles[tensor.file].name))
     }
-    checkpoint = try Checkpoint(format: plan.format, layout: "unfinished", tensors: tensors, files: [])
+    checkpoint = try Checkpoint(
+      format: plan.format, layout: "unfinished", tensors: tensors, files: [])
     self.plan = plan
     self.files = files
   }

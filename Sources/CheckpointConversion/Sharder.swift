@@ -48,11 +48,15 @@ struct Sharder {
     }
     var shards = greedy(low)
     while shards.count < count {
-      guard let widest = shards.indices.max(by: { shards[$0].count < shards[$1].count }) else { break }
+      guard let widest = shards.indices.max(by: { shards[$0].count < shards[$1].count }) else {
+        break
+      }
       let members = shards[widest]
       shards.replaceSubrange(
         widest...widest,
-        with: [Array(members.prefix(members.count / 2)), Array(members.dropFirst(members.count / 2))])
+        with: [
+          Array(members.prefix(members.count / 2)), Array(members.dropFirst(members.count / 2)),
+        ])
     }
     return shards
   }

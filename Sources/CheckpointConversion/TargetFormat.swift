@@ -14,7 +14,8 @@ struct TargetFormat {
   /// - Throws: `usage`, with a complete command for each format that fits.
   init(_ request: ConversionRequest, _ source: Source) throws(CheckpointError) {
     if let asked = request.format {
-      guard let format = Self.writable.first(where: { $0.name == asked || $0.aliases.contains(asked) })
+      guard
+        let format = Self.writable.first(where: { $0.name == asked || $0.aliases.contains(asked) })
       else {
         throw CheckpointError(
           .usage, "not a format that is written here",

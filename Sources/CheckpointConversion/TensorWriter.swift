@@ -51,8 +51,11 @@ struct TensorWriter: EvaluationConsumer {
   ) throws(CheckpointError) -> CheckpointError {
     let first = try Overflow.first(in: tensor.expression, reader)
     let place = first.map { "[\($0.index.map(String.init).joined(separator: ", "))]" } ?? "?"
-    let value = first.map { $0.value == $0.value.rounded() && abs($0.value) < 1e15
-      ? String(Int($0.value)) : String($0.value) } ?? "?"
+    let value =
+      first.map {
+        $0.value == $0.value.rounded() && abs($0.value) < 1e15
+          ? String(Int($0.value)) : String($0.value)
+      } ?? "?"
     let dtype = tensor.type.dtype
     return CheckpointError(
       .overflow,

@@ -64,7 +64,8 @@ enum Sidecars {
   }
 
   private static func isCarried(_ name: String) -> Bool {
-    if isOurs(name) || name.hasPrefix(".") || name.hasSuffix(".index.json") || name == "config.json" {
+    if isOurs(name) || name.hasPrefix(".") || name.hasSuffix(".index.json") || name == "config.json"
+    {
       return false
     }
     return [".json", ".txt", ".model", ".jinja"].contains { name.hasSuffix($0) }

@@ -1,3 +1,6 @@
+import FileContainers
+import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,8 +8,6 @@
 #else
   import Darwin
 #endif
-import FileContainers
-import TensorModel
 
 /// Where an archive is unpacked to before its tensors can be read at positions.
 struct Spool {

@@ -41,6 +41,8 @@ enum UnreadableFile {
     return CheckpointError(
       .unsupported, "not a format that is read here", byteOffset: 0,
       found: "a file that begins with \(bytes.joined(separator: " "))",
-      hint: "formats that are read: \(Formats.all.map { $0.name }.joined(separator: ", ")), and tar or tar.zst archives of them")
+      hint:
+        "formats that are read: \(Formats.all.map { $0.name }.joined(separator: ", ")), and tar or tar.zst archives of them"
+    )
   }
 }

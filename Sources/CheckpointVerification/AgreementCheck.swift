@@ -33,7 +33,8 @@ struct AgreementCheck {
     let ours = try source.reader.canonicalTensors()
     for tensor in ours {
       guard let counterpart = theirs[ExactName(tensor.name)] else {
-        findings.append(Finding(.error, "against", "the other has no such tensor", tensor: tensor.name))
+        findings.append(
+          Finding(.error, "against", "the other has no such tensor", tensor: tensor.name))
         continue
       }
       guard counterpart.shape == tensor.shape else {

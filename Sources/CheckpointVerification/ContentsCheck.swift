@@ -9,7 +9,8 @@ struct ContentsCheck {
   private let progress: @Sendable (Int) -> Void
 
   init(
-    _ source: Source, _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
+    _ source: Source, _ resources: EvaluationResources,
+    _ progress: @escaping @Sendable (Int) -> Void
   ) {
     self.source = source
     self.resources = resources
@@ -44,7 +45,8 @@ struct ContentsCheck {
       identities.append(
         TensorIdentity(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
-      if tensor.dtype == .bool, let maximum = statistics.statistics(of: place)?.maximum, maximum > 1 {
+      if tensor.dtype == .bool, let maximum = statistics.statistics(of: place)?.maximum, maximum > 1
+      {
         findings.append(
           Finding(
             .warning, "bool-value", "a BOOL that is neither 0 nor 1", file: tensor.file,

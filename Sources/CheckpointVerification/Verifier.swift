@@ -30,6 +30,7 @@ public struct Verifier: Sendable {
   /// Runs all checks.
   ///
   /// - Parameter other: another checkpoint to compare every tensor with.
+  /// - Returns: checks and findings.
   /// - Throws: only what keeps the checks from running: `missing` if there is no such path, `inputOutput`, `noSpace`, `interrupted`, and anything that is wrong with
   ///   `other`. What is wrong with the checkpoint is in the report.
   public func run(against other: Source?) throws(CheckpointError) -> VerificationReport {

@@ -28,7 +28,9 @@ public struct Architecture: Sendable {
     /// The extents, outermost first.
     public let shape: [Dimension]
 
-    static func weight(_ name: String, _ shape: [Dimension]) -> Row { Row(name: name, shape: shape) }
+    static func weight(_ name: String, _ shape: [Dimension]) -> Row {
+      Row(name: name, shape: shape)
+    }
   }
 
   /// Numbers for the dimensions.

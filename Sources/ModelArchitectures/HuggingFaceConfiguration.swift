@@ -43,6 +43,7 @@ public struct HuggingFaceConfiguration: Sendable {
   /// The text with the weights' dtype replaced where it is named, and nothing else changed.
   ///
   /// - Parameter torchName: PyTorch's name of the new dtype, such as `float16`.
+  /// - Returns: the edited text.
   public func settingDType(_ torchName: String) -> [UInt8] {
     var result = bytes
     for member in (document.members ?? []).reversed() {

@@ -69,7 +69,8 @@ public struct MeshConfiguration: Sendable, Hashable {
   private init(huggingFace document: JSONValue) throws(CheckpointError) {
     guard document["model_type"]?.text == "gptj" else {
       throw CheckpointError(
-        .unsupported, "a Mesh-Transformer checkpoint holds a GPT-J", expected: "\"model_type\": \"gptj\"",
+        .unsupported, "a Mesh-Transformer checkpoint holds a GPT-J",
+        expected: "\"model_type\": \"gptj\"",
         found: document["model_type"]?.shortText)
     }
     let modelWidth = try document.positiveInteger("n_embd")
@@ -79,7 +80,8 @@ public struct MeshConfiguration: Sendable, Hashable {
         expected: "n_inner \(4 * modelWidth) or null", found: "\(inner)")
     }
     try self.init(
-      checking: try document.positiveInteger("n_layer"), modelWidth, try document.positiveInteger("n_head"), try document.positiveInteger("vocab_size"),
+      checking: try document.positiveInteger("n_layer"), modelWidth,
+      try document.positiveInteger("n_head"), try document.positiveInteger("vocab_size"),
       try document.positiveInteger("n_positions"), try document.positiveInteger("rotary_dim"))
   }
 
@@ -106,6 +108,7 @@ public struct MeshConfiguration: Sendable, Hashable {
   /// `config.json` as transformers wants it for GPT-J.
   ///
   /// - Parameter dtype: of most of the weights; nil if `config.json` can't name it.
+  /// - Returns: its text.
   public func huggingFaceConfiguration(dtype: DType) -> [UInt8] {
     // The end-of-text token of GPT-2's tokenizer, if the vocabulary reaches that far.
     let endOfText: JSONValue = vocabulary > 50256 ? .integer(50256) : .null

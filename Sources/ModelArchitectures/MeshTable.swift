@@ -5,7 +5,7 @@ public import TensorModel
 /// Layout: `mesh_transformer/checkpoint.py` and `transformer_shard.py` of kingoflolz/mesh-transformer-jax. Leaves have no names in the
 /// files; their order is that of the sorted parameter tree.
 public struct MeshTable: Sendable {
-  /// The leaves in the order of the files, apart from layers, which sort as strings: 0, 1, 10, 11, 2 …
+  /// The leaves in the order of the files, apart from layers, which sort as strings (0, 1, 10, 11, 2).
   public let before: [Leaf]
   /// A layer's leaves.
   public let layer: [Leaf]

@@ -74,7 +74,8 @@ public struct CompiledExpression: Sendable {
       // transpose(concatenate(parts)) = concatenate(transpose(part)…): each part is then read on its own.
       if case .concatenate(let parts, let axis) = inner.operation {
         let transposed = parts.map {
-          Node(.transpose($0), TensorType($0.type.dtype, Shape($0.type.shape.dimensions.reversed())))
+          Node(
+            .transpose($0), TensorType($0.type.dtype, Shape($0.type.shape.dimensions.reversed())))
         }
         return Node(.concatenate(transposed, axis: 1 - axis), type)
       }

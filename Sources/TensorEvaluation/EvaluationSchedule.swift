@@ -50,7 +50,9 @@ final class EvaluationSchedule: @unchecked Sendable {
         if let slab = deal(from: task) { return slab }
       }
       let fullest = progress.max {
-        ($0.value.slabs.count - $0.value.dealt, $1.key) < ($1.value.slabs.count - $1.value.dealt, $0.key)
+        ($0.value.slabs.count - $0.value.dealt, $1.key) < (
+          $1.value.slabs.count - $1.value.dealt, $0.key
+        )
       }
       return fullest.flatMap { deal(from: $0.key) }
     }
@@ -74,7 +76,8 @@ final class EvaluationSchedule: @unchecked Sendable {
       let byteCount = region.cellCount * cell
       slabs.append(
         Slab(
-          task: task, number: slabs.count, region: region, byteOffset: offset, byteCount: byteCount))
+          task: task, number: slabs.count, region: region, byteOffset: offset, byteCount: byteCount)
+      )
       offset += byteCount
     }
     // A tensor without elements still has a digest.
@@ -100,7 +103,9 @@ final class EvaluationSchedule: @unchecked Sendable {
     condition.withLock {
       progress[slab.task]?.inOrder += 1
       condition.broadcast()
-      guard let state = progress[slab.task], state.inOrder == state.slabs.count else { return false }
+      guard let state = progress[slab.task], state.inOrder == state.slabs.count else {
+        return false
+      }
       progress[slab.task] = nil
       return true
     }

@@ -27,7 +27,8 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard text.hasPrefix("sha256:"), text.utf8.count == 71,
-      text.utf8.dropFirst(7).allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+      text.utf8.dropFirst(7).allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+      )
     else {
       throw DecodingError.dataCorruptedError(
         in: container, debugDescription: "not a digest of the form sha256:<64 hexadecimal digits>")

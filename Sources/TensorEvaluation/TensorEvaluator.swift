@@ -100,7 +100,8 @@ public struct TensorEvaluator: Sendable {
       let rowBytes = tile.columns.count * cell
       try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
         (piece) throws(CheckpointError) in
-        try evaluate(operand, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
+        try evaluate(
+          operand, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
         let target = destination.advanced(
           rows: tile.columns.lowerBound - source.columns.lowerBound,
           bytes: (tile.rows.lowerBound - source.rows.lowerBound) * cell)

@@ -26,7 +26,9 @@ public struct CheckpointError: Error, Sendable, Hashable {
     case interrupted
 
     /// Whether the same command can succeed later without anything being changed but the circumstances.
-    public var isTransient: Bool { self == .inputOutput || self == .noSpace || self == .interrupted }
+    public var isTransient: Bool {
+      self == .inputOutput || self == .noSpace || self == .interrupted
+    }
   }
 
   /// The classification.
@@ -105,6 +107,7 @@ extension CheckpointError: CustomStringConvertible {
 /// - Parameters:
 ///   - text: anything.
 ///   - keepingLines: leave line feeds as they are; for texts of our own.
+/// - Returns: the text to print.
 public func printable(_ text: String, keepingLines: Bool = false) -> String {
   func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {

@@ -49,6 +49,7 @@ public struct Finding: Hashable, Sendable, Codable {
   /// One line for a terminal.
   public var line: String {
     let place = [file.map { printable($0) }, tensor.map { "'\(printable($0))'" }].compactMap { $0 }
-    return "\(severity.rawValue): \(place.isEmpty ? "" : place.joined(separator: ": ") + ": ")\(printable(message)) [\(check)]"
+    return
+      "\(severity.rawValue): \(place.isEmpty ? "" : place.joined(separator: ": ") + ": ")\(printable(message)) [\(check)]"
   }
 }

@@ -65,6 +65,7 @@ extension TensorExpression {
   /// The dtype and shape of the result, after checking that every operation fits its operands.
   ///
   /// - Parameter stored: the type of a stored tensor, nil if there is none of that name.
+  /// - Returns: the result's type.
   /// - Throws: `missing` for an unknown tensor, `malformed` where shapes or dtypes don't fit.
   public func type(
     stored: (String) -> TensorType?
@@ -95,7 +96,10 @@ extension TensorExpression {
       guard matrixType.shape.rank == 2, rowType.shape.rank == 1,
         matrixType.shape.dimensions[1] == rowType.shape.dimensions[0],
         matrixType.dtype.isCastable, rowType.dtype.isCastable
-      else { throw misfit("addRow needs a row as long as the matrix \(matrixType.shape) is wide", rowType) }
+      else {
+        throw misfit(
+          "addRow needs a row as long as the matrix \(matrixType.shape) is wide", rowType)
+      }
       return TensorType(.f32, matrixType.shape)
     case .slice(let operand, let axis, let range):
       let type = try operand.type(stored: stored)
@@ -137,12 +141,16 @@ extension TensorExpression {
     for type in types {
       var others = type.shape.dimensions
       guard type.dtype == first.dtype, others.count == dimensions.count else {
-        throw misfit("concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)", type)
+        throw misfit(
+          "concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)",
+          type)
       }
       dimensions[axis] += others[axis]
       others[axis] = dimensions[axis]
       guard others == dimensions else {
-        throw misfit("concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)", type)
+        throw misfit(
+          "concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)",
+          type)
       }
     }
     return TensorType(first.dtype, try Shape(checking: dimensions))

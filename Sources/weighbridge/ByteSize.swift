@@ -14,7 +14,8 @@ struct ByteSize: ExpressibleByArgument {
     let upper = argument.uppercased()
     let unit = Self.units.first { upper.hasSuffix($0.0) }
     let digits = unit.map { upper.dropLast($0.0.count) } ?? upper[...]
-    guard digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let value = Double(digits),
+    guard digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }),
+      let value = Double(digits),
       value > 0, value * Double(unit?.1 ?? 1) < 9e18
     else { return nil }
     byteCount = Int(value * Double(unit?.1 ?? 1))

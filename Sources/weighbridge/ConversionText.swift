@@ -39,7 +39,8 @@ enum ConversionText {
     let rounded = tensors.filter { $0.exactness == .rounded }
     let largest = rounded.map(\.largestErrorUlp).max() ?? 0
     let overflowed = tensors.reduce(0) { $0 + $1.overflowCount }
-    var text = "\(counted(tensors.count, "tensor")): \(grouped(tensors.count - rounded.count)) exact"
+    var text =
+      "\(counted(tensors.count, "tensor")): \(grouped(tensors.count - rounded.count)) exact"
     if !rounded.isEmpty {
       text += ", \(grouped(rounded.count)) rounded by at most \(ulp(largest)) ulp"
     }
@@ -57,7 +58,9 @@ enum ConversionText {
 
   /// A path as a shell takes it.
   private static func quoted(_ path: String) -> String {
-    let plain = path.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+".contains($0)) }
+    let plain = path.allSatisfy {
+      $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+".contains($0))
+    }
     return plain ? path : "'\(path.replacingOccurrences(of: "'", with: "'\\''"))'"
   }
 
@@ -79,7 +82,9 @@ enum ConversionText {
         )
       }
     }
-    for sidecar in plan.sidecars { lines.append("\(sidecar.name)  \(humanSize(sidecar.byteCount))") }
+    for sidecar in plan.sidecars {
+      lines.append("\(sidecar.name)  \(humanSize(sidecar.byteCount))")
+    }
     if !plan.leftOut.isEmpty {
       lines.append("left out: \(printable(plan.leftOut.joined(separator: ", ")))")
     }

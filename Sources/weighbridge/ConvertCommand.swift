@@ -38,7 +38,8 @@ struct ConvertCommand: ParsableCommand {
   @Option(help: "The dtype of float tensors: keep, f32, f16 or bf16.")
   var dtype = DTypeChoice.keep
 
-  @Option(help: ArgumentHelp("The most bytes of tensors in a file (default: 5GB).", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("The most bytes of tensors in a file (default: 5GB).", valueName: "size"))
   var maxShardSize: ByteSize?
 
   @Option(help: ArgumentHelp("The number of files, instead of --max-shard-size.", valueName: "n"))

@@ -25,7 +25,8 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "List every tensor.")
   var tensors = false
 
-  @Flag(help: "Minimum, maximum, mean, standard deviation, zeros, NaN and infinities of each tensor.")
+  @Flag(
+    help: "Minimum, maximum, mean, standard deviation, zeros, NaN and infinities of each tensor.")
   var statistics = false
 
   @Flag(help: "SHA-256 of each tensor, and the checkpoint's root.")

@@ -20,7 +20,8 @@ struct InspectionText {
       line("architecture", inspection.architecture.map { printable($0) } ?? "not known"),
       line("parameters", grouped(inspection.parameterCount)),
       line(
-        "size", "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"),
+        "size",
+        "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"),
       line("dtypes", dtypes),
     ]
     if let root = inspection.root { lines.append(line("root", root.description)) }
@@ -40,7 +41,9 @@ struct InspectionText {
 
   private var dtypes: String {
     var bytes: [String: Int] = [:]
-    for tensor in inspection.tensors { bytes[tensor.dtype.rawValue, default: 0] += tensor.byteCount }
+    for tensor in inspection.tensors {
+      bytes[tensor.dtype.rawValue, default: 0] += tensor.byteCount
+    }
     return bytes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
       .map { "\($0.key) \(humanSize($0.value))" }.joined(separator: ", ")
   }

@@ -84,7 +84,9 @@ struct MeshLayout {
           .malformed, "wrong shape or dtype for this place among the leaves", file: leaf.file,
           tensor: entry.name, expected: "a float tensor \(shape)",
           found: "\(leaf.array.header.dtype.rawValue) \(leaf.array.header.shape)",
-          hint: "a GPT-J with \(dimensions.layers) layers, width \(dimensions.model) and \(shardCount) shards was inferred")
+          hint:
+            "a GPT-J with \(dimensions.layers) layers, width \(dimensions.model) and \(shardCount) shards was inferred"
+        )
       }
     }
   }

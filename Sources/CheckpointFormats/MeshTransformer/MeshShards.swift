@@ -48,10 +48,12 @@ struct MeshShards {
       let shard = "\(prefix)shard_\(number)"
       var leaves: [Leaf] = []
       for piece in 0..<Self.pieceCount {
-        leaves += try pieceLeaves( "\(shard)/\(piece).npz", tree, temporaryDirectory)
+        leaves += try pieceLeaves("\(shard)/\(piece).npz", tree, temporaryDirectory)
       }
       let pieces = Set((0..<Self.pieceCount).map { "\($0).npz" })
-      leftOut += try tree.children(of: shard).filter { !pieces.contains($0) }.map { "\(shard)/\($0)" }
+      leftOut += try tree.children(of: shard).filter { !pieces.contains($0) }.map {
+        "\(shard)/\($0)"
+      }
       shards.append(leaves)
     }
     try checkAgreement(prefix)
@@ -104,7 +106,9 @@ struct MeshShards {
           expected: "\(first.count), as in shard_0", found: "\(shard.count)")
       }
       for (position, (leaf, model)) in zip(shard, first).enumerated()
-      where leaf.array.header.shape != model.array.header.shape || leaf.array.header.dtype != model.array.header.dtype {
+      where leaf.array.header.shape != model.array.header.shape
+        || leaf.array.header.dtype != model.array.header.dtype
+      {
         throw CheckpointError(
           .malformed, "leaf \(position) differs from shard_0's", file: leaf.file,
           expected: "\(model.array.header.dtype.rawValue) \(model.array.header.shape)",

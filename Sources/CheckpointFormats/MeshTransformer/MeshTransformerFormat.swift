@@ -6,7 +6,8 @@ public enum MeshTransformerFormat: CheckpointFormat {
   /// `mesh-transformer`.
   public static let name = "mesh-transformer"
   /// For `--help`.
-  public static let summary = "JAX Mesh-Transformer shards (step_N/shard_i/k.npz), GPT-J's original format"
+  public static let summary =
+    "JAX Mesh-Transformer shards (step_N/shard_i/k.npz), GPT-J's original format"
 
   /// How many folders are looked through for a step.
   private static let maximumFolderCount = 2000

@@ -23,7 +23,8 @@ final class MeshTransformerReader: CheckpointReader {
       for (leaf, entry) in zip(leaves, layout.leafNames) {
         tensors.append(
           try TensorInfo(
-            name: "shard_\(number)/\(entry.name)", dtype: leaf.array.header.dtype, shape: leaf.array.header.shape,
+            name: "shard_\(number)/\(entry.name)", dtype: leaf.array.header.dtype,
+            shape: leaf.array.header.shape,
             file: leaf.file, role: entry.role))
       }
     }
@@ -62,7 +63,9 @@ final class MeshTransformerReader: CheckpointReader {
   ) throws(CheckpointError) -> [Int] {
     var steps: [Int] = []
     for (array, tensor) in zip(arrays, tensors) where tensor.role == .step {
-      guard array.header.shape.elementCount == 1, array.header.dtype == .i32 || array.header.dtype == .i64 else {
+      guard array.header.shape.elementCount == 1,
+        array.header.dtype == .i32 || array.header.dtype == .i64
+      else {
         throw CheckpointError(
           .malformed, "the last leaf is not the training step", file: tensor.file,
           expected: "an I32 scalar", found: "\(array.header.dtype.rawValue) \(array.header.shape)")

@@ -18,7 +18,8 @@ final class MeshV2Reader: CheckpointReader {
     let meta: JSONValue
     do {
       meta = try JSONValue(
-        parsing: tree.contents(of: "\(prefix)meta.json", limit: Sidecars.maximumConfigurationByteCount))
+        parsing: tree.contents(
+          of: "\(prefix)meta.json", limit: Sidecars.maximumConfigurationByteCount))
     } catch { throw error.in(file: "\(prefix)meta.json") }
     let hosts = try meta.positiveInteger("total_hosts")
     var arrays: [(name: String, array: NPYArray, file: String)] = []
@@ -33,7 +34,8 @@ final class MeshV2Reader: CheckpointReader {
         files.append(.init(name: path, byteCount: region.byteCount))
         let archive: NPZArchive
         do {
-          archive = try NPZArchive(region, name: path, temporaryDirectory: options.temporaryDirectory)
+          archive = try NPZArchive(
+            region, name: path, temporaryDirectory: options.temporaryDirectory)
         } catch { throw error.in(file: path) }
         findings += archive.findings
         for member in archive.members {

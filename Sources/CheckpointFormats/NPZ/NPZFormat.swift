@@ -54,7 +54,8 @@ final class ArrayReader: CheckpointReader {
     var tensors: [TensorInfo] = []
     for (name, array, file) in arrays {
       tensors.append(
-        try TensorInfo(name: name, dtype: array.header.dtype, shape: array.header.shape, file: file))
+        try TensorInfo(name: name, dtype: array.header.dtype, shape: array.header.shape, file: file)
+      )
     }
     var checkpoint = try Checkpoint(format: format, layout: layout, tensors: tensors, files: files)
     checkpoint.findings = findings + nameFindings(tensors)

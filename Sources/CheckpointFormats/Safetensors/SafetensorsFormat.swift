@@ -36,7 +36,8 @@ public enum SafetensorsFormat: CheckpointFormat {
     tree: any FileTree, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
     if tree.containsFile("model.safetensors") {
-      return try SafetensorsReader(file: tree.region("model.safetensors"), name: "model.safetensors")
+      return try SafetensorsReader(
+        file: tree.region("model.safetensors"), name: "model.safetensors")
     }
     if tree.containsFile(SafetensorsIndex.fileName) {
       return try SafetensorsReader(
@@ -59,6 +60,7 @@ public enum SafetensorsFormat: CheckpointFormat {
   /// - Parameters:
   ///   - weightMap: tensor names and their files.
   ///   - totalByteCount: bytes of all tensors.
+  /// - Returns: the file's name and contents.
   public static func indexFile(
     _ weightMap: [(name: String, file: String)], totalByteCount: Int
   ) -> (name: String, contents: [UInt8]) {

@@ -85,7 +85,8 @@ struct SafetensorsHeader {
   private static func check(name: String, _ position: JSONScanner) throws(CheckpointError) {
     guard !name.isEmpty, !name.utf8.contains(0) else {
       throw position.error(
-        name.isEmpty ? "a tensor without a name" : "a tensor's name holds a NUL", found: "'\(name)'")
+        name.isEmpty ? "a tensor without a name" : "a tensor's name holds a NUL", found: "'\(name)'"
+      )
     }
   }
 
@@ -179,7 +180,8 @@ struct SafetensorsHeader {
     guard end == dataByteCount else {
       throw CheckpointError(
         .malformed,
-        end < dataByteCount ? "bytes follow the last tensor" : "the file ends before its tensors do",
+        end < dataByteCount
+          ? "bytes follow the last tensor" : "the file ends before its tensors do",
         byteOffset: dataOffset + min(end, dataByteCount), expected: "\(end) bytes of data",
         found: "\(dataByteCount)",
         hint: end < dataByteCount

@@ -49,6 +49,7 @@ struct SafetensorsIndex {
   /// Everything in which the index and the shards disagree.
   ///
   /// - Parameter tensors: names and shard files of what is really there.
+  /// - Returns: an error for each tensor that is misplaced, not listed or not there.
   func disagreements(with tensors: [TensorInfo]) -> [CheckpointError] {
     var problems: [CheckpointError] = []
     var seen: Set<ExactName> = []

@@ -1,5 +1,5 @@
-public import TensorModel
 import FileContainers
+public import TensorModel
 
 /// Where tensors go in one safetensors file: the header's bytes, and an offset for each tensor, before any data is known.
 ///

@@ -1,6 +1,8 @@
 // A destination is complete or absent. Work goes into a hidden directory beside it, which is renamed at the end.
 
 import CPlatform
+public import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,7 +10,6 @@ import CPlatform
 #else
   import Darwin
 #endif
-public import TensorModel
 
 /// A file or directory in the making.
 ///
@@ -51,7 +52,8 @@ public final class AtomicDestination: Sendable {
         .missing, "the destination's directory doesn't exist", file: parent,
         hint: "mkdir -p '\(parent)'")
     }
-    self.path = parent == "." && !path.hasPrefix("./") ? name : "\(parent == "/" ? "" : parent)/\(name)"
+    self.path =
+      parent == "." && !path.hasPrefix("./") ? name : "\(parent == "/" ? "" : parent)/\(name)"
     self.parent = parent
     self.kind = kind
     let partialName = ".\(name).partial"
@@ -68,7 +70,8 @@ public final class AtomicDestination: Sendable {
         .conflict, isDirectory ? "already exists and is not empty" : "already exists", file: path,
         hint: "choose another destination, or --force to replace this one")
     }
-    partialPath = fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
+    partialPath =
+      fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
   }
 
   /// Whether an earlier run has left its work.

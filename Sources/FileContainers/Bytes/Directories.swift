@@ -1,5 +1,7 @@
 // Directories: listing, creating, removing, syncing, and what a path really names.
 
+public import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -7,7 +9,6 @@
 #else
   import Darwin
 #endif
-public import TensorModel
 
 /// What a path leads to, links followed.
 public enum FileKind: Sendable {

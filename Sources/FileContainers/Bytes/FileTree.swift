@@ -24,7 +24,10 @@ public protocol FileTree: Sendable {
 extension FileTree {
   /// All of a small file.
   ///
-  /// - Parameter limit: the most bytes that it may have.
+  /// - Parameters:
+  ///   - path: where it is.
+  ///   - limit: the most bytes that it may have.
+  /// - Returns: its bytes.
   /// - Throws: `missing`, `inputOutput`, or `unsupported` if it is larger.
   public func contents(of path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
     let region = try region(path)

@@ -1,5 +1,7 @@
 // Input files, read at positions and never mapped: a mapped file that shrinks kills the process, and its pages would count.
 
+public import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -7,7 +9,6 @@
 #else
   import Darwin
 #endif
-public import TensorModel
 
 /// An open regular file.
 public final class InputFile: Sendable {

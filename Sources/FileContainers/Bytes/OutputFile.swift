@@ -1,6 +1,9 @@
 // Output files: created exclusively, reserved to their full size, written at positions, synced once.
 
 import CPlatform
+import Synchronization
+public import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,8 +11,6 @@ import CPlatform
 #else
   import Darwin
 #endif
-import Synchronization
-public import TensorModel
 
 /// A file being written by several threads at once, each at positions of its own.
 public final class OutputFile: Sendable {

@@ -1,6 +1,8 @@
 // Every system call that can fail is made here, so that its error reads the same everywhere.
 
 import CPlatform
+import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,13 +10,14 @@ import CPlatform
 #else
   import Darwin
 #endif
-import TensorModel
 
 /// The error for a failed call, from `errno`.
 ///
 /// - Parameters:
 ///   - action: what was tried, such as `write`.
 ///   - path: on what.
+///   - number: the value of `errno`.
+/// - Returns: an error that says what to do about it where something can be done.
 func systemError(_ action: String, _ path: String, number: Int32 = errno) -> CheckpointError {
   let reason = String(cString: strerror(number))
   switch number {
@@ -27,7 +30,9 @@ func systemError(_ action: String, _ path: String, number: Int32 = errno) -> Che
   case EFBIG:
     return CheckpointError(
       .noSpace, "can't \(action): \(reason)", file: path,
-      hint: "the file system or `ulimit -f` forbids files of this size; --max-shard-size makes smaller ones")
+      hint:
+        "the file system or `ulimit -f` forbids files of this size; --max-shard-size makes smaller ones"
+    )
   default:
     return CheckpointError(.inputOutput, "can't \(action): \(reason)", file: path)
   }

@@ -1,5 +1,7 @@
 // Files without a name, for what has to be unpacked before it can be read at positions.
 
+public import TensorModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -7,7 +9,6 @@
 #else
   import Darwin
 #endif
-public import TensorModel
 
 /// A file that has no name any more and vanishes when it is closed, whatever happens to the process.
 public final class TemporaryFile: Sendable {

@@ -114,7 +114,9 @@ public struct JSONScanner {
     return try validated(decoded[...], at: start)
   }
 
-  private func validated(_ slice: ArraySlice<UInt8>, at start: Int) throws(CheckpointError) -> String {
+  private func validated(_ slice: ArraySlice<UInt8>, at start: Int) throws(CheckpointError)
+    -> String
+  {
     guard let text = String(validating: slice, as: UTF8.self) else {
       throw CheckpointError(.malformed, "a JSON string isn't UTF-8", byteOffset: base + start)
     }
@@ -172,7 +174,9 @@ public struct JSONScanner {
     while offset < end, (0x30...0x39).contains(bytes[offset]) {
       let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
       let (sum, carry) = tens.addingReportingOverflow(Int(bytes[offset] - 0x30))
-      guard !overflow, !carry else { throw error("an integer is too large", expected: "at most 2^63-1") }
+      guard !overflow, !carry else {
+        throw error("an integer is too large", expected: "at most 2^63-1")
+      }
       value = sum
       offset += 1
     }

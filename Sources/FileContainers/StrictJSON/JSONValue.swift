@@ -147,6 +147,7 @@ extension JSONValue {
   /// - Parameters:
   ///   - key: where it stands.
   ///   - hint: what to do if it isn't there.
+  /// - Returns: the integer.
   /// - Throws: `usage` if there is no such key or no such number.
   public func positiveInteger(
     _ key: String, hint: String? = nil

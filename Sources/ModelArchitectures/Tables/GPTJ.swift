@@ -23,7 +23,8 @@ extension Architecture {
     mesh: MeshTable(
       before: [
         .leaf(
-          "embedding_shard/~/linear/b", [.model], .summed, .addedToRows(of: "transformer.wte.weight")),
+          "embedding_shard/~/linear/b", [.model], .summed,
+          .addedToRows(of: "transformer.wte.weight")),
         .leaf(
           "embedding_shard/~/linear/w", [.vocabulary, .model], .axis(0),
           .tensor("transformer.wte.weight")),
