@@ -1,7 +1,9 @@
 public import TensorEvaluation
 public import TensorModel
 
-/// What a conversion did, tensor by tensor: the plan with digests filled in. Anybody can check it.
+/// What a conversion did, tensor by tensor: the plan with digests filled in.
+///
+/// Anybody can check it.
 ///
 /// Equal conversions give equal certificates: no times, no absolute paths, no thread counts.
 public struct Certificate: Sendable, Codable, Hashable {

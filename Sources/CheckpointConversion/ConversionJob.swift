@@ -166,7 +166,9 @@ public struct ConversionJob: Sendable {
     return kept
   }
 
-  /// Where an archive is unpacked to. The name says of which file, so that another one's spool isn't taken for it.
+  /// Where an archive is unpacked to.
+  ///
+  /// The name says of which file, so that another one's spool isn't taken for it.
   private func spoolPath(_ destination: AtomicDestination) throws(CheckpointError) -> String {
     var name = "spool-stdin.tar"
     if request.source != "-" {

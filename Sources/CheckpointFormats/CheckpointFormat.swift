@@ -1,7 +1,9 @@
 public import FileContainers
 public import TensorModel
 
-/// A format that checkpoints come in. Conformers are listed in `Formats.swift`.
+/// A format that checkpoints come in.
+///
+/// Conformers are listed in `Formats.swift`.
 public protocol CheckpointFormat: Sendable {
   /// As `--to` and reports spell it.
   static var name: String { get }
@@ -61,7 +63,9 @@ public struct OpenOptions: Sendable {
   public var configurationName: String?
   /// A directory whose tokenizer and other sidecar files are added.
   public var assetsDirectory: String?
-  /// Where an archive is unpacked to; a finished one that is there already is used. Nil for a temporary file.
+  /// Where an archive is unpacked to; a finished one that is there already is used.
+  ///
+  /// Nil for a temporary file.
   public var spoolPath: String?
   /// A directory for temporary files (deflated zip members, archives that are only looked at).
   public var temporaryDirectory: String

@@ -1,12 +1,16 @@
 public import TensorModel
 
-/// A model family as data: its tensors' names, shapes and places in other layouts. Rows, no code.
+/// A model family as data: its tensors' names, shapes and places in other layouts.
+///
+/// Rows, no code.
 public struct Architecture: Sendable {
   /// The family, as `model_type` in `config.json` names it.
   public let name: String
   /// The class that transformers loads it with.
   public let modelClass: String
-  /// The tensors that every checkpoint of the family has, in the order of transformers' state dict. `{i}` in a name stands for the layer.
+  /// The tensors that every checkpoint of the family has, in the order of transformers' state dict.
+  ///
+  /// `{i}` in a name stands for the layer.
   public let rows: [Row]
   /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
   public let mesh: MeshTable?

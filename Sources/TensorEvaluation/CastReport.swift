@@ -5,7 +5,9 @@ import TensorModel
 public struct CastReport: Hashable, Sendable {
   /// Elements whose value changed.
   public private(set) var roundedCount = 0
-  /// The largest error in units of the output dtype's spacing at the exact value; at most 0.5. Overflowed elements don't count.
+  /// The largest error in units of the output dtype's spacing at the exact value; at most 0.5.
+  ///
+  /// Overflowed elements don't count.
   public private(set) var largestErrorUlp = 0.0
   /// Finite values that became infinite.
   public private(set) var overflowCount = 0

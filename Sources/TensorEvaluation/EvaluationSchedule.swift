@@ -98,7 +98,9 @@ final class EvaluationSchedule: @unchecked Sendable {
     }
   }
 
-  /// Lets the next slab of the tensor have its turn. Returns whether this was the last.
+  /// Lets the next slab of the tensor have its turn.
+  ///
+  /// Returns whether this was the last.
   func endTurn(of slab: Slab) -> Bool {
     condition.withLock {
       progress[slab.task]?.inOrder += 1

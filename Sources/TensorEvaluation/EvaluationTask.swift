@@ -82,7 +82,9 @@ public struct EvaluationResources: Sendable {
   public static let minimumMemory = TensorEvaluator.scratchByteCount + minimumSlabByteCount
   static let minimumSlabByteCount = 64 << 10
 
-  /// Resources. Threads are fewer than asked for where the memory doesn't suffice for more.
+  /// Resources.
+  ///
+  /// Threads are fewer than asked for where the memory doesn't suffice for more.
   ///
   /// - Parameters:
   ///   - memory: bytes for all buffers.

@@ -6,7 +6,9 @@ public import TensorModel
 public struct TensorEvaluator: Sendable {
   private let reader: any CheckpointReader
 
-  /// How large an intermediate result may be: small enough to stay in a core's cache. A single row segment is the least.
+  /// How large an intermediate result may be: small enough to stay in a core's cache.
+  ///
+  /// A single row segment is the least.
   static let tileByteCount = 256 << 10
   /// How deep casts, transposes and sums nest in what the planner makes, with room to spare.
   private static let maximumNesting = 8

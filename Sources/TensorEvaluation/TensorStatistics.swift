@@ -3,7 +3,9 @@ import Foundation
 import Synchronization
 public import TensorModel
 
-/// How a tensor's values are distributed. Sums are f64 in a fixed order, so the same on every machine.
+/// How a tensor's values are distributed.
+///
+/// Sums are f64 in a fixed order, so the same on every machine.
 public struct TensorStatistics: Hashable, Sendable, Encodable {
   /// The smallest finite value; nil if there is none.
   public let minimum: Double?

@@ -1,4 +1,6 @@
-/// The extents of a tensor, outermost first; its elements are row-major. A scalar has none.
+/// The extents of a tensor, outermost first; its elements are row-major.
+///
+/// A scalar has none.
 public struct Shape: Hashable, Sendable, CustomStringConvertible {
   /// The most dimensions that a file may declare.
   public static let maximumRank = 32

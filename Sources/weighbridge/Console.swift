@@ -16,7 +16,9 @@ enum Console {
   /// Whether messages go to a terminal, on which a progress line can be drawn.
   static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
-  /// Writes a line, or a text that ends with one, to standard output. A reader that has gone away ends the program without complaint.
+  /// Writes a line, or a text that ends with one, to standard output.
+  ///
+  /// A reader that has gone away ends the program without complaint.
   static func output(_ text: String) {
     let line = text.hasSuffix("\n") ? text : text + "\n"
     if !write(Array(line.utf8), to: STDOUT_FILENO) {

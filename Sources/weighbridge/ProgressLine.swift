@@ -1,7 +1,9 @@
 import Foundation
 import Synchronization
 
-/// How far long work has come: bytes, rate, time left. A line that is redrawn on a terminal; elsewhere a plain line every ten seconds.
+/// How far long work has come: bytes, rate, time left.
+///
+/// A line that is redrawn on a terminal; elsewhere a plain line every ten seconds.
 final class ProgressLine: Sendable {
   private struct State {
     var total: Int

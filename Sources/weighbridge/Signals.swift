@@ -7,7 +7,9 @@ import TensorModel
 enum Signals {
   private static let received = Atomic<Int32>(0)
 
-  /// Installs the handlers. Broken pipes and file size limits become errors of the calls concerned.
+  /// Installs the handlers.
+  ///
+  /// Broken pipes and file size limits become errors of the calls concerned.
   static func install() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)

@@ -96,7 +96,9 @@ public final class AtomicDestination: Sendable {
     }
   }
 
-  /// Gives the finished files their names. Data must have been synced.
+  /// Gives the finished files their names.
+  ///
+  /// Data must have been synced.
   ///
   /// - Parameters:
   ///   - files: in the order in which they may appear: what makes the destination look complete comes last.

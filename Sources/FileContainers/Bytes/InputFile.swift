@@ -68,7 +68,9 @@ public struct FileRegion: RandomAccessBytes {
   public let file: InputFile
   /// Where the run begins in the file.
   public let offset: Int
-  /// How long it is. Within the file when the region was made.
+  /// How long it is.
+  ///
+  /// Within the file when the region was made.
   public let byteCount: Int
 
   /// A run that must lie within the file.

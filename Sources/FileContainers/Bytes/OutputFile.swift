@@ -51,7 +51,9 @@ public final class OutputFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Writes bytes at a position. Safe from several threads.
+  /// Writes bytes at a position.
+  ///
+  /// Safe from several threads.
   ///
   /// - Throws: `noSpace` or `inputOutput`.
   public func write(
@@ -88,7 +90,9 @@ public final class OutputFile: Sendable {
     try readFully(descriptor, at: offset, into: base, count: count, path: path)
   }
 
-  /// Makes the contents durable. An error is final: the file must be written anew.
+  /// Makes the contents durable.
+  ///
+  /// An error is final: the file must be written anew.
   ///
   /// - Throws: `inputOutput` or `noSpace`.
   public func synchronise() throws(CheckpointError) {

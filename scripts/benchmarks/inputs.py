@@ -1,0 +1,179 @@
+"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero.
+
+A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
+in them and take no room on the disk: they are for a model's full size.
+"""
+
+import json
+import math
+import os
+import shutil
+import struct
+import sys
+import zipfile
+
+from geometry import PIECES, Geometry
+
+VERSION = 1
+CHUNK = 1 << 22  # elements made at a time
+ZEROS = bytes(2 * CHUNK)
+HUGGINGFACE_FILES = 2
+
+
+class SparseFile:
+  """A file in which ZEROS leaves a hole. It knows them by identity, which zipfile keeps for stored members."""
+
+  def __init__(self, path):
+    self.file = open(path, "wb")
+
+  def write(self, data):
+    if data is not ZEROS:
+      return self.file.write(data)
+    self.file.seek(len(data), os.SEEK_CUR)
+    return len(data)
+
+  def close(self):
+    # A hole at the end.
+    self.file.truncate(max(self.file.tell(), os.fstat(self.file.fileno()).st_size))
+    self.file.close()
+
+  def __getattr__(self, name):
+    return getattr(self.file, name)
+
+
+class RandomWeights:
+  """bf16 drawn from a normal distribution of deviation 0.02, rounded to nearest even."""
+
+  def __init__(self):
+    import numpy
+    self.numpy = numpy
+    self.generator = numpy.random.default_rng(6)
+
+  def values(self, count, mean=0.0):
+    wide = self.generator.standard_normal(count, dtype="float32")
+    wide *= 0.02
+    wide += mean
+    bits = wide.view("uint32")
+    bits += ((bits >> 16) & 1) + 0x7FFF
+    return (bits >> 16).astype("<u2")
+
+  def chunks(self, count):
+    for start in range(0, count, CHUNK):
+      yield self.values(min(CHUNK, count - start)).tobytes()
+
+
+def zero_chunks(byte_count):
+  for _ in range(byte_count // len(ZEROS)):
+    yield ZEROS
+  yield bytes(byte_count % len(ZEROS))
+
+
+# MARK: Mesh-Transformer
+
+def npy_header(descriptor, shape):
+  text = f"{{'descr': '{descriptor}', 'fortran_order': False, 'shape': {shape}, }}"
+  padded = text + " " * (-(10 + len(text) + 1) % 64) + "\n"
+  return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded.encode()
+
+
+def make_mesh(directory, geometry, weights):
+  # Leaves that training keeps equal in all shards; a layer norm's are trained in shard 0 only.
+  shared = {}
+
+  def contents(path, shape, kind, shard):
+    if kind == "step":
+      return [struct.pack("<i", 1)]
+    count = math.prod(shape)
+    if weights is None:
+      return zero_chunks(2 * count)
+    is_scale = path.endswith("/scale")
+    if kind == "sum":
+      return [shared.setdefault(path, weights.values(count).tobytes())]
+    if kind == "shard 0" and shard == 0:
+      return [weights.values(count, mean=1.0 if is_scale else 0.0).tobytes()]
+    if kind == "shard 0":
+      return [(b"\x80\x3f" if is_scale else b"\0\0") * count]
+    return weights.chunks(count)
+
+  for shard in range(geometry.shards):
+    folder = f"{directory}/step_1/shard_{shard}"
+    os.makedirs(folder)
+    for piece, leaves in enumerate(geometry.pieces()):
+      file = SparseFile(f"{folder}/{piece}.npz")
+      with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for number, (path, shape, kind) in enumerate(leaves):
+          with archive.open(f"arr_{number}.npy", "w", force_zip64=True) as member:
+            member.write(npy_header("<i4" if kind == "step" else "<V2", shape))
+            for chunk in contents(path, shape, kind, shard):
+              member.write(chunk)
+      file.close()
+  with open(f"{directory}/mesh.json", "w") as file:
+    file.write(geometry.mesh_configuration())
+
+
+# MARK: Hugging Face
+
+def save_random(path, tensors, weights):
+  import torch
+  from safetensors.torch import save_file
+  made = {}
+  for name, shape in tensors:
+    tensor = torch.empty(math.prod(shape), dtype=torch.bfloat16)
+    for start in range(0, len(tensor), CHUNK):
+      values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if "ln_" in name and name.endswith("weight") else 0.0)
+      tensor[start : start + len(values)] = torch.from_numpy(values.view("int16")).view(torch.bfloat16)
+    made[name] = tensor.view(shape)
+  save_file(made, path, metadata={"format": "pt"})
+
+
+def save_zeros(path, tensors):
+  header, offset = {"__metadata__": {"format": "pt"}}, 0
+  for name, shape in tensors:
+    end = offset + 2 * math.prod(shape)
+    header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, end]}
+    offset = end
+  text = json.dumps(header).encode()
+  text += b" " * (-len(text) % 8)
+  with open(path, "wb") as file:
+    file.write(struct.pack("<Q", len(text)) + text)
+    file.truncate(8 + len(text) + offset)
+
+
+def make_huggingface(directory, geometry, weights):
+  os.makedirs(f"{directory}/model")
+  files = geometry.files(HUGGINGFACE_FILES)
+  index = {"metadata": {"total_size": sum(2 * math.prod(shape) for _, shape in geometry.tensors())}, "weight_map": {}}
+  for number, tensors in enumerate(files, 1):
+    name = f"model-{number:05}-of-{len(files):05}.safetensors"
+    if weights is None:
+      save_zeros(f"{directory}/model/{name}", tensors)
+    else:
+      save_random(f"{directory}/model/{name}", tensors, weights)
+    index["weight_map"] |= {tensor: name for tensor, _ in tensors}
+  with open(f"{directory}/model/model.safetensors.index.json", "w") as file:
+    json.dump(index, file, indent=2)
+  with open(f"{directory}/model/config.json", "w") as file:
+    file.write(geometry.huggingface_configuration("bfloat16"))
+
+
+def main():
+  kind, directory, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+  geometry = Geometry(layers)
+  parameters = f"version {VERSION}, {kind}, {PIECES} pieces, {HUGGINGFACE_FILES} files, {geometry}\n"
+  marker = f"{directory}/complete"
+  if os.path.exists(marker) and open(marker).read() == parameters:
+    return
+  print(f"making {directory}", file=sys.stderr)
+  shutil.rmtree(directory, ignore_errors=True)
+  os.makedirs(directory)
+  weights = None if kind.endswith("-zero") else RandomWeights()
+  if kind.startswith("mesh"):
+    make_mesh(directory, geometry, weights)
+  else:
+    make_huggingface(directory, geometry, weights)
+  os.sync()
+  with open(marker, "w") as file:
+    file.write(parameters)
+
+
+main()

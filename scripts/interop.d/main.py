@@ -1,0 +1,53 @@
+"""Runs the groups of checks named on the command line, all of them without names."""
+import argparse
+import sys
+import time
+
+import casts
+import interruption
+import json_documents
+import mesh
+import npz
+import root
+import sharding
+import statistics_of_tensors
+from harness import Report
+
+GROUPS = {
+    "mesh": mesh.check,
+    "casts": casts.check,
+    "sharding": sharding.check,
+    "npz": npz.check,
+    "root": root.check,
+    "json": json_documents.check,
+    "statistics": statistics_of_tensors.check,
+    "interruption": interruption.check,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/interop", description=__doc__)
+    parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("--kills", type=int, default=20, help="kills per source of the interruption group (default 20)")
+    parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills (default: the clock, printed)")
+    parser.add_argument("--list", action="store_true", help="print the groups")
+    options = parser.parse_args()
+    if options.list:
+        return print("\n".join(GROUPS))
+    unknown = [name for name in options.groups if name not in GROUPS]
+    if unknown:
+        parser.error(f"no group {unknown[0]!r}; the groups are {', '.join(GROUPS)}")
+    interruption.KILLS, interruption.SEED = options.kills, options.seed or time.time_ns() % 1_000_000
+    passed = failed = skipped = 0
+    for name in options.groups or GROUPS:
+        report, start = Report(name), time.monotonic()
+        GROUPS[name](report)
+        print(f"-- {name}: {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+        passed, failed, skipped = passed + report.passed, failed + report.failed, skipped + report.skipped
+    if skipped:
+        print(f"{skipped} skipped")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+main()
