@@ -138,7 +138,7 @@ public struct MeshConfiguration: Sendable, Hashable {
       .init("use_cache", .bool(true)),
       .init("vocab_size", .integer(vocabulary)),
     ]
-    return Array(JSONValue.object(members).indentedText.utf8)
+    return Array((JSONValue.object(members).documentText + "\n").utf8)
   }
 
   /// A Mesh configuration filled in as far as shapes prove it, `null` where they don't, for the user to complete.
@@ -153,6 +153,6 @@ public struct MeshConfiguration: Sendable, Hashable {
       .init("pe_rotary_dims", .null),
       .init("seq", .null),
       .init("cores_per_replica", .integer(shards)),
-    ]).indentedText
+    ]).documentText
   }
 }

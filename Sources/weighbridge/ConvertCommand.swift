@@ -11,19 +11,19 @@ struct ConvertCommand: ParsableCommand {
     commandName: "convert",
     abstract: "Convert a checkpoint to another format, dtype or number of files.",
     discussion: """
-      SOURCE is anything readable: a file, a directory, a .tar or .tar.zst archive, or - for an
-      archive on standard input. A DESTINATION that ends in .safetensors is one file, any other a
-      directory. It is complete or absent; a certificate beside the weights says how each tensor
+      SOURCE is anything readable: a file, a directory, a .tar or .tar.zst archive, or - for an \
+      archive on standard input. A DESTINATION that ends in .safetensors is one file, any other a \
+      directory. It is complete or absent; a certificate beside the weights says how each tensor \
       was computed, whether it was rounded, and its digest.
 
       Formats that are written:
         safetensors (hf)   Hugging Face safetensors with config.json
 
       Examples:
-        weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to safetensors --dtype f16
-        weighbridge convert mesh/step_6 out --to hf --config mesh/config.json --assets gpt2-tokenizer
+        weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
+        weighbridge convert mesh/step_6 out --to hf --config 6B.json --assets gpt2
         weighbridge convert gpt-j-6b gpt-j-6b-sharded --max-shard-size 2GB
-        zstd -dc step.tar.zst | weighbridge convert - out --to safetensors
+        zstd -dc step.tar.zst | weighbridge convert - out --to hf
       """)
 
   @Argument(help: "The checkpoint to convert.")

@@ -12,8 +12,8 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Check a checkpoint: structure, configuration, every byte, its certificate.",
     discussion: """
-      Everything is checked and every finding reported. With --against, what OTHER gives in
-      CHECKPOINT's names and dtypes must be what CHECKPOINT holds, bit for bit; OTHER can be of
+      Everything is checked and every finding reported. With --against, what OTHER gives in \
+      CHECKPOINT's names and dtypes must be what CHECKPOINT holds, bit for bit; OTHER can be of \
       another format, such as the archive that CHECKPOINT was converted from.
 
       Exit code 0: nothing wrong; 1: findings; 2: the check could not run.

@@ -13,11 +13,11 @@ struct Weighbridge: ParsableCommand {
     discussion: """
       Examples:
         weighbridge inspect step_383500_slim.tar.zstd
-        weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to safetensors --dtype f16
+        weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
         weighbridge verify gpt-j-6b --against step_383500_slim.tar.zstd
 
-      Exit codes: 0 fine; 1 the check ran and found something; 2 it could not run;
-      130 and 143 after SIGINT and SIGTERM.
+      Exit codes: 0 fine; 1 the check ran and found something; 2 it could not run; 130 and 143 \
+      after SIGINT and SIGTERM.
       """,
     version: Certificate.Tool.current.version,
     subcommands: [InspectCommand.self, ConvertCommand.self, VerifyCommand.self])

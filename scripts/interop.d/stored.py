@@ -49,7 +49,7 @@ def read_checkpoint(directory):
     return out
 
 
-def digest(array, dtype=None):
+def digest(array):
     """The tensor digest: SHA-256 of little-endian, row-major bytes."""
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     return "sha256:" + hashlib.sha256(little.tobytes()).hexdigest()
@@ -57,9 +57,10 @@ def digest(array, dtype=None):
 
 def widened(dtype, array):
     """The values of a float dtype as f64, exactly."""
-    if dtype == "BF16":
-        return (array.astype("<u4") << 16).view("<f4").astype("<f8")
-    return array.astype("<f8")
+    with np.errstate(invalid="ignore"):
+        if dtype == "BF16":
+            return (array.astype("<u4") << 16).view("<f4").astype("<f8")
+        return array.astype("<f8")
 
 
 def rounded(dtype, values):
@@ -76,7 +77,7 @@ def rounded(dtype, values):
         inexact = (wide != values) & ~np.isnan(values)
         bits[inexact & (np.abs(wide) > np.abs(values))] -= 1
         bits[inexact] |= 1
-        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+        return np.where(np.isnan(values), 0x7FC0, (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
 
 
 def quiet_nan(source, target, bits):

@@ -70,6 +70,6 @@ public enum SafetensorsFormat: CheckpointFormat {
       .init("metadata", .object([.init("total_size", .integer(totalByteCount))])),
       .init("weight_map", .object(entries)),
     ])
-    return (SafetensorsIndex.fileName, Array(document.indentedText.utf8))
+    return (SafetensorsIndex.fileName, Array((document.documentText + "\n").utf8))
   }
 }

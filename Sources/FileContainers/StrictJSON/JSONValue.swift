@@ -169,8 +169,8 @@ extension JSONValue {
   /// A value of ours as a number.
   public static func integer(_ value: Int) -> JSONValue { .number(String(value)) }
 
-  /// The document as indented text, as `config.json` usually looks, with a line feed at its end.
-  public var indentedText: String { text(indentation: "") + "\n" }
+  /// The document as indented text, as `config.json` usually looks.
+  public var documentText: String { text(indentation: "") }
 
   private func text(indentation: String) -> String {
     let deeper = indentation + "  "
