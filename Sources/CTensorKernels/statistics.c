@@ -3,6 +3,7 @@
 // Floating-point addition is not associative, so the order is part of the definition: element i of a call goes to lane i mod 8;
 // after each chunk of 4096 elements the lanes are added as ((0+1)+(2+3))+((4+5)+(6+7)), and that sum to the accumulator. Eight
 // lanes are enough for the widest vectors, and narrower ones do the same additions in several instructions.
+// Moments are taken about the first finite value, so that a mean far from zero doesn't cancel the variance away.
 #include <float.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ typedef struct {
 } chunk_lanes;
 
 /// Adds `count` values, a multiple of LANES, to the lanes. Infinities and NaNs count for nothing.
-static inline __attribute__((always_inline)) bool add_values(const double *values, size_t count, chunk_lanes *chunk) {
+static inline __attribute__((always_inline)) bool add_values(const double *values, size_t count, double shift, chunk_lanes *chunk) {
   chunk_lanes lanes = *chunk;
   integers all_finite = (integers){} - 1;
   for (size_t i = 0; i < count; i += LANES) {
@@ -31,7 +32,7 @@ static inline __attribute__((always_inline)) bool add_values(const double *value
     // An infinity minus itself is NaN, as is a NaN.
     integers finite = value - value == 0;
     all_finite &= finite;
-    doubles number = (doubles)((integers)value & finite);
+    doubles number = (doubles)((integers)(value - shift) & finite);
     lanes.sum += number;
     lanes.sum_of_squares += number * number;
     integers below = finite & (value < lanes.minimum), above = finite & (value > lanes.maximum);
@@ -46,28 +47,28 @@ static inline __attribute__((always_inline)) bool add_values(const double *value
 }
 
 // The same additions in the same order in wider instructions.
-static bool add_values_portable(const double *values, size_t count, chunk_lanes *chunk) {
-  return add_values(values, count, chunk);
+static bool add_values_portable(const double *values, size_t count, double shift, chunk_lanes *chunk) {
+  return add_values(values, count, shift, chunk);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static bool add_values_avx2(const double *values, size_t count, chunk_lanes *chunk) {
-  return add_values(values, count, chunk);
+__attribute__((target("avx2"))) static bool add_values_avx2(const double *values, size_t count, double shift, chunk_lanes *chunk) {
+  return add_values(values, count, shift, chunk);
 }
 
-__attribute__((target("avx512f,avx512dq"))) static bool add_values_avx512(const double *values, size_t count, chunk_lanes *chunk) {
-  return add_values(values, count, chunk);
+__attribute__((target("avx512f,avx512dq"))) static bool add_values_avx512(const double *values, size_t count, double shift, chunk_lanes *chunk) {
+  return add_values(values, count, shift, chunk);
 }
 #endif
 
 /// Adds the values with the variant for `level`, and returns whether all of them are finite.
-static bool add_values_at(wb_level level, const double *values, size_t count, chunk_lanes *chunk) {
+static bool add_values_at(wb_level level, const double *values, size_t count, double shift, chunk_lanes *chunk) {
 #if defined(__x86_64__)
-  if (level == WB_AVX512) return add_values_avx512(values, count, chunk);
-  if (level == WB_AVX2) return add_values_avx2(values, count, chunk);
+  if (level == WB_AVX512) return add_values_avx512(values, count, shift, chunk);
+  if (level == WB_AVX2) return add_values_avx2(values, count, shift, chunk);
 #endif
   (void)level;
-  return add_values_portable(values, count, chunk);
+  return add_values_portable(values, count, shift, chunk);
 }
 
 /// Counts the infinities and NaNs, which are rare.
@@ -81,6 +82,17 @@ static void count_specials(const double *values, size_t count, wb_statistics *ac
 
 #define CONVERT_EACH(type)                                                   \
   for (size_t i = 0; i < count; i++) values[i] = (double)((const type *)src)[first + i];
+
+/// Returns whether there is a finite value, and stores the first.
+static bool first_finite(const double *values, size_t count, double *first) {
+  for (size_t i = 0; i < count; i++) {
+    if (values[i] - values[i] == 0) {
+      *first = values[i];
+      return true;
+    }
+  }
+  return false;
+}
 
 /// Converts elements `first` to `first + count` of `src` to double.
 static void decode(wb_stat_type type, const float *small_floats, const void *src, size_t first, size_t count, double *values) {
@@ -151,7 +163,8 @@ void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_stat
       // The lanes beyond the end get NaNs, which count for nothing; adding a zero there would be a zero too many.
       size_t padded_count = block_count;
       for (; padded_count % LANES != 0; padded_count++) values[padded_count] = __builtin_nan("");
-      if (!add_values_at(level, values, padded_count, &chunk)) count_specials(values, block_count, accumulator);
+      if (!accumulator->has_shift) accumulator->has_shift = first_finite(values, block_count, &accumulator->shift);
+      if (!add_values_at(level, values, padded_count, accumulator->shift, &chunk)) count_specials(values, block_count, accumulator);
     }
     end_chunk(&chunk, accumulator);
   }

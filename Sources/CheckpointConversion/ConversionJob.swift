@@ -94,6 +94,11 @@ public struct ConversionJob: Sendable {
     guard format == SafetensorsFormat.name else {
       throw CheckpointError(.unsupported, "\(format) can't be written by this version")
     }
+    guard !isSingleFile || request.settings.sharding == .standard else {
+      throw CheckpointError(
+        .usage, "one file can't be cut into shards", file: request.destination,
+        hint: "name a directory as destination, or leave out --max-shard-size and --shards")
+    }
     return try Planner(source, request.settings).safetensorsPlan(
       fileName: isSingleFile ? Directories.split(request.destination).name : nil)
   }
@@ -105,8 +110,10 @@ public struct ConversionJob: Sendable {
   ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
     let destination = try AtomicDestination(
-      request.destination, kind: isSingleFile ? .file : .directory, replacing: request.force)
+      request.destination, kind: isSingleFile ? .file : .directory, replacing: request.force,
+      resuming: request.resume)
     try refuseOverlap()
+    try refuseForeignCertificate(destination)
     if destination.hasPartial && !request.resume {
       guard request.force else {
         throw CheckpointError(
@@ -133,13 +140,14 @@ public struct ConversionJob: Sendable {
       let source = try Source(request.source, options)
       let plan = try plan(source)
       observer.willStart(source, plan)
-      if lock == nil { lock = try destination.begin() }
       let converter = Converter(
         plan, source, destination,
         Converter.Options(
           resources: request.resources, resume: request.resume, hashesInputs: request.hashesInputs,
           scaffolding: spool.map { [Directories.split($0).name] } ?? [], report: observer.report,
           progress: observer.progress))
+      try converter.checkSpace()
+      if lock == nil { lock = try destination.begin() }
       let outcome = try withExtendedLifetime(lock) { () throws(CheckpointError) in
         try converter.run()
       }
@@ -180,6 +188,20 @@ public struct ConversionJob: Sendable {
     }
     let place = Digest(of: Array(Directories.resolved(request.destination).utf8)).hexadecimal
     return "\(directory)/weighbridge-\(place.prefix(12))-\(name)"
+  }
+
+  /// A certificate that is left beside a file that is gone isn't overwritten unasked, and not found out about at the end of the work.
+  private func refuseForeignCertificate(
+    _ destination: AtomicDestination
+  ) throws(CheckpointError) {
+    guard isSingleFile, !request.force else { return }
+    let folder = Directories.split(destination.path).parent
+    let path = "\(folder)/\(Converter.certificateName(for: destination))"
+    // An interrupted run may have published its certificate already; the file comes after it.
+    guard fileExists(path), !destination.hasPartial else { return }
+    throw CheckpointError(
+      .conflict, "the certificate of another file is in the way", file: path,
+      hint: "move it away, or --force to replace it")
   }
 
   /// A destination inside the source would be read while it is written; a source inside the destination would be replaced.

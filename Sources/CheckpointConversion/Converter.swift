@@ -48,6 +48,8 @@ public struct Converter: Sendable {
     public let certificate: Certificate
     /// Tensors that were taken over from an interrupted run.
     public let resumedTensorCount: Int
+    /// What could not be removed after all was done; nil as a rule.
+    public let leftover: String?
   }
 
   /// A run of a plan.
@@ -74,9 +76,23 @@ public struct Converter: Sendable {
     return "\(stem).certificate.json"
   }
 
+  /// Compares what the plan needs with what the disk has, before anything is written.
+  ///
+  /// - Throws: `noSpace`.
+  public func checkSpace() throws(CheckpointError) {
+    let existing = plan.weightFiles.filter { fileExists("\(destination.partialPath)/\($0.name)") }
+    let needed = plan.byteCount - existing.reduce(0) { $0 + $1.byteCount }
+    let folder = Directories.split(destination.partialPath).parent
+    guard let free = freeByteCount(at: folder), free < needed else { return }
+    throw CheckpointError(
+      .noSpace, "not enough space on the destination's disk", file: destination.path,
+      expected: "\(needed) bytes free", found: "\(free)",
+      hint: "free some space, or choose a destination on another disk")
+  }
+
   /// Runs the plan to its end.
   ///
-  /// - Throws: `noSpace` before anything is written if the disk hasn't room; `overflow` if a value would become infinite and that isn't allowed;
+  /// - Throws: `overflow` if a value would become infinite and that isn't allowed;
   ///   `conflict` if there is nothing that can be resumed; whatever reading and writing throw. The destination is then absent.
   public func run() throws(CheckpointError) -> Outcome {
     let planDigest = try Digest(
@@ -103,10 +119,11 @@ public struct Converter: Sendable {
       options.progress(plan.tensors[claim.tensor].byteCount)
     }
     try evaluate(files, journal, results)
-    for file in files { try file.synchronise() }
+    for file in files { try synchronise(file) }
     let certificate = try certificate(planDigest, findings, results)
-    try publish(certificate)
-    return Outcome(certificate: certificate, resumedTensorCount: accepted.count)
+    let leftover = try publish(certificate)
+    return Outcome(
+      certificate: certificate, resumedTensorCount: accepted.count, leftover: leftover)
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {
@@ -118,14 +135,6 @@ public struct Converter: Sendable {
   // MARK: Files
 
   private func openFiles(keeping: Bool) throws(CheckpointError) -> [OutputFile] {
-    let existing = plan.weightFiles.filter { fileExists("\(destination.partialPath)/\($0.name)") }
-    let needed = plan.byteCount - existing.reduce(0) { $0 + $1.byteCount }
-    if let free = freeByteCount(at: destination.partialPath), free < needed {
-      throw CheckpointError(
-        .noSpace, "not enough space on the destination's disk", file: destination.path,
-        expected: "\(needed) bytes free", found: "\(free)",
-        hint: "free some space, or choose a destination on another disk")
-    }
     var files: [OutputFile] = []
     for file in plan.weightFiles {
       let path = "\(destination.partialPath)/\(file.name)"
@@ -154,6 +163,14 @@ public struct Converter: Sendable {
       Journal.Claim(
         tensor: place, digest: tensor.digest, rounded: tensor.exactness == .exact ? 0 : 1,
         ulp: tensor.largestErrorUlp, overflows: tensor.overflowCount)
+    }
+  }
+
+  /// After a failed sync nobody knows what is on the disk, whatever reading says: the file must be written anew.
+  private func synchronise(_ file: OutputFile) throws(CheckpointError) {
+    do { try file.synchronise() } catch {
+      try? Directories.removeTree(file.path)
+      throw error
     }
   }
 
@@ -222,7 +239,7 @@ public struct Converter: Sendable {
       root: rootDigest(of: identities))
   }
 
-  private func publish(_ certificate: Certificate) throws(CheckpointError) {
+  private func publish(_ certificate: Certificate) throws(CheckpointError) -> String? {
     let certificateName = Self.certificateName(for: destination)
     for sidecar in plan.sidecars {
       try replace(sidecar.name, with: try sidecar.contents())
@@ -231,7 +248,7 @@ public struct Converter: Sendable {
     let weights = plan.weightFiles.map(\.name)
     let sidecars = plan.sidecars.map(\.name)
     // A directory is complete when its certificate is there; a single file is complete by itself, so it comes last.
-    try destination.publish(
+    return try destination.publish(
       destination.kind == .file
         ? [certificateName] + weights : weights + sidecars + [certificateName],
       removing: [Journal.fileName] + options.scaffolding)

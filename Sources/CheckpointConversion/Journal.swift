@@ -83,7 +83,13 @@ final class Journal: Sendable {
     func parsed<Value: Decodable>(_ type: Value.Type, _ line: [UInt8]) -> Value? {
       try? decoder.decode(type, from: Data(line))
     }
-    guard let first = lines.first, let header = parsed(Header.self, first) else {
+    guard let first = lines.first else {
+      // Killed before the first line was whole: nothing has been claimed.
+      let journal = Journal(try OutputFile(resuming: path, byteCount: 0), end: 0)
+      try journal.append(Header(plan, inputs))
+      return (journal, [])
+    }
+    guard let header = parsed(Header.self, first) else {
       throw CheckpointError(
         .conflict, "the unfinished conversion can't be resumed: its journal is damaged", file: path,
         hint: "remove it and start again without --resume")

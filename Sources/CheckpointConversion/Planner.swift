@@ -92,7 +92,8 @@ public struct Planner: Sendable {
       sidecars = try self.sidecars(mainDType: Self.mainDType(outputs))
       if shards.count > 1 {
         let index = SafetensorsFormat.indexFile(
-          tensors.map { ($0.name, files[$0.file].name) }, totalByteCount: sizes.reduce(0, +))
+          tensors.map { ($0.name, files[$0.file].name) }, totalByteCount: sizes.reduce(0, +),
+          parameterCount: tensors.reduce(0) { $0 + $1.type.shape.elementCount })
         sidecars.append(Self.sidecar(index.name, index.contents))
       }
     } else {

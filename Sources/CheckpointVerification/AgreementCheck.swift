@@ -72,7 +72,7 @@ struct AgreementCheck {
           "\(difference.cellCount) of \(task.expression.type.shape.elementCount) elements differ from the other's, the first at place \(difference.firstByte / cell)",
           tensor: task.name))
     }
-    report.record(.against, findings, "\(tasks.count) tensors compared with \(other.path)")
+    report.record(.against, findings, "\(tasks.count) tensors compared with \(Directories.split(other.path).name)")
   }
 }
 

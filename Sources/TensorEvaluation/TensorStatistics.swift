@@ -11,9 +11,10 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
   public let minimum: Double?
   /// The largest finite value; nil if there is none.
   public let maximum: Double?
-  /// The mean of the finite values; nil if there is none.
+  /// The mean of the finite values; nil if there is none, or it is beyond a double's range.
   public let mean: Double?
-  /// The standard deviation of the finite values (of the population); nil if there is none.
+  /// The standard deviation of the finite values (of the population); nil if there is none, or it is beyond
+  /// a double's range.
   public let standardDeviation: Double?
   /// Values equal to zero, negative zero too.
   public let zeroCount: Int
@@ -27,19 +28,21 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
     let isEmpty = values.finite_count == 0
     minimum = isEmpty ? nil : values.minimum
     maximum = isEmpty ? nil : values.maximum
-    let average = values.sum / count
-    mean = isEmpty ? nil : Self.rounded(average)
-    standardDeviation =
-      isEmpty
-      ? nil : Self.rounded(max(0, values.sum_of_squares / count - average * average).squareRoot())
+    let distance = values.sum / count
+    mean = isEmpty ? nil : Self.rounded(values.shift + distance)
+    let variance = values.sum_of_squares / count - distance * distance
+    standardDeviation = isEmpty ? nil : Self.rounded(max(0, variance).squareRoot())
     zeroCount = Int(values.zero_count)
     nanCount = Int(values.nan_count)
     infinityCount = Int(values.positive_infinity_count + values.negative_infinity_count)
   }
 
   /// Nine significant digits: the last bits of a sum depend on how the tensor was cut into slabs.
-  private static func rounded(_ value: Double) -> Double {
-    guard value != 0, value.isFinite else { return value }
+  ///
+  /// Nil for moments beyond a double's range.
+  private static func rounded(_ value: Double) -> Double? {
+    guard value.isFinite else { return nil }
+    if value == 0 { return 0 }
     let scale = pow(10, 8 - floor(log10(abs(value))))
     return scale.isFinite && scale > 0 ? (value * scale).rounded() / scale : value
   }

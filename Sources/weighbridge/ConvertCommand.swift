@@ -119,6 +119,9 @@ struct ConvertCommand: ParsableCommand {
         },
         report: { $0.print(quiet: shared.quiet) }, progress: writing.add))
     writing.finish()
+    if let leftover = outcome.leftover {
+      Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
+    }
     if shared.json {
       let seconds = Date().timeIntervalSince(start)
       Console.output(

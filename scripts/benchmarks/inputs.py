@@ -16,18 +16,21 @@ from geometry import PIECES, Geometry
 
 VERSION = 1
 CHUNK = 1 << 22  # elements made at a time
-ZEROS = bytes(2 * CHUNK)
 HUGGINGFACE_FILES = 2
 
 
+class Zeros(bytes):
+  """Bytes that are known to be zero."""
+
+
 class SparseFile:
-  """A file in which ZEROS leaves a hole. It knows them by identity, which zipfile keeps for stored members."""
+  """A file in which Zeros leave a hole; zipfile passes them on as they are to stored members."""
 
   def __init__(self, path):
     self.file = open(path, "wb")
 
   def write(self, data):
-    if data is not ZEROS:
+    if not isinstance(data, Zeros):
       return self.file.write(data)
     self.file.seek(len(data), os.SEEK_CUR)
     return len(data)
@@ -63,9 +66,10 @@ class RandomWeights:
 
 
 def zero_chunks(byte_count):
-  for _ in range(byte_count // len(ZEROS)):
-    yield ZEROS
-  yield bytes(byte_count % len(ZEROS))
+  whole = Zeros(min(byte_count, 2 * CHUNK))
+  for _ in range(byte_count // (2 * CHUNK)):
+    yield whole
+  yield Zeros(byte_count % (2 * CHUNK))
 
 
 # MARK: Mesh-Transformer

@@ -68,9 +68,15 @@ def run(*arguments, check=None, before=(), timeout=300, **options):
     command = [*map(str, before), str(WEIGHBRIDGE), *map(str, arguments)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, **options)
     if check is not None and done.returncode != check:
-        spoken = (done.stderr or done.stdout).strip()[-300:]
-        raise Failure(f"`{' '.join(map(str, arguments))}` exited {done.returncode}, expected {check}: {spoken}")
+        raise Failure(f"`{' '.join(map(str, arguments))}` exited {done.returncode}, expected {check}: {complaint(done)}")
     return done
+
+
+def complaint(done):
+    """What the tool said went wrong, in one line."""
+    spoken = done.stderr or done.stdout
+    start = max(spoken.find("error:"), 0)
+    return " | ".join(spoken[start:].strip().splitlines())[-400:]
 
 
 def document(*arguments, check=0):

@@ -37,7 +37,7 @@ def main():
     unknown = [name for name in options.groups if name not in GROUPS]
     if unknown:
         parser.error(f"no group {unknown[0]!r}; the groups are {', '.join(GROUPS)}")
-    interruption.KILLS, interruption.SEED = options.kills, options.seed or time.time_ns() % 1_000_000
+    interruption.KILLS, interruption.SEED = options.kills, time.time_ns() % 1_000_000 if options.seed is None else options.seed
     passed = failed = skipped = 0
     for name in options.groups or GROUPS:
         report, start = Report(name), time.monotonic()

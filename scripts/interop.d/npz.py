@@ -58,4 +58,4 @@ def compare(path, arrays):
 def refused(path):
     message = run("inspect", path, check=2).stderr
     expect("pair" in message and "c16" in message, f"the message names neither array nor dtype: {message.strip()[-200:]}")
-    return message.strip().splitlines()[0][:120]
+    return message.splitlines()[0][:120]

@@ -116,7 +116,10 @@ typedef struct {
   uint64_t count, zero_count, nan_count, positive_infinity_count, negative_infinity_count, finite_count;
   /// Over finite values; +infinity and -infinity if there are none.
   double minimum, maximum;
-  /// Over finite values.
+  /// The first finite value, if there has been one: the moments are about it.
+  double shift;
+  bool has_shift;
+  /// Of `value - shift` over finite values: mean = shift + sum / n, variance = (sum_of_squares - sum * sum / n) / n.
   double sum, sum_of_squares;
 } wb_statistics;
 
@@ -131,6 +134,10 @@ void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_stat
 
 /// Returns the value of an 8-bit float; NaN for a type that isn't one of the `WB_STAT_F8` family.
 float wb_small_float(wb_stat_type type, uint8_t code);
+
+/// HDF5's byte shuffle of `count` elements of `size` bytes, and its inverse. `src` and `dst` don't overlap.
+void wb_shuffle(const void *src, void *dst, size_t count, size_t size);
+void wb_unshuffle(const void *src, void *dst, size_t count, size_t size);
 
 #ifdef __cplusplus
 }

@@ -60,14 +60,20 @@ public enum SafetensorsFormat: CheckpointFormat {
   /// - Parameters:
   ///   - weightMap: tensor names and their files.
   ///   - totalByteCount: bytes of all tensors.
+  ///   - parameterCount: elements of all tensors.
   /// - Returns: the file's name and contents.
   public static func indexFile(
-    _ weightMap: [(name: String, file: String)], totalByteCount: Int
+    _ weightMap: [(name: String, file: String)], totalByteCount: Int, parameterCount: Int
   ) -> (name: String, contents: [UInt8]) {
     let entries = weightMap.sorted { ExactName($0.name) < ExactName($1.name) }
       .map { JSONValue.Member($0.name, .string($0.file)) }
     let document = JSONValue.object([
-      .init("metadata", .object([.init("total_size", .integer(totalByteCount))])),
+      .init(
+        "metadata",
+        .object([
+          .init("total_parameters", .integer(parameterCount)),
+          .init("total_size", .integer(totalByteCount)),
+        ])),
       .init("weight_map", .object(entries)),
     ])
     return (SafetensorsIndex.fileName, Array((document.documentText + "\n").utf8))

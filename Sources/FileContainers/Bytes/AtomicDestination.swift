@@ -41,8 +41,11 @@ public final class AtomicDestination: Sendable {
   ///   - path: of the destination.
   ///   - kind: a directory or a file.
   ///   - replacing: whether something that exists may be replaced.
+  ///   - resuming: whether a file that exists may be the one that an interrupted run has just published.
   /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
-  public init(_ path: String, kind: Kind, replacing: Bool) throws(CheckpointError) {
+  public init(
+    _ path: String, kind: Kind, replacing: Bool, resuming: Bool = false
+  ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
       throw CheckpointError(.usage, "not usable as a destination", file: path)
@@ -64,14 +67,18 @@ public final class AtomicDestination: Sendable {
     } else {
       fillsExistingDirectory = false
     }
-    replaces = fileExists(path) && !fillsExistingDirectory
+    partialPath =
+      fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
+    // The partial directory no longer has the file: it is this one.
+    let isPublished =
+      kind == .file && resuming && fileExists(partialPath)
+      && !fileExists("\(partialPath)/\(name)")
+    replaces = fileExists(path) && !fillsExistingDirectory && !isPublished
     guard !replaces || replacing else {
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists", file: path,
         hint: "choose another destination, or --force to replace this one")
     }
-    partialPath =
-      fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
   }
 
   /// Whether an earlier run has left its work.
@@ -86,15 +93,23 @@ public final class AtomicDestination: Sendable {
     return try DirectoryLock(partialPath)
   }
 
-  /// Moves files back that an interrupted run has already moved out of the partial directory into an existing one.
+  /// Moves files back that an interrupted run has already moved out of the partial directory.
   ///
+  /// - Parameter names: of all files that a run publishes.
   /// - Throws: `inputOutput`.
   public func recover(_ names: [String]) throws(CheckpointError) {
-    guard fillsExistingDirectory else { return }
-    for name in names where fileExists("\(path)/\(name)") {
-      try renameWithoutReplacing("\(path)/\(name)", "\(partialPath)/\(name)")
+    guard publishesSeparately, !replaces else { return }
+    for name in names where fileExists("\(publicationFolder)/\(name)") {
+      try Directories.removeTree("\(partialPath)/\(name)")
+      try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
     }
   }
+
+  /// Whether files get their places one by one.
+  private var publishesSeparately: Bool { kind == .file || fillsExistingDirectory }
+
+  /// Where they get them.
+  private var publicationFolder: String { kind == .directory ? path : parent }
 
   /// Gives the finished files their names.
   ///
@@ -103,22 +118,23 @@ public final class AtomicDestination: Sendable {
   /// - Parameters:
   ///   - files: in the order in which they may appear: what makes the destination look complete comes last.
   ///   - scaffolding: names in the partial directory that are no part of the result (journal, spool).
+  /// - Returns: the path of what could not be removed after all was published; nil as a rule.
   /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile.
   public func publish(
     _ files: [String], removing scaffolding: [String]
-  ) throws(CheckpointError) {
+  ) throws(CheckpointError) -> String? {
     try Directories.synchronise(partialPath)
-    if kind == .directory && !fillsExistingDirectory {
+    if !publishesSeparately {
       for name in scaffolding { try Directories.removeTree("\(partialPath)/\(name)") }
       try place(partialPath, at: path)
-      if hasPartial { try Directories.removeTree(partialPath) }
     } else {
-      let folder = kind == .directory ? path : parent
-      for name in files { try place("\(partialPath)/\(name)", at: "\(folder)/\(name)") }
-      try Directories.synchronise(folder)
-      try Directories.removeTree(partialPath)
+      for name in files { try place("\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)") }
+      try Directories.synchronise(publicationFolder)
     }
     try Directories.synchronise(parent)
+    // The destination is complete; what was replaced, or an empty partial directory, is only in the way.
+    do { try Directories.removeTree(partialPath) } catch { return partialPath }
+    return nil
   }
 
   private func place(_ source: String, at target: String) throws(CheckpointError) {
