@@ -26,12 +26,14 @@ struct TensorWriter: EvaluationConsumer {
   let reader: any CheckpointReader
   let progress: @Sendable (Int) -> Void
 
-  func receive(_ slab: EvaluatedSlab) throws(CheckpointError) {
-    guard let base = slab.bytes.baseAddress, !slab.bytes.isEmpty else { return }
+  func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
+    guard let base = slab.bytes.baseAddress, !slab.bytes.isEmpty else { return true }
     let tensor = plan.tensors[places[slab.index]]
-    try files[tensor.file].write(
-      at: tensor.byteOffset + slab.byteOffset, from: base, count: slab.bytes.count)
-    progress(slab.bytes.count)
+    let isWritten = try files[tensor.file].append(
+      at: tensor.byteOffset + slab.byteOffset, from: base, count: slab.bytes.count,
+      waiting: waiting)
+    if isWritten { progress(slab.bytes.count) }
+    return isWritten
   }
 
   func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {

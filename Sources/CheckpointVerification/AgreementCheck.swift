@@ -99,9 +99,13 @@ private final class StreamingComparison: EvaluationConsumer {
 
   func difference(of task: Int) -> Difference? { differences.withLock { $0[task] } }
 
-  func receive(_ slab: EvaluatedSlab) throws(CheckpointError) {
+  func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     defer { progress(slab.bytes.count) }
-    guard !slab.bytes.isEmpty else { return }
+    if !slab.bytes.isEmpty { try compare(slab) }
+    return true
+  }
+
+  private func compare(_ slab: EvaluatedSlab) throws(CheckpointError) {
     let expression = expressions[slab.index]
     let cell = expression.geometry.cellByteCount
     let stride = slab.region.columns.count * cell

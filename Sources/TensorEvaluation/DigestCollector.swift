@@ -21,7 +21,10 @@ public final class DigestCollector: EvaluationConsumer {
   }
 
   /// Counts.
-  public func receive(_ slab: EvaluatedSlab) { progress(slab.bytes.count) }
+  public func receive(_ slab: EvaluatedSlab, waiting: Bool) -> Bool {
+    progress(slab.bytes.count)
+    return true
+  }
 
   /// Passes bytes on to the statistics.
   public func receiveInOrder(_ slab: EvaluatedSlab) { statistics?.update(slab) }

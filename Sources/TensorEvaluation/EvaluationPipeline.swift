@@ -54,14 +54,17 @@ public struct EvaluationPipeline: Sendable {
           let evaluated = EvaluatedSlab(
             index: slab.task, byteOffset: slab.byteOffset, region: slab.region,
             bytes: UnsafeRawBufferPointer(start: piece, count: slab.byteCount))
-          try consumer.receive(evaluated)
+          // Where the consumer is busy with another thread's slab, hashing comes first.
+          let isReceived = try consumer.receive(evaluated, waiting: false)
           guard schedule.waitForTurn(of: slab) else { return }
           try consumer.receiveInOrder(evaluated)
-          let whole = states.update(slab.task, with: evaluated.bytes, report)
-          if schedule.endTurn(of: slab) {
+          states.update(slab.task, with: evaluated.bytes, report)
+          schedule.endTurn(of: slab)
+          if !isReceived { _ = try consumer.receive(evaluated, waiting: true) }
+          if schedule.complete(slab) {
+            let (digest, report) = states.take(slab.task)
             try consumer.finish(
-              EvaluatedTensor(index: slab.task, digest: whole.digest.digest, report: whole.report))
-            states.forget(slab.task)
+              EvaluatedTensor(index: slab.task, digest: digest, report: report))
           }
         }
       } catch {
@@ -73,8 +76,8 @@ public struct EvaluationPipeline: Sendable {
 
 /// Digest and report of the tensors under way.
 ///
-/// `@unchecked Sendable`: an element is only touched by the thread whose slab has its turn, which `EvaluationSchedule` decides, so the
-/// array needs no lock; its storage never moves.
+/// `@unchecked Sendable`: an element is only touched by the thread whose slab has its turn, and at the end by the one that completes the
+/// tensor; `EvaluationSchedule` decides who that is, so the array needs no lock. Its storage never moves.
 private final class TensorStates: @unchecked Sendable {
   struct State {
     var digest = StreamingDigest()
@@ -93,14 +96,17 @@ private final class TensorStates: @unchecked Sendable {
     states.deallocate()
   }
 
-  func update(_ task: Int, with bytes: UnsafeRawBufferPointer, _ report: CastReport) -> State {
+  func update(_ task: Int, with bytes: UnsafeRawBufferPointer, _ report: CastReport) {
     var state = states[task] ?? State()
     states[task] = nil
     state.digest.update(bytes)
     state.report.merge(report)
     states[task] = state
-    return state
   }
 
-  func forget(_ task: Int) { states[task] = nil }
+  func take(_ task: Int) -> (Digest, CastReport) {
+    let state = states[task] ?? State()
+    states[task] = nil
+    return (state.digest.digest, state.report)
+  }
 }

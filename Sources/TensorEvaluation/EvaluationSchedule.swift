@@ -25,6 +25,7 @@ final class EvaluationSchedule: @unchecked Sendable {
     var slabs: [Slab]
     var dealt = 0
     var inOrder = 0
+    var complete = 0
   }
 
   private let tasks: [EvaluationTask]
@@ -99,13 +100,18 @@ final class EvaluationSchedule: @unchecked Sendable {
   }
 
   /// Lets the next slab of the tensor have its turn.
-  ///
-  /// Returns whether this was the last.
-  func endTurn(of slab: Slab) -> Bool {
+  func endTurn(of slab: Slab) {
     condition.withLock {
       progress[slab.task]?.inOrder += 1
       condition.broadcast()
-      guard let state = progress[slab.task], state.inOrder == state.slabs.count else {
+    }
+  }
+
+  /// Counts a slab with which nothing remains to be done; true for the last of its tensor.
+  func complete(_ slab: Slab) -> Bool {
+    condition.withLock {
+      progress[slab.task]?.complete += 1
+      guard let state = progress[slab.task], state.complete == state.slabs.count else {
         return false
       }
       progress[slab.task] = nil

@@ -43,13 +43,17 @@ public struct EvaluatedSlab {
 
 /// Who takes the bytes of evaluated tensors.
 ///
-/// `receive` is called from several threads, slabs in any order. `receiveInOrder` gets the slabs of one tensor one after the other, in
-/// row order, but those of different tensors at the same time. `finish` is called once per tensor, after all its slabs.
+/// `receive` is called from several threads, slabs in any order, each until it is taken. `receiveInOrder` gets the slabs of one tensor one
+/// after the other, in row order, but those of different tensors at the same time. `finish` is called once per tensor, after all its slabs.
 public protocol EvaluationConsumer: Sendable {
   /// Takes a slab, for example to write it.
   ///
+  /// - Parameters:
+  ///   - slab: its bytes are valid during the call.
+  ///   - waiting: whether to wait for other threads; if not, and that would be necessary, the slab comes again.
+  /// - Returns: whether the slab was taken.
   /// - Throws: anything that stops the work.
-  func receive(_ slab: EvaluatedSlab) throws(CheckpointError)
+  func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool
 
   /// Takes a slab in row order.
   ///
@@ -64,7 +68,7 @@ public protocol EvaluationConsumer: Sendable {
 
 extension EvaluationConsumer {
   /// Nothing to do.
-  public func receive(_ slab: EvaluatedSlab) {}
+  public func receive(_ slab: EvaluatedSlab, waiting: Bool) -> Bool { true }
   /// Nothing to do.
   public func receiveInOrder(_ slab: EvaluatedSlab) {}
 }
