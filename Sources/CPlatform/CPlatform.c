@@ -16,7 +16,7 @@ int wb_reserve(int descriptor, int64_t byteCount) {
   return fcntl(descriptor, F_PREALLOCATE, &store) == -1 ? errno : 0;
 }
 
-void wb_begin_writeback(int descriptor) { (void)descriptor; }
+void wb_write_behind(int descriptor, int64_t offset, int64_t byteCount) { (void)descriptor, (void)offset, (void)byteCount; }
 
 int wb_rename_without_replacing(const char *source, const char *target) {
   return outcome(renamex_np(source, target, RENAME_EXCL));
@@ -34,7 +34,11 @@ int wb_reserve(int descriptor, int64_t byteCount) {
   return outcome(fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, byteCount));
 }
 
-void wb_begin_writeback(int descriptor) { (void)sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE); }
+void wb_write_behind(int descriptor, int64_t offset, int64_t byteCount) {
+  (void)sync_file_range(descriptor, offset, byteCount, SYNC_FILE_RANGE_WRITE);
+  // Only clean pages go: those of earlier calls, by now.
+  (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+}
 
 int wb_rename_without_replacing(const char *source, const char *target) {
   return outcome(renameat2(AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE));

@@ -13,6 +13,22 @@ public struct CompiledExpression: Sendable {
   /// The result as rows of cells.
   public var geometry: MatrixGeometry { root.geometry }
 
+  /// The stored tensors that it reads, by their places in the checkpoint.
+  var storedPositions: [Int] {
+    var positions: [Int] = []
+    var pending = [root]
+    while let node = pending.popLast() {
+      switch node.operation {
+      case .stored(let position): positions.append(position)
+      case .concatenate(let parts, _), .sum(let parts): pending += parts
+      case .addRow(let matrix, let row): pending += [matrix, row]
+      case .transpose(let operand), .slice(let operand, _, _), .cast(let operand):
+        pending.append(operand)
+      }
+    }
+    return positions
+  }
+
   indirect enum Operation: Sendable {
     case stored(position: Int)
     case concatenate([Node], axis: Int)

@@ -63,6 +63,7 @@ public struct EvaluationPipeline: Sendable {
           if !isReceived { _ = try consumer.receive(evaluated, waiting: true) }
           if schedule.complete(slab) {
             let (digest, report) = states.take(slab.task)
+            for position in expression.storedPositions { try evaluator.confirm(position) }
             try consumer.finish(
               EvaluatedTensor(index: slab.task, digest: digest, report: report))
           }

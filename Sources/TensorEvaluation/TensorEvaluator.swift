@@ -37,6 +37,11 @@ public struct TensorEvaluator: Sendable {
     return report
   }
 
+  /// Makes sure that what was read of a stored tensor is right.
+  ///
+  /// - Throws: what the reader throws.
+  func confirm(_ position: Int) throws(CheckpointError) { try reader.confirm(position) }
+
   private typealias Node = CompiledExpression.Node
 
   private func evaluate(

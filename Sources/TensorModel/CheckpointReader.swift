@@ -8,8 +8,8 @@ public protocol CheckpointReader: AnyObject, Sendable {
   /// Copies a region of a stored tensor, little-endian.
   ///
   /// Cells arrive row by row, rows of the region `rowStride` bytes apart in `destination`. Implementations use positioned reads and hold
-  /// no more than a few hundred kilobytes of their own. Whatever can be checked about the tensor's bytes (a zip member's CRC-32) is
-  /// checked before the first region of it is handed out.
+  /// no more than a few hundred kilobytes of their own. What can be checked about the tensor's bytes as a whole (a zip member's CRC-32) is
+  /// certain only when `confirm` has returned.
   ///
   /// - Parameters:
   ///   - position: the tensor's place in `checkpoint.tensors`.
@@ -19,6 +19,11 @@ public protocol CheckpointReader: AnyObject, Sendable {
   func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError)
+
+  /// Makes sure that what was read of a tensor is what the file should hold, as far as its format can tell.
+  ///
+  /// - Throws: `corrupt` if a checksum fails, `inputOutput`.
+  func confirm(_ position: Int) throws(CheckpointError)
 
   /// The model's tensors under canonical names, in canonical order.
   ///
@@ -38,6 +43,9 @@ public protocol CheckpointReader: AnyObject, Sendable {
 }
 
 extension CheckpointReader {
+  /// There are no checksums.
+  public func confirm(_ position: Int) {}
+
   /// The stored tensors under their own names.
   public func canonicalTensors() -> [CanonicalTensor] {
     checkpoint.tensors.filter { $0.role == .weight }.map {

@@ -278,7 +278,7 @@ import Testing
       let error = #expect(throws: CheckpointError.self) { try contents.bytes(at: 0, count: 1) }
       #expect(error?.code == .corrupt)
     }
-    #expect(throws: CheckpointError.self) { try contents.verify() }
+    #expect(throws: CheckpointError.self) { try contents.confirm() }
   }
 
   @Test func refusesReadsOutsideAMember() throws {

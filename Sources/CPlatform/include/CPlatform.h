@@ -6,8 +6,9 @@
 /// Reserves a file's bytes on disk without changing its size. ENOTSUP where the file system can't.
 int wb_reserve(int descriptor, int64_t byteCount);
 
-/// Asks for dirty pages of the whole file to be written back, without waiting. A hint.
-void wb_begin_writeback(int descriptor);
+/// Asks for a range that was just written to be taken to the disk, without waiting, and for what has got there to leave the page cache.
+/// A hint.
+void wb_write_behind(int descriptor, int64_t offset, int64_t byteCount);
 
 /// Renames, failing with EEXIST if the target exists. EINVAL or ENOTSUP where the file system can't promise that.
 int wb_rename_without_replacing(const char *source, const char *target);

@@ -110,6 +110,13 @@ final class MeshTransformerReader: CheckpointReader {
     } catch { throw error.in(file: options.configurationName) }
   }
 
+  func confirm(_ position: Int) throws(CheckpointError) {
+    do throws(CheckpointError) { try arrays[position].contents.confirm() } catch {
+      let tensor = checkpoint.tensors[position]
+      throw error.in(file: tensor.file, tensor: tensor.name)
+    }
+  }
+
   func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {

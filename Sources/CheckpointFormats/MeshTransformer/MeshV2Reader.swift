@@ -53,6 +53,8 @@ final class MeshV2Reader: CheckpointReader {
     checkpoint = reader.checkpoint
   }
 
+  func confirm(_ position: Int) throws(CheckpointError) { try reader.confirm(position) }
+
   func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {

@@ -63,6 +63,13 @@ final class ArrayReader: CheckpointReader {
     self.arrays = arrays.map(\.array)
   }
 
+  func confirm(_ position: Int) throws(CheckpointError) {
+    do throws(CheckpointError) { try arrays[position].contents.confirm() } catch {
+      let tensor = checkpoint.tensors[position]
+      throw error.in(file: tensor.file, tensor: tensor.name)
+    }
+  }
+
   func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {

@@ -7,12 +7,17 @@ public protocol RandomAccessBytes: Sendable {
 
   /// Copies bytes.
   ///
-  /// Whatever can be checked about the bytes as a whole (a CRC-32) is checked before the first of them is handed out.
+  /// What can be checked about the bytes as a whole (a CRC-32) is certain only when `confirm()` has returned.
   ///
   /// - Throws: `malformed` if they aren't all there, `corrupt` if a checksum fails, `inputOutput` if they can't be read.
   func read(
     at position: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError)
+
+  /// Makes sure that all bytes are what they should be, as far as the container can tell.
+  ///
+  /// - Throws: `corrupt` if a checksum fails, `inputOutput`.
+  func confirm() throws(CheckpointError)
 
   /// The first bytes, or all if there are fewer; not checked against any checksum. For headers, when a file is opened.
   ///
@@ -21,6 +26,9 @@ public protocol RandomAccessBytes: Sendable {
 }
 
 extension RandomAccessBytes {
+  /// There is no checksum.
+  public func confirm() {}
+
   /// The first bytes, or all if there are fewer.
   public func head(_ count: Int) throws(CheckpointError) -> [UInt8] {
     try bytes(at: 0, count: Swift.min(count, byteCount))

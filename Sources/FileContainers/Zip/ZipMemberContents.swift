@@ -4,22 +4,33 @@ public import TensorModel
 
 /// The uncompressed bytes of a zip member, at any position.
 ///
-/// Before the first of them is handed out, all of them are checked against the member's CRC-32, once; other threads wait
-/// meanwhile. A stored member is read twice by that; a deflated one is unpacked into a temporary file.
+/// A stored member that is read from its beginning to its end is checked against its CRC-32 on the way, and its bytes count only when
+/// `confirm()` has returned. At any other order of reads all of it is checked first, which reads it twice; other threads wait meanwhile.
+/// A deflated member is unpacked into a temporary file, and checked, at the first read.
 public final class ZipMemberContents: RandomAccessBytes {
   /// The member.
   public let member: ZipMember
   private let temporaryDirectory: String
-  private let state = Mutex(State.unchecked)
+  private let state = Mutex(State.unchecked(Progress()))
 
   private enum State {
-    case unchecked
+    /// How far reads in order have come.
+    case unchecked(Progress)
     /// Checked, and where the bytes are: nil for those of a stored member, which stay where they are.
     case checked(TemporaryFile?)
     case refused(CheckpointError)
   }
 
+  private struct Progress {
+    var position = 0
+    var crc: UInt32 = 0
+    /// A read that continues here is under way.
+    var isBusy = false
+  }
+
   private static let bufferByteCount = 256 << 10
+  /// A read in order may leave out so many bytes, which are then read for the check alone: an array's header.
+  private static let maximumGap = 4096
 
   /// Nothing is read yet.
   ///
@@ -34,7 +45,7 @@ public final class ZipMemberContents: RandomAccessBytes {
   /// Bytes of the uncompressed data.
   public var byteCount: Int { member.byteCount }
 
-  /// Copies bytes, after checking the whole member at the first call.
+  /// Copies bytes.
   ///
   /// - Throws: `corrupt` if the CRC-32 or the deflate stream is wrong, `malformed` if the bytes aren't within the member,
   ///   `inputOutput`, `noSpace`.
@@ -42,6 +53,7 @@ public final class ZipMemberContents: RandomAccessBytes {
     at position: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError) {
     try check(position, count: count)
+    if member.method == .stored, try readInOrder(at: position, into: base, count: count) { return }
     if let file = try checkedFile() {
       try file.read(at: position, into: base, count: count)
     } else {
@@ -63,7 +75,42 @@ public final class ZipMemberContents: RandomAccessBytes {
   /// Checks the whole member now, if that hasn't been done.
   ///
   /// - Throws: what `read(at:into:count:)` throws.
-  public func verify() throws(CheckpointError) { _ = try checkedFile() }
+  public func confirm() throws(CheckpointError) { _ = try checkedFile() }
+
+  /// Reads bytes that follow those read so far, taking the CRC-32 on the way.
+  ///
+  /// - Returns: false if these are not the next bytes, or the member has been checked.
+  private func readInOrder(
+    at position: Int, into base: UnsafeMutableRawPointer, count: Int
+  ) throws(CheckpointError) -> Bool {
+    let begun = state.withLock { state -> Progress? in
+      guard case .unchecked(var progress) = state, !progress.isBusy, count > 0,
+        (0...Self.maximumGap).contains(position - progress.position)
+      else { return nil }
+      progress.isBusy = true
+      state = .unchecked(progress)
+      return progress
+    }
+    guard var progress = begun else { return false }
+    do throws(CheckpointError) {
+      let gap = try member.region.bytes(at: progress.position, count: position - progress.position)
+      try member.region.read(at: position, into: base, count: count)
+      progress.crc = wb_crc32(wb_crc32(progress.crc, gap, gap.count), base, count)
+      progress.position = position + count
+      if progress.position == byteCount { try compare(progress.crc) }
+    } catch {
+      end(.unchecked(Progress()))
+      throw error
+    }
+    progress.isBusy = false
+    end(progress.position == byteCount ? .checked(nil) : .unchecked(progress))
+    return true
+  }
+
+  /// Ends a read in order, unless another thread has checked the whole member meanwhile.
+  private func end(_ next: State) {
+    state.withLock { if case .unchecked = $0 { $0 = next } }
+  }
 
   private func checkedFile() throws(CheckpointError) -> TemporaryFile? {
     // The lock is held during the check, so that other threads wait for its outcome.
@@ -121,6 +168,10 @@ public final class ZipMemberContents: RandomAccessBytes {
       try body(bytes, position)
       position += count
     }
+    try compare(crc)
+  }
+
+  private func compare(_ crc: UInt32) throws(CheckpointError) {
     guard crc == member.crc else {
       throw CheckpointError(
         .corrupt, "the CRC-32 of zip entry '\(member.name)' doesn't match",
