@@ -109,6 +109,6 @@ public struct EvaluationResources: Sendable {
   /// gathered.
   func slabByteCount(transposing: Bool) -> Int {
     let available = memory / threads - TensorEvaluator.scratchByteCount
-    return max(Self.minimumSlabByteCount, min(transposing ? 16 << 20 : 2 << 20, available))
+    return max(Self.minimumSlabByteCount, min(transposing ? 32 << 20 : 2 << 20, available))
   }
 }

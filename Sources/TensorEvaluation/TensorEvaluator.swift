@@ -9,7 +9,7 @@ public struct TensorEvaluator: Sendable {
   /// How large an intermediate result may be: small enough to stay in a core's cache.
   ///
   /// A single row segment is the least.
-  static let tileByteCount = 256 << 10
+  static let tileByteCount = 1 << 20
   /// How deep casts, transposes and sums nest in what the planner makes, with room to spare.
   private static let maximumNesting = 8
 
