@@ -78,7 +78,9 @@ public final class Workspace: Sendable {
     for name in try FileManager.default.subpathsOfDirectory(atPath: path(folder)) {
       let file = "\(path(folder))/\(name)"
       var isDirectory: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory) else { continue }
+      guard FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory) else {
+        continue
+      }
       files[name] = isDirectory.boolValue ? Data() : try Data(contentsOf: URL(filePath: file))
     }
     return files
