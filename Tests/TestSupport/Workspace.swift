@@ -1,14 +1,19 @@
 public import Foundation
 
-/// A folder for one test, removed with it.
+/// A folder for one test, removed with it; in memory where Linux has room for that, because conversions sync every file.
 public final class Workspace: Sendable {
   /// Its path.
   public let path: String
 
   /// Creates it.
   public init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(
-      path: "weighbridge-test-\(UUID().uuidString)")
+    let memory = URL(filePath: "/dev/shm")
+    let space = try? FileManager.default.attributesOfFileSystem(forPath: memory.path)
+    let free = (space?[.systemFreeSize] as? NSNumber)?.intValue ?? 0
+    let parent =
+      free > 1_000_000_000 && FileManager.default.isWritableFile(atPath: memory.path)
+      ? memory : FileManager.default.temporaryDirectory
+    let url = parent.appending(path: "weighbridge-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     path = url.path
   }
