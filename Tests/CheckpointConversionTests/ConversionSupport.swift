@@ -128,3 +128,26 @@ extension Data {
   /// SHA-256 in hexadecimal digits.
   var digest: String { Digest(of: [UInt8](self)).hexadecimal }
 }
+
+/// The error that carrying a request out ends in, and something to do when the work begins.
+func failure(
+  of request: ConversionRequest, willStart: @escaping @Sendable () -> Void
+) -> CheckpointError? {
+  do throws(CheckpointError) {
+    _ = try ConversionJob(request).run(
+      ConversionJob.Observer(
+        willStart: { _, _ in willStart() }, report: { _ in }, progress: { _ in }))
+    return nil
+  } catch { return error }
+}
+
+/// Something that can happen once.
+final class Flag: Sendable {
+  private let value = Atomic(false)
+
+  /// Whether it happened.
+  var isSet: Bool { value.load(ordering: .relaxed) }
+
+  /// It happens.
+  @Sendable func set() { value.store(true, ordering: .relaxed) }
+}
