@@ -31,7 +31,9 @@ public final class MemoryReader: CheckpointReader {
   }
 
   /// The bytes of a tensor.
-  public func bytes(of name: String) -> [UInt8]? { checkpoint.position(of: name).map { contents[$0] } }
+  public func bytes(of name: String) -> [UInt8]? {
+    checkpoint.position(of: name).map { contents[$0] }
+  }
 
   /// Copies a region, row by row.
   public func read(
@@ -47,7 +49,8 @@ public final class MemoryReader: CheckpointReader {
       guard let base = bytes.baseAddress else { return }
       for (index, row) in region.rows.enumerated() {
         destination.advanced(rows: index).base.copyMemory(
-          from: base + (row * geometry.columns + region.columns.lowerBound) * geometry.cellByteCount,
+          from: base + (row * geometry.columns + region.columns.lowerBound)
+            * geometry.cellByteCount,
           byteCount: runByteCount)
       }
     }

@@ -5,6 +5,7 @@
 ///   - shape: the extents.
 ///   - data: the elements' bytes.
 ///   - isFortranOrder: whether the first index varies fastest.
+/// - Returns: the whole file.
 public func npyFile(
   _ descriptor: String, _ shape: [Int], _ data: [UInt8], isFortranOrder: Bool = false
 ) -> [UInt8] {
