@@ -1,0 +1,96 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Destinations as the command line meets them.
+@Suite struct DestinationTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  private let source = fixture("huggingface/gpt2")
+
+  @Test(arguments: ["/proc/out", "/proc/self/out", "/dev/full/out", "/dev/null", "/dev/full"])
+  func thatCantBeWrittenIsAnError(destination: String) throws {
+    let outcome = try Weighbridge.run("convert", source, destination, "--to", "hf")
+    #expect(outcome.code == 2)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.errors.contains("error: "))
+    #expect(outcome.errors.contains("/proc") || outcome.errors.contains("/dev"))
+    withKnownIssue("no hint where the directory can't be created", isIntermittent: true) {
+      #expect(outcome.errors.contains("hint: "))
+    }
+  }
+
+  @Test func belowAFileIsAnError() throws {
+    let file = try workspace.write("file", Data())
+    let outcome = try Weighbridge.run("convert", source, "\(file)/out", "--to", "hf")
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("hint: "))
+    #expect(workspace.names() == ["file"])
+  }
+
+  /// 100 blocks of 512 or 1024 bytes: not enough for the weights.
+  @Test func ofLimitedSizeKeepsTheWork() throws {
+    let arguments = ["convert", source, workspace.path("out"), "--to", "hf"]
+    let outcome = try Weighbridge.run(arguments, shell: "ulimit -f 100")
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("ulimit -f"))
+    #expect(outcome.errors.contains("--resume"))
+    #expect(workspace.names() == [".out.partial"])
+    #expect(try Weighbridge.run(arguments + ["--resume"]).code == 0)
+    #expect(workspace.names() == ["out"])
+  }
+
+  @Test func existsAndIsKept() throws {
+    try workspace.folder("out")
+    try workspace.write("out/precious.txt", Data("mine".utf8))
+    let arguments = ["convert", source, workspace.path("out"), "--dtype", "f16"]
+    let outcome = try Weighbridge.run(arguments)
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("--force"))
+    #expect(workspace.names(in: "out") == ["precious.txt"])
+    #expect(try Weighbridge.run(arguments + ["--force"]).code == 0)
+    #expect(!workspace.has("out/precious.txt"))
+    #expect(workspace.names() == ["out"])
+  }
+
+  @Test func isTheSameFromAFileAndFromStandardInput() throws {
+    let options = ["--to", "safetensors", "--dtype", "f32", "--config", configuration]
+    let file = try Weighbridge.run(["convert", archive, workspace.path("file")] + options)
+    #expect(file.code == 0)
+    let run = try Weighbridge.Run(
+      ["convert", "-", workspace.path("piped")] + options, input: archive)
+    #expect(try run.outcome().code == 0)
+    #expect(
+      try workspace.contents("file/model.safetensors")
+        == workspace.contents("piped/model.safetensors"))
+    let certificate = try JSONSerialization.jsonObject(
+      with: workspace.contents("piped/weighbridge-certificate.json"))
+    let inputs = (certificate as? [String: Any])?["inputs"] as? [[String: Any]]
+    #expect(inputs?.map { $0["name"] as? String } == ["-"])
+    #expect(workspace.names() == ["file", "piped"])
+  }
+
+  @Test func ofAnInterruptedReplacementCanBeResumed() throws {
+    try workspace.folder("out")
+    try workspace.write("out/precious.txt", Data("mine".utf8))
+    let arguments = ["convert", source, workspace.path("out"), "--to", "hf"]
+    let stopped = try Weighbridge.run(arguments + ["--force"], shell: "ulimit -f 100")
+    #expect(stopped.code == 2)
+    #expect(stopped.errors.contains("--resume"))
+    #expect(workspace.names(in: "out") == ["precious.txt"])
+    // As the hint says: the same command, with --resume.
+    let same = try Weighbridge.run(arguments + ["--force", "--resume"])
+    let without = try Weighbridge.run(arguments + ["--resume"])
+    withKnownIssue("neither --resume alone nor with --force goes on with an interrupted --force") {
+      #expect(same.code == 0 || without.code == 0)
+    }
+  }
+
+  @Test func thatIsALeadingDashNeedsNoTrick() throws {
+    let outcome = try Weighbridge.run(
+      "convert", source, "--to", "hf", "--", workspace.path("-out"))
+    #expect(outcome.code == 0)
+    #expect(workspace.has("-out/model.safetensors"))
+  }
+}
