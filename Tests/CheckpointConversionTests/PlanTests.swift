@@ -181,6 +181,21 @@ import Testing
     #expect(workspace.names().isEmpty)
   }
 
+  @Test func keepsMetadataWhoseKeysLookAlike() throws {
+    // The same letter, composed and decomposed: equal as Swift strings, different keys in JSON.
+    let header =
+      #"{"__metadata__":{"\u00e9":"1","e\u0301":"2"},"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#
+    let text = Data((header + String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)).utf8)
+    let length = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) }
+    let source = try workspace.write("in.safetensors", length + text)
+    try convert(source, workspace.path("out"))
+    let written = String(decoding: try workspace.contents("out/model.safetensors"), as: UTF8.self)
+    withKnownIssue("of two keys that are canonically equivalent one is lost") {
+      #expect(written.utf8.count { $0 == UInt8(ascii: "1") } > 0)
+      #expect(written.contains(":\"1\"") && written.contains(":\"2\""))
+    }
+  }
+
   @Test func keepsTheContainersMetadata() throws {
     let sample = SafetensorsSample(
       [SampleTensor("x", [2], floats: [1, 2])], metadata: ["author": "me", "format": "np"])

@@ -234,6 +234,17 @@ struct SmallConversion {
     #expect(try conversion.resume() == SmallConversion.tensorCount)
   }
 
+  /// A run can end between creating its journal and writing the first line.
+  @Test func worksWithAJournalThatHoldsNothingYet() throws {
+    let conversion = try SmallConversion(.newDirectory)
+    try conversion.workspace.folder(".out.partial")
+    try conversion.workspace.write(".out.partial/journal", Data())
+    withKnownIssue("a journal without its first line is refused, though nothing can be lost") {
+      let count = try conversion.resume()
+      #expect(count == 0)
+    }
+  }
+
   // MARK: Other conversions
 
   @Test func refusesAnotherPlanAndKeepsTheWork() throws {
@@ -420,6 +431,41 @@ struct SmallConversion {
     }
   }
 
+  @Test func refusesAnotherPlanWhenTheJournalIsGone() throws {
+    let conversion = try SmallConversion(.newDirectory)
+    _ = try completePartial(conversion)
+    try conversion.workspace.remove(".out.partial/journal")
+    let before = try conversion.result()
+    let error = failure(
+      of: conversion.request(interruptedAt: 1) {
+        $0.resume = true
+        $0.settings.dtype = .f32
+      })
+    let after = try conversion.result()
+    withKnownIssue("finished work of another plan is overwritten") {
+      #expect(error?.code == .conflict)
+      #expect(after == before)
+    }
+  }
+
+  /// The old destination is there until the exchange, so the work for the new one must be resumable beside it.
+  @Test func worksForAReplacementToo() throws {
+    let conversion = try SmallConversion(.newDirectory)
+    try conversion.workspace.folder("out")
+    try conversion.workspace.write("out/precious.txt", Data())
+    let error = failure(
+      of: conversion.request(interruptedAt: conversion.callCount) { $0.force = true })
+    #expect(error?.code == .interrupted)
+    #expect(conversion.workspace.names(in: "out") == ["precious.txt"])
+    let outcome = try convert(
+      conversion.request {
+        $0.force = true
+        $0.resume = true
+      })
+    #expect(outcome.resumedTensorCount == SmallConversion.tensorCount - 1)
+    #expect(try conversion.result() == conversion.whole)
+  }
+
   // MARK: Archives
 
   @Test func ofAnArchiveWorksFromUnpackingOn() throws {
@@ -443,6 +489,39 @@ struct SmallConversion {
       #expect(workspace.names() == ["out", "reference"])
       try workspace.remove("out")
     }
+  }
+
+  @Test func ofAnArchiveUsesItsSpoolDirectory() throws {
+    let fixture = try #require(MeshFixture.all.first { $0.name == "s4_perturbed_slim_f16" })
+    let workspace = try Workspace()
+    let spool = try workspace.folder("spool")
+    let edit: (inout ConversionRequest) -> Void = { $0.spoolDirectory = spool }
+    _ = try fixture.convert(to: workspace.path("whole"), edit)
+    #expect(workspace.names(in: "spool").isEmpty)
+
+    // Unpacking asks a few times before the first tensor does.
+    let stop = Interruption(at: 20)
+    #expect(throws: CheckpointError.self) {
+      try fixture.convert(to: workspace.path("out"), resources: stop.resources(), edit)
+    }
+    #expect(workspace.has(".out.partial/journal"))
+    #expect(workspace.names(in: "spool").count == 1)
+    let outcome = try fixture.convert(to: workspace.path("out")) {
+      edit(&$0)
+      $0.resume = true
+    }
+    #expect(outcome.resumedTensorCount > 0)
+    #expect(workspace.names(in: "spool").isEmpty)
+    #expect(try workspace.snapshot(of: "out") == workspace.snapshot(of: "whole"))
+
+    #expect(throws: CheckpointError.self) {
+      try fixture.convert(to: workspace.path("refused")) {
+        edit(&$0)
+        $0.settings.sharding = .count(1_000_000)
+      }
+    }
+    #expect(workspace.names(in: "spool").isEmpty)
+    #expect(workspace.names() == ["out", "spool", "whole"])
   }
 
   @Test func publishesNoSpoolOfAnArchiveThatHasChanged() throws {

@@ -243,7 +243,8 @@ import Testing
   @Test func agreesWithTheArchiveItWasConvertedFrom() throws {
     let fixture = try #require(MeshFixture.all.first { $0.name == "s8_trained_slim" })
     _ = try fixture.convert(to: workspace.path("mesh"), dtype: .f16)
-    let options = OpenOptions(configuration: try fixture.configuration)
+    let options = OpenOptions(
+      configuration: try fixture.configuration, temporaryDirectory: workspace.path)
     let archive = try Source(fixture.archive, options)
     #expect(try verify("mesh", against: archive).findings.isEmpty)
 

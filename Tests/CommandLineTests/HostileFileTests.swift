@@ -38,5 +38,25 @@ import Testing
     }
   }
 
+  /// Tensors without elements, the product of whose other extents is more than 2^63 bytes.
+  @Test(arguments: [
+    "[0,4611686018427387904]", "[0,2147483648,2147483648]", "[4611686018427387904,0]",
+  ])
+  func emptyTensorsOfHugeShapesNeverCrash(shape: String) throws {
+    let workspace = try Workspace()
+    let header = #"{"x":{"dtype":"F32","shape":\#(shape),"data_offsets":[0,0]}}"#
+    let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+    let file = try workspace.write("in.safetensors", length + Data(header.utf8))
+    for arguments in [
+      ["inspect", file, "--digests", "--statistics"], ["verify", file],
+      ["convert", file, workspace.path("out"), "--dtype", "bf16"],
+    ] {
+      let outcome = try Weighbridge.run(arguments, shell: "export SWIFT_BACKTRACE=enable=no")
+      withKnownIssue("bytes of a row overflow", isIntermittent: true) {
+        #expect((0...2).contains(outcome.code), "\(arguments)")
+      }
+    }
+  }
+
   @Test func areAllThere() { #expect(Self.parts.joined().count > 120) }
 }

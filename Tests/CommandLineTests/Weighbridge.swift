@@ -45,9 +45,11 @@ enum Weighbridge {
     ///   - input: a file for standard input.
     ///   - output: for standard output instead of a file.
     ///   - shell: what a shell does before it starts the program in its own place.
+    ///   - directory: where it runs.
     /// - Throws: what creating files and processes throws.
     init(
-      _ arguments: [String], input: String? = nil, output: FileHandle? = nil, shell: String? = nil
+      _ arguments: [String], input: String? = nil, output: FileHandle? = nil, shell: String? = nil,
+      directory: String? = nil
     ) throws {
       workspace = try Workspace()
       try workspace.write("output", Data())
@@ -63,6 +65,7 @@ enum Weighbridge {
       environment["COLUMNS"] = "80"
       environment["LC_ALL"] = "C"
       process.environment = environment
+      if let directory { process.currentDirectoryURL = URL(filePath: directory) }
       process.standardInput = try FileHandle(
         forReadingFrom: URL(filePath: input ?? "/dev/null"))
       process.standardOutput =
@@ -99,8 +102,10 @@ enum Weighbridge {
   }
 
   /// Runs it to its end.
-  static func run(_ arguments: [String], shell: String? = nil) throws -> Outcome {
-    try Run(arguments, shell: shell).outcome()
+  static func run(
+    _ arguments: [String], shell: String? = nil, directory: String? = nil
+  ) throws -> Outcome {
+    try Run(arguments, shell: shell, directory: directory).outcome()
   }
 }
 
