@@ -23,9 +23,13 @@ public final class Workspace: Sendable {
   /// The path of something in it.
   public func path(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Writes a file, replacing what was there, and returns its path.
+  /// Writes a file with the folders it lies in, replacing what was there, and returns its path.
   @discardableResult
   public func write(_ name: String, _ contents: Data) throws -> String {
+    if name.contains("/") {
+      let folder = URL(filePath: path(name)).deletingLastPathComponent()
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
     try contents.write(to: URL(filePath: path(name)))
     return path(name)
   }
