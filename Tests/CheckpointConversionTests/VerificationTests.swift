@@ -203,6 +203,25 @@ import Testing
     #expect(status(report, .contents) == .passed)
   }
 
+  /// A certificate comes with the checkpoint, so it is no more to be trusted.
+  @Test func readsNoFilesElsewhereForACertificate() throws {
+    let secret = Data("secret".utf8)
+    try workspace.write("outside.json", secret)
+    try workspace.edit(Self.certificate) { data in
+      let text = String(decoding: data, as: UTF8.self)
+      #expect(text.contains(#""name" : "merges.txt""#))
+      data = Data(
+        text.replacingOccurrences(
+          of: #""name" : "merges.txt""#, with: #""name" : "../outside.json""#
+        ).utf8)
+    }
+    let report = try verify()
+    #expect(status(report, .certificate) == .failed)
+    withKnownIssue("names of assets lead out of the checkpoint") {
+      #expect(report.findings.allSatisfy { !$0.message.contains(secret.digest) })
+    }
+  }
+
   @Test func findsAGitLFSPointer() throws {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123\n"
     try workspace.write(Self.firstShard, Data(pointer.utf8))
