@@ -1,19 +1,16 @@
 import FileContainers
-import Foundation
 import TensorModel
+import TestSupport
 import Testing
 
 /// A folder for one test, removed with it.
 final class Scratch {
-  let path: String
+  private let workspace: Workspace
   private var count = 0
 
-  init() throws {
-    path = NSTemporaryDirectory() + "weighbridge-tests-\(UUID().uuidString)"
-    try Directories.create(path)
-  }
+  init() throws { workspace = try Workspace() }
 
-  deinit { try? Directories.removeTree(path) }
+  var path: String { workspace.path }
 
   /// A path in it that nothing has yet.
   func freshPath(_ suffix: String = "") -> String {
