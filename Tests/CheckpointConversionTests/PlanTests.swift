@@ -151,14 +151,13 @@ import Testing
       }
     }
     #expect(index.weight_map == places)
-    #expect(index.metadata == ["total_size": total])
+    #expect(index.metadata["total_size"] == total)
     #expect(try Source(workspace.path("out")).checkpoint.findings.isEmpty)
   }
 
   @Test func oneFileHasItsCertificateBesideIt() throws {
     let outcome = try convert(gptj, workspace.path("small.f16.safetensors"), dtype: .f16) {
       $0.format = nil
-      $0.settings.sharding = .maximumByteCount(1000)
     }
     #expect(workspace.names() == ["small.f16.certificate.json", "small.f16.safetensors"])
     #expect(outcome.certificate.files.map(\.name) == ["small.f16.safetensors"])
@@ -169,7 +168,16 @@ import Testing
     #expect(written.tensors.count == 35)
   }
 
-  @Test func askesWhichFormatWhereNothingSaysIt() throws {
+  @Test func oneFileCantBeCutIntoShards() {
+    for sharding in [ConversionPlan.Sharding.count(3), .maximumByteCount(1000)] {
+      let error = failure(
+        of: request(gptj, workspace.path("out.safetensors")) { $0.settings.sharding = sharding })
+      #expect(error?.code == .usage)
+    }
+    #expect(workspace.names().isEmpty)
+  }
+
+  @Test func asksWhichFormatWhereNothingSaysIt() throws {
     let fixture = try #require(MeshFixture.all.first)
     let error = failure(of: request(fixture.archive, workspace.path("out")) { $0.format = nil })
     #expect(error?.code == .usage)
