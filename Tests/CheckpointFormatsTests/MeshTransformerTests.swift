@@ -234,6 +234,19 @@ import Testing
     #expect(try checks("equal") == [])
   }
 
+  @Test(arguments: [
+    (
+      "s4_perturbed_full",
+      ["element-census", "layer-norm-desync", "optimizer-state", "partial-biases"]
+    ),
+    ("s4_perturbed_slim_f16", ["element-census", "layer-norm-desync", "partial-biases"]),
+    ("s8_trained_slim", ["element-census"]),
+  ])
+  func findsInRealCheckpointsWhatWasDoneToThem(_ name: String, _ checks: [String]) throws {
+    let findings = try open(name, configured: true).reader.contentFindings()
+    #expect(Set(findings.map(\.check)) == Set(checks))
+  }
+
   @Test func refusesAMissingShardOrPiece() throws {
     let workspace = try Workspace()
     let path = try MeshSample(model: 6, vocabulary: 6, shards: 3).write(workspace)

@@ -177,6 +177,21 @@ import Testing
     }
   }
 
+  @Test func opensWhateverElseLiesInTheFolder() throws {
+    let manager = FileManager.default
+    try workspace.write("model.safetensors", Self.second.fileContents)
+    try manager.createSymbolicLink(
+      atPath: workspace.path("dangling"), withDestinationPath: "/nowhere/at/all")
+    try manager.createSymbolicLink(atPath: workspace.path("loop"), withDestinationPath: ".")
+    try manager.createSymbolicLink(atPath: workspace.path("self"), withDestinationPath: "self")
+    try workspace.folder("tokenizer.json")
+    try workspace.folder("config.json")
+    try workspace.write("shard_0/0.npz", Data())
+    let checkpoint = try Source(workspace.path).checkpoint
+    #expect(checkpoint.format == "safetensors" && checkpoint.tensors.count == 1)
+    #expect(checkpoint.assets.isEmpty && checkpoint.configuration == nil)
+  }
+
   // MARK: Sidecars
 
   @Test func carriesTokenizersAndListsTheRest() throws {
