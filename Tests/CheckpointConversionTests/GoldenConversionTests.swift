@@ -40,9 +40,10 @@ import Testing
 
   @Test(arguments: MeshFixture.all)
   func keepMarksAsRoundedWhatTheStoredDTypeCantHold(fixture: MeshFixture) throws {
-    try _ = fixture.convert(to: workspace.path("exact"), dtype: .f32)
     let outcome = try fixture.convert(to: workspace.path("kept"))
-    let exact = try SafetensorsSample(folder: workspace.path("exact"))
+    let isNarrow = outcome.certificate.tensors.contains { $0.dtype != .f32 }
+    if isNarrow { try _ = fixture.convert(to: workspace.path("exact"), dtype: .f32) }
+    let exact = try SafetensorsSample(folder: workspace.path(isNarrow ? "exact" : "kept"))
     let kept = try SafetensorsSample(folder: workspace.path("kept"))
     var roundedCount = 0
     for record in outcome.certificate.tensors {

@@ -32,7 +32,7 @@ import Testing
 
   @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
   func leavesWorkThatResumeCompletes(signal: Int32, code: Int32) throws {
-    for megabytes in [32, 128, 1024] {
+    for megabytes in [16, 128, 1024] {
       let source = try sparseSource(megabytes << 20)
       let run = try Weighbridge.Run(
         arguments(source, "out") + ["--threads", "1", "--memory", "4MB"])
