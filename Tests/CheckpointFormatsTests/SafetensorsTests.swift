@@ -56,6 +56,17 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    "[0,9223372036854775807]", "[9223372036854775807,0]", "[0,2305843009213693952]",
+  ])
+  func refusesEmptyTensorsWhoseRowsOverflow(_ shape: String) throws {
+    let header = Array(
+      "{\"t\":{\"dtype\":\"F32\",\"shape\":\(shape),\"data_offsets\":[0,0]}}".utf8)
+    let file = UInt64(header.count).littleEndianBytes + header
+    let error = try failure(workspace.write("empty.safetensors", Data(file)))
+    #expect(error?.code == .malformed && error?.tensor == "t")
+  }
+
   // MARK: Shards
 
   private static let first = SafetensorsSample([

@@ -41,6 +41,14 @@ import Testing
     }
   }
 
+  @Test(arguments: [[0, Int.max], [Int.max, 0], [0, 1 << 60], [1 << 30, 0, 1 << 30]])
+  func refusesEmptyTensorsWhoseRowsOverflow(_ dimensions: [Int]) throws {
+    let shape = try Shape(checking: dimensions)
+    #expect(throws: CheckpointError.self) {
+      try TensorInfo(name: "t", dtype: .f16, shape: shape, file: "f")
+    }
+  }
+
   @Test func refusesTensorsThatDoNotFillWholeBytes() throws {
     let error = #expect(throws: CheckpointError.self) {
       try TensorInfo(name: "t", dtype: .f4, shape: [3], file: "f")
