@@ -82,7 +82,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "TensorKernelsTests", dependencies: ["CTensorKernels"], swiftSettings: strict),
+      name: "TensorKernelsTests", dependencies: ["CTensorKernels", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "TensorModelTests", dependencies: ["TensorModel"], swiftSettings: strict),
     .testTarget(
@@ -91,7 +92,8 @@ let package = Package(
     .testTarget(
       name: "CheckpointFormatsTests",
       dependencies: [
-        "CheckpointFormats", "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+        "CheckpointFormats", "ModelArchitectures", "TensorEvaluation", "FileContainers",
+        "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -108,7 +110,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["weighbridge", "TestSupport"], swiftSettings: strict),
+      name: "CommandLineTests", dependencies: ["weighbridge", "TestSupport"],
+      exclude: ["Snapshots"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -64,6 +64,13 @@ private final class WrittenTensors: CheckpointReader {
     let tensor = plan.tensors[position]
     let geometry = tensor.type.geometry
     let run = region.columns.count * geometry.cellByteCount
+    // Of a vector every element is a row.
+    if region.columns.count == geometry.columns && destination.rowStride == run {
+      try files[tensor.file].read(
+        at: tensor.byteOffset + region.rows.lowerBound * run, into: destination.base,
+        count: region.rows.count * run)
+      return
+    }
     for (index, row) in region.rows.enumerated() {
       let offset =
         tensor.byteOffset + row * geometry.rowByteCount

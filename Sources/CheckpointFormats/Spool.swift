@@ -25,7 +25,9 @@ struct Spool {
     _ archive: ArchiveSource, _ name: String
   ) throws(CheckpointError) -> (tree: ArchiveTree, findings: [Finding]) {
     guard let path = options.spoolPath else {
-      let path = "\(options.temporaryDirectory)/.weighbridge-spool-\(getpid())"
+      // Not named by the process alone: two may be open at once, and in containers a killed one's number returns.
+      let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
+      let path = "\(options.temporaryDirectory)/.weighbridge-spool-\(getpid())-\(suffix)"
       defer { unlink(path) }
       return try unpack(archive, name, to: path)
     }

@@ -35,7 +35,11 @@ public struct TensorInfo: Hashable, Sendable {
   public init(
     name: String, dtype: DType, shape: Shape, file: String, role: Role = .weight
   ) throws(CheckpointError) {
-    guard let byteCount = dtype.byteCount(elementCount: shape.elementCount) else {
+    // An extent of 0 doesn't hide an overflow, here either: a row has so many bytes even if there is none. The widest dtype has 8.
+    let rowElementCount = shape.dimensions.reduce(1) { $0 * max($1, 1) }
+    guard let byteCount = dtype.byteCount(elementCount: shape.elementCount),
+      rowElementCount <= Int.max / 8
+    else {
       throw CheckpointError(
         .malformed, "elements don't fill whole bytes, or too many of them", file: file,
         tensor: name, found: "\(dtype.rawValue) \(shape)")

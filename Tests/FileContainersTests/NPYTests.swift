@@ -1,5 +1,6 @@
 import FileContainers
 import TensorModel
+import TestSupport
 import Testing
 
 /// A version 1.0 file with this header text, padded and ended as numpy does, and data.

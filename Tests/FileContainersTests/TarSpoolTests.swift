@@ -1,5 +1,6 @@
 import FileContainers
 import TensorModel
+import TestSupport
 import Testing
 
 @Suite struct TarSpoolTests {

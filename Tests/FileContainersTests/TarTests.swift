@@ -1,5 +1,6 @@
 import FileContainers
 import TensorModel
+import TestSupport
 import Testing
 
 @Suite struct TarTests {
@@ -46,12 +47,12 @@ import Testing
     String(decoding: try tree.contents(of: path, limit: 1 << 20), as: UTF8.self)
   }
 
-  @Test(arguments: ContainerFixtures.cases("bad/tarzst"))
-  func givesItsVerdict(_ file: ContainerFixtures.Case) throws {
+  @Test(arguments: Fixtures.cases("bad/tarzst"))
+  func givesItsVerdict(_ file: Fixtures.Case) throws {
     let spool = scratch.freshPath()
-    let input = try InputFile(path: "\(ContainerFixtures.root)/\(file.path)")
+    let input = try InputFile(path: file.path)
     let result = Result {
-      try openArchive(.file(input), displayName: file.path, spoolPath: spool)
+      try openArchive(.file(input), displayName: file.name, spoolPath: spool)
     }
     switch result {
     case .success(let archive):
@@ -64,7 +65,7 @@ import Testing
     }
   }
 
-  @Test func knowsAllFixtures() { #expect(ContainerFixtures.cases("bad/tarzst").count == 28) }
+  @Test func knowsAllFixtures() { #expect(Fixtures.cases("bad/tarzst").count == 28) }
 
   @Test func readsMembersOfAllDialects() throws {
     let long = String(repeating: "d/", count: 80) + "f"

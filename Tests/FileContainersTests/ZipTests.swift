@@ -1,5 +1,6 @@
 import FileContainers
 import TensorModel
+import TestSupport
 import Testing
 
 @Suite struct ZipTests {
@@ -36,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: written) func readsWhatPythonWrites(_ name: String) throws {
-    let region = try InputFile(path: "\(ContainerFixtures.root)/\(name)").region
+    let region = try InputFile(path: Fixtures.path(name)).region
     let members = try ZipArchive(region).members
     #expect(members.map(\.name) == ["arr_0.npy", "arr_1.npy"])
     for (index, member) in members.enumerated() {
@@ -50,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: written) func refusesEveryTruncation(_ name: String) throws {
-    let bytes = try ContainerFixtures.bytes(name)
+    let bytes = try Fixtures.bytes(name)
     for count in 0..<bytes.count {
       #expect(throws: CheckpointError.self) {
         try ZipArchive(scratch.region(Array(bytes.prefix(count))))
@@ -59,7 +60,7 @@ import Testing
   }
 
   @Test(arguments: written) func neverGivesWrongBytesForADamagedFile(_ name: String) throws {
-    let bytes = try ContainerFixtures.bytes(name)
+    let bytes = try Fixtures.bytes(name)
     let members = try ZipArchive(scratch.region(bytes)).members
     let right = try Dictionary(
       uniqueKeysWithValues: members.map {
@@ -291,7 +292,7 @@ import Testing
 
   @Test(arguments: ["zip/new_seekable_stored.npz", "zip/new_seekable_deflated.npz"])
   func canBeReadByManyThreadsAtOnce(_ name: String) async throws {
-    let region = try InputFile(path: "\(ContainerFixtures.root)/\(name)").region
+    let region = try InputFile(path: Fixtures.path(name)).region
     let member = try #require(try ZipArchive(region).members.last)
     let contents = ZipMemberContents(member, temporaryDirectory: scratch.path)
     try await withThrowingTaskGroup(of: [UInt8].self) { group in

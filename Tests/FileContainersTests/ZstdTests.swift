@@ -1,5 +1,6 @@
 import FileContainers
 import TensorModel
+import TestSupport
 import Testing
 
 /// A zstd frame of uncompressed blocks.
@@ -56,7 +57,7 @@ private func skippableFrame(_ contents: [UInt8]) -> [UInt8] {
 
   @Test func refusesEveryTruncationButAtTheEndOfAFrame() throws {
     for bytes in [
-      zstdFrame([1, 2, 3]), try ContainerFixtures.bytes("bad/tarzst/ok_simple.tar.zst"),
+      zstdFrame([1, 2, 3]), try Fixtures.bytes("bad/tarzst/ok_simple.tar.zst"),
     ] {
       for count in 0..<bytes.count { #expect(code(Array(bytes.prefix(count))) == .malformed) }
       #expect(code(bytes + [0]) == .malformed)
@@ -92,7 +93,7 @@ private func skippableFrame(_ contents: [UInt8]) -> [UInt8] {
   }
 
   @Test func damageIsFoundByTheChecksum() throws {
-    let bytes = try ContainerFixtures.bytes("bad/tarzst/ok_simple.tar.zst")
+    let bytes = try Fixtures.bytes("bad/tarzst/ok_simple.tar.zst")
     let right = try unpacked(bytes)
     var random = FixedRandom(seed: 4)
     for _ in 0..<2000 {

@@ -39,6 +39,7 @@ final class SafetensorsReader: CheckpointReader {
     var metadata: [String: String] = [:]
     for shard in shards {
       do throws(CheckpointError) {
+        if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
         let header = try SafetensorsHeader(shard.region)
         metadata.merge(header.metadata) { first, _ in first }
         for entry in header.entries {

@@ -1,9 +1,13 @@
 /// Writes tar archives that can break any rule.
-struct TarBuilder {
-  var bytes: [UInt8] = []
+public struct TarBuilder {
+  /// The archive so far.
+  public var bytes: [UInt8] = []
+
+  /// An empty archive.
+  public init() {}
 
   /// Adds a header, and data padded to whole blocks.
-  mutating func add(
+  public mutating func add(
     _ name: String, _ data: [UInt8] = [], type: Character = "0", size: [UInt8]? = nil,
     magic: String = "ustar\u{0}00", prefix: String = "", signed: Bool = false
   ) {
@@ -25,12 +29,13 @@ struct TarBuilder {
   }
 
   /// Adds bytes, padded to whole blocks.
-  mutating func addRaw(_ data: [UInt8]) {
+  public mutating func addRaw(_ data: [UInt8]) {
     bytes += data + [UInt8](repeating: 0, count: -data.count & 511)
   }
 
   /// Adds an extended header with these pax records.
-  mutating func addRecords(_ records: [(key: String, value: String)], type: Character = "x") {
+  public mutating func addRecords(_ records: [(key: String, value: String)], type: Character = "x")
+  {
     var data: [UInt8] = []
     for (key, value) in records {
       let rest = " \(key)=\(value)\n"
@@ -44,9 +49,10 @@ struct TarBuilder {
   }
 
   /// Adds the two blocks of zeros.
-  mutating func end() { bytes += [UInt8](repeating: 0, count: 1024) }
+  public mutating func end() { bytes += [UInt8](repeating: 0, count: 1024) }
 
-  static func octal(_ value: Int, _ digits: Int) -> [UInt8] {
+  /// A number as tar writes it, with a NUL at its end.
+  public static func octal(_ value: Int, _ digits: Int) -> [UInt8] {
     let text = String(value, radix: 8)
     return Array((String(repeating: "0", count: digits - text.count) + text).utf8) + [0]
   }

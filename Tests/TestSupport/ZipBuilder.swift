@@ -1,45 +1,68 @@
 /// Writes zip archives that can break any rule.
-struct ZipBuilder {
-  struct Entry {
-    var name: [UInt8]
-    var data: [UInt8]
-    var localName: [UInt8]?
-    var method: UInt16 = 0
-    var flags: UInt16 = 0
-    var localFlags: UInt16?
-    var crc: UInt32
-    var localCRC: UInt32?
-    /// Size, compressed size, offset as the directory has them; nil for the true ones.
-    var size: UInt32?
-    var compressedSize: UInt32?
-    var offset: UInt32?
+public struct ZipBuilder {
+  /// A member.
+  public struct Entry {
+    /// Its name in the directory.
+    public var name: [UInt8]
+    /// Its bytes as they stand in the file.
+    public var data: [UInt8]
+    /// Its name in the local header, if that is another.
+    public var localName: [UInt8]?
+    /// 0 for stored, 8 for deflated.
+    public var method: UInt16 = 0
+    /// Flags in the directory.
+    public var flags: UInt16 = 0
+    /// Flags in the local header, if these are others.
+    public var localFlags: UInt16?
+    /// The checksum in the directory.
+    public var crc: UInt32
+    /// The checksum in the local header, if that is another.
+    public var localCRC: UInt32?
+    /// The size that the directory has; nil for the true one.
+    public var size: UInt32?
+    /// The compressed size that the directory has; nil for the true one.
+    public var compressedSize: UInt32?
+    /// The offset that the directory has; nil for the true one.
+    public var offset: UInt32?
     /// Size and compressed size as the local header has them.
-    var localSizes: [UInt32]?
-    var extra: [UInt8] = []
-    var localExtra: [UInt8] = []
-    var descriptor: [UInt8] = []
+    public var localSizes: [UInt32]?
+    /// Extra fields in the directory.
+    public var extra: [UInt8] = []
+    /// Extra fields in the local header.
+    public var localExtra: [UInt8] = []
+    /// Bytes after the data.
+    public var descriptor: [UInt8] = []
     /// Bytes before the local header.
-    var gap: [UInt8] = []
+    public var gap: [UInt8] = []
 
-    init(_ name: String, _ data: [UInt8], crc: UInt32? = nil) {
+    /// A stored member.
+    public init(_ name: String, _ data: [UInt8], crc: UInt32? = nil) {
       self.name = Array(name.utf8)
       self.data = data
       self.crc = crc ?? checksum(data)
     }
   }
 
-  var entries: [Entry]
-  var declaredEntryCount: Int?
-  var comment: [UInt8] = []
-  var declaredCommentByteCount: Int?
+  /// The members.
+  public var entries: [Entry]
+  /// How many the end record says there are; nil for the true number.
+  public var declaredEntryCount: Int?
+  /// The archive's comment.
+  public var comment: [UInt8] = []
+  /// How long the end record says the comment is; nil for the truth.
+  public var declaredCommentByteCount: Int?
   /// What the end record's directory offset is wrong by.
-  var offsetError = 0
-  var hasZip64End = false
-  var zip64LocatorError = 0
+  public var offsetError = 0
+  /// Whether there is a zip64 end record.
+  public var hasZip64End = false
+  /// What the locator of the zip64 end record is wrong by.
+  public var zip64LocatorError = 0
 
-  init(_ entries: [Entry]) { self.entries = entries }
+  /// An archive of these members.
+  public init(_ entries: [Entry]) { self.entries = entries }
 
-  var bytes: [UInt8] {
+  /// The archive.
+  public var bytes: [UInt8] {
     var file: [UInt8] = []
     var directory: [UInt8] = []
     for entry in entries {
@@ -89,14 +112,21 @@ struct ZipBuilder {
   }
 
   /// A zip64 field with these values.
-  static func zip64(_ values: [UInt64]) -> [UInt8] {
+  public static func zip64(_ values: [UInt64]) -> [UInt8] {
     [1, 0] + UInt16(values.count * 8).littleEndianBytes + values.flatMap(\.littleEndianBytes)
   }
 }
 
 /// CRC-32, bit by bit.
-func checksum(_ bytes: [UInt8]) -> UInt32 {
+public func checksum(_ bytes: [UInt8]) -> UInt32 {
   ~bytes.reduce(~0) { crc, byte in
     (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc >> 1 ^ (crc & 1 == 1 ? 0xedb8_8320 : 0) }
+  }
+}
+
+extension FixedWidthInteger {
+  /// The bytes of it, least significant first.
+  public var littleEndianBytes: [UInt8] {
+    (0..<Self.bitWidth / 8).map { UInt8(truncatingIfNeeded: self >> ($0 * 8)) }
   }
 }

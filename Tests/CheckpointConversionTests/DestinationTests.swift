@@ -1,0 +1,190 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorEvaluation
+import TensorModel
+import TestSupport
+import Testing
+
+/// What is at the destination before a conversion, and after it.
+@Suite struct DestinationTests {
+  private let workspace: Workspace
+  private let source: String
+
+  init() throws {
+    workspace = try Workspace()
+    try workspace.folder("in")
+    let sample = SafetensorsSample([SampleTensor("x", [3], floats: [1, 2, 3])])
+    try workspace.write("in/model.safetensors", sample.fileContents)
+    source = workspace.path("in")
+  }
+
+  private static let result = ["model.safetensors", "weighbridge-certificate.json"]
+
+  private func convert(to name: String, _ edit: (inout ConversionRequest) -> Void = { _ in }) throws
+  {
+    try CheckpointConversionTests.convert(source, workspace.path(name), edit)
+  }
+
+  private func failure(
+    to name: String, _ edit: (inout ConversionRequest) -> Void = { _ in }
+  ) -> CheckpointError? {
+    CheckpointConversionTests.failure(of: request(source, workspace.path(name), edit))
+  }
+
+  private func identity(_ name: String) throws -> NSNumber? {
+    try FileManager.default.attributesOfItem(atPath: workspace.path(name))[.systemFileNumber]
+      as? NSNumber
+  }
+
+  @Test func holdsNothingButTheResult() throws {
+    try convert(to: "out")
+    #expect(workspace.names(in: "out") == Self.result)
+    #expect(workspace.names() == ["in", "out"])
+  }
+
+  @Test func mayEndInASlash() throws {
+    try convert(to: "out/")
+    #expect(workspace.names(in: "out") == Self.result)
+  }
+
+  @Test func isKeptWithoutForce() throws {
+    try workspace.folder("out")
+    try workspace.write("out/precious.txt", Data("mine".utf8))
+    let error = failure(to: "out")
+    #expect(error?.code == .conflict)
+    #expect(error?.hint?.contains("--force") == true)
+    #expect(try workspace.snapshot(of: "out") == ["precious.txt": Data("mine".utf8)])
+    #expect(workspace.names() == ["in", "out"])
+  }
+
+  @Test func isReplacedWithForce() throws {
+    try workspace.folder("out/old")
+    try workspace.write("out/old/precious.txt", Data("mine".utf8))
+    try convert(to: "out") { $0.force = true }
+    #expect(workspace.names(in: "out") == Self.result)
+    #expect(workspace.names() == ["in", "out"])
+  }
+
+  @Test func staysAsItIsWhenForceFails() throws {
+    try workspace.folder("out")
+    try workspace.write("out/precious.txt", Data("mine".utf8))
+    let error = failure(to: "out") {
+      $0.force = true
+      $0.settings.sharding = .count(9)
+    }
+    #expect(error?.code == .usage)
+    #expect(workspace.names(in: "out") == ["precious.txt"])
+    #expect(workspace.names() == ["in", "out"])
+  }
+
+  @Test func ofOneFileIsKeptOrReplaced() throws {
+    try workspace.write("out.safetensors", Data("mine".utf8))
+    #expect(failure(to: "out.safetensors")?.code == .conflict)
+    #expect(try workspace.contents("out.safetensors") == Data("mine".utf8))
+    try convert(to: "out.safetensors") { $0.force = true }
+    let first = try workspace.snapshot(of: "")
+    #expect(workspace.names() == ["in", "out.certificate.json", "out.safetensors"])
+    try convert(to: "out.safetensors") { $0.force = true }
+    #expect(try workspace.snapshot(of: "") == first)
+  }
+
+  @Test func ofOneFileIsRefusedWhereItsCertificateIsInTheWay() throws {
+    try workspace.write("out.certificate.json", Data("old".utf8))
+    // Before any work is done, that is: not when everything has been written.
+    let started = Flag()
+    let error = CheckpointConversionTests.failure(
+      of: request(source, workspace.path("out.safetensors")), willStart: started.set)
+    #expect(error?.code == .conflict)
+    #expect(try workspace.contents("out.certificate.json") == Data("old".utf8))
+    #expect(!started.isSet)
+    try convert(to: "out.safetensors") { $0.force = true }
+    #expect(workspace.names() == ["in", "out.certificate.json", "out.safetensors"])
+  }
+
+  @Test func thatIsAnEmptyDirectoryIsFilledInPlace() throws {
+    try workspace.folder("out")
+    let before = try identity("out")
+    try convert(to: "out")
+    #expect(try identity("out") == before)
+    #expect(workspace.names(in: "out") == Self.result)
+    #expect(workspace.names() == ["in", "out"])
+  }
+
+  @Test func thatIsALinkToAnEmptyDirectoryIsFilledInPlace() throws {
+    try workspace.folder("volume")
+    try FileManager.default.createSymbolicLink(
+      atPath: workspace.path("out"), withDestinationPath: "volume")
+    try convert(to: "out")
+    #expect(workspace.names(in: "volume") == Self.result)
+  }
+
+  @Test func thatIsAnEmptyDirectoryIsEmptyAgainAfterAnError() throws {
+    try workspace.folder("out")
+    #expect(failure(to: "out") { $0.settings.sharding = .count(9) }?.code == .usage)
+    #expect(workspace.names(in: "out").isEmpty)
+  }
+
+  @Test(arguments: ["in", "in/", "in/out", "in/deeper/out", "in/model.safetensors"])
+  func insideTheSourceIsRefused(name: String) throws {
+    try workspace.folder("in/deeper")
+    let before = try workspace.snapshot(of: "in")
+    for force in [false, true] {
+      let error = failure(to: name) { $0.force = force }
+      #expect(error?.code == .usage || error?.code == .conflict)
+      #expect(try workspace.snapshot(of: "in") == before)
+    }
+  }
+
+  @Test func insideTheSourceIsRefusedThroughLinksToo() throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: workspace.path("link"), withDestinationPath: "in")
+    #expect(failure(to: "link/out")?.code == .usage)
+    #expect(workspace.names(in: "in") == ["model.safetensors"])
+  }
+
+  @Test func aroundTheSourceIsNotReplaced() throws {
+    let before = try workspace.snapshot(of: "in")
+    let error = CheckpointConversionTests.failure(
+      of: request(workspace.path("in/model.safetensors"), source) { $0.force = true })
+    #expect(error?.code == .usage)
+    #expect(try workspace.snapshot(of: "in") == before)
+    #expect(workspace.names() == ["in"])
+  }
+
+  @Test func needsAParent() throws {
+    let error = failure(to: "no/such/out")
+    #expect(error?.code == .missing)
+    #expect(error?.hint?.contains("mkdir -p") == true)
+    #expect(workspace.names() == ["in"])
+  }
+
+  @Test func belowAFileIsRefused() throws {
+    try workspace.write("file", Data())
+    #expect(failure(to: "file/out")?.code == .missing)
+  }
+
+  @Test func thatAppearsMeanwhileIsKept() throws {
+    let path = workspace.path("out")
+    let error = CheckpointConversionTests.failure(
+      of: request(source, path),
+      willStart: {
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      })
+    #expect(error?.code == .conflict)
+    #expect(workspace.names(in: "out").isEmpty)
+  }
+
+  @Test func errorsOfTheSourceLeaveNothing() throws {
+    try workspace.edit("in/model.safetensors") { $0.removeLast() }
+    #expect(failure(to: "out")?.code == .malformed)
+    #expect(failure(to: "out.safetensors")?.code == .malformed)
+    #expect(workspace.names() == ["in"])
+  }
+
+  @Test func leadingDashesAndSpacesAreJustNames() throws {
+    try convert(to: "- a 'b' \u{e9}")
+    #expect(workspace.names(in: "- a 'b' \u{e9}") == Self.result)
+  }
+}

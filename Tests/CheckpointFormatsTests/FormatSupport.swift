@@ -1,0 +1,59 @@
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorEvaluation
+import TensorModel
+import TestSupport
+import Testing
+
+/// A checkpoint for each format, with what is known about it.
+struct FormatSample: Sendable, CustomStringConvertible {
+  let format: String
+  let name: String
+  let tensorCount: Int
+  var description: String { "\(format): \(name)" }
+
+  static let all = [
+    FormatSample(format: "safetensors", name: "huggingface/gptj", tensorCount: 35),
+    FormatSample(
+      format: "safetensors", name: "huggingface/gpt2/model.safetensors", tensorCount: 40),
+    FormatSample(
+      format: "mesh-transformer", name: "mesh-transformer/s4_perturbed_slim_f16/step.tar.zstd",
+      tensorCount: 4 * 117),
+    FormatSample(
+      format: "npz", name: "mesh-transformer/npz_variants/py311_bf16.npz", tensorCount: 8),
+    FormatSample(format: "npz", name: "bad/npz/npy_plain.npy", tensorCount: 1),
+  ]
+
+  func open() throws -> Source {
+    try Source(
+      Fixtures.path(name), OpenOptions(temporaryDirectory: NSTemporaryDirectory()))
+  }
+}
+
+/// Digests of the model's tensors in a dtype, nil for that of the expression itself.
+func digests(_ reader: any CheckpointReader, as dtype: DType?) throws -> [String: Digest] {
+  let tensors = try reader.canonicalTensors()
+  let tasks = try tensors.map {
+    EvaluationTask(
+      name: $0.name,
+      expression: try CompiledExpression(
+        dtype.map { [tensor = $0] in .cast(tensor.expression, $0) } ?? $0.expression,
+        in: reader.checkpoint))
+  }
+  let collector = DigestCollector()
+  try EvaluationPipeline(reader, EvaluationResources(memory: 64 << 20, threads: 2))
+    .run(tasks, collector)
+  var result: [String: Digest] = [:]
+  for (index, tensor) in tensors.enumerated() { result[tensor.name] = collector[index]?.digest }
+  return result
+}
+
+/// The error that opening, or else reading everything, throws; nil if there is none.
+func failure(_ path: String, _ options: OpenOptions = OpenOptions()) throws -> CheckpointError? {
+  do {
+    let reader = try Source(path, options).reader
+    for position in reader.checkpoint.tensors.indices { _ = try reader.contents(position) }
+    return nil
+  } catch let error as CheckpointError { return error }
+}
