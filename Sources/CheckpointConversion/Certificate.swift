@@ -9,6 +9,8 @@ public import TensorModel
 public struct Certificate: Sendable, Codable, Hashable {
   /// The JSON schema that it validates against.
   public static let schemaName = "certificate/v1"
+  /// The most bytes that one may have: half a million tensors' worth.
+  public static let maximumByteCount = 256 << 20
   /// Its name in a directory.
   public static let fileName = "weighbridge-certificate.json"
 

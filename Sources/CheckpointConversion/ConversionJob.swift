@@ -19,7 +19,7 @@ public struct ConversionRequest: Sendable {
   public var spoolDirectory: String?
   /// Whether to go on with an interrupted run.
   public var resume = false
-  /// Whether to replace what exists and discard unfinished work.
+  /// Whether to replace what exists, and to discard unfinished work unless it is resumed.
   public var force = false
   /// Whether the certificate shall have digests of the inputs.
   public var hashesInputs = false
@@ -114,28 +114,27 @@ public struct ConversionJob: Sendable {
       resuming: request.resume)
     try refuseOverlap()
     try refuseForeignCertificate(destination)
-    if destination.hasPartial && !request.resume {
-      guard request.force else {
-        throw CheckpointError(
-          .conflict, "an unfinished conversion to this destination is there",
-          file: destination.partialPath,
-          hint: "go on with it by --resume, or remove it: rm -r '\(destination.partialPath)'")
-      }
-      let lock = try DirectoryLock(destination.partialPath)
-      try withExtendedLifetime(lock) { () throws(CheckpointError) in
-        try destination.discardPartial()
-      }
-    }
+    if destination.hasPartial && !request.resume { try discardEarlierWork(destination) }
+    let isResuming = destination.hasPartial
+    var lock: DirectoryLock?
     var spool: String?
     do throws(CheckpointError) {
-      var lock: DirectoryLock?
+      // Before anything else: a process that is at work there is not to be disturbed.
+      if isResuming { lock = try destination.begin() }
       var options = request.openOptions
       options.temporaryDirectory =
         request.spoolDirectory ?? Directories.split(destination.partialPath).parent
       if try Source.needsUnpacking(request.source) {
-        lock = try destination.begin()
+        if lock == nil { lock = try destination.begin() }
         spool = try spoolPath(destination)
         options.spoolPath = spool
+        if request.source == "-", let spool, fileExists(spool) {
+          observer.report(
+            Finding(
+              .warning, "standard-input-not-read",
+              "the archive that the interrupted run has unpacked is used; standard input is not read"
+            ))
+        }
       }
       let source = try Source(request.source, options)
       let plan = try plan(source)
@@ -144,8 +143,7 @@ public struct ConversionJob: Sendable {
         plan, source, destination,
         Converter.Options(
           resources: request.resources, resume: request.resume, hashesInputs: request.hashesInputs,
-          scaffolding: spool.map { [Directories.split($0).name] } ?? [], report: observer.report,
-          progress: observer.progress))
+          report: observer.report, progress: observer.progress))
       try converter.checkSpace()
       if lock == nil { lock = try destination.begin() }
       let outcome = try withExtendedLifetime(lock) { () throws(CheckpointError) in
@@ -153,23 +151,41 @@ public struct ConversionJob: Sendable {
       }
       if let spool { try Directories.removeTree(spool) }
       return outcome
-    } catch { throw afterwards(error, destination, spool) }
+    } catch {
+      throw afterwards(error, destination, spool, isOurs: lock != nil && !isResuming)
+    }
+  }
+
+  /// Removes what an earlier run has left, if that was asked for and nobody is at it.
+  private func discardEarlierWork(_ destination: AtomicDestination) throws(CheckpointError) {
+    guard request.force else {
+      throw CheckpointError(
+        .conflict, "an unfinished conversion to this destination is there",
+        file: destination.partialPath,
+        hint: "go on with it by --resume, or remove it: rm -r '\(destination.partialPath)'")
+    }
+    let lock = try DirectoryLock(destination.partialPath)
+    try withExtendedLifetime(lock) { () throws(CheckpointError) in
+      try destination.discardPartial()
+    }
   }
 
   /// Keeps or removes what a failed run has left.
+  ///
+  /// - Parameter isOurs: whether this run has begun the work: work of earlier runs and of other processes isn't removed.
   private func afterwards(
-    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?
+    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isOurs: Bool
   ) -> CheckpointError {
-    // Somebody else's work, or work that doesn't fit this command, is not ours to remove.
     guard destination.hasPartial, error.code != .conflict else { return error }
-    guard error.code.isTransient else {
+    if isOurs && !error.code.isTransient {
       try? destination.discardPartial()
       if let spool { try? Directories.removeTree(spool) }
       return error
     }
     var kept = error
+    let flags = request.force ? "--resume --force" : "--resume"
     let advice =
-      "the work so far is in \(destination.partialPath): repeat the command with --resume, or remove it with rm -r"
+      "the work so far is in \(destination.partialPath): repeat the command with \(flags), or remove it with rm -r"
     kept.hint = kept.hint.map { "\($0)\n\(advice)" } ?? advice
     return kept
   }

@@ -19,8 +19,6 @@ public struct Converter: Sendable {
     public let resume: Bool
     /// Whether the certificate shall have digests of the inputs.
     public let hashesInputs: Bool
-    /// Names in the partial directory that aren't part of the result.
-    public let scaffolding: [String]
     /// Called with findings as they come up.
     public let report: @Sendable (Finding) -> Void
     /// Called with the number of bytes of tensors written since the last call.
@@ -29,14 +27,12 @@ public struct Converter: Sendable {
     /// Options.
     public init(
       resources: EvaluationResources, resume: Bool = false, hashesInputs: Bool = false,
-      scaffolding: [String] = [],
       report: @escaping @Sendable (Finding) -> Void = { _ in },
       progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
       self.resources = resources
       self.resume = resume
       self.hashesInputs = hashesInputs
-      self.scaffolding = scaffolding
       self.report = report
       self.progress = progress
     }
@@ -106,7 +102,7 @@ public struct Converter: Sendable {
       (journal, claims) = try Journal.resume(
         at: journalPath, plan: planDigest, inputs: source.inputs)
     } else {
-      claims = options.resume ? finishedClaims(planDigest) : []
+      claims = options.resume ? try finishedClaims(planDigest) : []
       journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)
       for claim in claims { try journal.record(claim) }
     }
@@ -151,13 +147,20 @@ public struct Converter: Sendable {
   }
 
   /// A run that was interrupted between dropping its journal and the rename has left a certificate, whose digests are as good as claims.
-  private func finishedClaims(_ planDigest: Digest) -> [Journal.Claim] {
+  ///
+  /// - Throws: `conflict` if it is that of another plan.
+  private func finishedClaims(_ planDigest: Digest) throws(CheckpointError) -> [Journal.Claim] {
     let name = Self.certificateName(for: destination)
+    let path = "\(destination.partialPath)/\(name)"
+    guard fileExists(path) else { return [] }
     guard
-      let bytes = try? InputFile(path: "\(destination.partialPath)/\(name)").region.contents,
-      let certificate = try? JSONDocument.parse(Certificate.self, bytes, file: name),
-      certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count
+      let certificate = try? JSONDocument.parse(
+        Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
+        file: name)
     else { return [] }
+    guard certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count else {
+      throw Journal.otherPlan(path, expected: planDigest, found: certificate.plan)
+    }
     return certificate.tensors.enumerated().map { place, tensor in
       // Only whether and how far values were rounded is in the certificate, not how many.
       Journal.Claim(
@@ -250,8 +253,7 @@ public struct Converter: Sendable {
     // A directory is complete when its certificate is there; a single file is complete by itself, so it comes last.
     return try destination.publish(
       destination.kind == .file
-        ? [certificateName] + weights : weights + sidecars + [certificateName],
-      removing: [Journal.fileName] + options.scaffolding)
+        ? [certificateName] + weights : weights + sidecars + [certificateName])
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

@@ -23,7 +23,7 @@ public struct Inspection: Sendable, Encodable {
   /// What opening and reading brought up.
   public let findings: [Finding]
   /// The container's metadata.
-  public let metadata: [String: String]
+  public let metadata: [ExactName: String]
   /// The stored tensors, in the order of the source.
   public let tensors: [Tensor]
   /// The root of the stored tensors, if digests were asked for.
@@ -120,7 +120,7 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(byteCount, forKey: .byteCount)
     try container.encode(findings, forKey: .findings)
     try container.encode(
-      metadata.map { MetadataEntry(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key },
+      metadata.sorted { $0.key < $1.key }.map { MetadataEntry(key: $0.key.text, value: $0.value) },
       forKey: .metadata)
     try container.encode(tensors, forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)

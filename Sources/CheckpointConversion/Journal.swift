@@ -70,7 +70,7 @@ final class Journal: Sendable {
   static func resume(
     at path: String, plan: Digest, inputs: [Source.Input]
   ) throws(CheckpointError) -> (journal: Journal, claims: [Claim]) {
-    let bytes = try InputFile(path: path).region.contents
+    let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
     var lines: [[UInt8]] = []
     var sound = 0
     for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
@@ -96,10 +96,7 @@ final class Journal: Sendable {
     }
     let expected = Header(plan, inputs)
     guard header.plan == expected.plan, header.journal == expected.journal else {
-      throw CheckpointError(
-        .conflict, "the unfinished conversion was started with another source or other options",
-        file: path, expected: "plan \(plan)", found: "\(header.plan)",
-        hint: "repeat the original command with --resume, or remove the partial directory")
+      throw otherPlan(path, expected: plan, found: header.plan)
     }
     for (then, now) in zip(header.inputs, expected.inputs) where then != now {
       throw CheckpointError(
@@ -110,6 +107,14 @@ final class Journal: Sendable {
     }
     let journal = Journal(try OutputFile(resuming: path, byteCount: sound), end: sound)
     return (journal, lines.dropFirst().compactMap { parsed(Claim.self, $0) })
+  }
+
+  /// The error for work that was begun with another plan.
+  static func otherPlan(_ path: String, expected: Digest, found: Digest) -> CheckpointError {
+    CheckpointError(
+      .conflict, "the unfinished conversion was started with another source or other options",
+      file: path, expected: "plan \(expected)", found: "\(found)",
+      hint: "repeat the original command with --resume, or remove the partial directory")
   }
 
   /// Records a finished tensor.

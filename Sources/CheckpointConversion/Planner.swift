@@ -69,7 +69,8 @@ public struct Planner: Sendable {
     let sizes = outputs.map { $0.type.geometry.rows * $0.type.geometry.rowByteCount }
     let shards = try Sharder(sizes).shards(fileName == nil ? settings.sharding : .none)
     var metadata = source.checkpoint.metadata
-    if metadata["format"] == nil { metadata["format"] = "pt" }
+    let format = ExactName("format")
+    if metadata[format] == nil { metadata[format] = "pt" }
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {
@@ -142,7 +143,9 @@ public struct Planner: Sendable {
       var bytes = configuration
       // Tensors keep their dtypes under `keep`, and the configuration whatever it says of them.
       if settings.dtype != nil, let name = mainDType?.torchName {
-        bytes = try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
+        do throws(CheckpointError) {
+          bytes = try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
+        } catch { throw error.in(file: "config.json") }
       }
       sidecars.append(Self.sidecar("config.json", bytes))
     }

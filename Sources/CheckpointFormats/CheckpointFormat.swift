@@ -57,6 +57,9 @@ extension CheckpointFormat {
 
 /// What opening a checkpoint may need to know or use.
 public struct OpenOptions: Sendable {
+  /// What a configuration may have at most.
+  public static let maximumConfigurationByteCount = 16 << 20
+
   /// The text of a configuration that the user gave with `--config`.
   public var configuration: [UInt8]?
   /// The file that it came from, for messages.

@@ -3,8 +3,6 @@ import TensorModel
 
 /// The files beside the weights: which of them a conversion carries along, and which it leaves out.
 enum Sidecars {
-  /// What a configuration may have at most.
-  static let maximumConfigurationByteCount = 16 << 20
   /// What a carried file may have at most; tokenizers reach 35 MB.
   static let maximumAssetByteCount = 512 << 20
 
@@ -21,15 +19,15 @@ enum Sidecars {
     let weights = Set(checkpoint.files.map { String($0.name.prefix { $0 != "/" }) })
     for name in try tree.children(of: "") where !weights.contains(name) {
       guard tree.containsFile(name) else {
-        if !name.hasPrefix(".") { checkpoint.leftOut.append("\(name)/") }
+        checkpoint.leftOut.append(try tree.children(of: name).isEmpty ? name : "\(name)/")
         continue
       }
       if name == "config.json" {
-        checkpoint.configuration = try tree.contents(of: name, limit: maximumConfigurationByteCount)
+        checkpoint.configuration = try tree.contents(of: name, limit: OpenOptions.maximumConfigurationByteCount)
       } else if isCarried(name) {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
-      } else if !isOurs(name) && !name.hasPrefix(".") {
+      } else if !isOurs(name) {
         checkpoint.leftOut.append(name)
       }
     }

@@ -29,7 +29,8 @@ struct CertificateCheck {
       return
     }
     do throws(CheckpointError) {
-      let bytes = try InputFile(path: certificatePath).region.contents
+      let bytes = try InputFile.contents(
+        of: certificatePath, limit: Certificate.maximumByteCount)
       let certificate = try JSONDocument.parse(Certificate.self, bytes, file: file)
       guard certificate.schema == Certificate.schemaName else {
         throw CheckpointError(
@@ -93,6 +94,12 @@ struct CertificateCheck {
     guard FileKind(of: path) == .directory else { return [] }
     var findings: [Finding] = []
     for asset in certificate.assets {
+      guard !asset.name.contains("/"), !asset.name.utf8.contains(0), asset.name != ".." else {
+        findings.append(
+          Finding(
+            .error, "certificate", "names a file outside of the checkpoint: '\(asset.name)'"))
+        continue
+      }
       let file: InputFile
       do throws(CheckpointError) { file = try InputFile(path: "\(path)/\(asset.name)") } catch {
         findings.append(Finding(.error, "certificate", "missing or unreadable", file: asset.name))

@@ -9,7 +9,7 @@ public struct Checkpoint: Sendable {
   /// The files that hold tensors or describe where they lie, with sizes.
   public var files: [SourceFile]
   /// Metadata that the container carries, such as safetensors' `__metadata__`.
-  public var metadata: [String: String]
+  public var metadata: [ExactName: String]
   /// The text of the model's configuration (`config.json` or the Mesh one), if there is any.
   public var configuration: [UInt8]?
   /// Files that a conversion carries along.
@@ -65,7 +65,7 @@ public struct Checkpoint: Sendable {
   /// - Throws: `malformed` if two tensors have the same name.
   public init(
     format: String, layout: String, tensors: [TensorInfo], files: [SourceFile],
-    metadata: [String: String] = [:]
+    metadata: [ExactName: String] = [:]
   ) throws(CheckpointError) {
     self.format = format
     self.layout = layout

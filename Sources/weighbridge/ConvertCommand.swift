@@ -56,7 +56,10 @@ struct ConvertCommand: ParsableCommand {
   @Flag(help: "Go on with an interrupted conversion.")
   var resume = false
 
-  @Flag(help: "Replace an existing destination, and discard unfinished work for it.")
+  @Flag(
+    help:
+      "Replace an existing destination, and discard unfinished work for it (with --resume: go on with that)."
+  )
   var force = false
 
   @Flag(help: "Print what would be done, and write nothing.")
@@ -72,7 +75,6 @@ struct ConvertCommand: ParsableCommand {
       throw ValidationError("Give --max-shard-size or --shards, not both.")
     }
     if let shards, shards < 1 { throw ValidationError("--shards must be at least 1.") }
-    if resume && force { throw ValidationError("Give --resume or --force, not both.") }
   }
 
   private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {

@@ -27,7 +27,7 @@ struct InspectionText {
     if let root = inspection.root { lines.append(line("root", root.description)) }
     if !inspection.metadata.isEmpty {
       let pairs = inspection.metadata.sorted { $0.key < $1.key }
-        .map { "\(printable($0.key)) = \(printable(String($0.value.prefix(60))))" }
+        .map { "\(printable($0.key.text)) = \(printable(String($0.value.prefix(60))))" }
       lines.append(line("metadata", pairs.joined(separator: ", ")))
     }
     lines.append("")

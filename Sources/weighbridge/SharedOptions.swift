@@ -58,7 +58,8 @@ struct SharedOptions: ParsableArguments {
     var options = OpenOptions(progress: progress?.set, checkCancellation: Signals.check)
     if let spool { options.temporaryDirectory = spool }
     if let config {
-      options.configuration = try InputFile(path: config).region.contents
+      options.configuration = try InputFile.contents(
+        of: config, limit: OpenOptions.maximumConfigurationByteCount)
       options.configurationName = config
     }
     return options

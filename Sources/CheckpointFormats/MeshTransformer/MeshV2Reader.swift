@@ -19,7 +19,7 @@ final class MeshV2Reader: CheckpointReader {
     do {
       meta = try JSONValue(
         parsing: tree.contents(
-          of: "\(prefix)meta.json", limit: Sidecars.maximumConfigurationByteCount))
+          of: "\(prefix)meta.json", limit: OpenOptions.maximumConfigurationByteCount))
     } catch { throw error.in(file: "\(prefix)meta.json") }
     let hosts = try meta.positiveInteger("total_hosts")
     var arrays: [(name: String, array: NPYArray, file: String)] = []

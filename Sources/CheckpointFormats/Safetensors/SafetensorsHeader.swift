@@ -26,7 +26,7 @@ struct SafetensorsHeader {
   }
 
   /// `__metadata__`.
-  private(set) var metadata: [String: String] = [:]
+  private(set) var metadata: [ExactName: String] = [:]
   /// The tensors in the order of their data.
   private(set) var entries: [Entry] = []
   /// Where the data begins in the file.
@@ -100,7 +100,7 @@ struct SafetensorsHeader {
         throw scanner.error("the same key twice in __metadata__", found: "'\(key)'")
       }
       try scanner.expect(":")
-      metadata[key] = try scanner.string()
+      metadata[ExactName(key)] = try scanner.string()
     } while scanner.take(",")
     try scanner.expect("}")
   }

@@ -17,7 +17,7 @@ public struct SafetensorsLayout: Sendable {
   /// - Parameters:
   ///   - tensors: names, dtypes, shapes; names differ.
   ///   - metadata: `__metadata__`.
-  public init(_ tensors: [(name: String, type: TensorType)], metadata: [String: String]) {
+  public init(_ tensors: [(name: String, type: TensorType)], metadata: [ExactName: String]) {
     let order = tensors.indices.sorted {
       let (left, right) = (tensors[$0], tensors[$1])
       let widths = (left.type.dtype.bitsPerElement, right.type.dtype.bitsPerElement)
@@ -26,8 +26,8 @@ public struct SafetensorsLayout: Sendable {
     }
     var entries: [String] = []
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { ExactName($0.key) < ExactName($1.key) }
-        .map { "\(JSONValue.quoted($0.key)):\(JSONValue.quoted($0.value))" }
+      let pairs = metadata.sorted { $0.key < $1.key }
+        .map { "\(JSONValue.quoted($0.key.text)):\(JSONValue.quoted($0.value))" }
       entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var starts = [Int](repeating: 0, count: tensors.count)

@@ -36,7 +36,7 @@ final class SafetensorsReader: CheckpointReader {
   ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
     var places: [FileRegion] = []
-    var metadata: [String: String] = [:]
+    var metadata: [ExactName: String] = [:]
     for shard in shards {
       do throws(CheckpointError) {
         if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }

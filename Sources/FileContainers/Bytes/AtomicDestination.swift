@@ -115,17 +115,17 @@ public final class AtomicDestination: Sendable {
   ///
   /// Data must have been synced.
   ///
-  /// - Parameters:
-  ///   - files: in the order in which they may appear: what makes the destination look complete comes last.
-  ///   - scaffolding: names in the partial directory that are no part of the result (journal, spool).
+  /// - Parameter files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
+  ///   partial directory is removed.
   /// - Returns: the path of what could not be removed after all was published; nil as a rule.
   /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile.
-  public func publish(
-    _ files: [String], removing scaffolding: [String]
-  ) throws(CheckpointError) -> String? {
+  public func publish(_ files: [String]) throws(CheckpointError) -> String? {
     try Directories.synchronise(partialPath)
     if !publishesSeparately {
-      for name in scaffolding { try Directories.removeTree("\(partialPath)/\(name)") }
+      // Journal, spools: whatever is no part of the result.
+      for name in try Directories.names(in: partialPath) where !files.contains(name) {
+        try Directories.removeTree("\(partialPath)/\(name)")
+      }
       try place(partialPath, at: path)
     } else {
       for name in files { try place("\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)") }

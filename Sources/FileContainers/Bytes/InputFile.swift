@@ -58,6 +58,23 @@ public final class InputFile: Sendable {
     try readFully(descriptor, at: offset, into: base, count: count, path: path)
   }
 
+  /// All of a small file.
+  ///
+  /// - Parameters:
+  ///   - path: where it is.
+  ///   - limit: the most bytes that it may have.
+  /// - Returns: its bytes.
+  /// - Throws: `missing`, `inputOutput`, or `unsupported` if it is larger.
+  public static func contents(of path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
+    let region = try InputFile(path: path).region
+    guard region.byteCount <= limit else {
+      throw CheckpointError(
+        .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
+        found: "\(region.byteCount)")
+    }
+    return try region.bytes(at: 0, count: region.byteCount)
+  }
+
   /// All of the file, as a region.
   public var region: FileRegion { FileRegion(file: self, offset: 0, byteCount: byteCount) }
 }
@@ -87,13 +104,6 @@ public struct FileRegion: RandomAccessBytes {
       return nil
     }
     return FileRegion(file: file, offset: offset + position, byteCount: count)
-  }
-
-  /// All of the region's bytes.
-  ///
-  /// - Throws: `inputOutput`.
-  public var contents: [UInt8] {
-    get throws(CheckpointError) { try bytes(at: 0, count: byteCount) }
   }
 
   /// Copies bytes of the region.
