@@ -29,8 +29,6 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(
-      name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
-    .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
@@ -48,7 +46,6 @@ let package = Package(
       name: "CheckpointFormats",
       dependencies: ["TensorModel", "FileContainers", "ModelArchitectures", "CTensorKernels"],
       swiftSettings: strict),
-    .target(name: "HDF5Files", dependencies: ["CHDF5", "TensorModel"], swiftSettings: strict),
     .target(
       name: "TensorEvaluation",
       dependencies: [

@@ -73,6 +73,7 @@ public struct ConversionJob: Sendable {
   ///
   /// - Throws: what opening and planning throw.
   public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
+    _ = try destination()
     let source = try Source(request.source, request.openOptions)
     return (source, try plan(source))
   }
@@ -109,11 +110,7 @@ public struct ConversionJob: Sendable {
   /// - Throws: anything; the destination is then absent. After an interruption, a full disk or an I/O error the work stays and can be resumed, which the
   ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
-    let destination = try AtomicDestination(
-      request.destination, kind: isSingleFile ? .file : .directory, replacing: request.force,
-      resuming: request.resume)
-    try refuseOverlap()
-    try refuseForeignCertificate(destination)
+    let destination = try destination()
     if destination.hasPartial && !request.resume { try discardEarlierWork(destination) }
     let isResuming = destination.hasPartial
     var lock: DirectoryLock?
@@ -156,15 +153,26 @@ public struct ConversionJob: Sendable {
     }
   }
 
+  /// The destination, after making sure that it may be written.
+  private func destination() throws(CheckpointError) -> AtomicDestination {
+    try refuseOverlap()
+    let destination = try AtomicDestination(
+      request.destination, kind: isSingleFile ? .file : .directory, replacing: request.force,
+      resuming: request.resume)
+    try refuseForeignCertificate(destination)
+    return destination
+  }
+
   /// Removes what an earlier run has left, if that was asked for and nobody is at it.
   private func discardEarlierWork(_ destination: AtomicDestination) throws(CheckpointError) {
+    // First of all, is somebody at it?
+    let lock = try DirectoryLock(destination.partialPath)
     guard request.force else {
       throw CheckpointError(
         .conflict, "an unfinished conversion to this destination is there",
         file: destination.partialPath,
         hint: "go on with it by --resume, or remove it: rm -r '\(destination.partialPath)'")
     }
-    let lock = try DirectoryLock(destination.partialPath)
     try withExtendedLifetime(lock) { () throws(CheckpointError) in
       try destination.discardPartial()
     }
@@ -172,7 +180,12 @@ public struct ConversionJob: Sendable {
 
   /// Keeps or removes what a failed run has left.
   ///
-  /// - Parameter isOurs: whether this run has begun the work: work of earlier runs and of other processes isn't removed.
+  /// - Parameters:
+  ///   - error: what ended the run.
+  ///   - destination: whose partial directory is concerned.
+  ///   - spool: where an archive was unpacked to.
+  ///   - isOurs: whether this run has begun the work: work of earlier runs and of other processes isn't removed.
+  /// - Returns: the error, with a hint at what is left.
   private func afterwards(
     _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isOurs: Bool
   ) -> CheckpointError {
@@ -222,15 +235,22 @@ public struct ConversionJob: Sendable {
 
   /// A destination inside the source would be read while it is written; a source inside the destination would be replaced.
   private func refuseOverlap() throws(CheckpointError) {
+    let destination = Directories.resolved(request.destination)
+    let folder = destination == "/" ? "/" : "\(destination)/"
+    for input in [request.openOptions.configurationName, request.openOptions.assetsDirectory] {
+      guard let input, "\(Directories.resolved(input))/".hasPrefix(folder) else { continue }
+      throw CheckpointError(
+        .usage, "lies inside the destination, which would replace it", file: input,
+        hint: "choose another destination")
+    }
     guard request.source != "-" else { return }
     let source = Directories.resolved(request.source)
-    let destination = Directories.resolved(request.destination)
     if destination == source || destination.hasPrefix("\(source)/") {
       throw CheckpointError(
         .usage, "the destination lies inside the source", file: request.destination,
         hint: "choose a destination outside of \(request.source)")
     }
-    if source.hasPrefix("\(destination)/") && request.force {
+    if source.hasPrefix(folder) && request.force {
       throw CheckpointError(
         .usage, "the source lies inside the destination, which --force would replace",
         file: request.destination)

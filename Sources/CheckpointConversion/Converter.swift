@@ -229,6 +229,11 @@ public struct Converter: Sendable {
           exactness: result.rounded == 0 ? .exact : .rounded, largestErrorUlp: result.ulp,
           overflowCount: result.overflows, digest: result.digest))
     }
+    let overflows = records.filter { $0.overflowCount > 0 }.map {
+      Finding(
+        .warning, "overflow", "\($0.overflowCount) finite values became infinite", tensor: $0.name)
+    }
+    for finding in overflows { options.report(finding) }
     let identities = records.map {
       TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
     }
@@ -238,7 +243,8 @@ public struct Converter: Sendable {
         format: plan.source.format, layout: plan.source.layout,
         architecture: plan.source.architecture),
       format: plan.format, inputs: inputRecords(digests), tensors: records, files: plan.fileRecords,
-      assets: plan.assetRecords, leftOut: plan.leftOut, findings: findings,
+      assets: plan.assetRecords, leftOut: plan.leftOut,
+      findings: findings + overflows,
       root: rootDigest(of: identities))
   }
 

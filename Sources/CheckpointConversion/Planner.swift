@@ -69,8 +69,7 @@ public struct Planner: Sendable {
     let sizes = outputs.map { $0.type.geometry.rows * $0.type.geometry.rowByteCount }
     let shards = try Sharder(sizes).shards(fileName == nil ? settings.sharding : .none)
     var metadata = source.checkpoint.metadata
-    let format = ExactName("format")
-    if metadata[format] == nil { metadata[format] = "pt" }
+    if metadata["format"] == nil { metadata["format"] = "pt" }
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {

@@ -63,8 +63,17 @@ struct TensorWriter: EvaluationConsumer {
       .overflow,
       "\(report.overflowCount) value\(report.overflowCount == 1 ? "" : "s") would become infinite in \(dtype.rawValue); the first is \(value) at \(place)",
       tensor: tensor.name,
-      hint: dtype == .f16
-        ? "--dtype bf16 or f32 has room for it; --allow-overflow writes infinities"
-        : "--dtype f32 has room for it; --allow-overflow writes infinities")
+      hint: "\(remedy(dtype, first?.value)); --allow-overflow writes infinities"
+    )
+  }
+
+  /// A dtype that the value fits, for the hint.
+  private func remedy(_ dtype: DType, _ value: Double?) -> String {
+    let size = abs(value ?? .infinity)
+    if dtype == .f16 && size < 3.38e38 { return "--dtype bf16 or f32 has room for it" }
+    if dtype != .f32 && size <= Double(Float.greatestFiniteMagnitude) {
+      return "--dtype f32 has room for it"
+    }
+    return "--dtype keep leaves it as it is"
   }
 }

@@ -62,6 +62,8 @@ public struct OpenOptions: Sendable {
 
   /// The text of a configuration that the user gave with `--config`.
   public var configuration: [UInt8]?
+  /// Whether a configuration that isn't needed is a finding.
+  public var warnsOfUnusedConfiguration = true
   /// The file that it came from, for messages.
   public var configurationName: String?
   /// A directory whose tokenizer and other sidecar files are added.

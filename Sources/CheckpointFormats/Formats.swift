@@ -35,22 +35,45 @@ public enum Formats {
     } catch { throw error.in(file: name) }
   }
 
+  private static func format(
+    of tree: any FileTree
+  ) throws(CheckpointError) -> (any CheckpointFormat.Type)? {
+    for format in all where try format.recognises(tree: tree) { return format }
+    return nil
+  }
+
+  /// The tree that a checkpoint lies in: an archive's only folder, or the only folder of that, as `tar cf x.tar model/` makes it.
+  ///
+  /// - Throws: `inputOutput`.
+  static func unwrapped(_ tree: any FileTree) throws(CheckpointError) -> any FileTree {
+    var tree = tree
+    for _ in 0..<maximumWrapping {
+      guard try format(of: tree) == nil, let only = try tree.children(of: "").first,
+        try tree.children(of: "").count == 1, !tree.containsFile(only)
+      else { break }
+      tree = Subtree(of: tree, folder: only)
+    }
+    return tree
+  }
+
+  /// How many folders may lie around a checkpoint.
+  private static let maximumWrapping = 8
+
   /// Opens a directory or the contents of an archive, with the files beside the weights.
   ///
   /// - Throws: `unsupported` if no format recognises it; else what opening throws.
   static func open(
     tree: any FileTree, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
-    var recognised: [any CheckpointFormat.Type] = []
-    for format in all where try format.recognises(tree: tree) { recognised.append(format) }
-    guard let format = recognised.first else {
-      let names = try tree.children(of: "")
-      throw CheckpointError(
-        .unsupported, "no checkpoint in a format that is read here", file: tree.displayName,
-        expected: "*.safetensors, or step_N/shard_0/0.npz",
-        found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
-        hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
+    if let format = try format(of: tree) { return try format.open(tree: tree, options) }
+    let names = try tree.children(of: "")
+    if names.count == 1, let only = names.first, tree.containsFile(only) {
+      return try open(file: tree.region(only), name: only, options)
     }
-    return try format.open(tree: tree, options)
+    throw CheckpointError(
+      .unsupported, "no checkpoint in a format that is read here", file: tree.displayName,
+      expected: "*.safetensors, or step_N/shard_0/0.npz",
+      found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
+      hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
   }
 }

@@ -19,15 +19,30 @@ enum Sidecars {
     let weights = Set(checkpoint.files.map { String($0.name.prefix { $0 != "/" }) })
     for name in try tree.children(of: "") where !weights.contains(name) {
       guard tree.containsFile(name) else {
-        checkpoint.leftOut.append(try tree.children(of: name).isEmpty ? name : "\(name)/")
+        let isFolder = try !tree.children(of: name).isEmpty
+        checkpoint.leftOut.append(isFolder ? "\(name)/" : name)
+        if !isFolder && (name == "config.json" || isCarried(name)) {
+          checkpoint.findings.append(
+            Finding(
+              .warning, "unreadable-file",
+              "not a file that can be read: a link that leads nowhere?",
+              file: name))
+        }
         continue
       }
       if name == "config.json" {
-        checkpoint.configuration = try tree.contents(of: name, limit: OpenOptions.maximumConfigurationByteCount)
+        checkpoint.configuration = try tree.contents(
+          of: name, limit: OpenOptions.maximumConfigurationByteCount)
       } else if isCarried(name) {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
       } else if !isOurs(name) {
+        if name.hasSuffix(".safetensors") || name == SafetensorsIndex.fileName {
+          checkpoint.findings.append(
+            Finding(
+              .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
+              file: name))
+        }
         checkpoint.leftOut.append(name)
       }
     }

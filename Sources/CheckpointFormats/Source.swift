@@ -73,7 +73,8 @@ public struct Source: Sendable {
   private init(
     archive: ArchiveSource, name: String, _ path: String, _ inputs: [Input], _ options: OpenOptions
   ) throws(CheckpointError) {
-    let (tree, findings) = try Spool(options).open(archive, name)
+    let (members, findings) = try Spool(options).open(archive, name)
+    let tree = try Formats.unwrapped(members)
     let reader = try Formats.open(tree: tree, options)
     var checkpoint = reader.checkpoint
     try Sidecars.collect(into: &checkpoint, from: tree)
@@ -89,7 +90,22 @@ public struct Source: Sendable {
     self.reader = reader
     self.inputs = inputs
     var described = checkpoint
-    if described.configuration == nil { described.configuration = options.configuration }
+    if described.configuration == nil {
+      described.configuration = options.configuration
+    } else if options.configuration != nil && options.warnsOfUnusedConfiguration
+      && !(reader is MeshTransformerReader)
+    {
+      described.findings.append(
+        Finding(
+          .warning, "configuration-not-used",
+          "--config is not used: the checkpoint has a config.json of its own"))
+    }
+    if let bytes = described.configuration, !(reader is MeshTransformerReader) {
+      do throws(CheckpointError) { _ = try HuggingFaceConfiguration(parsing: bytes) } catch {
+        described.findings.append(
+          Finding(.warning, "configuration-unusable", error.summary, file: "config.json"))
+      }
+    }
     if let directory = options.assetsDirectory {
       let added = try Sidecars.assets(in: directory)
       let names = Set(added.map(\.name))

@@ -23,8 +23,32 @@ struct AgreementCheck {
     self.progress = progress
   }
 
+  /// Settings that decide what the weights compute; those that both configurations have must be the same.
+  private static let computingSettings = [
+    "model_type", "n_layer", "n_embd", "n_head", "n_inner", "n_positions", "rotary_dim",
+    "vocab_size", "activation_function", "layer_norm_epsilon", "tie_word_embeddings",
+    "num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads",
+    "intermediate_size", "hidden_act", "rms_norm_eps", "rope_theta", "rotary_pct",
+  ]
+
+  private func configurationFindings() -> [Finding] {
+    guard let ours = source.checkpoint.configuration.flatMap({ try? JSONValue(parsing: $0) }),
+      let bytes = try? other.huggingFaceConfiguration(),
+      let theirs = try? JSONValue(parsing: bytes)
+    else { return [] }
+    return Self.computingSettings.compactMap { key in
+      guard let mine = ours[key], let other = theirs[key], mine != other,
+        mine.double == nil || mine.double != other.double
+      else { return nil }
+      return Finding(
+        .error, "against",
+        "the configurations differ in '\(key)': \(mine.shortText), the other's is \(other.shortText)",
+        file: "config.json")
+    }
+  }
+
   func run(_ report: inout VerificationReport) throws(CheckpointError) {
-    var findings: [Finding] = []
+    var findings = configurationFindings()
     var tasks: [EvaluationTask] = []
     var stored: [CompiledExpression] = []
     let theirs = Dictionary(
@@ -72,7 +96,9 @@ struct AgreementCheck {
           "\(difference.cellCount) of \(task.expression.type.shape.elementCount) elements differ from the other's, the first at place \(difference.firstByte / cell)",
           tensor: task.name))
     }
-    report.record(.against, findings, "\(tasks.count) tensors compared with \(Directories.split(other.path).name)")
+    report.record(
+      .against, findings,
+      "\(tasks.count) tensors compared with \(Directories.split(other.path).name)")
   }
 }
 
@@ -109,7 +135,7 @@ private final class StreamingComparison: EvaluationConsumer {
     let expression = expressions[slab.index]
     let cell = expression.geometry.cellByteCount
     let stride = slab.region.columns.count * cell
-    let scratch = ScratchArena(byteCount: TensorEvaluator.scratchByteCount)
+    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
     let buffer = ScratchArena(byteCount: ScratchArena.rounded(slab.bytes.count))
     try buffer.withPiece(byteCount: slab.bytes.count) { (piece) throws(CheckpointError) in
       _ = try evaluator.evaluate(

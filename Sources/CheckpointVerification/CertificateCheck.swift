@@ -93,6 +93,15 @@ struct CertificateCheck {
   private func fileFindings(_ certificate: Certificate) -> [Finding] {
     guard FileKind(of: path) == .directory else { return [] }
     var findings: [Finding] = []
+    for file in certificate.files {
+      let size = source.checkpoint.files.first { $0.name == file.name }?.byteCount
+      guard size != file.byteCount else { continue }
+      findings.append(
+        Finding(
+          .error, "certificate",
+          "certified with \(file.byteCount) bytes, \(size.map { "found \($0)" } ?? "but no part of the checkpoint")",
+          file: file.name))
+    }
     for asset in certificate.assets {
       guard !asset.name.contains("/"), !asset.name.utf8.contains(0), asset.name != ".." else {
         findings.append(

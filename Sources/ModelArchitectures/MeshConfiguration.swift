@@ -94,9 +94,15 @@ public struct MeshConfiguration: Sendable, Hashable {
         .usage, "the configuration's heads don't divide the model's width",
         found: "\(heads) heads, width \(modelWidth)")
     }
+    let rotaryDimensions = min(rotary, modelWidth / heads)
+    guard rotaryDimensions % 2 == 0 else {
+      throw CheckpointError(
+        .usage, "rotary dimensions come in pairs", expected: "an even number",
+        found: "\(rotaryDimensions)")
+    }
     self.init(
       layers: layers, modelWidth: modelWidth, heads: heads, vocabulary: vocabulary,
-      sequenceLength: sequenceLength, rotaryDimensions: min(rotary, modelWidth / heads))
+      sequenceLength: sequenceLength, rotaryDimensions: rotaryDimensions)
   }
 
   /// The sizes that the table's shapes depend on.

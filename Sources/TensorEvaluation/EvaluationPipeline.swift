@@ -11,7 +11,7 @@ public struct EvaluationPipeline: Sendable {
 
   /// A pipeline over a checkpoint.
   public init(_ reader: any CheckpointReader, _ resources: EvaluationResources) {
-    evaluator = TensorEvaluator(reader)
+    evaluator = TensorEvaluator(reader, tileByteCount: resources.tileByteCount)
     self.resources = resources
   }
 
@@ -37,7 +37,7 @@ public struct EvaluationPipeline: Sendable {
     _ schedule: EvaluationSchedule, _ states: TensorStates, _ tasks: [EvaluationTask],
     _ consumer: some EvaluationConsumer
   ) {
-    let scratch = ScratchArena(byteCount: TensorEvaluator.scratchByteCount)
+    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
     let largest = resources.slabByteCount(transposing: true)
     let buffer = ScratchArena(byteCount: ScratchArena.rounded(largest))
     var current: Int?

@@ -83,7 +83,8 @@ public struct EvaluationResources: Sendable {
   public let checkCancellation: @Sendable () throws(CheckpointError) -> Void
 
   /// The least memory that a thread can work in.
-  public static let minimumMemory = TensorEvaluator.scratchByteCount + minimumSlabByteCount
+  public static let minimumMemory =
+    TensorEvaluator.scratchByteCount(TensorEvaluator.minimumTileByteCount) + minimumSlabByteCount
   static let minimumSlabByteCount = 64 << 10
 
   /// Resources.
@@ -105,10 +106,23 @@ public struct EvaluationResources: Sendable {
     self.checkCancellation = checkCancellation
   }
 
+  /// Bytes of an intermediate result: a small part of a thread's memory.
+  var tileByteCount: Int {
+    max(
+      TensorEvaluator.minimumTileByteCount,
+      min(TensorEvaluator.standardTileByteCount, memory / threads / 16))
+  }
+
+  /// Bytes of all buffers at most, which is what a conversion of large tensors takes.
+  public var bufferByteCount: Int {
+    threads
+      * (slabByteCount(transposing: true) + TensorEvaluator.scratchByteCount(tileByteCount))
+  }
+
   /// Bytes of a slab: few where rows are copied, so that they stay in the cache from reading to hashing; many where columns are
   /// gathered.
   func slabByteCount(transposing: Bool) -> Int {
-    let available = memory / threads - TensorEvaluator.scratchByteCount
+    let available = memory / threads - TensorEvaluator.scratchByteCount(tileByteCount)
     return max(Self.minimumSlabByteCount, min(transposing ? 32 << 20 : 2 << 20, available))
   }
 }

@@ -22,10 +22,10 @@ public struct Overflow: Hashable, Sendable {
     guard case .cast(let operand, let dtype) = expression else { return nil }
     let exact = try CompiledExpression(operand, in: reader.checkpoint)
     guard let from = exact.type.dtype.kernelType, let to = dtype.kernelType else { return nil }
-    let evaluator = TensorEvaluator(reader)
-    let scratch = ScratchArena(byteCount: TensorEvaluator.scratchByteCount)
+    let evaluator = TensorEvaluator(reader, tileByteCount: TensorEvaluator.minimumTileByteCount)
+    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
     let cell = exact.geometry.cellByteCount
-    let limit = TensorEvaluator.tileByteCount
+    let limit = TensorEvaluator.minimumTileByteCount
     let (input, output) = (
       ScratchArena(byteCount: ScratchArena.rounded(limit)),
       ScratchArena(byteCount: ScratchArena.rounded(limit * 4))

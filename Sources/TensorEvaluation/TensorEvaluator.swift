@@ -2,22 +2,36 @@ import CTensorKernels
 public import FileContainers
 public import TensorModel
 
-/// Evaluates regions of expressions into memory, with intermediate results of a few hundred kilobytes.
+/// Evaluates regions of expressions into memory, with intermediate results of a megabyte or less.
 public struct TensorEvaluator: Sendable {
   private let reader: any CheckpointReader
+  private let tileByteCount: Int
 
-  /// How large an intermediate result may be: small enough to stay in a core's cache.
-  ///
-  /// A single row segment is the least.
-  static let tileByteCount = 1 << 20
+  /// The most that an intermediate result takes: small enough to stay in a core's cache.
+  public static let standardTileByteCount = 1 << 20
+  /// The least: where memory is short, contiguous reads are too.
+  static let minimumTileByteCount = 64 << 10
   /// How deep casts, transposes and sums nest in what the planner makes, with room to spare.
   private static let maximumNesting = 8
 
   /// What one thread needs beside the buffer for the result.
-  public static let scratchByteCount = maximumNesting * (tileByteCount + ScratchArena.alignment)
+  public var scratchByteCount: Int { Self.scratchByteCount(tileByteCount) }
+
+  static func scratchByteCount(_ tileByteCount: Int) -> Int {
+    maximumNesting * (tileByteCount + ScratchArena.alignment)
+  }
 
   /// Evaluates over a checkpoint's tensors.
-  public init(_ reader: any CheckpointReader) { self.reader = reader }
+  ///
+  /// - Parameters:
+  ///   - reader: of the checkpoint.
+  ///   - tileByteCount: the most that an intermediate result takes.
+  public init(
+    _ reader: any CheckpointReader, tileByteCount: Int = TensorEvaluator.standardTileByteCount
+  ) {
+    self.reader = reader
+    self.tileByteCount = tileByteCount
+  }
 
   /// Writes a region of the result to `destination`, little-endian, rows `rowStride` bytes apart.
   ///
@@ -103,7 +117,7 @@ public struct TensorEvaluator: Sendable {
   ) throws(CheckpointError) {
     let cell = operand.geometry.cellByteCount
     let source = region.transposed
-    for tile in source.tiles(cellByteCount: cell, limit: Self.tileByteCount) {
+    for tile in source.tiles(cellByteCount: cell, limit: tileByteCount) {
       let rowBytes = tile.columns.count * cell
       try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
         (piece) throws(CheckpointError) in
@@ -125,7 +139,7 @@ public struct TensorEvaluator: Sendable {
     guard let first = parts.first else { return }
     try evaluate(first, region, destination, scratch, &report)
     for part in parts.dropFirst() {
-      for tile in region.tiles(cellByteCount: 4, limit: Self.tileByteCount) {
+      for tile in region.tiles(cellByteCount: 4, limit: tileByteCount) {
         let rowBytes = tile.columns.count * 4
         try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
           (piece) throws(CheckpointError) in
@@ -145,7 +159,7 @@ public struct TensorEvaluator: Sendable {
   ) throws(CheckpointError) {
     // Columns in runs that fit a tile; the row is a vector, so its elements are rows of one cell.
     let runs = MatrixRegion(rows: 0..<1, columns: region.columns)
-      .tiles(cellByteCount: 4, limit: Self.tileByteCount)
+      .tiles(cellByteCount: 4, limit: tileByteCount)
     for run in runs {
       try scratch.withPiece(byteCount: run.columns.count * 4) { (piece) throws(CheckpointError) in
         let elements = MatrixRegion(rows: run.columns, columns: 0..<1)
@@ -174,7 +188,7 @@ public struct TensorEvaluator: Sendable {
       throw CheckpointError(.unsupported, "no cast to \(dtype.rawValue)")
     }
     let (cell, outputCell) = (operand.geometry.cellByteCount, dtype.blockByteCount)
-    for tile in region.tiles(cellByteCount: cell, limit: Self.tileByteCount) {
+    for tile in region.tiles(cellByteCount: cell, limit: tileByteCount) {
       let (rows, columns) = (tile.rows.count, tile.columns.count)
       try scratch.withPiece(byteCount: rows * columns * cell) { (piece) throws(CheckpointError) in
         try evaluate(

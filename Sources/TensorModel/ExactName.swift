@@ -25,3 +25,8 @@ public struct ExactName: Hashable, Sendable, Comparable {
     hasher.combine(UInt8(0xff))
   }
 }
+
+extension ExactName: ExpressibleByStringLiteral {
+  /// A name written out in code.
+  public init(stringLiteral text: String) { self.init(text) }
+}

@@ -43,7 +43,8 @@ public struct Finding: Hashable, Sendable, Codable {
     var placeless = error
     placeless.file = nil
     placeless.tensor = nil
-    self.init(.error, check, placeless.summary, file: error.file, tensor: error.tensor)
+    let message = placeless.summary + (error.hint.map { "; \($0)" } ?? "")
+    self.init(.error, check, message, file: error.file, tensor: error.tensor)
   }
 
   /// One line for a terminal.

@@ -16,7 +16,7 @@ enum ConversionText {
     return """
       source       \(sourceLine(source))
       destination  \(destinationLine(plan, destination))
-      needs        \(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.memory)) of memory, \(counted(shared.resources.threads, "thread"))
+      needs        \(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.bufferByteCount)) of memory, \(counted(shared.resources.threads, "thread"))
       """
   }
 
@@ -53,7 +53,7 @@ enum ConversionText {
   }
 
   private static func ulp(_ value: Double) -> String {
-    value == 0.5 ? "0.5" : String(format: "%.4f", value)
+    String(format: "%.3g", value)
   }
 
   /// A path as a shell takes it.

@@ -118,6 +118,9 @@ struct ConvertCommand: ParsableCommand {
             Console.error(ConversionText.opening(plan, source, destination, shared))
           }
           for finding in plan.findings { finding.print(quiet: shared.quiet) }
+          if !plan.leftOut.isEmpty && !shared.quiet {
+            Console.error("note: left out: \(printable(plan.leftOut.joined(separator: ", ")))")
+          }
         },
         report: { $0.print(quiet: shared.quiet) }, progress: writing.add))
     writing.finish()

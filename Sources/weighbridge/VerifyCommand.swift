@@ -40,7 +40,10 @@ struct VerifyCommand: ParsableCommand {
     let options = try shared.openOptions()
     var other: Source?
     if let against { other = try Source(against, options) }
-    let report = try Verifier(checkpoint, options, shared.resources, progress: reading.add)
+    // With --against, the configuration is for the other one as a rule.
+    var ownOptions = options
+    ownOptions.warnsOfUnusedConfiguration = against == nil
+    let report = try Verifier(checkpoint, ownOptions, shared.resources, progress: reading.add)
       .run(against: other)
     reading.finish()
     if shared.json {

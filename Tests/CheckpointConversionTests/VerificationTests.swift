@@ -217,9 +217,7 @@ import Testing
     }
     let report = try verify()
     #expect(status(report, .certificate) == .failed)
-    withKnownIssue("names of assets lead out of the checkpoint") {
-      #expect(report.findings.allSatisfy { !$0.message.contains(secret.digest) })
-    }
+    #expect(report.findings.allSatisfy { !$0.message.contains(secret.digest) })
   }
 
   @Test func findsAGitLFSPointer() throws {

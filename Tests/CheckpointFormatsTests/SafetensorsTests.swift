@@ -217,7 +217,9 @@ import Testing
       checkpoint.assets.map(\.name).sorted()
         == ["LICENSE", "chat.jinja", "merges.txt", "spiece.model", "tokenizer.json"])
     #expect(
-      checkpoint.leftOut.sorted() == ["README.md", "onnx/", "pytorch_model.bin", "x.index.json"])
+      checkpoint.leftOut.sorted() == [
+        ".hidden", "README.md", "onnx/", "pytorch_model.bin", "x.index.json",
+      ])
     #expect(checkpoint.configuration == Array("{}".utf8))
     #expect(try checkpoint.assets.first?.contents() == Array("{}".utf8))
   }
@@ -235,7 +237,7 @@ import Testing
     }
     tensors += odd.map { ($0, TensorType(.u8, [2])) }
     tensors += [("scalar", TensorType(.f64, [])), ("empty", TensorType(.bf16, [0, 7]))]
-    let metadata = ["format": "pt", "k\"\n": "v\\\u{2028}", "": ""]
+    let metadata: [ExactName: String] = ["format": "pt", "k\"\n": "v\\\u{2028}", "": ""]
     let layout = SafetensorsLayout(tensors, metadata: metadata)
     #expect(layout.header.count % 8 == 0 && layout.offsets.count == tensors.count)
     var file = Data(layout.header) + Data(count: layout.byteCount - layout.header.count)
@@ -268,12 +270,14 @@ import Testing
 
   @Test func writesIndexesThatItReads() throws {
     let (name, contents) = SafetensorsFormat.indexFile(
-      [("b", "2.safetensors"), ("a\"", "1.safetensors")], totalByteCount: 7)
+      [("b", "2.safetensors"), ("a\"", "1.safetensors")], totalByteCount: 7,
+      parameterCount: 3)
     #expect(name == "model.safetensors.index.json")
     #expect(
       String(decoding: contents, as: UTF8.self) == """
         {
           "metadata": {
+            "total_parameters": 3,
             "total_size": 7
           },
           "weight_map": {

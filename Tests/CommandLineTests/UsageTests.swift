@@ -17,7 +17,7 @@ import Testing
     ["convert", source, "x", "--max-shard-size", "0"],
     ["convert", source, "x", "--max-shard-size", "1GB", "--shards", "2"],
     ["convert", source, "x", "--shards", "0"], ["convert", source, "x", "--shards", "two"],
-    ["convert", source, "x", "--resume", "--force"], ["inspect", source, "--threads", "0"],
+    ["inspect", source, "--threads", "0"],
     ["inspect", source, "--memory", "1KB"], ["inspect", source, "--memory", "9999999999GB"],
     ["inspect", source, "--spool", "/nowhere"], ["verify", source, "--fail-on", "note"],
     ["inspect", source, "--config", "/nowhere/config.json"],

@@ -270,16 +270,30 @@ import Testing
     #expect(throws: CheckpointError.self) { try shorter.bytes(at: 0, count: 1) }
   }
 
-  @Test func givesNothingOfADamagedMemberButItsHead() throws {
+  @Test func noticesADamagedMemberAtItsEndAtTheLatest() throws {
     let member = try #require(
       try archive(.init("a", [1, 2, 3], crc: 0x1234_5678)).members.first)
     let contents = ZipMemberContents(member)
     #expect(try contents.head(2) == [1, 2])
+    // Read in order, it is checked on the way, and its end tells.
+    #expect(try contents.bytes(at: 0, count: 1) == [1])
     for _ in 0..<2 {
-      let error = #expect(throws: CheckpointError.self) { try contents.bytes(at: 0, count: 1) }
+      let error = #expect(throws: CheckpointError.self) { try contents.confirm() }
       #expect(error?.code == .corrupt)
+      #expect(throws: CheckpointError.self) { try contents.bytes(at: 0, count: 1) }
     }
-    #expect(throws: CheckpointError.self) { try contents.confirm() }
+    #expect(throws: CheckpointError.self) { try ZipMemberContents(member).bytes(at: 0, count: 3) }
+    #expect(throws: CheckpointError.self) {
+      let inOrder = ZipMemberContents(member)
+      _ = try inOrder.bytes(at: 0, count: 2)
+      _ = try inOrder.bytes(at: 2, count: 1)
+    }
+    // Out of order, all of it is checked first.
+    #expect(throws: CheckpointError.self) {
+      let outOfOrder = ZipMemberContents(member)
+      _ = try outOfOrder.bytes(at: 0, count: 1)
+      _ = try outOfOrder.bytes(at: 0, count: 1)
+    }
   }
 
   @Test func refusesReadsOutsideAMember() throws {

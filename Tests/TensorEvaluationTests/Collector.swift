@@ -25,13 +25,16 @@ final class Collector: EvaluationConsumer {
         finished: byteCounts.map { _ in nil }))
   }
 
-  func receive(_ slab: EvaluatedSlab) {
+  /// Takes every other slab only when asked again, as a busy file would.
+  func receive(_ slab: EvaluatedSlab, waiting: Bool) -> Bool {
+    if !waiting && slab.region.rows.lowerBound % 2 == 1 { return false }
     let bytes = Data(slab.bytes)
     let (index, offset) = (slab.index, slab.byteOffset)
     state.withLock {
       $0.bytes[index].replaceSubrange(offset..<offset + bytes.count, with: bytes)
       $0.received[index] += bytes.count
     }
+    return true
   }
 
   func receiveInOrder(_ slab: EvaluatedSlab) {
@@ -82,7 +85,7 @@ func evaluate(
   let region = region ?? compiled.geometry.whole
   let runByteCount = region.columns.count * compiled.geometry.cellByteCount
   let rowStride = runByteCount + slack
-  let scratch = ScratchArena(byteCount: TensorEvaluator.scratchByteCount)
+  let scratch = ScratchArena(byteCount: TensorEvaluator(reader).scratchByteCount)
   var memory = [UInt8](repeating: 0xa5, count: max(1, region.rows.count * rowStride))
   let report = try memory.withUnsafeMutableBytes { buffer in
     guard let base = buffer.baseAddress else { return CastReport() }

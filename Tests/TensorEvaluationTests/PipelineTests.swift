@@ -62,7 +62,10 @@ import Testing
       if moment == self.moment && index == 2 { throw CheckpointError(.noSpace, "disk full") }
     }
 
-    func receive(_ slab: EvaluatedSlab) throws(CheckpointError) { try fail(.receive, slab.index) }
+    func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
+      try fail(.receive, slab.index)
+      return true
+    }
 
     func receiveInOrder(_ slab: EvaluatedSlab) throws(CheckpointError) {
       try fail(.inOrder, slab.index)

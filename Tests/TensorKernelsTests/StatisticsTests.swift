@@ -25,8 +25,13 @@ import Testing
   ) {
     let result = statistics(type, elements)
     let finite = values.filter(\.isFinite)
-    let squares = finite.reduce(0) { $0 + $1 * $1 }
-    let tolerance = 1e-12 * finite.reduce(0) { $0 + $1.magnitude }
+    // Moments are about the first finite value.
+    let shift = finite.first ?? 0
+    let distances = finite.map { $0 - shift }
+    let squares = distances.reduce(0) { $0 + $1 * $1 }
+    let tolerance = 1e-12 * distances.reduce(0) { $0 + $1.magnitude }
+    #expect(result.has_shift == !finite.isEmpty, sourceLocation: location)
+    #expect(result.shift == shift, sourceLocation: location)
     #expect(result.count == UInt64(values.count), sourceLocation: location)
     #expect(result.finite_count == UInt64(finite.count), sourceLocation: location)
     #expect(result.zero_count == UInt64(values.count { $0 == 0 }), sourceLocation: location)
@@ -40,7 +45,7 @@ import Testing
     #expect(result.minimum == finite.min() ?? .infinity, sourceLocation: location)
     #expect(result.maximum == finite.max() ?? -.infinity, sourceLocation: location)
     #expect(
-      (result.sum - finite.reduce(0, +)).magnitude <= tolerance, sourceLocation: location)
+      (result.sum - distances.reduce(0, +)).magnitude <= tolerance, sourceLocation: location)
     #expect(
       (result.sum_of_squares - squares).magnitude <= 1e-12 * squares, sourceLocation: location)
   }

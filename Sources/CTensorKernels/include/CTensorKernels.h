@@ -135,10 +135,6 @@ void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_stat
 /// Returns the value of an 8-bit float; NaN for a type that isn't one of the `WB_STAT_F8` family.
 float wb_small_float(wb_stat_type type, uint8_t code);
 
-/// HDF5's byte shuffle of `count` elements of `size` bytes, and its inverse. `src` and `dst` don't overlap.
-void wb_shuffle(const void *src, void *dst, size_t count, size_t size);
-void wb_unshuffle(const void *src, void *dst, size_t count, size_t size);
-
 #ifdef __cplusplus
 }
 #endif

@@ -77,7 +77,8 @@ struct MeshLayout {
       guard let shape = entry.leaf.shardShape(dimensions, shards: shardCount) else {
         throw CheckpointError(
           .malformed, "\(shardCount) shards don't divide the tensor", file: leaf.file,
-          tensor: entry.name, found: "\(entry.leaf.shape.map { dimensions[$0] })")
+          tensor: entry.name, found: "\(entry.leaf.shape.map { dimensions[$0] })",
+          hint: "is a shard missing? shard_0 to shard_\(shardCount - 1) were found")
       }
       guard leaf.array.header.shape == shape, leaf.array.header.dtype.isCastable else {
         throw CheckpointError(
@@ -85,7 +86,7 @@ struct MeshLayout {
           tensor: entry.name, expected: "a float tensor \(shape)",
           found: "\(leaf.array.header.dtype.rawValue) \(leaf.array.header.shape)",
           hint:
-            "a GPT-J with \(dimensions.layers) layers, width \(dimensions.model) and \(shardCount) shards was inferred"
+            "is a shard missing? a GPT-J with \(dimensions.layers) layers, width \(dimensions.model) and \(shardCount) shards was inferred"
         )
       }
     }

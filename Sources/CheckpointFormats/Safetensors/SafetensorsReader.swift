@@ -37,11 +37,13 @@ final class SafetensorsReader: CheckpointReader {
     var tensors: [TensorInfo] = []
     var places: [FileRegion] = []
     var metadata: [ExactName: String] = [:]
+    var differing: [String] = []
     for shard in shards {
       do throws(CheckpointError) {
         if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
         let header = try SafetensorsHeader(shard.region)
-        metadata.merge(header.metadata) { first, _ in first }
+        if metadata.isEmpty { metadata = header.metadata }
+        if header.metadata != metadata { differing.append(shard.name) }
         for entry in header.entries {
           guard
             let place = shard.region.part(
@@ -54,7 +56,11 @@ final class SafetensorsReader: CheckpointReader {
         }
       } catch { throw error.in(file: shard.name) }
     }
-    var findings: [Finding] = []
+    var findings = differing.map {
+      Finding(
+        .warning, "shard-metadata", "its __metadata__ differs from the first shard's, which counts",
+        file: $0)
+    }
     if let index {
       let problems = index.disagreements(with: tensors)
       if var first = problems.first {

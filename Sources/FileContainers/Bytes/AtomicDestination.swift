@@ -74,6 +74,14 @@ public final class AtomicDestination: Sendable {
       kind == .file && resuming && fileExists(partialPath)
       && !fileExists("\(partialPath)/\(name)")
     replaces = fileExists(path) && !fillsExistingDirectory && !isPublished
+    let found = FileKind(of: path)
+    guard !replaces || found == (kind == .directory ? .directory : .file) || found == nil else {
+      throw CheckpointError(
+        .conflict, "is something that can't be replaced", file: path,
+        expected: kind == .directory ? "a directory" : "a regular file",
+        found: found == .directory ? "a directory" : found == .file ? "a file" : "a device or pipe",
+        hint: "choose another destination")
+    }
     guard !replaces || replacing else {
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists", file: path,

@@ -119,3 +119,31 @@ public struct ArchiveTree: FileTree {
     return region
   }
 }
+
+/// A folder of another tree, as a tree of its own.
+public struct Subtree: FileTree {
+  private let tree: any FileTree
+  private let folder: String
+
+  /// The tree of a folder.
+  public init(of tree: any FileTree, folder: String) {
+    self.tree = tree
+    self.folder = folder
+  }
+
+  /// The whole tree's name, and the folder.
+  public var displayName: String { "\(tree.displayName)/\(folder)" }
+
+  /// Names in a folder of the folder.
+  public func children(of folder: String) throws(CheckpointError) -> [String] {
+    try tree.children(of: folder.isEmpty ? self.folder : "\(self.folder)/\(folder)")
+  }
+
+  /// Whether the folder has such a file.
+  public func containsFile(_ path: String) -> Bool { tree.containsFile("\(folder)/\(path)") }
+
+  /// The contents of a file of the folder.
+  public func region(_ path: String) throws(CheckpointError) -> FileRegion {
+    try tree.region("\(folder)/\(path)")
+  }
+}

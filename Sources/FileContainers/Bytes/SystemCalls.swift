@@ -27,6 +27,10 @@ func systemError(_ action: String, _ path: String, number: Int32 = errno) -> Che
     return CheckpointError(
       .noSpace, "can't \(action): \(reason)", file: path,
       hint: "free some space, or choose a destination or --spool directory on another disk")
+  case EMFILE, ENFILE:
+    return CheckpointError(
+      .inputOutput, "can't \(action): \(reason)", file: path,
+      hint: "raise the limit of open files with `ulimit -n`: every file of a checkpoint stays open")
   case EFBIG:
     return CheckpointError(
       .noSpace, "can't \(action): \(reason)", file: path,

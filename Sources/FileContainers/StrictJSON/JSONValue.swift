@@ -101,7 +101,7 @@ public enum JSONValue: Hashable, Sendable {
   /// The value of a key, if this is an object that has it.
   public subscript(key: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
-    return members.first { $0.key == key }?.value
+    return members.first { ExactName($0.key) == ExactName(key) }?.value
   }
 
   /// The members, if this is an object.
@@ -142,7 +142,7 @@ public enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue {
-  /// A positive integer of a configuration, below 2^31 so that products of three don't overflow.
+  /// A positive integer of a configuration, below 2^31.
   ///
   /// - Parameters:
   ///   - key: where it stands.

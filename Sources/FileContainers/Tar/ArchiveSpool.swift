@@ -23,7 +23,8 @@ public enum ArchiveSource: Sendable {
 /// - Throws: `malformed`, `corrupt` or `unsupported` for the archive; `noSpace`, `inputOutput`; what `checkCancellation` throws.
 public func openArchive(
   _ source: ArchiveSource, displayName: String, spoolPath: String,
-  progress: ((Int) -> Void)? = nil, checkCancellation: (() throws(CheckpointError) -> Void)? = nil
+  progress: ((Int) -> Void)? = nil,
+  checkCancellation: (() throws(CheckpointError) -> Void)? = nil
 ) throws(CheckpointError) -> (tree: ArchiveTree, findings: [Finding]) {
   do throws(CheckpointError) {
     let stream: any SequentialBytes
@@ -39,7 +40,7 @@ public func openArchive(
       }
       stream = SequentialRegion(file.region)
     case .standardInput:
-      let input = StandardInput()
+      let input = StandardInput { () throws(CheckpointError) in try checkCancellation?() }
       start = try input.next(ArchiveKind.headByteCount)
       stream = RejoinedBytes(start, input)
     }

@@ -82,11 +82,24 @@ public final class StandardInput: SequentialBytes {
   /// What messages call it.
   public static let displayName = "standard input"
 
+  private let checkCancellation: () throws(CheckpointError) -> Void
+
   /// All instances read from the same pipe.
-  public init() {}
+  ///
+  /// - Parameter checkCancellation: called several times a second while nothing comes; what it throws ends the reading.
+  public init(
+    checkCancellation: @escaping () throws(CheckpointError) -> Void = {
+      () throws(CheckpointError) in
+    }
+  ) {
+    self.checkCancellation = checkCancellation
+  }
 
   /// Copies the next bytes, waiting for them if need be.
   public func read(into buffer: UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Int {
+    var state = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+    repeat { try checkCancellation() } while poll(&state, 1, 200) == 0
+    try checkCancellation()
     let count = retrying { readDescriptor(STDIN_FILENO, buffer.baseAddress, buffer.count) }
     guard count >= 0 else { throw systemError("read", Self.displayName) }
     return count
