@@ -31,7 +31,9 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
     let distance = values.sum / count
     mean = isEmpty ? nil : Self.rounded(values.shift + distance)
     let variance = values.sum_of_squares / count - distance * distance
-    standardDeviation = isEmpty ? nil : Self.rounded(max(0, variance).squareRoot())
+    // Squares of values beyond 1e154 overflow, those of differences below 1e-162 vanish; rounding can make a variance of 0 slightly negative.
+    let isLost = !variance.isFinite || variance == 0 && values.minimum != values.maximum
+    standardDeviation = isEmpty || isLost ? nil : Self.rounded(max(0, variance).squareRoot())
     zeroCount = Int(values.zero_count)
     nanCount = Int(values.nan_count)
     infinityCount = Int(values.positive_infinity_count + values.negative_infinity_count)
