@@ -14,11 +14,11 @@ struct TargetFormat {
   /// - Throws: `usage`, with a complete command for each format that fits.
   init(_ request: ConversionRequest, _ source: Source) throws(CheckpointError) {
     if let asked = request.format {
-      guard
-        let format = Self.writable.first(where: { $0.name == asked || $0.aliases.contains(asked) })
+      guard let format = Formats.named(asked),
+        Self.writable.contains(where: { $0.name == format.name })
       else {
         throw CheckpointError(
-          .usage, "not a format that is written here",
+          .usage, "--to names no format that is written here",
           expected: Self.writable.map { $0.name }.joined(separator: ", "), found: asked)
       }
       name = format.name

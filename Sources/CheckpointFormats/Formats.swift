@@ -10,6 +10,11 @@ public enum Formats {
     NPZFormat.self,
   ]
 
+  /// The format of that name or alias.
+  public static func named(_ name: String) -> (any CheckpointFormat.Type)? {
+    all.first { $0.name == name || $0.aliases.contains(name) }
+  }
+
   /// Opens a file that isn't an archive.
   ///
   /// - Throws: `unsupported` if no format recognises it; else what opening throws.
