@@ -33,7 +33,7 @@ enum Sidecars {
       if name == "config.json" {
         checkpoint.configuration = try tree.contents(
           of: name, limit: OpenOptions.maximumConfigurationByteCount)
-      } else if isCarried(name) {
+      } else if isCarried(name) && !isTrainingState(name, checkpoint) {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
       } else if !isOurs(name) {
@@ -83,6 +83,11 @@ enum Sidecars {
     }
     return [".json", ".txt", ".model", ".jinja"].contains { name.hasSuffix($0) }
       || name.hasPrefix("LICENSE")
+  }
+
+  /// Mesh-Transformer's own record of kept steps and of how far its data loader came, which is no part of the model.
+  private static func isTrainingState(_ name: String, _ checkpoint: Checkpoint) -> Bool {
+    checkpoint.format == MeshTransformerFormat.name && name == "meta.json"
   }
 
   /// What this tool wrote itself.

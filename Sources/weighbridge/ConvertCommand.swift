@@ -108,6 +108,7 @@ struct ConvertCommand: ParsableCommand {
       return
     }
     let start = Date()
+    let log = FindingLog(quiet: shared.quiet)
     let writing = ProgressLine("writing", total: 0, quiet: shared.quiet)
     let outcome = try job.run(
       ConversionJob.Observer(
@@ -117,13 +118,14 @@ struct ConvertCommand: ParsableCommand {
           if !shared.quiet {
             Console.error(ConversionText.opening(plan, source, destination, shared))
           }
-          for finding in plan.findings { finding.print(quiet: shared.quiet) }
+          for finding in plan.findings { log.report(finding) }
           if !plan.leftOut.isEmpty && !shared.quiet {
             Console.error("note: left out: \(printable(plan.leftOut.joined(separator: ", ")))")
           }
         },
-        report: { $0.print(quiet: shared.quiet) }, progress: writing.add))
+        report: log.report, progress: writing.add))
     writing.finish()
+    log.finish("the certificate")
     if let leftover = outcome.leftover {
       Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
     }

@@ -45,7 +45,9 @@ struct InspectCommand: ParsableCommand {
     if shared.json {
       Console.output(try JSONDocument.bytes(inspection))
     } else {
-      for finding in inspection.findings { finding.print(quiet: shared.quiet) }
+      let log = FindingLog(quiet: shared.quiet)
+      for finding in inspection.findings { log.report(finding) }
+      log.finish("--json")
       Console.output(InspectionText(inspection, listsTensors: tensors).text)
     }
   }

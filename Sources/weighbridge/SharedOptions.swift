@@ -75,10 +75,3 @@ extension ByteSize {
   /// As help shows the default.
   var defaultValueDescription: String { "1GB" }
 }
-
-extension Finding {
-  /// Prints the finding to standard error: warnings and errors always, notes unless quiet.
-  func print(quiet: Bool) {
-    if severity > .note || !quiet { Console.error(line) }
-  }
-}

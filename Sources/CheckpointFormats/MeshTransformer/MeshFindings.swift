@@ -31,18 +31,7 @@ struct MeshFindings {
       switch leaf.partition {
       case .axis: continue
       case .firstShard:
-        for shard in 1..<max(1, layout.shardCount) {
-          let copy = try values("shard_\(shard)/\(name)")
-          let isInitial = copy.isConstant(name.hasSuffix("scale") ? 1 : 0)
-          let isEqual = try copy.bytes == values("shard_0/\(name)").bytes
-          if !isInitial && !isEqual {
-            findings.append(
-              Finding(
-                .warning, "layer-norm-desync",
-                "shard \(shard)'s layer norm is neither untouched nor equal to shard 0's, which is used",
-                file: copy.file, tensor: name))
-          }
-        }
+        if let finding = try desynchronised(name) { findings.append(finding) }
       case .summed:
         let first = try values("shard_0/\(name)").bytes
         for shard in 1..<max(1, layout.shardCount) {
@@ -61,6 +50,22 @@ struct MeshFindings {
         ))
     }
     return findings
+  }
+
+  /// Shards whose copy of a layer norm is neither untouched nor equal to shard 0's.
+  private func desynchronised(_ name: String) throws(CheckpointError) -> Finding? {
+    let used = try values("shard_0/\(name)").bytes
+    var strange: [Int] = []
+    for shard in 1..<max(1, layout.shardCount) {
+      let copy = try values("shard_\(shard)/\(name)")
+      let isInitial = copy.isConstant(name.hasSuffix("scale") ? 1 : 0)
+      if !isInitial && copy.bytes != used { strange.append(shard) }
+    }
+    guard !strange.isEmpty else { return nil }
+    return Finding(
+      .warning, "layer-norm-desync",
+      "neither untouched nor equal to shard 0's, which is used, in shard \(strange.map(String.init).joined(separator: ", "))",
+      tensor: name)
   }
 
   /// The number of elements as stored, which counts copies and addends once for every shard, and of the model.
