@@ -205,6 +205,16 @@ import Testing
 
   // MARK: Sidecars
 
+  @Test func findsWeightsThatAreNoPartOfTheCheckpoint() throws {
+    try workspace.write("model.safetensors", Self.second.fileContents)
+    try workspace.write("model-00001-of-00002.safetensors", Data("x".utf8))
+    try workspace.write("model.safetensors.index.json", Data("{}".utf8))
+    let findings = try Source(workspace.path).checkpoint.findings
+    #expect(
+      findings.filter { $0.check == "unused-weights" }.map(\.file)
+        == ["model-00001-of-00002.safetensors", "model.safetensors.index.json"])
+  }
+
   @Test func carriesTokenizersAndListsTheRest() throws {
     for name in [
       "config.json", "tokenizer.json", "merges.txt", "LICENSE", "spiece.model", "chat.jinja",

@@ -19,6 +19,24 @@ import Testing
     #expect(outcome.errors.contains("hint: "))
   }
 
+  @Test func thatIsAPipeIsNeverReplaced() throws {
+    #expect(mkfifo(workspace.path("pipe"), 0o600) == 0)
+    let outcome = try Weighbridge.run(
+      "convert", source, workspace.path("pipe"), "--to", "hf", "--force")
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("can't be replaced"))
+    #expect(workspace.names() == ["pipe"])
+  }
+
+  @Test func thatHoldsTheConfigurationIsNeverReplaced() throws {
+    try workspace.folder("out")
+    let path = try workspace.write("out/config.json", Data("{}".utf8))
+    let outcome = try Weighbridge.run(
+      "convert", source, workspace.path("out"), "--to", "hf", "--force", "--config", path)
+    #expect(outcome.code == 2)
+    #expect(workspace.names(in: "out") == ["config.json"])
+  }
+
   @Test func belowAFileIsAnError() throws {
     let file = try workspace.write("file", Data())
     let outcome = try Weighbridge.run("convert", source, "\(file)/out", "--to", "hf")

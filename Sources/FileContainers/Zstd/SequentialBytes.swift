@@ -98,8 +98,11 @@ public final class StandardInput: SequentialBytes {
   /// Copies the next bytes, waiting for them if need be.
   public func read(into buffer: UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Int {
     var state = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-    repeat { try checkCancellation() } while poll(&state, 1, 200) == 0
-    try checkCancellation()
+    while true {
+      try checkCancellation()
+      let ready = poll(&state, 1, 200)
+      if ready > 0 || (ready < 0 && errno != EINTR) { break }
+    }
     let count = retrying { readDescriptor(STDIN_FILENO, buffer.baseAddress, buffer.count) }
     guard count >= 0 else { throw systemError("read", Self.displayName) }
     return count
