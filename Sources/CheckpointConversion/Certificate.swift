@@ -14,6 +14,11 @@ public struct Certificate: Sendable, Codable, Hashable {
   /// Its name in a directory.
   public static let fileName = "weighbridge-certificate.json"
 
+  /// Its name beside a checkpoint that is one file: after the file's, without its ending.
+  public static func fileName(beside file: String) -> String {
+    "\(file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file).certificate.json"
+  }
+
   /// The schema's name.
   public var schema = Certificate.schemaName
   /// Who wrote it.

@@ -67,9 +67,7 @@ public struct Converter: Sendable {
   /// The certificate's file name: fixed in a directory, after the file's name beside a single file.
   public static func certificateName(for destination: AtomicDestination) -> String {
     guard destination.kind == .file else { return Certificate.fileName }
-    let name = Directories.split(destination.path).name
-    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
-    return "\(stem).certificate.json"
+    return Certificate.fileName(beside: Directories.split(destination.path).name)
   }
 
   /// Compares what the plan needs with what the disk has, before anything is written.

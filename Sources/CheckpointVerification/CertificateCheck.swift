@@ -18,8 +18,7 @@ struct CertificateCheck {
   private var certificatePath: String {
     if FileKind(of: path) == .directory { return "\(path)/\(Certificate.fileName)" }
     let (parent, name) = Directories.split(path)
-    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
-    return "\(parent)/\(stem).certificate.json"
+    return "\(parent)/\(Certificate.fileName(beside: name))"
   }
 
   func run(_ report: inout VerificationReport, _ contents: [TensorIdentity]?) {
