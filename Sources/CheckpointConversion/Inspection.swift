@@ -73,14 +73,7 @@ public struct Inspection: Sendable, Encodable {
     let values = statistics ? StatisticsCollector(checkpoint.tensors.map(\.dtype)) : nil
     let collector = DigestCollector(statistics: values, progress: progress)
     if digests || statistics {
-      var tasks: [EvaluationTask] = []
-      for tensor in checkpoint.tensors {
-        tasks.append(
-          EvaluationTask(
-            name: tensor.name,
-            expression: try CompiledExpression(
-              .stored(tensor.name), in: source.reader.checkpoint)))
-      }
+      let tasks = try EvaluationTask.stored(in: source.reader.checkpoint)
       try EvaluationPipeline(source.reader, resources).run(tasks, collector)
       findings += try source.reader.contentFindings()
     }

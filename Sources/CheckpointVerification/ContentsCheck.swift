@@ -24,14 +24,7 @@ struct ContentsCheck {
     let collector = DigestCollector(statistics: statistics, progress: progress)
     var findings: [Finding] = []
     do throws(CheckpointError) {
-      var tasks: [EvaluationTask] = []
-      for tensor in tensors {
-        tasks.append(
-          EvaluationTask(
-            name: tensor.name,
-            expression: try CompiledExpression(
-              .stored(tensor.name), in: source.reader.checkpoint)))
-      }
+      let tasks = try EvaluationTask.stored(in: source.reader.checkpoint)
       try EvaluationPipeline(source.reader, resources).run(tasks, collector)
       findings = try source.reader.contentFindings()
     } catch {

@@ -13,6 +13,20 @@ public struct EvaluationTask: Sendable {
     self.expression = expression
   }
 
+  /// A task for every stored tensor, in the order of the source.
+  ///
+  /// - Throws: never for a sound checkpoint.
+  public static func stored(in checkpoint: Checkpoint) throws(CheckpointError) -> [EvaluationTask] {
+    var tasks: [EvaluationTask] = []
+    for tensor in checkpoint.tensors {
+      tasks.append(
+        EvaluationTask(
+          name: tensor.name,
+          expression: try CompiledExpression(.stored(tensor.name), in: checkpoint)))
+    }
+    return tasks
+  }
+
   /// Bytes of the result.
   var byteCount: Int {
     expression.geometry.rows * expression.geometry.rowByteCount
