@@ -66,7 +66,7 @@ public struct ConversionJob: Sendable {
   /// A job for a request.
   public init(_ request: ConversionRequest) {
     self.request = request
-    isSingleFile = request.destination.hasSuffix(".safetensors")
+    isSingleFile = Targets.isSingleFile(request.destination)
   }
 
   /// The plan, without writing anything beside the destination.
@@ -91,16 +91,14 @@ public struct ConversionJob: Sendable {
   }
 
   private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
-    let format = try TargetFormat(request, source).name
-    guard format == SafetensorsFormat.name else {
-      throw CheckpointError(.unsupported, "\(format) can't be written by this version")
-    }
-    guard !isSingleFile || request.settings.sharding == .standard else {
+    let target = try Targets.target(for: request, source)
+    guard !isSingleFile || request.settings.sharding == nil else {
       throw CheckpointError(
         .usage, "one file can't be cut into shards", file: request.destination,
         hint: "name a directory as destination, or leave out --max-shard-size and --shards")
     }
-    return try Planner(source, request.settings).safetensorsPlan(
+    return try target.plan(
+      Planner(source, request.settings),
       fileName: isSingleFile ? Directories.split(request.destination).name : nil)
   }
 

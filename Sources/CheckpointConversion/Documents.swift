@@ -1,3 +1,4 @@
+import FileContainers
 import Foundation
 import TensorEvaluation
 public import TensorModel
@@ -57,6 +58,7 @@ struct PlanDocument: Encodable {
   struct Settings: Encodable {
     let dtype: String
     let allowOverflow: Bool
+    let compression: String?
   }
 
   struct Tensor: Encodable {
@@ -64,7 +66,7 @@ struct PlanDocument: Encodable {
     let dtype: DType
     let shape: Shape
     let file: String
-    let byteOffset: Int
+    let byteOffset: Int?
     let byteCount: Int
     let expression: String
     let sources: [String]
@@ -75,12 +77,13 @@ struct PlanDocument: Encodable {
     source = plan.source
     format = plan.format
     settings = Settings(
-      dtype: plan.settings.dtype?.rawValue ?? "keep", allowOverflow: plan.settings.allowOverflow)
+      dtype: plan.settings.dtype?.rawValue ?? "keep", allowOverflow: plan.settings.allowOverflow,
+      compression: plan.settings.compression?.description)
     self.inputs = inputs
     tensors = plan.tensors.map {
       Tensor(
         name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape,
-        file: plan.weightFiles[$0.file].name, byteOffset: $0.byteOffset, byteCount: $0.byteCount,
+        file: plan.weightFiles[$0.file].name, byteOffset: $0.place?.byteOffset, byteCount: $0.byteCount,
         expression: $0.expression.description, sources: $0.expression.sources)
     }
     files = plan.fileRecords
@@ -92,7 +95,7 @@ struct PlanDocument: Encodable {
 }
 
 extension ConversionPlan {
-  /// The files that hold tensors, as documents list them.
+  /// The files that hold tensors, as documents list them; volumes of a store with the most that they can have.
   var fileRecords: [Certificate.FileRecord] {
     weightFiles.map { .init(name: $0.name, byteCount: $0.byteCount) }
   }

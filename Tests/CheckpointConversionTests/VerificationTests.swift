@@ -273,7 +273,8 @@ import Testing
       request(workspace.path("mesh"), workspace.path("unused"))
     ).plan().1
     let tensor = try #require(plan.tensors.first { $0.name == name })
-    try workspace.edit("mesh/model.safetensors") { $0[tensor.byteOffset + 2 * place] ^= 1 }
+    let offset = try #require(tensor.place).byteOffset
+    try workspace.edit("mesh/model.safetensors") { $0[offset + 2 * place] ^= 1 }
     let report = try verify("mesh", against: archive)
     #expect(report.findings.count == 1)
     let finding = try #require(report.findings.first)

@@ -248,11 +248,12 @@ import Testing
     tensors += odd.map { ($0, TensorType(.u8, [2])) }
     tensors += [("scalar", TensorType(.f64, [])), ("empty", TensorType(.bf16, [0, 7]))]
     let metadata: [ExactName: String] = ["format": "pt", "k\"\n": "v\\\u{2028}", "": ""]
-    let layout = SafetensorsLayout(tensors, metadata: metadata)
-    #expect(layout.header.count % 8 == 0 && layout.offsets.count == tensors.count)
-    var file = Data(layout.header) + Data(count: layout.byteCount - layout.header.count)
+    let layout = SafetensorsLayout.layout(tensors, metadata: metadata)
+    let header = layout.frame[0].bytes
+    #expect(header.count % 8 == 0 && layout.places.count == tensors.count)
+    var file = Data(header) + Data(count: layout.byteCount - header.count)
     var contents: [[UInt8]] = []
-    for ((_, type), offset) in zip(tensors, layout.offsets) {
+    for ((_, type), offset) in zip(tensors, layout.places.map(\.byteOffset)) {
       let bytes = random.bytes(type.geometry.rows * type.geometry.rowByteCount)
       file.replaceSubrange(offset..<offset + bytes.count, with: bytes)
       contents.append(bytes)
@@ -272,9 +273,9 @@ import Testing
   }
 
   @Test func laysOutNothing() throws {
-    let layout = SafetensorsLayout([], metadata: [:])
-    #expect(layout.header == [8, 0, 0, 0, 0, 0, 0, 0] + Array("{}      ".utf8))
-    let source = try Source(workspace.write("e.safetensors", Data(layout.header)))
+    let header = SafetensorsLayout.layout([], metadata: [:]).frame[0].bytes
+    #expect(header == [8, 0, 0, 0, 0, 0, 0, 0] + Array("{}      ".utf8))
+    let source = try Source(workspace.write("e.safetensors", Data(header)))
     #expect(source.checkpoint.tensors.isEmpty)
   }
 

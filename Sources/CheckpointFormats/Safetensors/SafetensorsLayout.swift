@@ -1,23 +1,19 @@
-import FileContainers
+public import FileContainers
 public import TensorModel
 
-/// Where tensors go in one safetensors file: the header's bytes, and an offset for each tensor, before any data is known.
+/// Where tensors go in one safetensors file.
 ///
 /// As the reference implementation writes them: widest dtypes first, then by name, the header padded with spaces to a multiple of 8.
-public struct SafetensorsLayout: Sendable {
-  /// Everything before the data.
-  public let header: [UInt8]
-  /// Where each tensor's bytes begin in the file, in the order that they were given in.
-  public let offsets: [Int]
-  /// The size of the file.
-  public let byteCount: Int
-
+public enum SafetensorsLayout {
   /// Lays a file out.
   ///
   /// - Parameters:
   ///   - tensors: names, dtypes, shapes; names differ.
   ///   - metadata: `__metadata__`.
-  public init(_ tensors: [(name: String, type: TensorType)], metadata: [ExactName: String]) {
+  /// - Returns: the header, and where each tensor's bytes go.
+  public static func layout(
+    _ tensors: [(name: String, type: TensorType)], metadata: [ExactName: String]
+  ) -> FileLayout {
     let order = tensors.indices.sorted {
       let (left, right) = (tensors[$0], tensors[$1])
       let widths = (left.type.dtype.bitsPerElement, right.type.dtype.bitsPerElement)
@@ -44,9 +40,9 @@ public struct SafetensorsLayout: Sendable {
     var text = Array("{\(entries.joined(separator: ","))}".utf8)
     text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
     let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
-    header = length + text
-    let dataOffset = header.count
-    offsets = starts.map { $0 + dataOffset }
-    byteCount = dataOffset + end
+    let header = length + text
+    return FileLayout(
+      byteCount: header.count + end, frame: [.init(byteOffset: 0, bytes: header)],
+      places: starts.map { .init(byteOffset: header.count + $0) })
   }
 }

@@ -67,6 +67,29 @@ public enum Directories {
     guard mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }
   }
 
+  /// Creates the folders that a name with slashes goes through, where they are missing.
+  ///
+  /// - Parameters:
+  ///   - name: relative to the folder, made by us.
+  ///   - folder: exists.
+  /// - Throws: `inputOutput` or `noSpace`.
+  public static func createParents(of name: String, in folder: String) throws(CheckpointError) {
+    var path = folder
+    for component in name.split(separator: "/").dropLast() {
+      path += "/\(component)"
+      if !fileExists(path) { try create(path) }
+    }
+  }
+
+  /// The first components of some names, each once, in the order of their last appearance.
+  public static func topLevel(_ names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.reversed().compactMap { name in
+      let top = String(name.prefix { $0 != "/" })
+      return seen.insert(top).inserted ? top : nil
+    }.reversed()
+  }
+
   /// Removes a file, or a directory with everything in it; links are removed, not followed.
   ///
   /// - Throws: `inputOutput`. A path that is not there is fine.

@@ -8,11 +8,16 @@ struct Resumption {
   private let plan: ConversionPlan
   private let files: [OutputFile]
   private let resources: EvaluationResources
+  private let checksums: Checksums
 
-  init(_ plan: ConversionPlan, _ files: [OutputFile], _ resources: EvaluationResources) {
+  init(
+    _ plan: ConversionPlan, _ files: [OutputFile], _ resources: EvaluationResources,
+    _ checksums: Checksums
+  ) {
     self.plan = plan
     self.files = files
     self.resources = resources
+    self.checksums = checksums
   }
 
   /// The claims that hold: one for each tensor, its bytes in the file having the digest.
@@ -31,11 +36,36 @@ struct Resumption {
         EvaluationTask(
           name: name, expression: try CompiledExpression(.stored(name), in: reader.checkpoint)))
     }
-    let digests = DigestCollector()
-    try EvaluationPipeline(reader, resources).run(tasks, digests)
-    return candidates.enumerated().filter { digests[$0.offset]?.digest == $0.element.digest }
-      .map(\.element)
+    let rehash = Rehash(candidates.map(\.tensor), checksums)
+    try EvaluationPipeline(reader, resources).run(tasks, rehash)
+    var accepted: [Journal.Claim] = []
+    for (place, claim) in candidates.enumerated() {
+      if rehash.digests[place]?.digest == claim.digest {
+        accepted.append(claim)
+      } else if let checksum = plan.tensors[claim.tensor].place?.checksum {
+        checksums.reset(claim.tensor, to: checksum.seed)
+      }
+    }
+    return accepted
   }
+}
+
+/// Digests and checksums of tensors that are read back.
+private struct Rehash: EvaluationConsumer {
+  let digests = DigestCollector()
+  private let places: [Int]
+  private let checksums: Checksums
+
+  init(_ places: [Int], _ checksums: Checksums) {
+    self.places = places
+    self.checksums = checksums
+  }
+
+  func receiveInOrder(_ slab: EvaluatedSlab) {
+    checksums.update(places[slab.index], with: slab.bytes)
+  }
+
+  func finish(_ tensor: EvaluatedTensor) { digests.finish(tensor) }
 }
 
 /// The tensors of a plan as they stand in its unfinished files.
@@ -62,18 +92,21 @@ private final class WrittenTensors: CheckpointReader {
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {
     let tensor = plan.tensors[position]
+    guard let place = tensor.place else {
+      throw CheckpointError(.unsupported, "has no place of its own", tensor: tensor.name)
+    }
     let geometry = tensor.type.geometry
     let run = region.columns.count * geometry.cellByteCount
     // Of a vector every element is a row.
     if region.columns.count == geometry.columns && destination.rowStride == run {
       try files[tensor.file].read(
-        at: tensor.byteOffset + region.rows.lowerBound * run, into: destination.base,
+        at: place.byteOffset + region.rows.lowerBound * run, into: destination.base,
         count: region.rows.count * run)
       return
     }
     for (index, row) in region.rows.enumerated() {
       let offset =
-        tensor.byteOffset + row * geometry.rowByteCount
+        place.byteOffset + row * geometry.rowByteCount
         + region.columns.lowerBound * geometry.cellByteCount
       try files[tensor.file].read(
         at: offset, into: destination.advanced(rows: index).base, count: run)

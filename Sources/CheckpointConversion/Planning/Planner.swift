@@ -4,10 +4,10 @@ import ModelArchitectures
 import TensorEvaluation
 public import TensorModel
 
-/// Makes plans: which canonical tensors, in which dtype, in which file.
+/// What the plans of all formats have in common: which canonical tensors, in which dtype, with which files beside them.
 public struct Planner: Sendable {
-  private let source: Source
-  private let settings: ConversionPlan.Settings
+  let source: Source
+  let settings: ConversionPlan.Settings
 
   /// Plans for a source.
   public init(_ source: Source, _ settings: ConversionPlan.Settings) {
@@ -23,6 +23,9 @@ public struct Planner: Sendable {
     public let type: TensorType
     /// How it is computed, casts included.
     public let expression: TensorExpression
+
+    /// Bytes of it.
+    var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
   }
 
   /// The output tensors: canonical ones, cast as asked.
@@ -59,63 +62,19 @@ public struct Planner: Sendable {
     } catch { throw error.in(tensor: tensor.name) }
   }
 
-  /// A plan for Hugging Face safetensors.
-  ///
-  /// - Parameter fileName: for a destination that is one file; nil for a directory.
-  /// - Returns: the plan.
-  /// - Throws: what `outputs` throws; `usage` where the configuration can't be made or the sharding is impossible.
-  public func safetensorsPlan(fileName: String?) throws(CheckpointError) -> ConversionPlan {
-    let outputs = try outputs()
-    let sizes = outputs.map { $0.type.geometry.rows * $0.type.geometry.rowByteCount }
-    let shards = try Sharder(sizes).shards(fileName == nil ? settings.sharding : .none)
-    var metadata = source.checkpoint.metadata
-    if metadata["format"] == nil { metadata["format"] = "pt" }
-    var files: [ConversionPlan.WeightFile] = []
-    var tensors: [ConversionPlan.PlannedTensor] = []
-    for (number, members) in shards.enumerated() {
-      let layout = SafetensorsLayout(
-        members.map { (outputs[$0].name, outputs[$0].type) }, metadata: metadata)
-      files.append(
-        ConversionPlan.WeightFile(
-          name: fileName ?? Self.shardName(number, of: shards.count), byteCount: layout.byteCount,
-          header: layout.header))
-      for (member, offset) in zip(members, layout.offsets) {
-        tensors.append(
-          ConversionPlan.PlannedTensor(
-            name: outputs[member].name, type: outputs[member].type,
-            expression: outputs[member].expression, file: number, byteOffset: offset))
-      }
-    }
-    var sidecars: [ConversionPlan.Sidecar] = []
-    var leftOut = source.checkpoint.leftOut
-    if fileName == nil {
-      sidecars = try self.sidecars(mainDType: Self.mainDType(outputs))
-      if shards.count > 1 {
-        let index = SafetensorsFormat.indexFile(
-          tensors.map { ($0.name, files[$0.file].name) }, totalByteCount: sizes.reduce(0, +),
-          parameterCount: tensors.reduce(0) { $0 + $1.type.shape.elementCount })
-        sidecars.append(Self.sidecar(index.name, index.contents))
-      }
-    } else {
-      leftOut += source.checkpoint.assets.map(\.name)
-      if source.checkpoint.configuration != nil { leftOut.append("config.json") }
-    }
-    return ConversionPlan(
+  /// A plan, with what is the same for all formats filled in.
+  func plan(
+    format: String, tensors: [ConversionPlan.PlannedTensor],
+    weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
+    leftOut: [String] = [], findings: [Finding] = []
+  ) -> ConversionPlan {
+    ConversionPlan(
       source: ConversionPlan.SourceDescription(
         format: source.checkpoint.format, layout: source.checkpoint.layout,
         architecture: source.architectureName),
-      format: SafetensorsFormat.name, settings: settings, tensors: tensors, weightFiles: files,
-      sidecars: sidecars, leftOut: leftOut.sorted(),
-      findings: source.checkpoint.findings)
-  }
-
-  /// `model.safetensors`, or `model-00001-of-00003.safetensors`.
-  private static func shardName(_ number: Int, of count: Int) -> String {
-    func padded(_ value: Int) -> String {
-      String(repeating: "0", count: max(0, 5 - String(value).count)) + String(value)
-    }
-    return count == 1
-      ? "model.safetensors" : "model-\(padded(number + 1))-of-\(padded(count)).safetensors"
+      format: format, settings: settings, tensors: tensors, weightFiles: weightFiles,
+      sidecars: sidecars, leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
+      findings: source.checkpoint.findings + findings)
   }
 
   /// The float dtype that most bytes are in.
@@ -127,31 +86,44 @@ public struct Planner: Sendable {
     return bytes.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
   }
 
+  /// What a destination that is one file has no room for.
+  var sidecarNames: [String] {
+    source.checkpoint.assets.map(\.name)
+      + (source.checkpoint.configuration == nil ? [] : ["config.json"])
+  }
+
   /// Files that are carried along, and `config.json`.
-  private func sidecars(
-    mainDType: DType?
+  ///
+  /// - Parameters:
+  ///   - outputs: what is written; the configuration says in which dtype.
+  ///   - folder: where they go; empty for the top.
+  /// - Returns: the files.
+  /// - Throws: `usage` where a configuration can't be made, `inputOutput`.
+  func sidecars(
+    for outputs: [Output], in folder: String = ""
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
     var sidecars: [ConversionPlan.Sidecar] = []
     for asset in source.checkpoint.assets {
       sidecars.append(
         ConversionPlan.Sidecar(
-          name: asset.name, byteCount: asset.byteCount, digest: Digest(of: try asset.contents()),
-          contents: asset.contents))
+          name: folder + asset.name, byteCount: asset.byteCount,
+          digest: Digest(of: try asset.contents()), contents: asset.contents))
     }
     if let configuration = try source.huggingFaceConfiguration() {
       var bytes = configuration
       // Tensors keep their dtypes under `keep`, and the configuration whatever it says of them.
-      if settings.dtype != nil, let name = mainDType?.torchName {
+      if settings.dtype != nil, let name = Self.mainDType(outputs)?.torchName {
         do throws(CheckpointError) {
           bytes = try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
         } catch { throw error.in(file: "config.json") }
       }
-      sidecars.append(Self.sidecar("config.json", bytes))
+      sidecars.append(Self.sidecar("\(folder)config.json", bytes))
     }
     return sidecars
   }
 
-  private static func sidecar(_ name: String, _ contents: [UInt8]) -> ConversionPlan.Sidecar {
+  /// A file of our own making.
+  static func sidecar(_ name: String, _ contents: [UInt8]) -> ConversionPlan.Sidecar {
     ConversionPlan.Sidecar(
       name: name, byteCount: contents.count, digest: Digest(of: contents)
     ) { () throws(CheckpointError) in contents }

@@ -1,3 +1,4 @@
+public import FileContainers
 public import TensorEvaluation
 public import TensorModel
 
@@ -36,14 +37,20 @@ public struct ConversionPlan: Sendable {
     public var dtype: DType?
     /// Whether finite values may become infinite.
     public var allowOverflow: Bool
-    /// How tensors are spread over files.
-    public var sharding: Sharding
+    /// How tensors are spread over files; nil leaves it to the format.
+    public var sharding: Sharding?
+    /// How a store is compressed; nil leaves it to the format.
+    public var compression: Compression?
 
     /// Settings.
-    public init(dtype: DType? = nil, allowOverflow: Bool = false, sharding: Sharding = .standard) {
+    public init(
+      dtype: DType? = nil, allowOverflow: Bool = false, sharding: Sharding? = nil,
+      compression: Compression? = nil
+    ) {
       self.dtype = dtype
       self.allowOverflow = allowOverflow
       self.sharding = sharding
+      self.compression = compression
     }
   }
 
@@ -55,9 +62,23 @@ public struct ConversionPlan: Sendable {
     case count(Int)
     /// One file, whatever its size.
     case none
+  }
 
-    /// 5 GB, which is what the Hub's own tools make.
-    public static let standard = Sharding.maximumByteCount(5_000_000_000)
+  /// How the chunks of a store are compressed.
+  public enum Compression: Hashable, Sendable, Encodable, CustomStringConvertible {
+    /// Not at all: tensors lie in one piece.
+    case none
+    /// By zstd; nil takes what suits each dtype best, else one of zstd's levels.
+    case zstd(level: Int?)
+
+    /// As `--compression` spells it.
+    public var description: String {
+      switch self {
+      case .none: "none"
+      case .zstd(nil): "zstd"
+      case .zstd(let level?): "zstd:\(level)"
+      }
+    }
   }
 
   /// An output tensor.
@@ -70,8 +91,8 @@ public struct ConversionPlan: Sendable {
     public let expression: TensorExpression
     /// The file that holds it, as a place in `weightFiles`.
     public let file: Int
-    /// Where its bytes begin in the file.
-    public let byteOffset: Int
+    /// Where in the file it goes; nil where that depends on how well others compress.
+    public let place: FileLayout.Place?
 
     /// Bytes of it.
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
@@ -79,12 +100,12 @@ public struct ConversionPlan: Sendable {
 
   /// A file that holds tensors.
   public struct WeightFile: Hashable, Sendable {
-    /// Its name.
+    /// Its name, which may be in a folder.
     public let name: String
-    /// Its size.
+    /// What it looks like; nil for a volume of a store.
+    public let layout: FileLayout?
+    /// Its size; for a volume of a store the most that it can be.
     public let byteCount: Int
-    /// What stands before the tensors.
-    public let header: [UInt8]
   }
 
   /// A file that is written whole.
@@ -99,7 +120,7 @@ public struct ConversionPlan: Sendable {
     public let contents: @Sendable () throws(CheckpointError) -> [UInt8]
   }
 
-  /// Bytes of all files.
+  /// Bytes of all files; of a store at most.
   public var byteCount: Int {
     weightFiles.reduce(0) { $0 + $1.byteCount } + sidecars.reduce(0) { $0 + $1.byteCount }
   }

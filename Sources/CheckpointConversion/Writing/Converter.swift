@@ -1,6 +1,5 @@
 public import CheckpointFormats
 public import FileContainers
-import Synchronization
 public import TensorEvaluation
 public import TensorModel
 
@@ -92,56 +91,38 @@ public struct Converter: Sendable {
     let planDigest = try Digest(
       of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
     try destination.recover(
-      plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
-        + [Self.certificateName(for: destination)])
+      Directories.topLevel(
+        plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
+          + [Self.certificateName(for: destination)]))
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
-    let (journal, claims): (Journal, [Journal.Claim])
+    let (journal, claims): (Journal, Journal.Claims)
     if options.resume && fileExists(journalPath) {
       (journal, claims) = try Journal.resume(
         at: journalPath, plan: planDigest, inputs: source.inputs)
     } else {
-      claims = options.resume ? try finishedClaims(planDigest) : []
+      claims = Journal.Claims(tensors: options.resume ? try finishedClaims(planDigest) : [])
       journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)
-      for claim in claims { try journal.record(claim) }
+      for claim in claims.tensors { try journal.record(claim) }
     }
-    let files = try openFiles(keeping: !claims.isEmpty)
     let findings = plan.findings + (try contentFindings())
-    let results = TensorResults(count: plan.tensors.count)
-    let accepted = try Resumption(plan, files, options.resources).accepted(claims)
-    for claim in accepted {
-      results.set(claim)
-      options.progress(plan.tensors[claim.tensor].byteCount)
-    }
-    try evaluate(files, journal, results)
-    for file in files { try synchronise(file) }
-    let certificate = try certificate(planDigest, findings, results)
-    let leftover = try publish(certificate)
+    let run = ConversionRun(
+      plan: plan, source: source, folder: destination.partialPath, resources: options.resources,
+      journal: journal, results: TensorResults(count: plan.tensors.count),
+      progress: options.progress)
+    var writer: any WeightWriter = FixedLayoutWriter(run)
+    let resumedTensorCount = try writer.begin(claims)
+    try writer.write()
+    let files = try writer.finish()
+    let certificate = try certificate(planDigest, findings, files, run.results)
+    let leftover = try publish(certificate, files.map(\.name), writer)
     return Outcome(
-      certificate: certificate, resumedTensorCount: accepted.count, leftover: leftover)
+      certificate: certificate, resumedTensorCount: resumedTensorCount, leftover: leftover)
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {
     let findings = try source.reader.contentFindings()
     for finding in findings { options.report(finding) }
     return findings
-  }
-
-  // MARK: Files
-
-  private func openFiles(keeping: Bool) throws(CheckpointError) -> [OutputFile] {
-    var files: [OutputFile] = []
-    for file in plan.weightFiles {
-      let path = "\(destination.partialPath)/\(file.name)"
-      let isThere = fileExists(path)
-      if isThere && !keeping { try Directories.removeTree(path) }
-      let output =
-        isThere && keeping
-        ? try OutputFile(resuming: path, byteCount: file.byteCount)
-        : try OutputFile(creating: path, byteCount: file.byteCount)
-      try output.write(at: 0, file.header)
-      files.append(output)
-    }
-    return files
   }
 
   /// A run that was interrupted between dropping its journal and the rename has left a certificate, whose digests are as good as claims.
@@ -167,34 +148,6 @@ public struct Converter: Sendable {
     }
   }
 
-  /// After a failed sync nobody knows what is on the disk, whatever reading says: the file must be written anew.
-  private func synchronise(_ file: OutputFile) throws(CheckpointError) {
-    do { try file.synchronise() } catch {
-      try? Directories.removeTree(file.path)
-      throw error
-    }
-  }
-
-  // MARK: Tensors
-
-  private func evaluate(
-    _ files: [OutputFile], _ journal: Journal, _ results: TensorResults
-  ) throws(CheckpointError) {
-    let places = plan.tensors.indices.filter { results[$0] == nil }
-    var tasks: [EvaluationTask] = []
-    for place in places {
-      let tensor = plan.tensors[place]
-      tasks.append(
-        EvaluationTask(
-          name: tensor.name,
-          expression: try CompiledExpression(tensor.expression, in: source.reader.checkpoint)))
-    }
-    let writer = TensorWriter(
-      plan: plan, places: places, files: files, journal: journal, results: results,
-      reader: source.reader, progress: options.progress)
-    try EvaluationPipeline(source.reader, options.resources).run(tasks, writer)
-  }
-
   // MARK: Certificate
 
   private func inputRecords(_ digests: [String: Digest]) -> [Certificate.InputRecord] {
@@ -204,7 +157,8 @@ public struct Converter: Sendable {
   }
 
   private func certificate(
-    _ planDigest: Digest, _ findings: [Finding], _ results: TensorResults
+    _ planDigest: Digest, _ findings: [Finding], _ files: [Certificate.FileRecord],
+    _ results: TensorResults
   ) throws(CheckpointError) -> Certificate {
     var digests: [String: Digest] = [:]
     if options.hashesInputs {
@@ -240,29 +194,33 @@ public struct Converter: Sendable {
       source: Certificate.SourceRecord(
         format: plan.source.format, layout: plan.source.layout,
         architecture: plan.source.architecture),
-      format: plan.format, inputs: inputRecords(digests), tensors: records, files: plan.fileRecords,
+      format: plan.format, inputs: inputRecords(digests), tensors: records, files: files,
       assets: plan.assetRecords, leftOut: plan.leftOut,
       findings: findings + overflows,
       root: rootDigest(of: identities))
   }
 
-  private func publish(_ certificate: Certificate) throws(CheckpointError) -> String? {
+  private func publish(
+    _ certificate: Certificate, _ weights: [String], _ writer: any WeightWriter
+  ) throws(CheckpointError) -> String? {
     let certificateName = Self.certificateName(for: destination)
-    for sidecar in plan.sidecars {
-      try replace(sidecar.name, with: try sidecar.contents())
-    }
-    try replace(certificateName, with: try JSONDocument.bytes(certificate))
-    let weights = plan.weightFiles.map(\.name)
-    let sidecars = plan.sidecars.map(\.name)
-    // A directory is complete when its certificate is there; a single file is complete by itself, so it comes last.
-    return try destination.publish(
+    for sidecar in plan.sidecars { try replace(sidecar.name, with: try sidecar.contents()) }
+    let bytes = try JSONDocument.bytes(certificate)
+    try replace(certificateName, with: bytes)
+    let closing = try writer.closingFiles(certificate, bytes)
+    for file in closing { try replace(file.name, with: file.contents) }
+    // A directory is complete when its last file is there; a single file is complete by itself, so it comes last.
+    var names =
       destination.kind == .file
-        ? [certificateName] + weights : weights + sidecars + [certificateName])
+      ? [certificateName] + weights : weights + plan.sidecars.map(\.name) + [certificateName]
+    names += closing.map(\.name)
+    return try destination.publish(Directories.topLevel(names))
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {
     let path = "\(destination.partialPath)/\(name)"
     try Directories.removeTree(path)
+    try Directories.createParents(of: name, in: destination.partialPath)
     try OutputFile.create(path, contents: contents)
   }
 }

@@ -3,6 +3,7 @@
 // 1. lines of the form `<CRC-32 of the rest, 8 hexadecimal digits> <JSON>\n`; what follows a broken line doesn't count
 // 2. the first line: { "journal": 1, "plan": digest, "inputs": [{ "name", "byte_count", "modification_time" }] }
 // 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }
+// 4. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see StoredVolume
 //
 // Lines aren't synced: after a power loss a claim can be there and the data not, which re-hashing finds.
 
@@ -25,6 +26,12 @@ final class Journal: Sendable {
     let rounded: Int
     let ulp: Double
     let overflows: Int
+  }
+
+  /// What an interrupted run says that it has finished.
+  struct Claims {
+    var tensors: [Claim] = []
+    var volumes: [VolumeClaim] = []
   }
 
   private struct Header: Codable, Hashable {
@@ -69,7 +76,7 @@ final class Journal: Sendable {
   /// - Throws: `conflict` if it belongs to another plan or other inputs.
   static func resume(
     at path: String, plan: Digest, inputs: [Source.Input]
-  ) throws(CheckpointError) -> (journal: Journal, claims: [Claim]) {
+  ) throws(CheckpointError) -> (journal: Journal, claims: Claims) {
     let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
     var lines: [[UInt8]] = []
     var sound = 0
@@ -87,7 +94,7 @@ final class Journal: Sendable {
       // Killed before the first line was whole: nothing has been claimed.
       let journal = Journal(try OutputFile(resuming: path, byteCount: 0), end: 0)
       try journal.append(Header(plan, inputs))
-      return (journal, [])
+      return (journal, Claims())
     }
     guard let header = parsed(Header.self, first) else {
       throw CheckpointError(
@@ -106,7 +113,15 @@ final class Journal: Sendable {
         hint: "remove the partial directory and start again without --resume")
     }
     let journal = Journal(try OutputFile(resuming: path, byteCount: sound), end: sound)
-    return (journal, lines.dropFirst().compactMap { parsed(Claim.self, $0) })
+    var claims = Claims()
+    for line in lines.dropFirst() {
+      if let claim = parsed(Claim.self, line) {
+        claims.tensors.append(claim)
+      } else if let claim = parsed(VolumeClaim.self, line) {
+        claims.volumes.append(claim)
+      }
+    }
+    return (journal, claims)
   }
 
   /// The error for work that was begun with another plan.
@@ -119,6 +134,9 @@ final class Journal: Sendable {
 
   /// Records a finished tensor.
   func record(_ claim: Claim) throws(CheckpointError) { try append(claim) }
+
+  /// Records a finished volume of a store.
+  func record(_ claim: VolumeClaim) throws(CheckpointError) { try append(claim) }
 
   private func append(_ value: some Encodable) throws(CheckpointError) {
     let encoder = JSONEncoder()

@@ -1,0 +1,61 @@
+import CheckpointFormats
+import FileContainers
+import TensorModel
+
+/// Writes Hugging Face safetensors: one file, or shards with an index.
+enum SafetensorsTarget: ConversionTarget {
+  static let format: any CheckpointFormat.Type = SafetensorsFormat.self
+  static let fileEnding: String? = ".safetensors"
+  static let isResharded = true
+
+  /// 5 GB, which is what the Hub's own tools make.
+  private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(5_000_000_000)
+
+  static func plan(
+    _ planner: Planner, fileName: String?
+  ) throws(CheckpointError) -> ConversionPlan {
+    let outputs = try planner.outputs()
+    let sizes = outputs.map(\.byteCount)
+    let sharding = planner.settings.sharding ?? standardSharding
+    let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)
+    var metadata = planner.source.checkpoint.metadata
+    if metadata["format"] == nil { metadata["format"] = "pt" }
+    var files: [ConversionPlan.WeightFile] = []
+    var tensors: [ConversionPlan.PlannedTensor] = []
+    for (number, members) in shards.enumerated() {
+      let layout = SafetensorsLayout.layout(
+        members.map { (outputs[$0].name, outputs[$0].type) }, metadata: metadata)
+      files.append(
+        ConversionPlan.WeightFile(
+          name: fileName ?? shardName(number, of: shards.count), layout: layout,
+          byteCount: layout.byteCount))
+      for (member, place) in zip(members, layout.places) {
+        tensors.append(
+          ConversionPlan.PlannedTensor(
+            name: outputs[member].name, type: outputs[member].type,
+            expression: outputs[member].expression, file: number, place: place))
+      }
+    }
+    guard fileName == nil else {
+      return planner.plan(
+        format: format.name, tensors: tensors, weightFiles: files, sidecars: [],
+        leftOut: planner.sidecarNames)
+    }
+    var sidecars = try planner.sidecars(for: outputs)
+    if shards.count > 1 {
+      let index = SafetensorsFormat.indexFile(
+        tensors.map { ($0.name, files[$0.file].name) }, totalByteCount: sizes.reduce(0, +),
+        parameterCount: tensors.reduce(0) { $0 + $1.type.shape.elementCount })
+      sidecars.append(Planner.sidecar(index.name, index.contents))
+    }
+    return planner.plan(
+      format: format.name, tensors: tensors, weightFiles: files, sidecars: sidecars)
+  }
+
+  /// `model.safetensors`, or `model-00001-of-00003.safetensors`.
+  private static func shardName(_ number: Int, of count: Int) -> String {
+    count == 1
+      ? "model.safetensors"
+      : "model-\(number + 1, digits: 5)-of-\(count, digits: 5).safetensors"
+  }
+}

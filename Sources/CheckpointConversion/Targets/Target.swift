@@ -1,0 +1,42 @@
+import CheckpointFormats
+import TensorModel
+
+/// A format that conversions write.
+///
+/// Conformers are listed in `Targets.swift`.
+protocol ConversionTarget: Sendable {
+  /// The format.
+  static var format: any CheckpointFormat.Type { get }
+  /// What the name of a destination that is one file ends in; nil if it always is a directory.
+  static var fileEnding: String? { get }
+  /// What the name of a directory ends in that is of this format; nil if names say nothing.
+  static var directoryEnding: String? { get }
+  /// Whether a checkpoint of this format keeps it when nothing else is asked for.
+  static var isResharded: Bool { get }
+
+  /// Makes the plan of a conversion.
+  ///
+  /// - Parameters:
+  ///   - planner: of the source and the settings.
+  ///   - fileName: of a destination that is one file; nil for a directory.
+  /// - Returns: the plan.
+  /// - Throws: what `Planner.outputs` throws; `usage` where settings can't be followed.
+  static func plan(_ planner: Planner, fileName: String?) throws(CheckpointError) -> ConversionPlan
+}
+
+extension ConversionTarget {
+  static var fileEnding: String? { nil }
+  static var directoryEnding: String? { nil }
+  static var isResharded: Bool { false }
+
+  /// Endings of a destination's name that say the format.
+  static var endings: [String] { [fileEnding, directoryEnding].compactMap { $0 } }
+}
+
+extension DefaultStringInterpolation {
+  /// A number with zeros before it.
+  mutating func appendInterpolation(_ value: Int, digits: Int) {
+    let text = String(value)
+    appendLiteral(String(repeating: "0", count: max(0, digits - text.count)) + text)
+  }
+}

@@ -1,0 +1,97 @@
+import CheckpointFormats
+import FileContainers
+import Synchronization
+import TensorEvaluation
+import TensorModel
+
+/// Writes the tensors of a plan into files, resumably.
+protocol WeightWriter {
+  /// Opens or creates the files, and takes over of an interrupted run's work what still holds.
+  ///
+  /// - Returns: how many tensors were taken over; their results are set.
+  /// - Throws: `noSpace`, `inputOutput`, `missing`.
+  mutating func begin(_ claims: Journal.Claims) throws(CheckpointError) -> Int
+
+  /// Evaluates and writes every tensor that has no result yet.
+  ///
+  /// - Throws: `overflow`, and whatever reading and writing throw.
+  mutating func write() throws(CheckpointError)
+
+  /// Completes the files and makes them durable.
+  ///
+  /// - Returns: the files that hold tensors, with their sizes.
+  /// - Throws: `noSpace` or `inputOutput`.
+  mutating func finish() throws(CheckpointError) -> [Certificate.FileRecord]
+
+  /// Files that describe the weights, and what else stands in the destination; written after everything else.
+  ///
+  /// - Parameter certificate: as it was written.
+  /// - Returns: names and contents, what makes the destination complete last.
+  /// - Throws: `inputOutput`.
+  func closingFiles(
+    _ certificate: Certificate, _ bytes: [UInt8]
+  ) throws(CheckpointError) -> [(name: String, contents: [UInt8])]
+}
+
+extension WeightWriter {
+  /// There are none.
+  func closingFiles(
+    _ certificate: Certificate, _ bytes: [UInt8]
+  ) -> [(name: String, contents: [UInt8])] { [] }
+}
+
+/// What a writer needs to know of the run that it is part of.
+struct ConversionRun: Sendable {
+  let plan: ConversionPlan
+  let source: Source
+  /// Where the work goes.
+  let folder: String
+  let resources: EvaluationResources
+  let journal: Journal
+  let results: TensorResults
+  let progress: @Sendable (Int) -> Void
+
+  /// A task for each of some tensors of the plan.
+  func tasks(_ places: [Int]) throws(CheckpointError) -> [EvaluationTask] {
+    var tasks: [EvaluationTask] = []
+    for place in places {
+      let tensor = plan.tensors[place]
+      tasks.append(
+        EvaluationTask(
+          name: tensor.name,
+          expression: try CompiledExpression(tensor.expression, in: source.reader.checkpoint)))
+    }
+    return tasks
+  }
+
+  /// What is to be recorded of an evaluated tensor.
+  ///
+  /// - Throws: `overflow` if a value became infinite and that isn't allowed.
+  func claim(_ tensor: EvaluatedTensor, at place: Int) throws(CheckpointError) -> Journal.Claim {
+    if tensor.report.overflowCount > 0 && !plan.settings.allowOverflow {
+      throw try OverflowError.error(plan.tensors[place], tensor.report, source.reader)
+    }
+    return Journal.Claim(
+      tensor: place, digest: tensor.digest, rounded: tensor.report.roundedCount,
+      ulp: tensor.report.largestErrorUlp, overflows: tensor.report.overflowCount)
+  }
+
+  /// Takes over the results of tensors that an interrupted run has written.
+  func takeOver(_ claims: [Journal.Claim]) {
+    for claim in claims {
+      results.set(claim)
+      progress(plan.tensors[claim.tensor].byteCount)
+    }
+  }
+}
+
+/// Results of the tensors, by their place in the plan.
+final class TensorResults: Sendable {
+  private let claims: Mutex<[Journal.Claim?]>
+
+  init(count: Int) { claims = Mutex(Array(repeating: nil, count: count)) }
+
+  func set(_ claim: Journal.Claim) { claims.withLock { $0[claim.tensor] = claim } }
+
+  subscript(place: Int) -> Journal.Claim? { claims.withLock { $0[place] } }
+}
