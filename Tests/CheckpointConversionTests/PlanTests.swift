@@ -1,3 +1,4 @@
+import FileContainers
 import CheckpointFormats
 import Foundation
 import TensorEvaluation

@@ -55,8 +55,8 @@ struct SmallConversion {
     return references
   }()
 
-  private static func sharding(_ place: Place) -> ConversionPlan.Sharding {
-    place == .file ? .standard : .count(3)
+  private static func sharding(_ place: Place) -> ConversionPlan.Sharding? {
+    place == .file ? nil : .count(3)
   }
 
   private static func reference(_ place: Place) throws -> Reference {
