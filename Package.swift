@@ -37,7 +37,10 @@ let package = Package(
     .target(name: "TensorModel", swiftSettings: strict),
     .target(
       name: "FileContainers",
-      dependencies: ["TensorModel", "CPlatform", "CTensorKernels", "CZlib", "CZstd"],
+      dependencies: [
+        "TensorModel", "CPlatform", "CTensorKernels", "CZlib", "CZstd",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],
@@ -48,10 +51,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "TensorEvaluation",
-      dependencies: [
-        "TensorModel", "FileContainers", "CTensorKernels",
-        .product(name: "Crypto", package: "swift-crypto"),
-      ],
+      dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
       swiftSettings: strict),
     .target(
       name: "CheckpointConversion",

@@ -1,3 +1,4 @@
+public import FileContainers
 public import TensorEvaluation
 public import TensorModel
 

@@ -1,3 +1,4 @@
+public import FileContainers
 public import CheckpointFormats
 public import TensorEvaluation
 public import TensorModel

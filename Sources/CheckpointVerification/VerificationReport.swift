@@ -1,5 +1,6 @@
+public import FileContainers
 public import CheckpointConversion
-public import TensorEvaluation
+import TensorEvaluation
 public import TensorModel
 
 /// What verifying a checkpoint brought up.

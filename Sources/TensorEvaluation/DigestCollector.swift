@@ -1,6 +1,6 @@
-public import FileContainers
+import FileContainers
 import Synchronization
-public import TensorModel
+import TensorModel
 
 /// Collects what came of evaluated tensors, and nothing else.
 public final class DigestCollector: EvaluationConsumer {
@@ -36,24 +36,4 @@ public final class DigestCollector: EvaluationConsumer {
 
   /// The result of a task; nil if it hasn't finished.
   public subscript(task: Int) -> EvaluatedTensor? { finished.withLock { $0[task] } }
-}
-
-extension Digest {
-  /// SHA-256 of a whole file.
-  ///
-  /// - Throws: `inputOutput`.
-  public init(ofFile file: InputFile) throws(CheckpointError) {
-    var stream = StreamingDigest()
-    let scratch = ScratchArena(byteCount: 1 << 20)
-    var offset = 0
-    while offset < file.byteCount {
-      let count = min(1 << 20, file.byteCount - offset)
-      try scratch.withPiece(byteCount: count) { (piece) throws(CheckpointError) in
-        try file.read(at: offset, into: piece, count: count)
-        stream.update(UnsafeRawBufferPointer(start: piece, count: count))
-      }
-      offset += count
-    }
-    self = stream.digest
-  }
 }

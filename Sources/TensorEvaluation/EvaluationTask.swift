@@ -1,3 +1,4 @@
+public import FileContainers
 public import TensorModel
 
 /// One output tensor to be evaluated.

@@ -1,5 +1,5 @@
 public import FileContainers
-public import TensorEvaluation
+import TensorEvaluation
 public import TensorModel
 
 /// Everything that a conversion will write, known before any tensor data is read: a value that can be printed, compared, digested and run.

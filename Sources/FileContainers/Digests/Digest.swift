@@ -1,0 +1,83 @@
+import Crypto
+public import TensorModel
+
+/// SHA-256 of some bytes, written `sha256:<hex>`.
+public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
+  /// The 64 hexadecimal digits.
+  public let hexadecimal: String
+
+  init(_ digest: some Sequence<UInt8>) {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for byte in digest {
+      text.append(digits[Int(byte >> 4)])
+      text.append(digits[Int(byte & 15)])
+    }
+    hexadecimal = String(decoding: text, as: UTF8.self)
+  }
+
+  /// The digest of an array.
+  public init(of bytes: [UInt8]) { self.init(SHA256.hash(data: bytes)) }
+
+  /// A digest from its text; nil if it isn't `sha256:` and 64 lower-case hexadecimal digits.
+  public init?(_ text: String) {
+    guard text.hasPrefix("sha256:"), text.utf8.count == 71,
+      text.utf8.dropFirst(7).allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+      )
+    else { return nil }
+    hexadecimal = String(text.dropFirst(7))
+  }
+
+  /// `sha256:<hex>`.
+  public var description: String { "sha256:\(hexadecimal)" }
+
+  /// Reads `sha256:<hex>`.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let digest = Digest(try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "not a digest of the form sha256:<64 hexadecimal digits>")
+    }
+    self = digest
+  }
+
+  /// Writes `sha256:<hex>`.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+/// Digests bytes that arrive piece by piece.
+public struct StreamingDigest {
+  private var hash = SHA256()
+
+  /// A digest of nothing yet.
+  public init() {}
+
+  /// Takes in the next bytes.
+  public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+
+  /// The digest of all bytes so far.
+  public var digest: Digest { Digest(hash.finalize()) }
+}
+
+extension Digest {
+  /// SHA-256 of a whole file.
+  ///
+  /// - Throws: `inputOutput`.
+  public init(ofFile file: InputFile) throws(CheckpointError) {
+    var stream = StreamingDigest()
+    let scratch = ScratchArena(byteCount: 1 << 20)
+    var offset = 0
+    while offset < file.byteCount {
+      let count = min(1 << 20, file.byteCount - offset)
+      try scratch.withPiece(byteCount: count) { (piece) throws(CheckpointError) in
+        try file.read(at: offset, into: piece, count: count)
+        stream.update(UnsafeRawBufferPointer(start: piece, count: count))
+      }
+      offset += count
+    }
+    self = stream.digest
+  }
+}

@@ -1,0 +1,44 @@
+public import FileContainers
+public import TensorModel
+
+/// A tensor's identity: what it must have in common with another to be the same tensor in any format.
+public struct TensorIdentity: Hashable, Sendable {
+  /// The name.
+  public let name: String
+  /// The element type.
+  public let dtype: DType
+  /// The extents.
+  public let shape: Shape
+  /// SHA-256 of the little-endian, row-major bytes.
+  public let digest: Digest
+
+  /// An identity.
+  public init(name: String, dtype: DType, shape: Shape, digest: Digest) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.digest = digest
+  }
+}
+
+/// The root of a checkpoint: SHA-256 over the lines `<hex>  <dtype>  [d0,d1]  <name>\n`, sorted by name.
+///
+/// Names are sorted by their UTF-8 bytes; in them `\`, line feed and carriage return are written `\\`, `\n`, `\r`.
+public func rootDigest(of tensors: [TensorIdentity]) -> Digest {
+  var stream = StreamingDigest()
+  for tensor in tensors.sorted(by: { ExactName($0.name) < ExactName($1.name) }) {
+    var name = ""
+    for scalar in tensor.name.unicodeScalars {
+      switch scalar {
+      case "\\": name += "\\\\"
+      case "\n": name += "\\n"
+      case "\r": name += "\\r"
+      default: name.unicodeScalars.append(scalar)
+      }
+    }
+    let line =
+      "\(tensor.digest.hexadecimal)  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  \(name)\n"
+    Array(line.utf8).withUnsafeBytes { stream.update($0) }
+  }
+  return stream.digest
+}
