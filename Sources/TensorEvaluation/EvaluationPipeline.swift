@@ -8,11 +8,13 @@ public import TensorModel
 public struct EvaluationPipeline: Sendable {
   private let evaluator: TensorEvaluator
   private let resources: EvaluationResources
+  private let digests: RecordedDigests
 
   /// A pipeline over a checkpoint.
   public init(_ reader: any CheckpointReader, _ resources: EvaluationResources) {
     evaluator = TensorEvaluator(reader, tileByteCount: resources.tileByteCount)
     self.resources = resources
+    digests = RecordedDigests(reader, evaluator, resources)
   }
 
   /// Runs all tasks.
@@ -25,7 +27,7 @@ public struct EvaluationPipeline: Sendable {
     _ tasks: [EvaluationTask], _ consumer: some EvaluationConsumer
   ) throws(CheckpointError) {
     guard !tasks.isEmpty else { return }
-    let schedule = EvaluationSchedule(tasks, resources)
+    let schedule = EvaluationSchedule(tasks, resources, consumer.order)
     let states = TensorStates(count: tasks.count)
     DispatchQueue.concurrentPerform(iterations: resources.threads) { _ in
       work(schedule, states, tasks, consumer)
@@ -38,11 +40,15 @@ public struct EvaluationPipeline: Sendable {
     _ consumer: some EvaluationConsumer
   ) {
     let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
-    let largest = resources.slabByteCount(transposing: true)
-    let buffer = ScratchArena(byteCount: ScratchArena.rounded(largest))
+    var buffer = ScratchArena(
+      byteCount: ScratchArena.rounded(resources.slabByteCount(transposing: true)))
     var current: Int?
     while let slab = schedule.next(after: current) {
       current = slab.task
+      // A piece that can't be cut may be larger than what memory allows.
+      if ScratchArena.rounded(slab.byteCount) > buffer.byteCount {
+        buffer = ScratchArena(byteCount: ScratchArena.rounded(slab.byteCount))
+      }
       do throws(CheckpointError) {
         try resources.checkCancellation()
         try buffer.withPiece(byteCount: slab.byteCount) { (piece) throws(CheckpointError) in
@@ -56,6 +62,11 @@ public struct EvaluationPipeline: Sendable {
             bytes: UnsafeRawBufferPointer(start: piece, count: slab.byteCount))
           // Where the consumer is busy with another thread's slab, hashing comes first.
           let isReceived = try consumer.receive(evaluated, waiting: false)
+          if consumer.order == .sequential {
+            guard schedule.waitForSequence(slab) else { return }
+            try consumer.receiveInSequence(evaluated)
+            schedule.endSequence()
+          }
           guard schedule.waitForTurn(of: slab) else { return }
           try consumer.receiveInOrder(evaluated)
           states.update(slab.task, with: evaluated.bytes, report)
@@ -64,12 +75,19 @@ public struct EvaluationPipeline: Sendable {
           if schedule.complete(slab) {
             let (digest, report) = states.take(slab.task)
             for position in expression.storedPositions { try evaluator.confirm(position) }
+            try digests.check(expression, digest, scratch)
             try consumer.finish(
               EvaluatedTensor(index: slab.task, digest: digest, report: report))
           }
         }
       } catch {
-        schedule.fail(error.in(tensor: tasks[slab.task].name))
+        let named = error.in(tensor: tasks[slab.task].name)
+        let isLocal = consumer.order == .any && !error.code.isTransient
+        if !isLocal {
+          schedule.fail(named)
+        } else if schedule.abandon(slab.task) && !consumer.goesOn(after: named, task: slab.task) {
+          schedule.fail(named)
+        }
       }
     }
   }

@@ -3,41 +3,42 @@ import TensorModel
 
 /// Deals slabs of tensors out to threads.
 ///
-/// A thread stays with its tensor while that has slabs left, then begins the largest tensor that nobody has begun, and when there is none
-/// helps with the one that has most left. So tensors run in parallel, a single large one too, and what must happen in row order
-/// (hashing) rarely has to wait.
+/// Where any order will do, a thread stays with its tensor while that has slabs left, then begins the largest tensor that nobody has begun,
+/// and when there is none helps with the one that has most left. So tensors run in parallel, a single large one too, and what must happen
+/// in row order (hashing) rarely has to wait. In sequential order slabs are dealt as they come.
 final class EvaluationSchedule: @unchecked Sendable {
   // Everything below `condition` is only touched while it is locked.
   private let condition = NSCondition()
   private var waiting: [Int]
   private var progress: [Int: Progress] = [:]
+  private var dealtCount = 0
+  private var sequenceTurn = 0
   private(set) var failure: CheckpointError?
 
-  struct Slab {
-    let task: Int
-    let number: Int
-    let region: MatrixRegion
-    let byteOffset: Int
-    let byteCount: Int
-  }
+  private let tasks: [EvaluationTask]
+  private let cutter: SlabCutter
+  private let order: EvaluationOrder
 
   private struct Progress {
     var slabs: [Slab]
     var dealt = 0
     var inOrder = 0
     var complete = 0
+    var isAbandoned = false
   }
 
-  private let tasks: [EvaluationTask]
-  private let resources: EvaluationResources
-
-  init(_ tasks: [EvaluationTask], _ resources: EvaluationResources) {
+  init(_ tasks: [EvaluationTask], _ resources: EvaluationResources, _ order: EvaluationOrder) {
     self.tasks = tasks
-    self.resources = resources
-    // Largest last, because the end is where they are taken from; equal ones in the order of the list.
-    waiting = tasks.indices.sorted {
-      tasks[$0].byteCount == tasks[$1].byteCount
-        ? $0 > $1 : tasks[$0].byteCount < tasks[$1].byteCount
+    self.order = order
+    cutter = SlabCutter(resources)
+    // They are taken from the end. Largest last there, equal ones in the order of the list.
+    switch order {
+    case .sequential: waiting = tasks.indices.reversed()
+    case .any:
+      waiting = tasks.indices.sorted {
+        tasks[$0].byteCount == tasks[$1].byteCount
+          ? $0 > $1 : tasks[$0].byteCount < tasks[$1].byteCount
+      }
     }
   }
 
@@ -45,12 +46,18 @@ final class EvaluationSchedule: @unchecked Sendable {
   func next(after current: Int?) -> Slab? {
     condition.withLock {
       guard failure == nil else { return nil }
-      if let current, let slab = deal(from: current) { return slab }
+      switch order {
+      case .any:
+        if let current, let slab = deal(from: current) { return slab }
+      case .sequential:
+        // At most one task has slabs left that aren't dealt.
+        for task in progress.keys { if let slab = deal(from: task) { return slab } }
+      }
       while let task = waiting.popLast() {
-        progress[task] = Progress(slabs: slabs(of: task))
+        progress[task] = Progress(slabs: cutter.slabs(of: tasks[task], task))
         if let slab = deal(from: task) { return slab }
       }
-      let fullest = progress.max {
+      let fullest = progress.filter { !$0.value.isAbandoned }.max {
         ($0.value.slabs.count - $0.value.dealt, $1.key) < (
           $1.value.slabs.count - $1.value.dealt, $0.key
         )
@@ -60,42 +67,40 @@ final class EvaluationSchedule: @unchecked Sendable {
   }
 
   private func deal(from task: Int) -> Slab? {
-    guard var state = progress[task], state.dealt < state.slabs.count else { return nil }
-    let slab = state.slabs[state.dealt]
+    guard var state = progress[task], state.dealt < state.slabs.count, !state.isAbandoned else {
+      return nil
+    }
+    var slab = state.slabs[state.dealt]
+    slab.sequence = dealtCount
+    dealtCount += 1
     state.dealt += 1
     progress[task] = state
     return slab
   }
 
-  private func slabs(of task: Int) -> [Slab] {
-    let expression = tasks[task].expression
-    let limit = resources.slabByteCount(transposing: expression.root.transposes)
-    let cell = expression.geometry.cellByteCount
-    var offset = 0
-    var slabs: [Slab] = []
-    for region in expression.geometry.whole.tiles(cellByteCount: cell, limit: limit) {
-      let byteCount = region.cellCount * cell
-      slabs.append(
-        Slab(
-          task: task, number: slabs.count, region: region, byteOffset: offset, byteCount: byteCount)
-      )
-      offset += byteCount
+  /// Waits until all slabs that were dealt before have had their turn; false if something failed meanwhile.
+  func waitForSequence(_ slab: Slab) -> Bool {
+    condition.withLock {
+      while failure == nil, sequenceTurn != slab.sequence { condition.wait() }
+      return failure == nil
     }
-    // A tensor without elements still has a digest.
-    if slabs.isEmpty {
-      slabs.append(
-        Slab(
-          task: task, number: 0, region: MatrixRegion(rows: 0..<0, columns: 0..<0), byteOffset: 0,
-          byteCount: 0))
+  }
+
+  /// Lets the slab that was dealt next have its turn.
+  func endSequence() {
+    condition.withLock {
+      sequenceTurn += 1
+      condition.broadcast()
     }
-    return slabs
   }
 
   /// Waits until all earlier slabs of the tensor have had their turn; false if something failed meanwhile.
   func waitForTurn(of slab: Slab) -> Bool {
     condition.withLock {
-      while failure == nil, progress[slab.task]?.inOrder != slab.number { condition.wait() }
-      return failure == nil
+      while failure == nil, let state = progress[slab.task], !state.isAbandoned,
+        state.inOrder != slab.number
+      { condition.wait() }
+      return failure == nil && progress[slab.task]?.isAbandoned == false
     }
   }
 
@@ -111,10 +116,20 @@ final class EvaluationSchedule: @unchecked Sendable {
   func complete(_ slab: Slab) -> Bool {
     condition.withLock {
       progress[slab.task]?.complete += 1
-      guard let state = progress[slab.task], state.complete == state.slabs.count else {
-        return false
-      }
+      guard let state = progress[slab.task], state.complete == state.slabs.count,
+        !state.isAbandoned
+      else { return false }
       progress[slab.task] = nil
+      return true
+    }
+  }
+
+  /// Gives up a tensor; true for the first of its slabs that says so.
+  func abandon(_ task: Int) -> Bool {
+    condition.withLock {
+      guard let state = progress[task], !state.isAbandoned else { return false }
+      progress[task]?.isAbandoned = true
+      condition.broadcast()
       return true
     }
   }

@@ -7,11 +7,14 @@ public struct EvaluationTask: Sendable {
   public let name: String
   /// How it is computed.
   public let expression: CompiledExpression
+  /// Regions in row order that slabs are made of, each a run of the tensor's bytes; nil if slabs may be cut anywhere.
+  public let pieces: [MatrixRegion]?
 
   /// A task.
-  public init(name: String, expression: CompiledExpression) {
+  public init(name: String, expression: CompiledExpression, pieces: [MatrixRegion]? = nil) {
     self.name = name
     self.expression = expression
+    self.pieces = pieces
   }
 
   /// A task for every stored tensor, in the order of the source.
@@ -58,9 +61,14 @@ public struct EvaluatedSlab {
 
 /// Who takes the bytes of evaluated tensors.
 ///
-/// `receive` is called from several threads, slabs in any order, each until it is taken. `receiveInOrder` gets the slabs of one tensor one
-/// after the other, in row order, but those of different tensors at the same time. `finish` is called once per tensor, after all its slabs.
+/// `receive` is called from several threads, slabs in any order, each until it is taken. `receiveInSequence` gets all slabs of all tensors one
+/// after the other, in the order of the tasks, if the consumer's order is that. `receiveInOrder` gets the slabs of one tensor one
+/// after the other, in row order, but those of different tensors at the same time. A slab goes through these on one thread, in this order.
+/// `finish` is called once per tensor, after all its slabs.
 public protocol EvaluationConsumer: Sendable {
+  /// In which order the work is to be done.
+  var order: EvaluationOrder { get }
+
   /// Takes a slab, for example to write it.
   ///
   /// - Parameters:
@@ -69,6 +77,11 @@ public protocol EvaluationConsumer: Sendable {
   /// - Returns: whether the slab was taken.
   /// - Throws: anything that stops the work.
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool
+
+  /// Takes a slab after all slabs of earlier tasks, and those of its own that come before it.
+  ///
+  /// - Throws: anything that stops the work.
+  func receiveInSequence(_ slab: EvaluatedSlab) throws(CheckpointError)
 
   /// Takes a slab in row order.
   ///
@@ -79,9 +92,26 @@ public protocol EvaluationConsumer: Sendable {
   ///
   /// - Throws: anything that stops the work.
   func finish(_ tensor: EvaluatedTensor) throws(CheckpointError)
+
+  /// Says whether the other tensors are to be evaluated although this one can't be.
+  func goesOn(after error: CheckpointError, task: Int) -> Bool
+}
+
+/// In which order tensors are evaluated.
+public enum EvaluationOrder: Sendable {
+  /// Whichever keeps all threads busy.
+  case any
+  /// One after the other, as the tasks are listed.
+  case sequential
 }
 
 extension EvaluationConsumer {
+  /// Any order will do.
+  public var order: EvaluationOrder { .any }
+  /// Nothing to do.
+  public func receiveInSequence(_ slab: EvaluatedSlab) {}
+  /// One error stops everything.
+  public func goesOn(after error: CheckpointError, task: Int) -> Bool { false }
   /// Nothing to do.
   public func receive(_ slab: EvaluatedSlab, waiting: Bool) -> Bool { true }
   /// Nothing to do.
@@ -94,6 +124,8 @@ public struct EvaluationResources: Sendable {
   public let memory: Int
   /// Threads at the same time.
   public let threads: Int
+  /// Whether tensors whose checkpoint records their digests are checked against them, also where only parts or casts of them are used.
+  public var checksRecordedDigests = true
   /// Called before every slab; throwing stops the work.
   public let checkCancellation: @Sendable () throws(CheckpointError) -> Void
 
@@ -119,6 +151,14 @@ public struct EvaluationResources: Sendable {
     self.memory = memory
     self.threads = max(1, min(threads, memory / Self.minimumMemory))
     self.checkCancellation = checkCancellation
+  }
+
+  /// The same with half of the memory, for work that keeps as much elsewhere.
+  public var halved: EvaluationResources {
+    var half = EvaluationResources(
+      memory: memory / 2, threads: threads, checkCancellation: checkCancellation)
+    half.checksRecordedDigests = checksRecordedDigests
+    return half
   }
 
   /// Bytes of an intermediate result: a small part of a thread's memory.

@@ -12,6 +12,8 @@ public struct TensorInfo: Hashable, Sendable {
   public let file: String
   /// What the tensor is for: weights, or state that only training needs.
   public let role: Role
+  /// SHA-256 of the bytes as 64 hexadecimal digits, where the checkpoint says it; reading all of the tensor must give it.
+  public let recordedDigest: String?
 
   /// Why a tensor is in the checkpoint.
   public enum Role: String, Sendable, Hashable {
@@ -31,9 +33,11 @@ public struct TensorInfo: Hashable, Sendable {
   ///   - shape: checked extents.
   ///   - file: relative to the checkpoint.
   ///   - role: what it is for.
+  ///   - recordedDigest: 64 hexadecimal digits, where the checkpoint has them.
   /// - Throws: `malformed` if the elements don't fill whole bytes or their size overflows.
   public init(
-    name: String, dtype: DType, shape: Shape, file: String, role: Role = .weight
+    name: String, dtype: DType, shape: Shape, file: String, role: Role = .weight,
+    recordedDigest: String? = nil
   ) throws(CheckpointError) {
     // An extent of 0 doesn't hide an overflow, here either: a row has so many bytes even if there is none. The widest dtype has 8.
     let rowElementCount = shape.dimensions.reduce(1) { $0 * max($1, 1) }
@@ -50,6 +54,7 @@ public struct TensorInfo: Hashable, Sendable {
     self.byteCount = byteCount
     self.file = file
     self.role = role
+    self.recordedDigest = recordedDigest
   }
 }
 

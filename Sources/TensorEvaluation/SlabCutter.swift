@@ -1,0 +1,76 @@
+import TensorModel
+
+/// Consecutive bytes of a tensor that one thread evaluates at a time.
+struct Slab {
+  let task: Int
+  /// Its place among the slabs of its tensor.
+  let number: Int
+  let region: MatrixRegion
+  let byteOffset: Int
+  let byteCount: Int
+  /// Its place among all slabs that were dealt.
+  var sequence = 0
+}
+
+/// Cuts tensors into slabs.
+struct SlabCutter {
+  private let resources: EvaluationResources
+
+  init(_ resources: EvaluationResources) { self.resources = resources }
+
+  /// The slabs of a tensor in row order, at least one: a tensor without elements still has a digest.
+  func slabs(of task: EvaluationTask, _ index: Int) -> [Slab] {
+    let expression = task.expression
+    let cell = expression.geometry.cellByteCount
+    let limit = resources.slabByteCount(transposing: expression.root.transposes)
+    let regions =
+      task.pieces.map { Self.joined($0, expression.geometry, limit) }
+      ?? expression.geometry.whole.tiles(cellByteCount: cell, limit: limit)
+    var offset = 0
+    var slabs: [Slab] = []
+    for region in regions {
+      let byteCount = region.cellCount * cell
+      slabs.append(
+        Slab(
+          task: index, number: slabs.count, region: region, byteOffset: offset,
+          byteCount: byteCount))
+      offset += byteCount
+    }
+    if slabs.isEmpty {
+      slabs.append(
+        Slab(
+          task: index, number: 0, region: MatrixRegion(rows: 0..<0, columns: 0..<0), byteOffset: 0,
+          byteCount: 0))
+    }
+    return slabs
+  }
+
+  /// Pieces joined as long as that gives a rectangle within the limit.
+  private static func joined(
+    _ pieces: [MatrixRegion], _ geometry: MatrixGeometry, _ limit: Int
+  ) -> [MatrixRegion] {
+    var regions: [MatrixRegion] = []
+    for piece in pieces {
+      if var last = regions.last,
+        (last.cellCount + piece.cellCount) * geometry.cellByteCount <= limit
+      {
+        if last.columns == piece.columns, last.columns.count == geometry.columns,
+          last.rows.upperBound == piece.rows.lowerBound
+        {
+          last.rows = last.rows.lowerBound..<piece.rows.upperBound
+          regions[regions.count - 1] = last
+          continue
+        }
+        if last.rows == piece.rows, last.rows.count == 1,
+          last.columns.upperBound == piece.columns.lowerBound
+        {
+          last.columns = last.columns.lowerBound..<piece.columns.upperBound
+          regions[regions.count - 1] = last
+          continue
+        }
+      }
+      regions.append(piece)
+    }
+    return regions
+  }
+}
