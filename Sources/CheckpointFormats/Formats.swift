@@ -5,6 +5,7 @@ import TensorModel
 public enum Formats {
   /// In the order in which they are tried.
   public static let all: [any (CheckpointFormat & Sendable).Type] = [
+    StoreFormat.self,
     SafetensorsFormat.self,
     MeshTransformerFormat.self,
     NPZFormat.self,

@@ -48,9 +48,11 @@ public struct Source: Sendable {
       let tree = DirectoryTree(path: path)
       let reader = try Formats.open(tree: tree, options)
       var checkpoint = reader.checkpoint
-      try Sidecars.collect(into: &checkpoint, from: tree)
+      if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
       var names = checkpoint.files.map(\.name)
-      if checkpoint.configuration != nil && tree.containsFile("config.json") {
+      if !checkpoint.carriesSidecars && checkpoint.configuration != nil
+        && tree.containsFile("config.json")
+      {
         names.append("config.json")
       }
       var inputs: [Input] = []
@@ -77,7 +79,7 @@ public struct Source: Sendable {
     let tree = try Formats.unwrapped(members)
     let reader = try Formats.open(tree: tree, options)
     var checkpoint = reader.checkpoint
-    try Sidecars.collect(into: &checkpoint, from: tree)
+    if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
     checkpoint.findings = findings + checkpoint.findings
     try self.init(path, reader, checkpoint, inputs, options)
   }

@@ -16,6 +16,8 @@ public struct Checkpoint: Sendable {
   public var assets: [Asset]
   /// Files beside the weights that a conversion doesn't carry.
   public var leftOut: [String]
+  /// Whether the format knows its own configuration and assets, so that nothing else is looked for beside the weights.
+  public var carriesSidecars = false
   /// What opening it brought up.
   public var findings: [Finding]
   private let positions: [ExactName: Int]

@@ -1,0 +1,129 @@
+// chunks.json beside store.json: where every chunk of every tensor lies. One line per tensor, in the manifest's order:
+//
+//   {"schema":"store-chunks/v1","tensors":[
+//   {"name":"wte","chunks":[[offset in the volume, stored bytes, filters that were left out, CRC-32 of the stored bytes], …]},
+//   …]}
+//
+// The filters are those of the tensor's encoding, the first one's bit lowest, as in HDF5's filter mask. A contiguous tensor has chunks as well:
+// runs of its bytes, each with a checksum.
+
+import FileContainers
+import TensorModel
+
+/// One chunk as it is stored.
+public struct StoredChunk: Hashable, Sendable {
+  /// Where it begins in the volume.
+  public let byteOffset: Int
+  /// Its size there.
+  public let byteCount: Int
+  /// A bit for each filter that was not applied.
+  public let filterMask: Int
+  /// CRC-32 of the stored bytes.
+  public let checksum: UInt32
+
+  /// A stored chunk.
+  public init(byteOffset: Int, byteCount: Int, filterMask: Int, checksum: UInt32) {
+    self.byteOffset = byteOffset
+    self.byteCount = byteCount
+    self.filterMask = filterMask
+    self.checksum = checksum
+  }
+}
+
+/// The chunks of all tensors of a store.
+public enum ChunkTable {
+  /// The file's name.
+  public static let fileName = "chunks.json"
+  static let schemaName = "store-chunks/v1"
+  /// Ten million chunks' worth: 20 TB of tensors.
+  static let maximumByteCount = 512 << 20
+
+  /// The text of a table.
+  public static func text(_ tensors: [(name: String, chunks: [StoredChunk])]) -> [UInt8] {
+    var text = "{\"schema\":\"\(schemaName)\",\"tensors\":["
+    for (place, tensor) in tensors.enumerated() {
+      text += place == 0 ? "\n" : ",\n"
+      let rows = tensor.chunks.map {
+        "[\($0.byteOffset),\($0.byteCount),\($0.filterMask),\($0.checksum)]"
+      }
+      text +=
+        "{\"chunks\":[\(rows.joined(separator: ","))],\"name\":\(JSONValue.quoted(tensor.name))}"
+    }
+    return Array("\(text)]}\n".utf8)
+  }
+
+  /// Reads a table.
+  ///
+  /// - Throws: `malformed`.
+  static func parse(
+    _ bytes: [UInt8]
+  ) throws(CheckpointError) -> [(name: String, chunks: [StoredChunk])] {
+    var scanner = JSONScanner(bytes)
+    try scanner.expect("{")
+    try expectKey("schema", &scanner)
+    let schema = try scanner.string()
+    guard schema == schemaName else {
+      throw CheckpointError(
+        .unsupported, "a chunk table of another version", expected: schemaName, found: schema)
+    }
+    try scanner.expect(",")
+    try expectKey("tensors", &scanner)
+    try scanner.expect("[")
+    var tensors: [(name: String, chunks: [StoredChunk])] = []
+    if !scanner.take("]") {
+      repeat { tensors.append(try tensor(&scanner)) } while scanner.take(",")
+      try scanner.expect("]")
+    }
+    try scanner.expect("}")
+    scanner.skipWhitespace()
+    try scanner.expectEnd()
+    return tensors
+  }
+
+  private static func tensor(
+    _ scanner: inout JSONScanner
+  ) throws(CheckpointError) -> (name: String, chunks: [StoredChunk]) {
+    try scanner.expect("{")
+    try expectKey("chunks", &scanner)
+    try scanner.expect("[")
+    var chunks: [StoredChunk] = []
+    if !scanner.take("]") {
+      repeat { chunks.append(try chunk(&scanner)) } while scanner.take(",")
+      try scanner.expect("]")
+    }
+    try scanner.expect(",")
+    try expectKey("name", &scanner)
+    let name = try scanner.string()
+    try scanner.expect("}")
+    return (name, chunks)
+  }
+
+  private static func chunk(
+    _ scanner: inout JSONScanner
+  ) throws(CheckpointError) -> StoredChunk {
+    try scanner.expect("[")
+    let byteOffset = try scanner.naturalNumber()
+    try scanner.expect(",")
+    let byteCount = try scanner.naturalNumber()
+    try scanner.expect(",")
+    let filterMask = try scanner.naturalNumber()
+    try scanner.expect(",")
+    let position = scanner
+    guard let checksum = UInt32(exactly: try scanner.naturalNumber()) else {
+      throw position.error("not a CRC-32")
+    }
+    try scanner.expect("]")
+    return StoredChunk(
+      byteOffset: byteOffset, byteCount: byteCount, filterMask: filterMask, checksum: checksum)
+  }
+
+  private static func expectKey(
+    _ key: String, _ scanner: inout JSONScanner
+  ) throws(CheckpointError) {
+    scanner.skipWhitespace()
+    let position = scanner
+    guard try scanner.string() == key else { throw position.error("expected \"\(key)\" here") }
+    try scanner.expect(":")
+    scanner.skipWhitespace()
+  }
+}

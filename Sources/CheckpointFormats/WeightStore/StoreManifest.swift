@@ -1,0 +1,143 @@
+public import FileContainers
+public import TensorModel
+
+/// The manifest of a store, `store.json`: what is in it, where, and the digests of everything.
+public struct StoreManifest: Hashable, Sendable {
+  /// The file's name.
+  public static let fileName = "store.json"
+  /// The JSON schema that it validates against.
+  public static let schemaName = "store/v1"
+  /// Half a million tensors' worth.
+  static let maximumByteCount = 256 << 20
+  /// The folder of the files that came with the weights.
+  public static let assetFolder = "assets"
+  /// The file with a link to every dataset.
+  public static let linkFileName = "weights.h5"
+
+  /// The model's family, if it is known.
+  public var architecture: String?
+  /// The model's configuration, an object; null if there is none. For readers of the manifest alone; `assets/config.json` is what counts.
+  public var configuration: JSONValue = .null
+  /// Metadata of the container that the weights came from.
+  public var metadata: [ExactName: String] = [:]
+  /// The training step, where the source says it.
+  public var trainingStep: Int?
+  /// The tensors, in canonical order.
+  public var tensors: [Tensor]
+  /// The HDF5 files.
+  public var volumes: [Volume]
+  /// `weights.h5`.
+  public var links: FileRecord
+  /// `chunks.json`.
+  public var chunkTable: FileRecord
+  /// What is in `assets/`.
+  public var assets: [FileRecord]
+  /// The certificate of the import.
+  public var certificate: FileRecord
+  /// The root of all tensors.
+  public var root: Digest
+
+  /// A manifest.
+  public init(
+    tensors: [Tensor], volumes: [Volume], links: FileRecord, chunkTable: FileRecord,
+    assets: [FileRecord], certificate: FileRecord, root: Digest
+  ) {
+    self.tensors = tensors
+    self.volumes = volumes
+    self.links = links
+    self.chunkTable = chunkTable
+    self.assets = assets
+    self.certificate = certificate
+    self.root = root
+  }
+
+  /// A tensor.
+  public struct Tensor: Hashable, Sendable {
+    /// The canonical name.
+    public let name: String
+    /// Dtype and shape.
+    public let type: TensorType
+    /// The volume's name.
+    public let volume: String
+    /// The dataset's path in the volume and in `weights.h5`.
+    public let dataset: String
+    /// How its bytes are stored.
+    public let encoding: Encoding
+    /// SHA-256 of its little-endian, row-major bytes.
+    public let digest: Digest
+
+    /// A tensor.
+    public init(
+      name: String, type: TensorType, volume: String, dataset: String, encoding: Encoding,
+      digest: Digest
+    ) {
+      self.name = name
+      self.type = type
+      self.volume = volume
+      self.dataset = dataset
+      self.encoding = encoding
+      self.digest = digest
+    }
+  }
+
+  /// How a tensor's bytes are stored.
+  public enum Encoding: Hashable, Sendable {
+    /// In one piece.
+    case contiguous
+    /// In chunks of these extents, through filters.
+    case chunked([Int], [Filter])
+  }
+
+  /// What is done to a chunk, in this order.
+  public enum Filter: String, Hashable, Sendable {
+    /// The first bytes of all elements, then the second ones, …: HDF5's filter 2.
+    case shuffle
+    /// A zstd frame: HDF5's registered filter 32015.
+    case zstd
+  }
+
+  /// An HDF5 file.
+  public struct Volume: Hashable, Sendable {
+    /// Its name, `weights-00001.h5`.
+    public let name: String
+    /// Its size.
+    public let byteCount: Int
+    /// SHA-256 of all bytes that belong to no chunk: HDF5's own structures, and the gaps.
+    public let structureDigest: Digest
+
+    /// A volume.
+    public init(name: String, byteCount: Int, structureDigest: Digest) {
+      self.name = name
+      self.byteCount = byteCount
+      self.structureDigest = structureDigest
+    }
+  }
+
+  /// Any other file.
+  public struct FileRecord: Hashable, Sendable {
+    /// Its name, without the folder.
+    public let name: String
+    /// Its size.
+    public let byteCount: Int
+    /// SHA-256 of it.
+    public let digest: Digest
+
+    /// A file.
+    public init(name: String, byteCount: Int, digest: Digest) {
+      self.name = name
+      self.byteCount = byteCount
+      self.digest = digest
+    }
+
+    /// A file with these contents.
+    public init(name: String, contents: [UInt8]) {
+      self.init(name: name, byteCount: contents.count, digest: Digest(of: contents))
+    }
+  }
+
+  /// The name of a volume, counted from 0.
+  public static func volumeName(_ number: Int) -> String {
+    let text = String(number + 1)
+    return "weights-\(String(repeating: "0", count: max(0, 5 - text.count)))\(text).h5"
+  }
+}

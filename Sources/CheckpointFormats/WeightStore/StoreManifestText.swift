@@ -1,0 +1,87 @@
+// store.json: an object with sorted keys. Its member `digest` is SHA-256 of the whole file with the 64 digits of that member replaced by zeros,
+// so that any change to the manifest shows.
+
+import FileContainers
+import TensorModel
+
+extension StoreManifest {
+  private static let noDigest = "sha256:" + String(repeating: "0", count: 64)
+
+  /// The manifest's text, its own digest filled in.
+  public var text: [UInt8] {
+    var bytes = Array((document.documentText + "\n").utf8)
+    // Never nil for a document of ours.
+    guard let digits = try? Self.digestDigits(JSONValue(parsing: bytes)) else { return bytes }
+    bytes.replaceSubrange(digits, with: Array(Digest(of: bytes).hexadecimal.utf8))
+    return bytes
+  }
+
+  /// Where the digits of the manifest's own digest stand in its text.
+  static func digestDigits(_ document: JSONValue) -> Range<Int>? {
+    guard let member = document.members?.first(where: { $0.key == "digest" }),
+      let range = member.range, member.value.text.flatMap(Digest.init) != nil,
+      // As it is written: "sha256:…" without escapes.
+      range.count == 73
+    else { return nil }
+    return range.lowerBound + 8..<range.upperBound - 1
+  }
+
+  private var document: JSONValue {
+    .object([
+      .init("architecture", architecture.map(JSONValue.string) ?? .null),
+      .init("assets", .array(assets.map(Self.value))),
+      .init("base", .null),
+      .init("certificate", Self.value(certificate)),
+      .init("chunk_table", Self.value(chunkTable)),
+      .init("configuration", configuration),
+      .init("digest", .string(Self.noDigest)),
+      .init("links", Self.value(links)),
+      .init(
+        "metadata",
+        .object(metadata.sorted { $0.key < $1.key }.map { .init($0.key.text, .string($0.value)) })),
+      .init("root", .string(root.description)),
+      .init("schema", .string(Self.schemaName)),
+      .init("tensors", .array(tensors.map(Self.value))),
+      .init("training_step", trainingStep.map(JSONValue.integer) ?? .null),
+      .init("volumes", .array(volumes.map(Self.value))),
+    ])
+  }
+
+  private static func value(_ file: FileRecord) -> JSONValue {
+    .object([
+      .init("byte_count", .integer(file.byteCount)),
+      .init("digest", .string(file.digest.description)), .init("name", .string(file.name)),
+    ])
+  }
+
+  private static func value(_ volume: Volume) -> JSONValue {
+    .object([
+      .init("byte_count", .integer(volume.byteCount)), .init("name", .string(volume.name)),
+      .init("structure_digest", .string(volume.structureDigest.description)),
+    ])
+  }
+
+  private static func value(_ tensor: Tensor) -> JSONValue {
+    .object([
+      .init("dataset", .string(tensor.dataset)),
+      .init("digest", .string(tensor.digest.description)),
+      .init("dtype", .string(tensor.type.dtype.rawValue)),
+      .init("encoding", value(tensor.encoding)),
+      .init("name", .string(tensor.name)),
+      .init("shape", .array(tensor.type.shape.dimensions.map(JSONValue.integer))),
+      .init("volume", .string(tensor.volume)),
+    ])
+  }
+
+  private static func value(_ encoding: Encoding) -> JSONValue {
+    switch encoding {
+    case .contiguous: .object([.init("layout", .string("contiguous"))])
+    case .chunked(let chunk, let filters):
+      .object([
+        .init("chunk", .array(chunk.map(JSONValue.integer))),
+        .init("filters", .array(filters.map { .string($0.rawValue) })),
+        .init("layout", .string("chunked")),
+      ])
+    }
+  }
+}

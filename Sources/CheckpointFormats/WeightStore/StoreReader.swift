@@ -1,0 +1,255 @@
+public import FileContainers
+public import TensorModel
+
+/// A canonical weight store, read through its chunk table with positioned reads: libhdf5 never sees a byte of it.
+public final class StoreReader: CheckpointReader {
+  public let checkpoint: Checkpoint
+  /// What the store says of itself.
+  public let manifest: StoreManifest
+  /// The files that hold tensors, by name.
+  public let volumes: [String: FileRegion]
+  /// Where the tensors' chunks lie.
+  public let tensors: [StoredTensor]
+  private let decoders: ChunkDecoderPool
+  private let cache = ChunkCache()
+
+  /// A tensor's chunks.
+  public struct StoredTensor: Sendable {
+    /// How its bytes are cut.
+    public let grid: ChunkGrid
+    /// The chunks, in order.
+    public let chunks: [StoredChunk]
+    /// The volume's bytes.
+    let volume: FileRegion
+    let coding: ChunkCoding
+  }
+
+  /// Opens a store.
+  ///
+  /// - Throws: `corrupt` if manifest or chunk table were changed, `malformed` if they don't fit the volumes, `missing`, `inputOutput`.
+  init(_ tree: any FileTree) throws(CheckpointError) {
+    let manifest = try StoreManifest(
+      parsing: tree.contents(
+        of: StoreManifest.fileName, limit: StoreManifest.maximumByteCount))
+    let table = try Self.table(manifest, tree)
+    var volumes: [String: FileRegion] = [:]
+    for volume in manifest.volumes { volumes[volume.name] = try Self.region(volume, tree) }
+    var tensors: [StoredTensor] = []
+    var infos: [TensorInfo] = []
+    for (tensor, chunks) in zip(manifest.tensors, table) {
+      do throws(CheckpointError) {
+        guard let volume = volumes[tensor.volume] else {
+          throw CheckpointError(
+            .malformed, "in a volume that the manifest doesn't list", found: tensor.volume)
+        }
+        let info = try TensorInfo(
+          name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
+          file: tensor.volume, recordedDigest: tensor.digest.hexadecimal)
+        tensors.append(try StoredTensor(tensor, chunks, info.byteCount, volume))
+        infos.append(info)
+      } catch { throw error.in(file: tensor.volume, tensor: tensor.name) }
+    }
+    var checkpoint = try Checkpoint(
+      format: StoreFormat.name,
+      layout: "\(volumes.count) volume\(volumes.count == 1 ? "" : "s"), \(Self.encoding(manifest))",
+      tensors: infos, files: manifest.volumes.map { .init(name: $0.name, byteCount: $0.byteCount) },
+      metadata: manifest.metadata)
+    try Self.addAssets(manifest, tree, to: &checkpoint)
+    checkpoint.findings = nameFindings(infos)
+    checkpoint.carriesSidecars = true
+    self.checkpoint = checkpoint
+    self.manifest = manifest
+    self.volumes = volumes
+    self.tensors = tensors
+    decoders = ChunkDecoderPool(chunkByteCount: tensors.map(\.grid.chunkByteCount).max() ?? 0)
+  }
+
+  private static func encoding(_ manifest: StoreManifest) -> String {
+    let isCompressed = manifest.tensors.contains { $0.encoding != .contiguous }
+    return isCompressed ? "compressed" : "uncompressed"
+  }
+
+  private static func table(
+    _ manifest: StoreManifest, _ tree: any FileTree
+  ) throws(CheckpointError) -> [[StoredChunk]] {
+    do throws(CheckpointError) {
+      guard manifest.chunkTable.name == ChunkTable.fileName else {
+        throw CheckpointError(.malformed, "not the name of a chunk table")
+      }
+      let bytes = try tree.contents(of: ChunkTable.fileName, limit: ChunkTable.maximumByteCount)
+      try manifest.chunkTable.check(bytes)
+      let table = try ChunkTable.parse(bytes)
+      guard table.map({ ExactName($0.name) }) == manifest.tensors.map({ ExactName($0.name) }) else {
+        throw CheckpointError(.malformed, "other tensors than the manifest's")
+      }
+      return table.map(\.chunks)
+    } catch { throw error.in(file: manifest.chunkTable.name) }
+  }
+
+  private static func region(
+    _ volume: StoreManifest.Volume, _ tree: any FileTree
+  ) throws(CheckpointError) -> FileRegion {
+    guard tree.containsFile(volume.name) else {
+      throw CheckpointError(
+        .missing, "a volume of the store is not there", file: volume.name,
+        hint: "get the store again: it is complete only with all of its files")
+    }
+    let region = try tree.region(volume.name)
+    guard region.byteCount == volume.byteCount else {
+      throw CheckpointError(
+        .corrupt, "a volume of another size", file: volume.name,
+        expected: "\(volume.byteCount) bytes", found: "\(region.byteCount)",
+        hint: "the download is incomplete, or the file was changed: get it again")
+    }
+    return region
+  }
+
+  private static func addAssets(
+    _ manifest: StoreManifest, _ tree: any FileTree, to checkpoint: inout Checkpoint
+  ) throws(CheckpointError) {
+    for asset in manifest.assets {
+      let path = "\(StoreManifest.assetFolder)/\(asset.name)"
+      guard tree.containsFile(path) else {
+        throw CheckpointError(.missing, "a file of the store is not there", file: path)
+      }
+      let contents: @Sendable () throws(CheckpointError) -> [UInt8] = {
+        () throws(CheckpointError) in
+        let bytes = try tree.contents(of: path, limit: Sidecars.maximumAssetByteCount)
+        do throws(CheckpointError) { try asset.check(bytes) } catch { throw error.in(file: path) }
+        return bytes
+      }
+      if asset.name == "config.json" {
+        checkpoint.configuration = try contents()
+      } else {
+        checkpoint.assets.append(
+          .init(name: asset.name, byteCount: asset.byteCount, contents: contents))
+      }
+    }
+  }
+
+  public func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    let tensor = checkpoint.tensors[position]
+    let geometry = MatrixGeometry(dtype: tensor.dtype, shape: tensor.shape)
+    let run = region.columns.count * geometry.cellByteCount
+    do throws(CheckpointError) {
+      if region.columns.count == geometry.columns && destination.rowStride == run {
+        let first = region.rows.lowerBound * run
+        try read(position, first..<first + region.rows.count * run, into: destination.base)
+        return
+      }
+      for (index, row) in region.rows.enumerated() {
+        let first =
+          row * geometry.rowByteCount + region.columns.lowerBound * geometry.cellByteCount
+        try read(position, first..<first + run, into: destination.advanced(rows: index).base)
+      }
+    } catch { throw error.in(file: tensor.file, tensor: tensor.name) }
+  }
+
+  /// Copies a run of a tensor's bytes.
+  private func read(
+    _ position: Int, _ range: Range<Int>, into base: UnsafeMutableRawPointer
+  ) throws(CheckpointError) {
+    let grid = tensors[position].grid
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let index = grid.index(ofByte: offset)
+      let bytes = grid.byteRange(of: index)
+      let end = min(bytes.upperBound, range.upperBound)
+      let target = base + (offset - range.lowerBound)
+      if offset == bytes.lowerBound && end == bytes.upperBound {
+        try decode(
+          position, index, into: UnsafeMutableRawBufferPointer(start: target, count: bytes.count))
+      } else {
+        let chunk = try decodedChunk(position, index, byteCount: bytes.count)
+        let part = chunk.bytes[offset - bytes.lowerBound..<end - bytes.lowerBound]
+        UnsafeMutableRawBufferPointer(start: target, count: part.count)
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
+      }
+      offset = end
+    }
+  }
+
+  private func decodedChunk(
+    _ position: Int, _ index: Int, byteCount: Int
+  ) throws(CheckpointError) -> ChunkCache.Chunk {
+    let key = ChunkCache.Key(tensor: position, chunk: index)
+    if let chunk = cache.chunk(key) { return chunk }
+    let chunk = ChunkCache.Chunk(byteCount: byteCount)
+    try decode(position, index, into: chunk.bytes)
+    cache.insert(chunk, key)
+    return chunk
+  }
+
+  private func decode(
+    _ position: Int, _ index: Int, into target: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) {
+    let tensor = tensors[position]
+    do throws(CheckpointError) {
+      try decoders.withDecoder { (decoder) throws(CheckpointError) in
+        try decoder.decode(
+          tensor.chunks[index], in: tensor.volume, tensor.coding,
+          decodedByteCount: tensor.grid.chunkByteCount, into: target)
+      }
+    } catch {
+      var placed = error
+      placed.message += " (chunk \(index + 1) of \(tensor.chunks.count))"
+      throw placed
+    }
+  }
+}
+
+extension StoreReader.StoredTensor {
+  /// Checks a tensor's chunks against its type and its volume.
+  fileprivate init(
+    _ tensor: StoreManifest.Tensor, _ chunks: [StoredChunk], _ byteCount: Int, _ volume: FileRegion
+  ) throws(CheckpointError) {
+    let filters: [StoreManifest.Filter]
+    switch tensor.encoding {
+    case .contiguous:
+      grid = ChunkGrid(tensor.type)
+      filters = []
+    case .chunked(let chunk, let named):
+      grid = try ChunkGrid(tensor.type, chunk: chunk)
+      filters = named
+    }
+    guard chunks.count == grid.count else {
+      throw CheckpointError(
+        .malformed, "wrong number of chunks", expected: "\(grid.count)", found: "\(chunks.count)")
+    }
+    for (index, chunk) in chunks.enumerated() {
+      let isPlain = !filters.enumerated().contains { chunk.filterMask >> $0.offset & 1 == 0 }
+      let whole =
+        tensor.encoding == .contiguous ? grid.byteRange(of: index).count : grid.chunkByteCount
+      guard chunk.byteOffset <= volume.byteCount,
+        chunk.byteCount <= volume.byteCount - chunk.byteOffset, chunk.byteCount <= whole,
+        chunk.filterMask < 1 << filters.count, !isPlain || chunk.byteCount == whole
+      else {
+        throw CheckpointError(
+          .malformed, "chunk \(index + 1) of \(chunks.count) can't be where the table says",
+          byteOffset: chunk.byteOffset, expected: "at most \(whole) bytes within the volume",
+          found: "\(chunk.byteCount)")
+      }
+    }
+    self.chunks = chunks
+    self.volume = volume
+    coding = ChunkCoding(
+      filters: filters, elementByteCount: tensor.type.datasetElementByteCount)
+  }
+}
+
+extension StoreManifest.FileRecord {
+  /// Throws unless these are the file's contents.
+  ///
+  /// - Throws: `corrupt`.
+  public func check(_ contents: [UInt8]) throws(CheckpointError) {
+    let found = Digest(of: contents)
+    guard contents.count == byteCount, found == digest else {
+      throw CheckpointError(
+        .corrupt, "was changed after the store was written",
+        expected: "\(byteCount) bytes, \(digest)", found: "\(contents.count) bytes, \(found)",
+        hint: "get the store again, or import it anew")
+    }
+  }
+}
