@@ -45,11 +45,11 @@ final class ChunkDecoder {
     }
     let (isCompressed, isShuffled) = (isApplied(.zstd), isApplied(.shuffle))
     if !isCompressed && !isShuffled && target.count == chunk.byteCount {
-      try read(chunk, in: volume, into: base)
+      try chunk.read(in: volume, into: base)
       return
     }
     try stored.withPiece(byteCount: chunk.byteCount) { (piece) throws(CheckpointError) in
-      try read(chunk, in: volume, into: piece)
+      try chunk.read(in: volume, into: piece)
       let bytes = UnsafeRawBufferPointer(start: piece, count: chunk.byteCount)
       // A last chunk is decoded whole, and its tensor's part taken.
       if target.count == decodedByteCount {
@@ -62,20 +62,6 @@ final class ChunkDecoder {
           into: UnsafeMutableRawBufferPointer(start: all, count: decodedByteCount))
         base.copyMemory(from: all, byteCount: target.count)
       }
-    }
-  }
-
-  private func read(
-    _ chunk: StoredChunk, in volume: FileRegion, into base: UnsafeMutableRawPointer
-  ) throws(CheckpointError) {
-    try volume.read(at: chunk.byteOffset, into: base, count: chunk.byteCount)
-    let found = wb_crc32(0, base, chunk.byteCount)
-    guard found == chunk.checksum else {
-      throw CheckpointError(
-        .corrupt, "checksum of a chunk", byteOffset: chunk.byteOffset,
-        expected: "CRC-32 \(chunk.checksum, hexadecimalDigits: 8)",
-        found: "\(found, hexadecimalDigits: 8)",
-        hint: "the store is damaged: get it again, or import it anew")
     }
   }
 
@@ -104,6 +90,23 @@ final class ChunkDecoder {
       } else {
         base.copyMemory(from: source, byteCount: target.count)
       }
+    }
+  }
+}
+
+extension StoredChunk {
+  /// Copies the stored bytes, after which they are known to be those that were written.
+  func read(
+    in volume: FileRegion, into base: UnsafeMutableRawPointer
+  ) throws(CheckpointError) {
+    try volume.read(at: byteOffset, into: base, count: byteCount)
+    let found = wb_crc32(0, base, byteCount)
+    guard found == checksum else {
+      throw CheckpointError(
+        .corrupt, "checksum of a chunk", byteOffset: byteOffset,
+        expected: "CRC-32 \(checksum, hexadecimalDigits: 8)",
+        found: "\(found, hexadecimalDigits: 8)",
+        hint: "the store is damaged: get it again, or import it anew")
     }
   }
 }

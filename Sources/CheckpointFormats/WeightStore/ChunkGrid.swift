@@ -50,7 +50,7 @@ public struct ChunkGrid: Hashable, Sendable {
   /// The grid that a manifest describes.
   ///
   /// - Throws: `malformed` for chunks of another form, `unsupported` for large ones.
-  init(_ type: TensorType, chunk: [Int]) throws(CheckpointError) {
+  public init(_ type: TensorType, chunk: [Int]) throws(CheckpointError) {
     let extents = type.datasetExtents
     let axis = min(chunk.prefix { $0 == 1 }.count, max(0, chunk.count - 1))
     // A run of ones may stand for an axis of which a chunk has one place, or for axes of extent 1.

@@ -27,13 +27,30 @@ public final class StoreReader: CheckpointReader {
   /// Opens a store.
   ///
   /// - Throws: `corrupt` if manifest or chunk table were changed, `malformed` if they don't fit the volumes, `missing`, `inputOutput`.
-  init(_ tree: any FileTree) throws(CheckpointError) {
+  convenience init(_ tree: any FileTree) throws(CheckpointError) {
     let manifest = try StoreManifest(
       parsing: tree.contents(
         of: StoreManifest.fileName, limit: StoreManifest.maximumByteCount))
     let table = try Self.table(manifest, tree)
     var volumes: [String: FileRegion] = [:]
     for volume in manifest.volumes { volumes[volume.name] = try Self.region(volume, tree) }
+    try self.init(manifest, table, volumes) { (checkpoint) throws(CheckpointError) in
+      try Self.addAssets(manifest, tree, to: &checkpoint)
+    }
+  }
+
+  /// Reads volumes of which everything is known.
+  ///
+  /// - Parameters:
+  ///   - manifest: of which only the tensors and volumes count.
+  ///   - table: the tensors' chunks.
+  ///   - volumes: open files, by name.
+  ///   - complete: adds to the catalogue what isn't tensors.
+  /// - Throws: `malformed` if something doesn't fit.
+  public init(
+    _ manifest: StoreManifest, _ table: [[StoredChunk]], _ volumes: [String: FileRegion],
+    _ complete: (inout Checkpoint) throws(CheckpointError) -> Void = { (_) in }
+  ) throws(CheckpointError) {
     var tensors: [StoredTensor] = []
     var infos: [TensorInfo] = []
     for (tensor, chunks) in zip(manifest.tensors, table) {
@@ -45,7 +62,7 @@ public final class StoreReader: CheckpointReader {
         let info = try TensorInfo(
           name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
           file: tensor.volume, recordedDigest: tensor.digest.hexadecimal)
-        tensors.append(try StoredTensor(tensor, chunks, info.byteCount, volume))
+        tensors.append(try StoredTensor(tensor, chunks, volume))
         infos.append(info)
       } catch { throw error.in(file: tensor.volume, tensor: tensor.name) }
     }
@@ -54,9 +71,9 @@ public final class StoreReader: CheckpointReader {
       layout: "\(volumes.count) volume\(volumes.count == 1 ? "" : "s"), \(Self.encoding(manifest))",
       tensors: infos, files: manifest.volumes.map { .init(name: $0.name, byteCount: $0.byteCount) },
       metadata: manifest.metadata)
-    try Self.addAssets(manifest, tree, to: &checkpoint)
     checkpoint.findings = nameFindings(infos)
     checkpoint.carriesSidecars = true
+    try complete(&checkpoint)
     self.checkpoint = checkpoint
     self.manifest = manifest
     self.volumes = volumes
@@ -171,6 +188,25 @@ public final class StoreReader: CheckpointReader {
     }
   }
 
+  /// Copies a chunk as it is stored, after checking it.
+  ///
+  /// - Parameters:
+  ///   - position: the tensor's place.
+  ///   - index: the chunk's number.
+  ///   - base: room for its stored bytes.
+  /// - Throws: `corrupt` or `inputOutput`.
+  public func readStored(
+    _ position: Int, _ index: Int, into base: UnsafeMutableRawPointer
+  ) throws(CheckpointError) {
+    let tensor = tensors[position]
+    do throws(CheckpointError) {
+      try tensor.chunks[index].read(in: tensor.volume, into: base)
+    } catch {
+      let info = checkpoint.tensors[position]
+      throw error.in(file: info.file, tensor: info.name)
+    }
+  }
+
   private func decodedChunk(
     _ position: Int, _ index: Int, byteCount: Int
   ) throws(CheckpointError) -> ChunkCache.Chunk {
@@ -203,7 +239,7 @@ public final class StoreReader: CheckpointReader {
 extension StoreReader.StoredTensor {
   /// Checks a tensor's chunks against its type and its volume.
   fileprivate init(
-    _ tensor: StoreManifest.Tensor, _ chunks: [StoredChunk], _ byteCount: Int, _ volume: FileRegion
+    _ tensor: StoreManifest.Tensor, _ chunks: [StoredChunk], _ volume: FileRegion
   ) throws(CheckpointError) {
     let filters: [StoreManifest.Filter]
     switch tensor.encoding {

@@ -1,0 +1,110 @@
+import CTensorKernels
+public import CheckpointFormats
+public import FileContainers
+public import TensorModel
+
+/// Chunks as they are going to be stored.
+///
+/// `@unchecked Sendable`: one thread fills it and writes it; it is handed on, never shared.
+public final class EncodedChunks: @unchecked Sendable {
+  private let arena: UnsafeMutableRawBufferPointer
+  private(set) var chunks: [Chunk] = []
+  private var used = 0
+
+  struct Chunk {
+    let index: Int
+    let bytes: UnsafeRawBufferPointer
+    let filterMask: Int
+    let checksum: UInt32
+  }
+
+  init(byteCount: Int) { arena = .allocate(byteCount: max(byteCount, 1), alignment: 64) }
+
+  deinit { arena.deallocate() }
+
+  var byteCount: Int { arena.count }
+
+  /// Room for the next chunk.
+  var rest: UnsafeMutableRawBufferPointer { .init(rebasing: arena[used...]) }
+
+  func append(index: Int, byteCount: Int, filterMask: Int) {
+    let bytes = UnsafeRawBufferPointer(rebasing: arena[used..<used + byteCount])
+    chunks.append(
+      Chunk(
+        index: index, bytes: bytes, filterMask: filterMask,
+        checksum: wb_crc32(0, bytes.baseAddress, byteCount)))
+    used += byteCount
+  }
+
+  func clear() {
+    chunks.removeAll(keepingCapacity: true)
+    used = 0
+  }
+}
+
+/// Shuffles and compresses chunks. Used by one thread at a time.
+final class ChunkEncoder {
+  private let zstd: ZstdChunkEncoder
+  private let padded: ScratchArena
+  private let shuffled: ScratchArena
+
+  init(_ settings: ZstdChunkEncoder.Settings, chunkByteCount: Int) throws(CheckpointError) {
+    zstd = try ZstdChunkEncoder(settings)
+    padded = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+    shuffled = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+  }
+
+  /// Encodes one chunk and appends it.
+  ///
+  /// - Parameters:
+  ///   - index: the chunk's number in its tensor.
+  ///   - bytes: of the tensor; a last chunk is filled up with zeros.
+  ///   - grid: of the tensor.
+  ///   - filters: what is to be done to it.
+  ///   - output: takes the result; bytes that don't shrink are stored as they are.
+  func encode(
+    _ index: Int, _ bytes: UnsafeRawBufferPointer, _ grid: ChunkGrid,
+    _ filters: [StoreManifest.Filter], _ output: EncodedChunks
+  ) throws(CheckpointError) {
+    let size = grid.chunkByteCount
+    guard bytes.count < size else {
+      try encodeWhole(index, bytes, grid, filters, output)
+      return
+    }
+    try padded.withPiece(byteCount: size) { (piece) throws(CheckpointError) in
+      let whole = UnsafeMutableRawBufferPointer(start: piece, count: size)
+      whole.copyMemory(from: bytes)
+      (piece + bytes.count).initializeMemory(
+        as: UInt8.self, repeating: 0, count: size - bytes.count)
+      try encodeWhole(index, UnsafeRawBufferPointer(whole), grid, filters, output)
+    }
+  }
+
+  private func encodeWhole(
+    _ index: Int, _ bytes: UnsafeRawBufferPointer, _ grid: ChunkGrid,
+    _ filters: [StoreManifest.Filter], _ output: EncodedChunks
+  ) throws(CheckpointError) {
+    guard let base = bytes.baseAddress else { return }
+    let target = output.rest
+    // One byte less than the chunk has: what isn't smaller is no gain.
+    let room = UnsafeMutableRawBufferPointer(rebasing: target[..<(bytes.count - 1)])
+    var byteCount: Int?
+    if filters.contains(.shuffle) {
+      byteCount = try shuffled.withPiece(byteCount: bytes.count) {
+        (piece) throws(CheckpointError) in
+        wb_shuffle(base, piece, bytes.count / grid.elementByteCount, grid.elementByteCount)
+        return try zstd.encode(
+          UnsafeRawBufferPointer(start: piece, count: bytes.count), into: room)
+      }
+    } else {
+      byteCount = try zstd.encode(bytes, into: room)
+    }
+    if let byteCount {
+      output.append(index: index, byteCount: byteCount, filterMask: 0)
+    } else {
+      target.copyMemory(from: bytes)
+      output.append(
+        index: index, byteCount: bytes.count, filterMask: 1 << filters.count - 1)
+    }
+  }
+}
