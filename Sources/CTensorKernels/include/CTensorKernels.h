@@ -6,7 +6,7 @@
 /// report. Nothing here allocates, fails or keeps state, so everything may be called from any thread.
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
-/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`.
+/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -72,6 +72,14 @@ void wb_transpose(const void *src, size_t src_row_stride, void *dst, size_t dst_
 
 /// Reverses, in place, the bytes of each element of 1, 2, 4 or 8 bytes. Needs no alignment.
 void wb_swap_bytes(void *data, size_t element_count, size_t element_size);
+
+/// Gathers the first bytes of all elements, then their second bytes, and so on: HDF5's shuffle filter.
+///
+/// Elements may have any number of bytes; 1, 2, 4 and 8 are fast. Needs no alignment. `src` and `dst` don't overlap.
+void wb_shuffle(const void *src, void *dst, size_t element_count, size_t element_size);
+
+/// Undoes `wb_shuffle`.
+void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t element_size);
 
 // MARK: Arithmetic
 
