@@ -1,4 +1,4 @@
-// libzstd (https://facebook.github.io/zstd/zstd_manual.html): streaming decompression of archives.
+// libzstd (https://facebook.github.io/zstd/zstd_manual.html): decompression of archives, chunks of stores.
 #pragma once
 #include <zstd.h>
 #include <zstd_errors.h>

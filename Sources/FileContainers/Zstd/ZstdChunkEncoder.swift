@@ -1,0 +1,78 @@
+import CZstd
+public import TensorModel
+
+/// Compresses chunks of known size into a zstd frame each: with the content's size, without a checksum or dictionary.
+///
+/// Not for several threads at once.
+public final class ZstdChunkEncoder {
+  /// How hard it tries.
+  public enum Settings: Hashable, Sendable {
+    /// Nearly no search for repetitions, which weights don't have: bytes are only coded by how frequent they are.
+    case entropyOnly
+    /// A level of zstd, one of `levels`.
+    case level(Int)
+  }
+
+  /// The levels that this libzstd has.
+  public static var levels: ClosedRange<Int> { Int(ZSTD_minCLevel())...Int(ZSTD_maxCLevel()) }
+
+  private let context: OpaquePointer
+
+  /// Sets up an encoder.
+  ///
+  /// - Throws: `usage` for a level that libzstd doesn't have, `inputOutput` without memory.
+  public init(_ settings: Settings) throws(CheckpointError) {
+    guard let context = ZSTD_createCCtx() else {
+      throw CheckpointError(.inputOutput, "zstd can't be set up: out of memory")
+    }
+    self.context = context
+    switch settings {
+    case .level(let level):
+      guard Self.levels.contains(level) else {
+        throw CheckpointError(
+          .usage, "no such zstd level",
+          expected: "\(Self.levels.lowerBound) to \(Self.levels.upperBound)", found: "\(level)")
+      }
+      try set(ZSTD_c_compressionLevel, Int32(level))
+    case .entropyOnly:
+      try set(ZSTD_c_strategy, Int32(ZSTD_fast.rawValue))
+      try set(ZSTD_c_minMatch, 7)
+      try set(ZSTD_c_hashLog, 6)
+      // For the fast strategy: how many bytes to go on after each place where nothing was found.
+      try set(ZSTD_c_targetLength, 131_072)
+      // literalCompressionMode = huffman, which the fast strategy turns off with a large target length. Experimental: without it, less is gained.
+      _ = ZSTD_CCtx_setParameter(context, ZSTD_cParameter(rawValue: 1002), 1)
+    }
+    try set(ZSTD_c_contentSizeFlag, 1)
+    try set(ZSTD_c_checksumFlag, 0)
+  }
+
+  deinit { ZSTD_freeCCtx(context) }
+
+  private func set(_ parameter: ZSTD_cParameter, _ value: Int32) throws(CheckpointError) {
+    let result = ZSTD_CCtx_setParameter(context, parameter, value)
+    guard ZSTD_isError(result) == 0 else { throw failure(result) }
+  }
+
+  private func failure(_ result: Int) -> CheckpointError {
+    CheckpointError(
+      .inputOutput, "can't compress: \(String(cString: ZSTD_getErrorName(result)))")
+  }
+
+  /// Compresses a chunk.
+  ///
+  /// - Parameters:
+  ///   - source: the chunk.
+  ///   - target: room for the frame; as large as the source less a byte for a caller that keeps what doesn't shrink as it is.
+  /// - Returns: the frame's size, nil if there is not enough room.
+  /// - Throws: `inputOutput` without memory.
+  public func encode(
+    _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) -> Int? {
+    let result = ZSTD_compress2(
+      context, target.baseAddress, target.count, source.baseAddress, source.count)
+    guard ZSTD_isError(result) != 0 else { return result }
+    guard ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall else { throw failure(result) }
+    return nil
+  }
+}
