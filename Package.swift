@@ -32,6 +32,9 @@ let package = Package(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(
+      name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
+    .target(name: "CHDF5Driver", dependencies: ["CHDF5"]),
     .target(name: "CPlatform"),
     .target(name: "CTensorKernels"),
     .target(name: "TensorModel", swiftSettings: strict),
@@ -41,6 +44,9 @@ let package = Package(
         "TensorModel", "CPlatform", "CTensorKernels", "CZlib", "CZstd",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
+      swiftSettings: strict),
+    .target(
+      name: "HDF5Files", dependencies: ["TensorModel", "CHDF5", "CHDF5Driver"],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],
@@ -85,6 +91,12 @@ let package = Package(
       name: "TensorModelTests", dependencies: ["TensorModel"], swiftSettings: strict),
     .testTarget(
       name: "FileContainersTests", dependencies: ["FileContainers", "TensorModel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HDF5FilesTests",
+      dependencies: [
+        "HDF5Files", "FileContainers", "CTensorKernels", "TensorModel", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CheckpointFormatsTests",

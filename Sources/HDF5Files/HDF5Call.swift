@@ -1,0 +1,78 @@
+import CHDF5
+import Foundation
+import TensorModel
+
+/// Turns the library's negative results into errors, and makes its calls one at a time.
+enum HDF5 {
+  /// The library may be built without thread safety. Recursive, because identifiers are released within calls, too.
+  private static let lock = NSRecursiveLock()
+  private static let isPrepared = wb_h5_prepare() >= 0
+
+  /// Runs calls of the library.
+  static func exclusively<Result>(
+    _ body: () throws(CheckpointError) -> Result
+  ) throws(CheckpointError) -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    guard isPrepared else { throw CheckpointError(.inputOutput, "libhdf5 can't be initialised") }
+    return try body()
+  }
+
+  /// Runs calls whose failure leaves nothing to be done.
+  static func releasing(_ body: () -> Void) {
+    lock.lock()
+    defer { lock.unlock() }
+    body()
+  }
+}
+
+/// What an attempt is about, for its error.
+struct HDF5Attempt {
+  let action: String
+  let path: String
+  var code = CheckpointError.Code.inputOutput
+
+  /// Throws for a negative result.
+  @discardableResult
+  func check<Number: SignedInteger>(_ result: Number) throws(CheckpointError) -> Number {
+    guard result >= 0 else {
+      throw CheckpointError(
+        code, "can't \(action): \(String(cString: wb_h5_last_error()))", file: path)
+    }
+    return result
+  }
+
+  /// Takes an identifier over, which is released when nobody uses it any more.
+  func own(
+    _ identifier: hid_t, _ release: @escaping @Sendable (hid_t) -> herr_t
+  ) throws(CheckpointError) -> HDF5Identifier {
+    HDF5Identifier(value: try check(identifier), release: release)
+  }
+}
+
+/// An identifier that is released when nobody uses it any more.
+final class HDF5Identifier: Sendable {
+  let value: hid_t
+  private let release: @Sendable (hid_t) -> herr_t
+
+  fileprivate init(value: hid_t, release: @escaping @Sendable (hid_t) -> herr_t) {
+    self.value = value
+    self.release = release
+  }
+
+  deinit { HDF5.releasing { _ = release(value) } }
+}
+
+/// The error for a failed system call.
+func systemError(_ action: String, _ path: String, number: Int32) -> CheckpointError {
+  let reason = String(cString: strerror(number))
+  return switch number {
+  case EEXIST: CheckpointError(.conflict, "already exists", file: path)
+  case ENOENT: CheckpointError(.missing, "no such file or directory", file: path)
+  case ENOSPC, EDQUOT, EFBIG:
+    CheckpointError(
+      .noSpace, "can't \(action): \(reason)", file: path,
+      hint: "free some space, or choose a destination on another disk")
+  default: CheckpointError(.inputOutput, "can't \(action): \(reason)", file: path)
+  }
+}

@@ -1,0 +1,322 @@
+// One volume of a store: an HDF5 file with a group /tensors and a dataset per tensor. Written through libhdf5, never read by it here.
+//
+// * Superblock version 2, groups and object headers of HDF5 1.8: every release since 2008 reads it, and metadata have checksums.
+// * No times, no fill values, no user block: the bytes depend on nothing but the calls.
+// * All raw data begins at multiples of 64, so that contiguous tensors can be used in place.
+// https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+
+import CHDF5
+import CHDF5Driver
+public import TensorModel
+
+/// A volume that is being written.
+///
+/// It may be shared between threads; calls of all volumes are made one at a time.
+///
+/// `@unchecked Sendable`: all that changes is used within `HDF5.exclusively` only.
+public final class HDF5Volume: @unchecked Sendable {
+  /// HDF5's own shuffle.
+  public static let shuffleFilter = 2
+  /// The registered number of zstd, https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
+  public static let zstdFilter = 32015
+
+  /// Where raw data begins in a file: at multiples of this.
+  public static let alignment = 64
+
+  /// How a dataset's chunks are encoded.
+  public struct Encoding: Hashable, Sendable {
+    /// The chunk's extents.
+    public let chunk: [Int]
+    /// Whether bytes are shuffled before they are compressed.
+    public let shuffles: Bool
+    /// The level that the zstd filter's parameter names; readers don't need it.
+    public let level: Int
+
+    /// An encoding.
+    public init(chunk: [Int], shuffles: Bool, level: Int) {
+      self.chunk = chunk
+      self.shuffles = shuffles
+      self.level = level
+    }
+  }
+
+  /// A dataset of a volume.
+  public struct Dataset: Sendable {
+    fileprivate let identifier: HDF5Identifier
+    fileprivate let tensor: String
+  }
+
+  private let path: String
+  private let state: UnsafeMutablePointer<wb_volume_file>
+  private var file: hid_t?
+  private var group: HDF5Identifier?
+
+  /// Creates a file that must not exist yet.
+  ///
+  /// - Throws: `conflict` if it exists, `noSpace`, `missing` or `inputOutput`.
+  public init(creating path: String) throws(CheckpointError) {
+    self.path = path
+    state = .allocate(capacity: 1)
+    state.initialize(to: wb_volume_file())
+    let failure = wb_volume_create(path, state)
+    guard failure == 0 else { throw systemError("create", path, number: failure) }
+    try perform("create") { (attempt) throws(CheckpointError) in
+      let access = try attempt.own(wb_volume_access(state, UInt64(Self.alignment)), H5Pclose)
+      try attempt.check(H5Pset_libver_bounds(access.value, H5F_LIBVER_V18, H5F_LIBVER_V18))
+      // No chunks are cached, and bytes that others write are neither read ahead nor written back.
+      try attempt.check(H5Pset_cache(access.value, 0, 0, 0, 0))
+      try attempt.check(H5Pset_sieve_buf_size(access.value, 0))
+      let creation = try attempt.own(H5Pcreate(wb_h5_file_creation()), H5Pclose)
+      try attempt.check(H5Pset_obj_track_times(creation.value, false))
+      let file = try attempt.check(
+        H5Fcreate(path, wb_h5_exclusive(), creation.value, access.value))
+      self.file = file
+      let groupCreation = try attempt.own(H5Pcreate(wb_h5_group_creation()), H5Pclose)
+      try attempt.check(H5Pset_obj_track_times(groupCreation.value, false))
+      group = try attempt.own(
+        H5Gcreate2(
+          file, HDF5Storage.groupName, wb_h5_default(), groupCreation.value, wb_h5_default()),
+        H5Gclose)
+    }
+  }
+
+  /// Gives a volume up that was not closed: nothing more is written.
+  deinit {
+    var isReleased = true
+    HDF5.releasing {
+      state.pointee.discards = true
+      group = nil
+      if let file { isReleased = H5Fclose(file) >= 0 }
+      wb_volume_release(state)
+    }
+    // What the library has kept it may look at again.
+    if isReleased { state.deallocate() }
+  }
+
+  /// Runs calls of the library; a failed system call among them is what the error tells.
+  private func perform<Result>(
+    _ action: String, tensor: String? = nil,
+    _ body: (HDF5Attempt) throws(CheckpointError) -> Result
+  ) throws(CheckpointError) -> Result {
+    try HDF5.exclusively { () throws(CheckpointError) in
+      do throws(CheckpointError) {
+        let result = try body(HDF5Attempt(action: action, path: path))
+        if state.pointee.failure == 0 { return result }
+      } catch {
+        if state.pointee.failure == 0 { throw error.in(file: path, tensor: tensor) }
+      }
+      throw systemError("write", path, number: state.pointee.failure).in(tensor: tensor)
+    }
+  }
+
+  private var openGroup: HDF5Identifier {
+    get throws(CheckpointError) {
+      guard let group else { throw CheckpointError(.usage, "the volume is closed", file: path) }
+      return group
+    }
+  }
+
+  // MARK: Datasets
+
+  /// Creates a dataset.
+  ///
+  /// - Parameters:
+  ///   - linkName: its name in `/tensors`, from `HDF5Storage.linkName(for:)`.
+  ///   - tensor: the tensor's name, for an attribute.
+  ///   - type: dtype and shape.
+  ///   - encoding: of its chunks; nil for a contiguous dataset, whose bytes are allocated at once and never filled.
+  /// - Returns: the dataset.
+  /// - Throws: `unsupported` for a name that is too long, `noSpace` or `inputOutput`.
+  public func createDataset(
+    _ linkName: String, tensor: String, _ type: TensorType, _ encoding: Encoding?
+  ) throws(CheckpointError) -> Dataset {
+    guard tensor.utf8.count <= HDF5Storage.maximumNameByteCount,
+      linkName.utf8.count <= HDF5Storage.maximumLinkNameByteCount
+    else {
+      throw CheckpointError(
+        .unsupported, "a tensor's name is too long for a store", file: path,
+        expected: "at most \(HDF5Storage.maximumNameByteCount) bytes, "
+          + "or \(HDF5Storage.maximumLinkNameByteCount) with / and % escaped",
+        found: "\(tensor.utf8.count), \(linkName.utf8.count) escaped")
+    }
+    return try perform("create a dataset", tensor: tensor) { (attempt) throws(CheckpointError) in
+      let group = try openGroup
+      let extents = HDF5Storage.extents(type).map { hsize_t($0) }
+      let space = try attempt.own(
+        extents.isEmpty
+          ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(extents.count), extents, nil), H5Sclose)
+      let creation = try creationProperties(encoding, attempt)
+      let linkCreation = try Self.linkCreationProperties(attempt)
+      let storage = try HDF5Storage.type(type.dtype, attempt)
+      let dataset = try attempt.own(
+        H5Dcreate2(
+          group.value, linkName, storage.value, space.value, linkCreation.value, creation.value,
+          wb_h5_default()), H5Dclose)
+      try setAttribute("name", tensor, on: dataset, attempt)
+      try setAttribute("dtype", type.dtype.rawValue, on: dataset, attempt)
+      if type.dtype.blockElementCount > 1 {
+        try setAttribute("shape", type.shape.canonicalText, on: dataset, attempt)
+      }
+      return Dataset(identifier: dataset, tensor: tensor)
+    }
+  }
+
+  private func creationProperties(
+    _ encoding: Encoding?, _ attempt: HDF5Attempt
+  ) throws(CheckpointError) -> HDF5Identifier {
+    let creation = try attempt.own(H5Pcreate(wb_h5_dataset_creation()), H5Pclose)
+    try attempt.check(H5Pset_obj_track_times(creation.value, false))
+    try attempt.check(H5Pset_fill_time(creation.value, H5D_FILL_TIME_NEVER))
+    guard let encoding else {
+      try attempt.check(H5Pset_layout(creation.value, H5D_CONTIGUOUS))
+      try attempt.check(H5Pset_alloc_time(creation.value, H5D_ALLOC_TIME_EARLY))
+      return creation
+    }
+    try attempt.check(
+      H5Pset_chunk(
+        creation.value, Int32(encoding.chunk.count), encoding.chunk.map { hsize_t($0) }))
+    if encoding.shuffles { try attempt.check(H5Pset_shuffle(creation.value)) }
+    // Optional, so that the library creates the dataset though it doesn't have the filter.
+    var level = UInt32(truncatingIfNeeded: encoding.level)
+    try attempt.check(
+      H5Pset_filter(
+        creation.value, H5Z_filter_t(Self.zstdFilter), UInt32(H5Z_FLAG_OPTIONAL), 1, &level))
+    return creation
+  }
+
+  private static func linkCreationProperties(
+    _ attempt: HDF5Attempt
+  ) throws(CheckpointError) -> HDF5Identifier {
+    let properties = try attempt.own(H5Pcreate(wb_h5_link_creation()), H5Pclose)
+    try attempt.check(H5Pset_char_encoding(properties.value, H5T_CSET_UTF8))
+    return properties
+  }
+
+  /// Sets a text of fixed length. One NUL is added: without it, texts that end with NULs and the empty one couldn't be told apart.
+  private func setAttribute(
+    _ name: String, _ value: String, on object: HDF5Identifier, _ attempt: HDF5Attempt
+  ) throws(CheckpointError) {
+    let bytes = Array(value.utf8) + [0]
+    let type = try attempt.own(H5Tcopy(wb_h5_c_string()), H5Tclose)
+    try attempt.check(H5Tset_size(type.value, bytes.count))
+    try attempt.check(H5Tset_cset(type.value, H5T_CSET_UTF8))
+    try attempt.check(H5Tset_strpad(type.value, H5T_STR_NULLTERM))
+    let space = try attempt.own(H5Screate(H5S_SCALAR), H5Sclose)
+    let attribute = try attempt.own(
+      H5Acreate2(object.value, name, type.value, space.value, wb_h5_default(), wb_h5_default()),
+      H5Aclose)
+    try attempt.check(H5Awrite(attribute.value, type.value, bytes))
+  }
+
+  // MARK: Contents
+
+  /// Where a contiguous dataset's bytes begin in the file; nil if it has none.
+  ///
+  /// They may be written there through another descriptor until the volume is closed.
+  ///
+  /// - Throws: `usage` if the volume is closed.
+  public func byteOffset(of dataset: Dataset) throws(CheckpointError) -> Int? {
+    try perform("find a dataset", tensor: dataset.tensor) { (_) throws(CheckpointError) in
+      _ = try openGroup
+      let address = H5Dget_offset(dataset.identifier.value)
+      return address == wb_h5_undefined_address() ? nil : Int(address)
+    }
+  }
+
+  /// Writes all bytes of a contiguous dataset.
+  ///
+  /// - Parameters:
+  ///   - bytes: as many as the dataset has.
+  ///   - dataset: a contiguous one.
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func writeContiguous(
+    _ bytes: UnsafeRawBufferPointer, in dataset: Dataset
+  ) throws(CheckpointError) {
+    try perform("write a dataset", tensor: dataset.tensor) { (attempt) throws(CheckpointError) in
+      _ = try openGroup
+      let identifier = dataset.identifier.value
+      precondition(H5Dget_storage_size(identifier) == bytes.count)
+      if bytes.isEmpty { return }
+      // The memory's type is the file's, so that nothing is converted.
+      let type = try attempt.own(H5Dget_type(identifier), H5Tclose)
+      try attempt.check(
+        H5Dwrite(
+          identifier, type.value, wb_h5_all(), wb_h5_all(), wb_h5_default(), bytes.baseAddress))
+    }
+  }
+
+  /// Appends an encoded chunk, which must not have been written before.
+  ///
+  /// - Parameters:
+  ///   - start: the indices of its first element.
+  ///   - bytes: as they are to stand in the file; of a chunk at the edge, too, all elements.
+  ///   - skippedFilters: a bit for each filter that was not applied, the first filter's lowest.
+  ///   - dataset: a chunked one.
+  /// - Returns: where it stands in the file.
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func writeChunk(
+    at start: [Int], _ bytes: UnsafeRawBufferPointer, skippedFilters: UInt32, in dataset: Dataset
+  ) throws(CheckpointError) -> Int {
+    try perform("write a chunk", tensor: dataset.tensor) { (attempt) throws(CheckpointError) in
+      _ = try openGroup
+      state.pointee.raw_byte_count = 0
+      try attempt.check(
+        H5Dwrite_chunk(
+          dataset.identifier.value, wb_h5_default(), skippedFilters, start.map { hsize_t($0) },
+          bytes.count, bytes.baseAddress))
+      let offset = Int(state.pointee.raw_offset)
+      precondition(
+        state.pointee.raw_byte_count == bytes.count && offset % Self.alignment == 0,
+        "a chunk was written twice")
+      return offset
+    }
+  }
+
+  // MARK: Ends
+
+  /// Writes what the library still holds and closes the file.
+  ///
+  /// Datasets can't be used any more. What was written isn't made durable.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`; the file is given up then.
+  public func close() throws(CheckpointError) {
+    try perform("write") { (attempt) throws(CheckpointError) in
+      guard let file else { return }
+      group = nil
+      try attempt.check(H5Fflush(file, H5F_SCOPE_LOCAL))
+      try attempt.check(H5Fclose(file))
+      self.file = nil
+      wb_volume_release(state)
+    }
+  }
+
+  /// Creates a file of relative external links, one for each dataset, so that one file opens all volumes.
+  ///
+  /// - Parameters:
+  ///   - path: of the file to create.
+  ///   - links: names in `/tensors`, and the volumes that hold them, relative to the file's folder.
+  /// - Throws: `conflict` if the file exists, `unsupported` for a name that is too long, `noSpace`, `missing` or `inputOutput`.
+  public static func createLinks(
+    _ path: String, _ links: [(linkName: String, volume: String)]
+  ) throws(CheckpointError) {
+    let file = try HDF5Volume(creating: path)
+    try file.perform("create a link") { (attempt) throws(CheckpointError) in
+      let group = try file.openGroup
+      let linkCreation = try linkCreationProperties(attempt)
+      for (name, volume) in links {
+        guard name.utf8.count <= HDF5Storage.maximumLinkNameByteCount,
+          volume.utf8.count <= maximumVolumeNameByteCount
+        else {
+          throw CheckpointError(.unsupported, "a name is too long for a link", found: name)
+        }
+        try attempt.check(
+          H5Lcreate_external(
+            volume, "/\(HDF5Storage.groupName)/\(name)", group.value, name, linkCreation.value,
+            wb_h5_default()))
+      }
+    }
+    try file.close()
+  }
+
+  private static let maximumVolumeNameByteCount = 4096 - 64
+}
