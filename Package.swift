@@ -20,7 +20,9 @@ let package = Package(
       targets: ["TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures"]),
     .library(
       name: "CheckpointConversion",
-      targets: ["TensorEvaluation", "CheckpointConversion", "CheckpointVerification"]),
+      targets: [
+        "TensorEvaluation", "StoreWriting", "CheckpointConversion", "CheckpointVerification",
+      ]),
     .executable(name: "weighbridge", targets: ["weighbridge"]),
   ],
   dependencies: [
@@ -60,10 +62,16 @@ let package = Package(
       dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
       swiftSettings: strict),
     .target(
+      name: "StoreWriting",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "HDF5Files", "CTensorKernels",
+      ],
+      swiftSettings: strict),
+    .target(
       name: "CheckpointConversion",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CTensorKernels",
+        "TensorEvaluation", "CTensorKernels", "StoreWriting",
       ],
       swiftSettings: strict),
     .target(

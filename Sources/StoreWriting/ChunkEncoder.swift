@@ -1,7 +1,7 @@
 import CTensorKernels
-public import CheckpointFormats
-public import FileContainers
-public import TensorModel
+import CheckpointFormats
+import FileContainers
+import TensorModel
 
 /// Chunks as they are going to be stored.
 ///

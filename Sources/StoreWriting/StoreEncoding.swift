@@ -62,13 +62,3 @@ public struct PlannedDataset: Hashable, Sendable {
     return ChunkGrid(type)
   }
 }
-
-/// A volume that is complete.
-public struct FinishedVolume: Hashable, Sendable {
-  /// Its size.
-  public let byteCount: Int
-  /// SHA-256 of what belongs to no chunk.
-  public let structureDigest: Digest
-  /// The chunks of its tensors, in order.
-  public let chunks: [[StoredChunk]]
-}

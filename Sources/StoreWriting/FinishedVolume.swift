@@ -1,0 +1,82 @@
+public import CheckpointFormats
+public import FileContainers
+import HDF5Files
+public import TensorModel
+
+/// A volume that is complete.
+public struct FinishedVolume: Hashable, Sendable {
+  /// Its size.
+  public let byteCount: Int
+  /// SHA-256 of what belongs to no chunk.
+  public let structureDigest: Digest
+  /// The chunks of its tensors, in order.
+  public let chunks: [[StoredChunk]]
+
+  /// A volume that was completed earlier.
+  ///
+  /// - Parameters:
+  ///   - byteCount: of the file.
+  ///   - structureDigest: of what belongs to no chunk.
+  ///   - chunks: of its tensors.
+  public init(byteCount: Int, structureDigest: Digest, chunks: [[StoredChunk]]) {
+    self.byteCount = byteCount
+    self.structureDigest = structureDigest
+    self.chunks = chunks
+  }
+
+  /// Makes a file that libhdf5 has closed durable, and looks at what it has written.
+  init(syncing path: String, _ chunks: [[StoredChunk]]) throws(CheckpointError) {
+    let file = try InputFile(path: path)
+    do throws(CheckpointError) {
+      try OutputFile(resuming: path, byteCount: file.byteCount).synchronise()
+    } catch {
+      // After a failed sync nobody knows what is on the disk.
+      try? Directories.removeTree(path)
+      throw error
+    }
+    self.init(
+      byteCount: file.byteCount,
+      structureDigest: try VolumeStructure.digest(
+        of: file.region, around: chunks.flatMap { $0 }),
+      chunks: chunks)
+  }
+}
+
+/// The file with a link to every dataset of a store.
+public enum LinkFile {
+  /// The path of a tensor's dataset in its volume and in the link file.
+  public static func datasetPath(for tensor: String) -> String {
+    "/\(HDF5Storage.groupName)/\(HDF5Storage.linkName(for: tensor))"
+  }
+
+  /// Creates the file and makes it durable.
+  ///
+  /// - Parameters:
+  ///   - path: must not exist yet.
+  ///   - tensors: names, and the volumes that hold them.
+  /// - Returns: size and digest, for the manifest.
+  /// - Throws: `noSpace` or `inputOutput`.
+  public static func create(
+    _ path: String, _ tensors: [(name: String, volume: String)]
+  ) throws(CheckpointError) -> StoreManifest.FileRecord {
+    try HDF5Volume.createLinks(
+      path, tensors.map { (HDF5Storage.linkName(for: $0.name), $0.volume) })
+    let file = try InputFile(path: path)
+    try OutputFile(resuming: path, byteCount: file.byteCount).synchronise()
+    return StoreManifest.FileRecord(
+      name: Directories.split(path).name, byteCount: file.byteCount,
+      digest: try Digest(ofFile: file))
+  }
+}
+
+extension HDF5Volume {
+  /// Creates the dataset of a tensor.
+  func createDataset(_ planned: PlannedDataset) throws(CheckpointError) -> Dataset {
+    var encoding: Encoding?
+    if case .chunked(let chunk, let filters) = planned.encoding {
+      encoding = Encoding(chunk: chunk, shuffles: filters.contains(.shuffle), level: 1)
+    }
+    return try createDataset(
+      HDF5Storage.linkName(for: planned.name), tensor: planned.name, planned.type, encoding)
+  }
+}
