@@ -98,7 +98,7 @@ public struct ConversionJob: Sendable {
         hint: "name a directory as destination, or leave out --max-shard-size and --shards")
     }
     return try target.plan(
-      Planner(source, request.settings),
+      Planner(source, request.settings, request.resources),
       fileName: isSingleFile ? Directories.split(request.destination).name : nil)
   }
 

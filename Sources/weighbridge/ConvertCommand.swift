@@ -18,6 +18,7 @@ struct ConvertCommand: ParsableCommand {
 
       Formats that are written:
         safetensors (hf)   Hugging Face safetensors with config.json
+        store              canonical weight store, HDF5 volumes with zstd chunks
 
       Examples:
         weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
@@ -44,6 +45,12 @@ struct ConvertCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("The number of files, instead of --max-shard-size.", valueName: "n"))
   var shards: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "How a store is compressed: zstd (what suits each dtype best), zstd:LEVEL, or none. By default zstd, or as the source store is.",
+      valueName: "method"))
+  var compression: CompressionChoice?
 
   @Option(
     help: ArgumentHelp(
@@ -84,6 +91,7 @@ struct ConvertCommand: ParsableCommand {
     request.format = to
     request.settings.dtype = dtype.dtype
     request.settings.allowOverflow = allowOverflow
+    request.settings.compression = compression?.value
     if let shards { request.settings.sharding = .count(shards) }
     if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }
     request.openOptions.assetsDirectory = assets
@@ -135,6 +143,23 @@ struct ConvertCommand: ParsableCommand {
         try JSONDocument.bytes(ConversionDocument(outcome, seconds: seconds)))
     } else {
       Console.output(ConversionText.closing(outcome, destination))
+    }
+  }
+}
+
+/// What `--compression` takes.
+struct CompressionChoice: ExpressibleByArgument {
+  let value: ConversionPlan.Compression
+
+  init?(argument: String) {
+    switch argument {
+    case "none": value = .uncompressed
+    case "zstd": value = .zstd(level: nil)
+    default:
+      guard argument.hasPrefix("zstd:"), let level = Int(argument.dropFirst(5)),
+        ConversionPlan.Compression.levels.contains(level)
+      else { return nil }
+      value = .zstd(level: level)
     }
   }
 }

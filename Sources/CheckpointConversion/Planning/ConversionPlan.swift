@@ -1,3 +1,4 @@
+public import CheckpointFormats
 public import FileContainers
 import TensorEvaluation
 public import TensorModel
@@ -16,6 +17,8 @@ public struct ConversionPlan: Sendable {
   public let weightFiles: [WeightFile]
   /// The other files, in the order in which they are to appear; the certificate comes after them.
   public let sidecars: [Sidecar]
+  /// Files that describe the weights and can only be written after them.
+  public let companions: [String]
   /// Files of the source that are not carried along.
   public let leftOut: [String]
   /// What opening and planning brought up.
@@ -67,14 +70,17 @@ public struct ConversionPlan: Sendable {
   /// How the chunks of a store are compressed.
   public enum Compression: Hashable, Sendable, Encodable, CustomStringConvertible {
     /// Not at all: tensors lie in one piece.
-    case none
+    case uncompressed
     /// By zstd; nil takes what suits each dtype best, else one of zstd's levels.
     case zstd(level: Int?)
+
+    /// The levels that zstd has.
+    public static var levels: ClosedRange<Int> { ZstdChunkEncoder.levels }
 
     /// As `--compression` spells it.
     public var description: String {
       switch self {
-      case .none: "none"
+      case .uncompressed: "none"
       case .zstd(nil): "zstd"
       case .zstd(let level?): "zstd:\(level)"
       }
@@ -93,6 +99,8 @@ public struct ConversionPlan: Sendable {
     public let file: Int
     /// Where in the file it goes; nil where that depends on how well others compress.
     public let place: FileLayout.Place?
+    /// How a store keeps it; nil for other formats.
+    public var encoding: StoreManifest.Encoding?
 
     /// Bytes of it.
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
@@ -118,6 +126,11 @@ public struct ConversionPlan: Sendable {
     public let digest: Digest
     /// Makes or reads the contents.
     public let contents: @Sendable () throws(CheckpointError) -> [UInt8]
+  }
+
+  /// Whether the sizes of all files are known; those of compressed volumes aren't.
+  public var knowsSizes: Bool {
+    tensors.allSatisfy { $0.place != nil || $0.encoding == .contiguous }
   }
 
   /// Bytes of all files; of a store at most.

@@ -1,7 +1,7 @@
 public import CheckpointFormats
 import FileContainers
 import ModelArchitectures
-import TensorEvaluation
+public import TensorEvaluation
 public import TensorModel
 
 /// What the plans of all formats have in common: which canonical tensors, in which dtype, with which files beside them.
@@ -9,10 +9,20 @@ public struct Planner: Sendable {
   let source: Source
   let settings: ConversionPlan.Settings
 
+  let resources: EvaluationResources
+
   /// Plans for a source.
-  public init(_ source: Source, _ settings: ConversionPlan.Settings) {
+  ///
+  /// - Parameters:
+  ///   - source: what is to be converted.
+  ///   - settings: what was asked for.
+  ///   - resources: for formats whose plan depends on values.
+  public init(
+    _ source: Source, _ settings: ConversionPlan.Settings, _ resources: EvaluationResources
+  ) {
     self.source = source
     self.settings = settings
+    self.resources = resources
   }
 
   /// An output tensor before it has a place in a file.
@@ -30,11 +40,14 @@ public struct Planner: Sendable {
 
   /// The output tensors: canonical ones, cast as asked.
   ///
+  /// - Parameter dtypes: of tensors that have another dtype than their own under `keep`.
+  /// - Returns: the tensors in canonical order.
   /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit.
-  public func outputs() throws(CheckpointError) -> [Output] {
+  public func outputs(as dtypes: [ExactName: DType] = [:]) throws(CheckpointError) -> [Output] {
     var outputs: [Output] = []
     for tensor in try source.reader.canonicalTensors() {
-      let dtype = tensor.dtype.isCastable ? settings.dtype ?? tensor.dtype : tensor.dtype
+      let kept = dtypes[ExactName(tensor.name)] ?? tensor.dtype
+      let dtype = tensor.dtype.isCastable ? settings.dtype ?? kept : kept
       outputs.append(
         Output(
           name: tensor.name, type: TensorType(dtype, tensor.shape),
@@ -66,14 +79,15 @@ public struct Planner: Sendable {
   func plan(
     format: String, tensors: [ConversionPlan.PlannedTensor],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
-    leftOut: [String] = [], findings: [Finding] = []
+    companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
   ) -> ConversionPlan {
     ConversionPlan(
       source: ConversionPlan.SourceDescription(
         format: source.checkpoint.format, layout: source.checkpoint.layout,
         architecture: source.architectureName),
       format: format, settings: settings, tensors: tensors, weightFiles: weightFiles,
-      sidecars: sidecars, leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
+      sidecars: sidecars, companions: companions,
+      leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
       findings: source.checkpoint.findings + findings)
   }
 

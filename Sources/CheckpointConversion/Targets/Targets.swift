@@ -5,7 +5,8 @@ import TensorModel
 /// All formats that conversions write: one line each.
 enum Targets {
   static let all: [any ConversionTarget.Type] = [
-    SafetensorsTarget.self
+    SafetensorsTarget.self,
+    StoreTarget.self,
   ]
 
   /// Whether a destination of that name is one file.

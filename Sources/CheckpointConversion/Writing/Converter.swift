@@ -73,6 +73,7 @@ public struct Converter: Sendable {
   ///
   /// - Throws: `noSpace`.
   public func checkSpace() throws(CheckpointError) {
+    guard plan.knowsSizes else { return }
     let existing = plan.weightFiles.filter { fileExists("\(destination.partialPath)/\($0.name)") }
     let needed = plan.byteCount - existing.reduce(0) { $0 + $1.byteCount }
     let folder = Directories.split(destination.partialPath).parent
@@ -93,7 +94,7 @@ public struct Converter: Sendable {
     try destination.recover(
       Directories.topLevel(
         plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
-          + [Self.certificateName(for: destination)]))
+          + plan.companions + [Self.certificateName(for: destination)]))
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, Journal.Claims)
     if options.resume && fileExists(journalPath) {
@@ -109,7 +110,8 @@ public struct Converter: Sendable {
       plan: plan, source: source, folder: destination.partialPath, resources: options.resources,
       journal: journal, results: TensorResults(count: plan.tensors.count),
       progress: options.progress)
-    var writer: any WeightWriter = FixedLayoutWriter(run)
+    var writer: any WeightWriter =
+      plan.format == StoreFormat.name ? StoreWriter(run) : FixedLayoutWriter(run)
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()
@@ -213,7 +215,7 @@ public struct Converter: Sendable {
     var names =
       destination.kind == .file
       ? [certificateName] + weights : weights + plan.sidecars.map(\.name) + [certificateName]
-    names += closing.map(\.name)
+    names += plan.companions
     return try destination.publish(Directories.topLevel(names))
   }
 

@@ -1,0 +1,88 @@
+import CheckpointFormats
+import FileContainers
+import StoreWriting
+import TensorEvaluation
+import TensorModel
+
+/// Writes canonical weight stores.
+enum StoreTarget: ConversionTarget {
+  static let format: any CheckpointFormat.Type = StoreFormat.self
+  static let directoryEnding: String? = ".store"
+  static let isResharded = true
+
+  /// 4 GB a volume.
+  private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(4_000_000_000)
+  /// What HDF5 itself takes at most for a volume, and for a dataset beside its contents.
+  private static let (volumeOverhead, datasetOverhead) = (16384, 4096)
+
+  static func plan(
+    _ planner: Planner, fileName: String?
+  ) throws(CheckpointError) -> ConversionPlan {
+    let outputs = try planner.outputs(as: try exactDTypes(planner))
+    let source = planner.source.reader as? StoreReader
+    let isCompressed = planner.settings.compression.map { $0 != .uncompressed }
+    let shards = try Sharder(outputs.map(\.byteCount))
+      .shards(planner.settings.sharding ?? standardSharding)
+    var files: [ConversionPlan.WeightFile] = []
+    var tensors: [ConversionPlan.PlannedTensor] = []
+    for (number, members) in shards.enumerated() {
+      var byteCount = volumeOverhead
+      for output in members.map({ outputs[$0] }) {
+        let kept = isCompressed == nil ? source?.encoding(of: output.expression) : nil
+        let encoding =
+          kept ?? StoreEncoding.encoding(of: output.type, isCompressed: isCompressed ?? true)
+        var tensor = ConversionPlan.PlannedTensor(
+          name: output.name, type: output.type, expression: output.expression, file: number,
+          place: nil)
+        tensor.encoding = encoding
+        tensors.append(tensor)
+        let grid = PlannedDataset(name: output.name, type: output.type, encoding: encoding).grid
+        byteCount +=
+          datasetOverhead + output.name.utf8.count * 3 + grid.count * (grid.chunkByteCount + 128)
+      }
+      files.append(
+        ConversionPlan.WeightFile(
+          name: StoreManifest.volumeName(number), layout: nil, byteCount: byteCount))
+    }
+    return planner.plan(
+      format: format.name, tensors: tensors, weightFiles: files,
+      sidecars: try planner.sidecars(for: outputs, in: "\(StoreManifest.assetFolder)/"),
+      companions: StoreWriter.companions)
+  }
+
+  /// Dtypes of tensors that `keep` would round: those whose values the source's dtype can't hold stay F32.
+  private static func exactDTypes(
+    _ planner: Planner
+  ) throws(CheckpointError) -> [ExactName: DType] {
+    guard planner.settings.dtype == nil else { return [:] }
+    let checkpoint = planner.source.checkpoint
+    var summed: [CanonicalTensor] = []
+    var tasks: [EvaluationTask] = []
+    for tensor in try planner.source.reader.canonicalTensors() {
+      let expression = try Planner.expression(of: tensor, as: tensor.dtype, in: checkpoint)
+      guard expression != tensor.expression else { continue }
+      summed.append(tensor)
+      tasks.append(
+        EvaluationTask(
+          name: tensor.name, expression: try CompiledExpression(expression, in: checkpoint)))
+    }
+    let casts = DigestCollector()
+    try EvaluationPipeline(planner.source.reader, planner.resources).run(tasks, casts)
+    var dtypes: [ExactName: DType] = [:]
+    for (place, tensor) in summed.enumerated() where casts[place]?.report.isExact != true {
+      let exact = try tensor.expression.type { checkpoint.type(of: $0) }
+      dtypes[ExactName(tensor.name)] = exact.dtype
+    }
+    return dtypes
+  }
+}
+
+extension StoreReader {
+  /// How a tensor is stored that is going to be copied; nil for anything else.
+  func encoding(of expression: TensorExpression) -> StoreManifest.Encoding? {
+    guard case .stored(let name) = expression, let position = checkpoint.position(of: name) else {
+      return nil
+    }
+    return manifest.tensors[position].encoding
+  }
+}

@@ -1,0 +1,237 @@
+import CheckpointFormats
+import FileContainers
+import StoreWriting
+import TensorEvaluation
+import TensorModel
+
+/// Writes a canonical weight store, volume after volume; an interrupted run goes on after the last finished one.
+struct StoreWriter: WeightWriter {
+  /// Files beside volumes and assets; the manifest makes the store complete.
+  static let companions = [
+    ChunkTable.fileName, StoreManifest.linkFileName, StoreManifest.fileName,
+  ]
+
+  private let run: ConversionRun
+  private var finished: [FinishedVolume?]
+  private var links: StoreManifest.FileRecord?
+
+  init(_ run: ConversionRun) {
+    self.run = run
+    finished = Array(repeating: nil, count: run.plan.weightFiles.count)
+  }
+
+  /// Places of a volume's tensors in the plan.
+  private func places(of volume: Int) -> [Int] {
+    run.plan.tensors.indices.filter { run.plan.tensors[$0].file == volume }
+  }
+
+  // MARK: An interrupted run
+
+  mutating func begin(_ claims: Journal.Claims) throws(CheckpointError) -> Int {
+    var results: [Int: Journal.Claim] = [:]
+    for claim in claims.tensors { results[claim.tensor] = claim }
+    var count = 0
+    for claim in claims.volumes where finished.indices.contains(claim.volume) {
+      let tensors = places(of: claim.volume).compactMap { results[$0] }
+      guard try holds(claim, tensors) else { continue }
+      finished[claim.volume] = claim.finished
+      run.takeOver(tensors)
+      count += tensors.count
+    }
+    return count
+  }
+
+  /// Whether a volume is what the journal says, down to the digests of its tensors.
+  private func holds(
+    _ claim: VolumeClaim, _ tensors: [Journal.Claim]
+  ) throws(CheckpointError) -> Bool {
+    let name = run.plan.weightFiles[claim.volume].name
+    let path = "\(run.folder)/\(name)"
+    guard fileExists(path), tensors.map(\.tensor) == places(of: claim.volume) else { return false }
+    let region = try InputFile(path: path).region
+    do throws(CheckpointError) {
+      guard region.byteCount == claim.byteCount,
+        try VolumeStructure.digest(of: region, around: claim.finished.chunks.flatMap { $0 })
+          == claim.structureDigest
+      else { return false }
+      let reader = try StoreReader(
+        manifest(of: [claim.volume]) { results in tensors.first { $0.tensor == results }?.digest },
+        claim.finished.chunks, [name: region])
+      try EvaluationPipeline(reader, run.resources).run(
+        EvaluationTask.stored(in: reader.checkpoint), DigestCollector())
+      return true
+    } catch {
+      if error.code.isTransient { throw error }
+      return false
+    }
+  }
+
+  // MARK: Volumes
+
+  mutating func write() throws(CheckpointError) {
+    for volume in finished.indices where finished[volume] == nil {
+      let path = "\(run.folder)/\(run.plan.weightFiles[volume].name)"
+      try Directories.removeTree(path)
+      let places = places(of: volume)
+      let written = try write(places, to: path)
+      for place in places {
+        if let claim = run.results[place] { try run.journal.record(claim) }
+      }
+      try run.journal.record(VolumeClaim(volume: volume, written))
+      finished[volume] = written
+    }
+  }
+
+  private func write(
+    _ places: [Int], to path: String
+  ) throws(CheckpointError) -> FinishedVolume {
+    let datasets = places.map { place in
+      let tensor = run.plan.tensors[place]
+      return PlannedDataset(
+        name: tensor.name, type: tensor.type, encoding: tensor.encoding ?? .contiguous)
+    }
+    let tasks = zip(try run.tasks(places), datasets).map { task, dataset in
+      EvaluationTask(
+        name: task.name, expression: task.expression,
+        pieces: dataset.grid.regions(dataset.type.geometry))
+    }
+    if datasets.allSatisfy({ $0.encoding == .contiguous }) {
+      let volume = try ContiguousVolume(creating: path, datasets)
+      try EvaluationPipeline(run.source.reader, run.resources).run(
+        tasks, ContiguousTensors(run: run, places: places, volume: volume))
+      return try volume.close()
+    }
+    var level: Int?
+    if case .zstd(let asked) = run.plan.settings.compression { level = asked }
+    let volume = try CompressedVolume(creating: path, datasets, level: level)
+    // What is encoded takes as much memory as what is evaluated.
+    try EvaluationPipeline(run.source.reader, run.resources.halved).run(
+      tasks, CompressedTensors(run: run, places: places, volume: volume))
+    return try volume.close()
+  }
+
+  // MARK: Manifest
+
+  mutating func finish() throws(CheckpointError) -> [Certificate.FileRecord] {
+    let path = "\(run.folder)/\(StoreManifest.linkFileName)"
+    try Directories.removeTree(path)
+    links = try LinkFile.create(
+      path, run.plan.tensors.map { ($0.name, run.plan.weightFiles[$0.file].name) })
+    return zip(run.plan.weightFiles, finished).map { file, volume in
+      .init(name: file.name, byteCount: volume?.byteCount ?? 0)
+    }
+  }
+
+  func closingFiles(
+    _ certificate: Certificate, _ bytes: [UInt8]
+  ) throws(CheckpointError) -> [(name: String, contents: [UInt8])] {
+    var chunks: [[StoredChunk]] = Array(repeating: [], count: run.plan.tensors.count)
+    for (volume, finished) in finished.enumerated() {
+      for (place, tensor) in zip(places(of: volume), finished?.chunks ?? []) {
+        chunks[place] = tensor
+      }
+    }
+    let table = ChunkTable.text(zip(run.plan.tensors.map(\.name), chunks).map { ($0, $1) })
+    var manifest = manifest(of: finished.indices) { run.results[$0]?.digest }
+    manifest.chunkTable = .init(name: ChunkTable.fileName, contents: table)
+    manifest.links = links ?? manifest.links
+    manifest.certificate = .init(name: Certificate.fileName, contents: bytes)
+    manifest.root = certificate.root
+    manifest.architecture = run.plan.source.architecture
+    manifest.metadata = run.source.checkpoint.metadata
+    manifest.assets = run.plan.sidecars.map {
+      .init(
+        name: Directories.split($0.name).name, byteCount: $0.byteCount, digest: $0.digest)
+    }
+    if let configuration = run.plan.sidecars.first(where: { $0.name.hasSuffix("/config.json") }) {
+      manifest.configuration = (try? JSONValue(parsing: configuration.contents())) ?? .null
+    }
+    return [(ChunkTable.fileName, table), (StoreManifest.fileName, manifest.text)]
+  }
+
+  /// What the manifest says of some volumes and their tensors.
+  private func manifest(
+    of volumes: some Sequence<Int>, _ digest: (Int) -> Digest?
+  ) -> StoreManifest {
+    let nothing = StoreManifest.FileRecord(name: "none", contents: [])
+    var manifest = StoreManifest(
+      tensors: [], volumes: [], links: nothing, chunkTable: nothing, assets: [],
+      certificate: nothing, root: nothing.digest)
+    let chosen = Set(volumes)
+    for (place, tensor) in run.plan.tensors.enumerated() where chosen.contains(tensor.file) {
+      manifest.tensors.append(
+        StoreManifest.Tensor(
+          name: tensor.name, type: tensor.type, volume: run.plan.weightFiles[tensor.file].name,
+          dataset: LinkFile.datasetPath(for: tensor.name),
+          encoding: tensor.encoding ?? .contiguous, digest: digest(place) ?? nothing.digest))
+    }
+    for volume in chosen.sorted() {
+      guard let finished = finished[volume] else { continue }
+      manifest.volumes.append(
+        StoreManifest.Volume(
+          name: run.plan.weightFiles[volume].name, byteCount: finished.byteCount,
+          structureDigest: finished.structureDigest))
+    }
+    return manifest
+  }
+}
+
+/// Evaluated tensors on their way to a compressed volume.
+private struct CompressedTensors: EvaluationConsumer {
+  let run: ConversionRun
+  let places: [Int]
+  let volume: CompressedVolume
+  private let encoded = EncodedSlabs()
+
+  init(run: ConversionRun, places: [Int], volume: CompressedVolume) {
+    self.run = run
+    self.places = places
+    self.volume = volume
+  }
+
+  var order: EvaluationOrder { .sequential }
+
+  func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
+    let range = slab.byteOffset..<slab.byteOffset + slab.bytes.count
+    // A store that is only sharded anew keeps its chunks as they are.
+    if run.plan.settings.compression == nil, let store = run.source.reader as? StoreReader,
+      case .stored(let name) = run.plan.tensors[places[slab.index]].expression,
+      let position = store.checkpoint.position(of: name),
+      store.manifest.tensors[position].encoding != .contiguous
+    {
+      encoded.put(try volume.copy(range, of: slab.index, from: store, position), slab)
+    } else {
+      encoded.put(
+        try volume.encode(slab.bytes, at: slab.byteOffset, of: slab.index), slab)
+    }
+    return true
+  }
+
+  func receiveInSequence(_ slab: EvaluatedSlab) throws(CheckpointError) {
+    try volume.write(encoded.take(slab), slab.bytes, of: slab.index)
+    run.progress(slab.bytes.count)
+  }
+
+  func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {
+    volume.finish(tensor.index)
+    run.results.set(try run.claim(tensor, at: places[tensor.index]))
+  }
+}
+
+/// Evaluated tensors on their way to a volume that isn't compressed.
+private struct ContiguousTensors: EvaluationConsumer {
+  let run: ConversionRun
+  let places: [Int]
+  let volume: ContiguousVolume
+
+  func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
+    let isWritten = try volume.append(
+      slab.bytes, at: slab.byteOffset, of: slab.index, waiting: waiting)
+    if isWritten { run.progress(slab.bytes.count) }
+    return isWritten
+  }
+
+  func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {
+    run.results.set(try run.claim(tensor, at: places[tensor.index]))
+  }
+}
