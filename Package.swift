@@ -78,14 +78,14 @@ let package = Package(
       name: "CheckpointVerification",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CheckpointConversion",
+        "TensorEvaluation", "CheckpointConversion", "HDF5Files",
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "weighbridge",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CheckpointConversion", "CheckpointVerification",
+        "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

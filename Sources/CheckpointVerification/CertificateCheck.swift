@@ -102,7 +102,9 @@ struct CertificateCheck {
           file: file.name))
     }
     for asset in certificate.assets {
-      guard !asset.name.contains("/"), !asset.name.utf8.contains(0), asset.name != ".." else {
+      let components = asset.name.split(separator: "/", omittingEmptySubsequences: false)
+      guard !asset.name.utf8.contains(0), !components.contains(where: { ["", ".", ".."].contains($0) })
+      else {
         findings.append(
           Finding(
             .error, "certificate", "names a file outside of the checkpoint: '\(asset.name)'"))

@@ -21,13 +21,18 @@ struct ContentsCheck {
   func run(_ report: inout VerificationReport) throws(CheckpointError) -> [TensorIdentity]? {
     let tensors = source.checkpoint.tensors
     let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
-    let collector = DigestCollector(statistics: statistics, progress: progress)
-    var findings: [Finding] = []
-    do throws(CheckpointError) {
-      let tasks = try EvaluationTask.stored(in: source.reader.checkpoint)
-      try EvaluationPipeline(source.reader, resources).run(tasks, collector)
-      findings = try source.reader.contentFindings()
-    } catch {
+    let collector = DigestCollector(
+      statistics: statistics, goesOnAfterErrors: true, progress: progress)
+    let tasks = try EvaluationTask.stored(in: source.reader.checkpoint)
+    try EvaluationPipeline(source.reader, resources).run(tasks, collector)
+    var findings: [Finding] = collector.errors.map { Finding("contents", $0) }
+    guard findings.isEmpty else {
+      report.record(
+        .contents, findings,
+        "\(findings.count) of \(tensors.count) tensors can't be read as they were written")
+      return nil
+    }
+    do throws(CheckpointError) { findings = try source.reader.contentFindings() } catch {
       if error.code.isTransient { throw error }
       report.record(.contents, [Finding("contents", error)], "not every tensor can be read")
       return nil

@@ -39,6 +39,8 @@ public struct VerificationReport: Sendable, Codable, Hashable {
   public enum Name: String, Sendable, Codable, Hashable {
     /// Containers, headers and indexes: every byte of every file is accounted for.
     case structure
+    /// A store's HDF5 structures, link file, assets and certificate against its manifest.
+    case store
     /// Names and shapes against the configuration.
     case configuration
     /// Every tensor's bytes can be read, and hold what their dtype allows.

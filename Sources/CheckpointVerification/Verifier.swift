@@ -8,6 +8,7 @@ public struct Verifier: Sendable {
   private let path: String
   private let openOptions: OpenOptions
   private let resources: EvaluationResources
+  private let catalogues: CatalogueProcess?
   private let progress: @Sendable (Int) -> Void
 
   /// A verifier.
@@ -16,14 +17,17 @@ public struct Verifier: Sendable {
   ///   - path: the checkpoint's.
   ///   - openOptions: how to open it.
   ///   - resources: memory and threads.
+  ///   - catalogues: lists what libhdf5 sees in a store's volumes; without it that isn't compared.
   ///   - progress: told of bytes as they are read.
   public init(
     _ path: String, _ openOptions: OpenOptions, _ resources: EvaluationResources,
+    catalogues: CatalogueProcess? = nil,
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.path = path
     self.openOptions = openOptions
     self.resources = resources
+    self.catalogues = catalogues
     self.progress = progress
   }
 
@@ -56,6 +60,9 @@ public struct Verifier: Sendable {
       .structure, source.checkpoint.findings,
       "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"
     )
+    if let store = source.reader as? StoreReader {
+      try StoreCheck(store, path, catalogues).run(&report)
+    }
     ConfigurationCheck(source).run(&report)
     let contents = try ContentsCheck(source, resources, progress).run(&report)
     CertificateCheck(source, path).run(&report, contents)

@@ -1,22 +1,27 @@
 import FileContainers
 import Synchronization
-import TensorModel
+public import TensorModel
 
 /// Collects what came of evaluated tensors, and nothing else.
 public final class DigestCollector: EvaluationConsumer {
   private let finished = Mutex<[Int: EvaluatedTensor]>([:])
   private let statistics: StatisticsCollector?
   private let progress: @Sendable (Int) -> Void
+  private let goesOnAfterErrors: Bool
+  private let failed = Mutex<[Int: CheckpointError]>([:])
 
   /// A collector.
   ///
   /// - Parameters:
   ///   - statistics: is given all bytes in order, if there is one.
+  ///   - goesOnAfterErrors: whether tensors that can't be read are collected as well.
   ///   - progress: told of bytes that went by.
   public init(
-    statistics: StatisticsCollector? = nil, progress: @escaping @Sendable (Int) -> Void = { _ in }
+    statistics: StatisticsCollector? = nil, goesOnAfterErrors: Bool = false,
+    progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.statistics = statistics
+    self.goesOnAfterErrors = goesOnAfterErrors
     self.progress = progress
   }
 
@@ -32,6 +37,17 @@ public final class DigestCollector: EvaluationConsumer {
   /// Keeps the result.
   public func finish(_ tensor: EvaluatedTensor) {
     finished.withLock { $0[tensor.index] = tensor }
+  }
+
+  /// Keeps the error, if that was asked for.
+  public func goesOn(after error: CheckpointError, task: Int) -> Bool {
+    failed.withLock { $0[task] = error }
+    return goesOnAfterErrors
+  }
+
+  /// What kept tensors from being read, in the order of the tasks.
+  public var errors: [CheckpointError] {
+    failed.withLock { failed in failed.sorted { $0.key < $1.key }.map(\.value) }
   }
 
   /// The result of a task; nil if it hasn't finished.

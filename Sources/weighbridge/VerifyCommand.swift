@@ -43,8 +43,13 @@ struct VerifyCommand: ParsableCommand {
     // With --against, the configuration is for the other one as a rule.
     var ownOptions = options
     ownOptions.warnsOfUnusedConfiguration = against == nil
-    let report = try Verifier(checkpoint, ownOptions, shared.resources, progress: reading.add)
-      .run(against: other)
+    let catalogues = Bundle.main.executablePath.map {
+      CatalogueProcess(
+        executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
+    }
+    let report = try Verifier(
+      checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
+    ).run(against: other)
     reading.finish()
     if shared.json {
       Console.output(try JSONDocument.bytes(report))

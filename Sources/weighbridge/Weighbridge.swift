@@ -20,7 +20,9 @@ struct Weighbridge: ParsableCommand {
       after SIGINT and SIGTERM.
       """,
     version: Certificate.Tool.current.version,
-    subcommands: [InspectCommand.self, ConvertCommand.self, VerifyCommand.self])
+    subcommands: [
+      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, CatalogueCommand.self,
+    ])
 
   static func main() {
     Signals.install()

@@ -1,0 +1,114 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import TensorEvaluation
+import TensorModel
+
+/// What a canonical store promises beside its tensors: HDF5 structures, link file, assets and certificate as they were written, and agreement
+/// of the volumes with the manifest.
+struct StoreCheck {
+  private let reader: StoreReader
+  private let path: String
+  private let catalogues: CatalogueProcess?
+
+  /// A check of an open store; without a process the agreement is not checked.
+  init(_ reader: StoreReader, _ path: String, _ catalogues: CatalogueProcess?) {
+    self.reader = reader
+    self.path = path
+    self.catalogues = catalogues
+  }
+
+  func run(_ report: inout VerificationReport) throws(CheckpointError) {
+    var findings: [Finding] = []
+    for volume in reader.manifest.volumes {
+      guard let region = reader.volumes[volume.name] else { continue }
+      let structure = try structureFindings(volume, region)
+      findings += structure
+      // What was changed is not shown to libhdf5.
+      if structure.isEmpty { findings += try agreementFindings(volume, region) }
+    }
+    findings += try fileFindings()
+    let identities = reader.manifest.tensors.map {
+      TensorIdentity(
+        name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape, digest: $0.digest)
+    }
+    if rootDigest(of: identities) != reader.manifest.root {
+      findings.append(
+        Finding(
+          .error, "store", "the manifest's root is not that of its tensors",
+          file: StoreManifest.fileName))
+    }
+    let volumes = reader.manifest.volumes.count
+    report.record(
+      .store, findings,
+      "\(volumes) volume\(volumes == 1 ? "" : "s") as written, "
+        + (catalogues == nil
+          ? "not compared with what libhdf5 sees" : "datasets as libhdf5 sees them"))
+  }
+
+  private func structureFindings(
+    _ volume: StoreManifest.Volume, _ region: FileRegion
+  ) throws(CheckpointError) -> [Finding] {
+    var chunks: [StoredChunk] = []
+    for (tensor, stored) in zip(reader.manifest.tensors, reader.tensors)
+    where tensor.volume == volume.name { chunks += stored.chunks }
+    do throws(CheckpointError) {
+      let found = try VolumeStructure.digest(of: region, around: chunks)
+      guard found != volume.structureDigest else { return [] }
+      return [
+        Finding(
+          .error, "store",
+          "bytes between the tensors' chunks were changed, expected \(volume.structureDigest), found \(found)",
+          file: volume.name)
+      ]
+    } catch {
+      if error.code.isTransient { throw error }
+      return [Finding("store", error.in(file: volume.name))]
+    }
+  }
+
+  private func agreementFindings(
+    _ volume: StoreManifest.Volume, _ region: FileRegion
+  ) throws(CheckpointError) -> [Finding] {
+    guard let catalogues else { return [] }
+    // A member of an archive is no file that libhdf5 could open.
+    guard region.offset == 0, region.byteCount == region.file.byteCount else { return [] }
+    do throws(CheckpointError) {
+      return VolumeAgreement(volume.name, try catalogues.catalogue(of: region.file.path))
+        .findings(reader)
+    } catch {
+      if error.code.isTransient { throw error }
+      return [Finding("store", error.in(file: volume.name))]
+    }
+  }
+
+  /// Files of which the manifest has digests.
+  private func fileFindings() throws(CheckpointError) -> [Finding] {
+    guard FileKind(of: path) == .directory else { return [] }
+    var findings: [Finding] = []
+    let assets = reader.manifest.assets.map { ("\(StoreManifest.assetFolder)/\($0.name)", $0) }
+    for (name, record) in [
+      (reader.manifest.links.name, reader.manifest.links),
+      (reader.manifest.certificate.name, reader.manifest.certificate),
+    ] + assets {
+      guard fileExists("\(path)/\(name)") else {
+        findings.append(Finding(.error, "store", "missing", file: name))
+        continue
+      }
+      do throws(CheckpointError) {
+        let file = try InputFile(path: "\(path)/\(name)")
+        let digest = try Digest(ofFile: file)
+        guard file.byteCount != record.byteCount || digest != record.digest else { continue }
+        findings.append(
+          Finding(
+            .error, "store",
+            "was changed after the store was written, expected \(record.digest), found \(digest)",
+            file: name))
+      } catch {
+        if error.code.isTransient { throw error }
+        findings.append(Finding("store", error.in(file: name)))
+      }
+    }
+    return findings
+  }
+}
