@@ -1,6 +1,6 @@
 import CTensorKernels
 import CheckpointFormats
-import FileContainers
+public import FileContainers
 import HDF5Files
 import Synchronization
 public import TensorModel
@@ -42,16 +42,18 @@ public final class ContiguousVolume: Sendable {
   ///   - bytes: of the tensor, beginning and ending with one of its grid's pieces.
   ///   - byteOffset: where in the tensor they begin.
   ///   - tensor: its place among the datasets.
+  ///   - region: where the same bytes lie in another file; nil if they don't.
   ///   - waiting: whether to wait for another thread that is writing.
   /// - Returns: whether the bytes were written.
   /// - Throws: `noSpace` or `inputOutput`.
   public func append(
-    _ bytes: UnsafeRawBufferPointer, at byteOffset: Int, of tensor: Int, waiting: Bool
+    _ bytes: UnsafeRawBufferPointer, at byteOffset: Int, of tensor: Int, sharing region: FileRegion?,
+    waiting: Bool
   ) throws(CheckpointError) -> Bool {
-    guard let base = bytes.baseAddress, !bytes.isEmpty else { return true }
+    guard !bytes.isEmpty else { return true }
     let offset = offsets[tensor]
     let isWritten = try file.append(
-      at: offset + byteOffset, from: base, count: bytes.count, waiting: waiting)
+      at: offset + byteOffset, bytes, sharing: region, waiting: waiting)
     guard isWritten else { return false }
     let grid = grids[tensor]
     var stored: [(Int, StoredChunk)] = []

@@ -72,6 +72,12 @@ struct ConvertCommand: ParsableCommand {
   @Flag(help: "Print what would be done, and write nothing.")
   var dryRun = false
 
+  @Flag(
+    help:
+      "Don't compare a store's tensors with the digests in its manifest; the checksums of its chunks are always compared."
+  )
+  var skipDigestCheck = false
+
   @Flag(help: "Put SHA-256 digests of the input files into the certificate.")
   var hashInputs = false
 
@@ -85,9 +91,11 @@ struct ConvertCommand: ParsableCommand {
   }
 
   private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {
+    var resources = shared.resources
+    resources.checksRecordedDigests = !skipDigestCheck
     var request = ConversionRequest(
       source: source, destination: destination,
-      openOptions: try shared.openOptions(progress: progress), resources: shared.resources)
+      openOptions: try shared.openOptions(progress: progress), resources: resources)
     request.format = to
     request.settings.dtype = dtype.dtype
     request.settings.allowOverflow = allowOverflow

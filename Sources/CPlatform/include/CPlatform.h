@@ -10,6 +10,11 @@ int wb_reserve(int descriptor, int64_t byteCount);
 /// A hint.
 void wb_write_behind(int descriptor, int64_t offset, int64_t byteCount);
 
+/// Makes a range of one file a copy of another's without moving bytes: by sharing blocks, or on the server that has both files.
+///
+/// Offsets and size must be multiples of the file system's blocks. ENOTSUP, EXDEV or EINVAL where it can't be done.
+int wb_share_range(int source, int64_t sourceOffset, int target, int64_t targetOffset, int64_t byteCount);
+
 /// Renames, failing with EEXIST if the target exists. EINVAL or ENOTSUP where the file system can't promise that.
 int wb_rename_without_replacing(const char *source, const char *target);
 

@@ -76,12 +76,10 @@ private struct PlacedTensors: EvaluationConsumer {
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     let tensor = run.plan.tensors[places[slab.index]]
-    guard let base = slab.bytes.baseAddress, !slab.bytes.isEmpty, let place = tensor.place else {
-      return true
-    }
+    guard !slab.bytes.isEmpty, let place = tensor.place else { return true }
     let isWritten = try files[tensor.file].append(
-      at: place.byteOffset + slab.byteOffset, from: base, count: slab.bytes.count,
-      waiting: waiting)
+      at: place.byteOffset + slab.byteOffset, slab.bytes,
+      sharing: run.place(of: slab, tensor: places[slab.index]), waiting: waiting)
     if isWritten { run.progress(slab.bytes.count) }
     return isWritten
   }

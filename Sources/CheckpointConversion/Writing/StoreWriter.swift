@@ -226,7 +226,8 @@ private struct ContiguousTensors: EvaluationConsumer {
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     let isWritten = try volume.append(
-      slab.bytes, at: slab.byteOffset, of: slab.index, waiting: waiting)
+      slab.bytes, at: slab.byteOffset, of: slab.index,
+      sharing: run.place(of: slab, tensor: places[slab.index]), waiting: waiting)
     if isWritten { run.progress(slab.bytes.count) }
     return isWritten
   }

@@ -64,6 +64,15 @@ struct ConversionRun: Sendable {
     return tasks
   }
 
+  /// Where the bytes of a slab lie in the source, if they are copied as they are.
+  func place(of slab: EvaluatedSlab, tensor place: Int) -> FileRegion? {
+    guard case .stored(let name) = plan.tensors[place].expression,
+      let reader = source.reader as? any PlacedTensorReader,
+      let position = reader.checkpoint.position(of: name)
+    else { return nil }
+    return reader.place(of: position)?.part(at: slab.byteOffset, count: slab.bytes.count)
+  }
+
   /// What is to be recorded of an evaluated tensor.
   ///
   /// - Throws: `overflow` if a value became infinite and that isn't allowed.

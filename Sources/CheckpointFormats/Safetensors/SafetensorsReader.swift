@@ -2,7 +2,7 @@ import FileContainers
 import TensorModel
 
 /// A safetensors file, or a sharded set with its index.
-final class SafetensorsReader: CheckpointReader {
+final class SafetensorsReader: PlacedTensorReader {
   let checkpoint: Checkpoint
   private let places: [FileRegion]
 
@@ -84,6 +84,8 @@ final class SafetensorsReader: CheckpointReader {
     self.checkpoint = checkpoint
     self.places = places
   }
+
+  func place(of position: Int) -> FileRegion? { places[position] }
 
   func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer

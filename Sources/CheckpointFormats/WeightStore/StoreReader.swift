@@ -2,7 +2,7 @@ public import FileContainers
 public import TensorModel
 
 /// A canonical weight store, read through its chunk table with positioned reads: libhdf5 never sees a byte of it.
-public final class StoreReader: CheckpointReader {
+public final class StoreReader: PlacedTensorReader {
   public let checkpoint: Checkpoint
   /// What the store says of itself.
   public let manifest: StoreManifest
@@ -144,6 +144,15 @@ public final class StoreReader: CheckpointReader {
     }
   }
 
+  public func place(of position: Int) -> FileRegion? {
+    let tensor = tensors[position]
+    guard manifest.tensors[position].encoding == .contiguous, let first = tensor.chunks.first else {
+      return nil
+    }
+    return tensor.volume.part(
+      at: first.byteOffset, count: tensor.chunks.reduce(0) { $0 + $1.byteCount })
+  }
+
   public func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {
@@ -266,6 +275,12 @@ extension StoreReader.StoredTensor {
           .malformed, "chunk \(index + 1) of \(chunks.count) can't be where the table says",
           byteOffset: chunk.byteOffset, expected: "at most \(whole) bytes within the volume",
           found: "\(chunk.byteCount)")
+      }
+    }
+    if tensor.encoding == .contiguous {
+      let ends = chunks.map { $0.byteOffset + $0.byteCount }
+      guard zip(ends, chunks.dropFirst()).allSatisfy({ $0 == $1.byteOffset }) else {
+        throw CheckpointError(.malformed, "a contiguous tensor whose parts don't follow each other")
       }
     }
     self.chunks = chunks

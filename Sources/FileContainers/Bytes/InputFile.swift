@@ -1,5 +1,6 @@
 // Input files, read at positions and never mapped: a mapped file that shrinks kills the process, and its pages would count.
 
+import CPlatform
 public import TensorModel
 
 #if canImport(Glibc)
@@ -56,6 +57,11 @@ public final class InputFile: Sendable {
     at offset: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError) {
     try readFully(descriptor, at: offset, into: base, count: count, path: path)
+  }
+
+  /// Has another file share some of this one's blocks; false where the file system can't.
+  func share(at offset: Int, count: Int, with target: Int32, at targetOffset: Int) -> Bool {
+    wb_share_range(descriptor, Int64(offset), target, Int64(targetOffset), Int64(count)) == 0
   }
 
   /// All of a small file.

@@ -2,6 +2,7 @@
 
 import CPlatform
 import Foundation
+import Synchronization
 public import TensorModel
 
 #if canImport(Glibc)
@@ -18,6 +19,11 @@ public final class OutputFile: Sendable {
   public let path: String
   private let descriptor: Int32
   private let turn = NSLock()
+  /// False once the file system has refused.
+  private let sharesBlocks = Mutex(true)
+
+  /// Blocks of all file systems that share them; those with larger ones refuse.
+  private static let blockByteCount = 4096
 
   /// So many bytes are written before the system is asked to take them to the disk.
   private static let pieceByteCount = 8 << 20
@@ -70,6 +76,37 @@ public final class OutputFile: Sendable {
       wb_write_behind(descriptor, Int64(offset + start), Int64(piece))
     }
     return true
+  }
+
+  /// Writes as `append` does, but shares the blocks that already hold these bytes in another file, where the file system can.
+  ///
+  /// - Parameters:
+  ///   - offset: where in this file.
+  ///   - bytes: what the region holds, for the ends that fill no block and file systems that share nothing.
+  ///   - region: holds just these bytes; nil if none does.
+  ///   - waiting: as for `append`.
+  /// - Returns: whether the bytes were written.
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func append(
+    at offset: Int, _ bytes: UnsafeRawBufferPointer, sharing region: FileRegion?, waiting: Bool
+  ) throws(CheckpointError) -> Bool {
+    guard let base = bytes.baseAddress else { return true }
+    let head = (Self.blockByteCount - offset % Self.blockByteCount) % Self.blockByteCount
+    let middle = (bytes.count - head) / Self.blockByteCount * Self.blockByteCount
+    if let region, middle > 0, sharesBlocks.withLock({ $0 }),
+      offset % Self.blockByteCount == region.offset % Self.blockByteCount
+    {
+      let isShared = region.file.share(
+        at: region.offset + head, count: middle, with: descriptor, at: offset + head)
+      if isShared {
+        try write(at: offset, from: base, count: head)
+        let end = head + middle
+        try write(at: offset + end, from: base + end, count: bytes.count - end)
+        return true
+      }
+      sharesBlocks.withLock { $0 = false }
+    }
+    return try append(at: offset, from: base, count: bytes.count, waiting: waiting)
   }
 
   /// Writes bytes at a position, into the page cache.
