@@ -3,6 +3,7 @@ import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import TensorEvaluation
 import TensorModel
 
 /// `weighbridge convert`.
