@@ -28,12 +28,14 @@ static inline hid_t wb_h5_u32le(void) { return H5T_STD_U32LE; }
 static inline hid_t wb_h5_u64le(void) { return H5T_STD_U64LE; }
 static inline hid_t wb_h5_c_string(void) { return H5T_C_S1; }
 
-// Initialises the library: no handler at exit, no error stacks on stderr, no filters from directories that the environment names. Negative on failure.
+// Initialises the library: no handler at exit, no filters from directories that the environment names. Negative on failure.
 static inline herr_t wb_h5_prepare(void) {
   H5dont_atexit();
-  if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0) return -1;
-  return H5PLset_loading_state(0);
+  return H5open() < 0 ? -1 : H5PLset_loading_state(0);
 }
+
+// Keeps the calling thread's error stacks off stderr. Where the library is built for threads, each has settings of its own.
+static inline void wb_h5_silence(void) { (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
 static inline herr_t wb_h5_first_message(unsigned depth, const H5E_error2_t *entry, void *text) {
   (void)depth;

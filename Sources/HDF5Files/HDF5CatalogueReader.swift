@@ -18,7 +18,7 @@ extension HDF5Catalogue {
   }
 }
 
-/// Reads a catalogue. Within `HDF5.exclusively`.
+/// Reads a catalogue, within `HDF5.exclusively`.
 private struct HDF5CatalogueReader {
   var datasets: [HDF5Catalogue.Dataset] = []
   var problems: [String] = []
