@@ -65,10 +65,11 @@ static inline herr_t wb_h5_visit_link(hid_t group, const char *name, const H5L_i
   return visit->visitor(name, info->type == H5L_TYPE_HARD, visit->context);
 }
 
-// Visits the links of a group in the order of their names, following none of them.
+// Visits the links of a group in any order, following none of them. In an order, the library would make a table first, and free pointers
+// that it never set if the group is damaged (1.10.8).
 static inline herr_t wb_h5_visit_links(hid_t group, wb_h5_link_visitor visitor, void *context) {
   wb_h5_visit visit = {visitor, context};
-  return H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, wb_h5_visit_link, &visit);
+  return H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, wb_h5_visit_link, &visit);
 }
 
 // How many hard links an object says that it has; negative on failure.
