@@ -4,7 +4,9 @@ import TensorModel
 
 /// Turns the library's negative results into errors, and makes its calls one at a time.
 enum HDF5 {
-  /// The library may be built without thread safety. Recursive, because identifiers are released within calls, too.
+  /// The library may be built without thread safety.
+  ///
+  /// Recursive, because identifiers are released within calls, too.
   private static let lock = NSRecursiveLock()
   private static let isPrepared = wb_h5_prepare() >= 0
 
@@ -15,6 +17,7 @@ enum HDF5 {
     lock.lock()
     defer { lock.unlock() }
     guard isPrepared else { throw CheckpointError(.inputOutput, "libhdf5 can't be initialised") }
+    wb_h5_silence()
     return try body()
   }
 
@@ -22,6 +25,8 @@ enum HDF5 {
   static func releasing(_ body: () -> Void) {
     lock.lock()
     defer { lock.unlock() }
+    guard isPrepared else { return }
+    wb_h5_silence()
     body()
   }
 }

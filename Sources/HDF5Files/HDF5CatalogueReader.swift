@@ -18,7 +18,7 @@ extension HDF5Catalogue {
   }
 }
 
-/// Reads a catalogue. Within `HDF5.exclusively`.
+/// Reads a catalogue, within `HDF5.exclusively`.
 private struct HDF5CatalogueReader {
   var datasets: [HDF5Catalogue.Dataset] = []
   var problems: [String] = []
@@ -128,7 +128,7 @@ private struct HDF5CatalogueReader {
     guard try attempt.check(result) == 0 else {
       throw excess("links in a group", HDF5Catalogue.maximumDatasetCount)
     }
-    return found.all
+    return found.all.sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
 
   private func object(_ name: String, in group: hid_t) throws(CheckpointError) -> HDF5Identifier {

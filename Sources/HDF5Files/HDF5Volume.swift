@@ -17,7 +17,9 @@ public import TensorModel
 public final class HDF5Volume: @unchecked Sendable {
   /// HDF5's own shuffle.
   public static let shuffleFilter = 2
-  /// The registered number of zstd, https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
+  /// The registered number of zstd.
+  ///
+  /// See https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md.
   public static let zstdFilter = 32015
 
   /// Where raw data begins in a file: at multiples of this.
@@ -192,7 +194,9 @@ public final class HDF5Volume: @unchecked Sendable {
     return properties
   }
 
-  /// Sets a text of fixed length. One NUL is added: without it, texts that end with NULs and the empty one couldn't be told apart.
+  /// Sets a text of fixed length.
+  ///
+  /// One NUL is added: without it, texts that end with NULs and the empty one couldn't be told apart.
   private func setAttribute(
     _ name: String, _ value: String, on object: HDF5Identifier, _ attempt: HDF5Attempt
   ) throws(CheckpointError) {

@@ -47,7 +47,42 @@ private func listDamaged(_ damaged: (Int, [UInt8]) -> [UInt8]?) throws {
     }
   }
 
-  // A process of its own, as users must have one: libhdf5 may crash.
+  @Test(arguments: Fixtures.cases("bad/hdf5"))
+  func namesWhatVolumesMustNotContain(_ file: Fixtures.Case) throws {
+    let found = try HDF5Catalogue(path: file.path)
+    if file.verdict == "accept" {
+      #expect(found.problems == [])
+      #expect(found.datasets.count == 1)
+    } else {
+      #expect(found.problems.contains(file.reason), "\(found.problems)")
+    }
+  }
+
+  @Test func thereAreFilesToTry() { #expect(Fixtures.cases("bad/hdf5").count == 23) }
+
+  // Processes of their own, as users must have: libhdf5 may crash.
+
+  @Test func limitsAreEnoughForListing() async {
+    await #expect(processExitsWith: .success) {
+      let workspace = try Workspace()
+      let path = workspace.path("v.h5")
+      try writeSample(path)
+      try HDF5Catalogue.limitProcess()
+      try #require(try HDF5Catalogue(path: path).problems == [])
+      #if os(Linux)
+        try #require(malloc(5 << 30) == nil)
+      #endif
+    }
+  }
+
+  @Test func limitsForbidWriting() async {
+    // Whether by a signal or an error, it doesn't succeed.
+    await #expect(processExitsWith: .failure) {
+      let workspace = try Workspace()
+      try HDF5Catalogue.limitProcess()
+      try workspace.write("x", Data([1]))
+    }
+  }
 
   @Test(.timeLimit(.minutes(1))) func truncatedVolumesDoNotCrash() async {
     await #expect(processExitsWith: .success) {

@@ -303,6 +303,23 @@ import Testing
     #expect(try catalogue().datasets.map(\.linkName) == ["t", "u"])
   }
 
+  @Test func nothingIsPrintedOnAnyThread() async throws {
+    let result = await #expect(
+      processExitsWith: .success, observing: [\.standardErrorContent, \.standardOutputContent]
+    ) {
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<8 {
+          group.addTask {
+            usleep(10_000)
+            _ = try? HDF5Catalogue(path: "/dev/null")
+          }
+        }
+      }
+    }
+    let printed = try #require(result).standardErrorContent + (result?.standardOutputContent ?? [])
+    #expect(!String(decoding: printed, as: UTF8.self).contains("HDF5-DIAG"))
+  }
+
   @Test func closedVolumesRefuseEverything() throws {
     let volume = try HDF5Volume(creating: workspace.path("v.h5"))
     let dataset = try volume.create("t", type(.u8, [1]))
