@@ -18,6 +18,8 @@
 typedef struct {
   wb_volume_file *file;
   haddr_t alignment;
+  // What is large begins at a page.
+  bool aligns_pages;
 } settings;
 
 /// The library's idea of the open file; its part must come first.
@@ -28,6 +30,9 @@ typedef struct {
 } volume;
 
 #define LARGEST_ADDRESS ((haddr_t)INT64_MAX)
+// Raw data of so many bytes begins at a page, if that is asked for: so it can be mapped, and share blocks with another file.
+#define LARGE 65536
+#define PAGE 4096
 
 static herr_t fail(volume *it, int number) {
   if (it->settings.file->failure == 0) it->settings.file->failure = number;
@@ -57,6 +62,7 @@ static haddr_t allocate(H5FD_t *base, H5FD_mem_t type, hid_t transfer, hsize_t s
   (void)transfer;
   volume *it = (volume *)base;
   haddr_t start = it->end_of_allocations, alignment = it->settings.alignment;
+  if (it->settings.aligns_pages && size >= LARGE) alignment = PAGE;
   if (type == H5FD_MEM_DRAW) start = (start + alignment - 1) / alignment * alignment;
   if (start > LARGEST_ADDRESS || size > LARGEST_ADDRESS - start) return HADDR_UNDEF;
   it->end_of_allocations = start + size;
@@ -159,12 +165,12 @@ void wb_volume_release(wb_volume_file *file) {
   file->descriptor = -1;
 }
 
-int64_t wb_volume_access(wb_volume_file *file, uint64_t alignment) {
+int64_t wb_volume_access(wb_volume_file *file, uint64_t alignment, bool aligns_pages) {
   static hid_t driver = -1;
   if (driver < 0) driver = H5FDregister(&volume_class);
   hid_t access = driver < 0 ? -1 : H5Pcreate(H5P_FILE_ACCESS);
   if (access < 0) return -1;
-  settings given = {file, alignment};
+  settings given = {file, alignment, aligns_pages};
   if (H5Pset_driver(access, driver, &given) < 0) {
     H5Pclose(access);
     return -1;

@@ -83,7 +83,8 @@ struct PlanDocument: Encodable {
     tensors = plan.tensors.map {
       Tensor(
         name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape,
-        file: plan.weightFiles[$0.file].name, byteOffset: $0.place?.byteOffset, byteCount: $0.byteCount,
+        file: plan.weightFiles[$0.file].name, byteOffset: $0.place?.byteOffset,
+        byteCount: $0.byteCount,
         expression: $0.expression.description, sources: $0.expression.sources)
     }
     files = plan.fileRecords

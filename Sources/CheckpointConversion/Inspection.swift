@@ -1,5 +1,5 @@
-public import FileContainers
 public import CheckpointFormats
+public import FileContainers
 public import TensorEvaluation
 public import TensorModel
 

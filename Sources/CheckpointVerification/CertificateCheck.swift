@@ -103,7 +103,8 @@ struct CertificateCheck {
     }
     for asset in certificate.assets {
       let components = asset.name.split(separator: "/", omittingEmptySubsequences: false)
-      guard !asset.name.utf8.contains(0), !components.contains(where: { ["", ".", ".."].contains($0) })
+      guard !asset.name.utf8.contains(0),
+        !components.contains(where: { ["", ".", ".."].contains($0) })
       else {
         findings.append(
           Finding(

@@ -1,5 +1,5 @@
-public import FileContainers
 public import CheckpointConversion
+public import FileContainers
 import TensorEvaluation
 public import TensorModel
 

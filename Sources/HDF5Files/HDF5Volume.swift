@@ -55,15 +55,19 @@ public final class HDF5Volume: @unchecked Sendable {
 
   /// Creates a file that must not exist yet.
   ///
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - alignsPages: whether datasets and chunks of 64 KiB and more begin at multiples of 4096.
   /// - Throws: `conflict` if it exists, `noSpace`, `missing` or `inputOutput`.
-  public init(creating path: String) throws(CheckpointError) {
+  public init(creating path: String, alignsPages: Bool = false) throws(CheckpointError) {
     self.path = path
     state = .allocate(capacity: 1)
     state.initialize(to: wb_volume_file())
     let failure = wb_volume_create(path, state)
     guard failure == 0 else { throw systemError("create", path, number: failure) }
     try perform("create") { (attempt) throws(CheckpointError) in
-      let access = try attempt.own(wb_volume_access(state, UInt64(Self.alignment)), H5Pclose)
+      let access = try attempt.own(
+        wb_volume_access(state, UInt64(Self.alignment), alignsPages), H5Pclose)
       try attempt.check(H5Pset_libver_bounds(access.value, H5F_LIBVER_V18, H5F_LIBVER_V18))
       // No chunks are cached, and bytes that others write are neither read ahead nor written back.
       try attempt.check(H5Pset_cache(access.value, 0, 0, 0, 0))

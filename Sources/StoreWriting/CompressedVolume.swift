@@ -92,7 +92,8 @@ public final class CompressedVolume: Sendable {
   ) throws(CheckpointError) -> EncodedChunks? {
     guard !range.isEmpty else { return nil }
     let indices =
-      grids[tensor].index(ofByte: range.lowerBound)...grids[tensor].index(
+      grids[tensor].index(
+        ofByte: range.lowerBound)...grids[tensor].index(
         ofByte: range.upperBound - 1)
     let chunks = reader.tensors[position].chunks
     let output = EncodedChunks(byteCount: indices.reduce(0) { $0 + chunks[$1].byteCount })

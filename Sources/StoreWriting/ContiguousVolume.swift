@@ -23,7 +23,7 @@ public final class ContiguousVolume: Sendable {
   /// - Throws: `noSpace` or `inputOutput`.
   public init(creating path: String, _ datasets: [PlannedDataset]) throws(CheckpointError) {
     self.path = path
-    let volume = try HDF5Volume(creating: path)
+    let volume = try HDF5Volume(creating: path, alignsPages: true)
     var offsets: [Int] = []
     for dataset in datasets {
       offsets.append(try volume.byteOffset(of: volume.createDataset(dataset)) ?? 0)
@@ -47,7 +47,8 @@ public final class ContiguousVolume: Sendable {
   /// - Returns: whether the bytes were written.
   /// - Throws: `noSpace` or `inputOutput`.
   public func append(
-    _ bytes: UnsafeRawBufferPointer, at byteOffset: Int, of tensor: Int, sharing region: FileRegion?,
+    _ bytes: UnsafeRawBufferPointer, at byteOffset: Int, of tensor: Int,
+    sharing region: FileRegion?,
     waiting: Bool
   ) throws(CheckpointError) -> Bool {
     guard !bytes.isEmpty else { return true }

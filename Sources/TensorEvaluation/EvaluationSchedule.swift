@@ -127,7 +127,8 @@ final class EvaluationSchedule: @unchecked Sendable {
   /// Gives up a tensor; true for the first of its slabs that says so.
   func abandon(_ task: Int) -> Bool {
     condition.withLock {
-      guard let state = progress[task], !state.isAbandoned else { return false }
+      // All slabs of a tensor may be done when its end fails: then nobody else says so.
+      if progress[task]?.isAbandoned == true { return false }
       progress[task]?.isAbandoned = true
       condition.broadcast()
       return true

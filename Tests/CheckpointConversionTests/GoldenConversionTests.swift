@@ -1,3 +1,4 @@
+import FileContainers
 import CheckpointConversion
 import CheckpointFormats
 import Foundation

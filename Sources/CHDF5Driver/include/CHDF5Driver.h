@@ -32,8 +32,8 @@ int wb_volume_create(const char *path, wb_volume_file *file);
 /// Closes the descriptor.
 void wb_volume_release(wb_volume_file *file);
 
-/// Returns a file access property list that makes `H5Fcreate` write to `file`, with raw data at multiples of `alignment`;
-/// negative on failure.
-int64_t wb_volume_access(wb_volume_file *file, uint64_t alignment);
+/// Returns a file access property list that makes `H5Fcreate` write to `file`, with raw data at multiples of `alignment`, or,
+/// if `aligns_pages`, at multiples of 4096 bytes where it has 64 KiB or more; negative on failure.
+int64_t wb_volume_access(wb_volume_file *file, uint64_t alignment, bool aligns_pages);
 
 #endif

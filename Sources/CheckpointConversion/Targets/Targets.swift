@@ -22,7 +22,8 @@ enum Targets {
   ) throws(CheckpointError) -> any ConversionTarget.Type {
     let named = all.first { $0.endings.contains(where: request.destination.hasSuffix) }
     if let asked = request.format {
-      guard let format = Formats.named(asked), let target = all.first(where: { $0.format == format })
+      guard let format = Formats.named(asked),
+        let target = all.first(where: { $0.format == format })
       else {
         throw CheckpointError(
           .usage, "--to names no format that is written here",
@@ -37,7 +38,8 @@ enum Targets {
       return target
     }
     if let named { return named }
-    if let own = all.first(where: { $0.isResharded && $0.format.name == source.checkpoint.format }) {
+    if let own = all.first(where: { $0.isResharded && $0.format.name == source.checkpoint.format })
+    {
       return own
     }
     let commands = all.map {

@@ -64,7 +64,8 @@ public struct ChunkGrid: Hashable, Sendable {
     self.init(extents, chunk, type.datasetElementByteCount, axis: axis)
     guard chunkByteCount <= Self.maximumChunkByteCount else {
       throw CheckpointError(
-        .unsupported, "chunks are too large", expected: "at most \(Self.maximumChunkByteCount) bytes",
+        .unsupported, "chunks are too large",
+        expected: "at most \(Self.maximumChunkByteCount) bytes",
         found: "\(chunkByteCount)")
     }
   }
