@@ -27,26 +27,29 @@ def check(report):
         archive, config = work / "step.tar.zst", work / "mesh.json"
         report.row("a checkpoint and a Mesh-Transformer archive are made", lambda: make(checkpoint, archive, config))
         shards = ["--to", "safetensors", "--dtype", "bf16", "--max-shard-size", "8MB"]
+        store = ["--to", "store", "--max-shard-size", "16MB"]
         one_file = ["--to", "safetensors", "--dtype", "f16"]
         mesh_shards = ["--to", "safetensors", "--dtype", "f16", "--max-shard-size", "8MB", "--config", config]
         report.row(f"{KILLS} kills, safetensors", lambda: killed(checkpoint, work / "kills", shards))
         report.row(f"{KILLS} kills, .tar.zst", lambda: killed(archive, work / "kills-archive", mesh_shards))
         report.row(f"{KILLS} kills, into an existing empty directory", lambda: killed(checkpoint, work / "kills-mounted", shards, "mounted"))
+        report.row(f"{KILLS} kills, store", lambda: killed(checkpoint, work / "kills-store", store))
+        report.row(f"{KILLS} kills, store, uncompressed and filled in place", lambda: killed(checkpoint, work / "kills-store-mounted", [*store, "--compression", "none"], "mounted"))
         report.row(f"{KILLS} kills, to one file", lambda: killed(checkpoint, work / "kills-file", one_file, "file"))
         report.row("SIGINT and SIGTERM", lambda: asked_to_stop(checkpoint, work / "signals", shards))
         report.row("another plan is not resumed", lambda: other_plan(checkpoint, work / "plans", shards))
         report.row("changed inputs are not resumed", lambda: other_input(checkpoint, work / "inputs", shards))
         for kind, source, options, calls in (
-            ("directory", checkpoint, shards, SAFETENSORS_CALLS), ("directory", archive, mesh_shards, ARCHIVE_CALLS),
+            ("directory", checkpoint, shards, SAFETENSORS_CALLS), ("directory", checkpoint, store, STORE_CALLS), ("mounted", checkpoint, store, STORE_CALLS), ("directory", archive, mesh_shards, ARCHIVE_CALLS),
             ("mounted", checkpoint, shards, MOUNTED_CALLS), ("file", checkpoint, one_file, FILE_CALLS)):
             for call, error, when in calls:
-                report.row(f"{error} from {call} number {when}, {source.name} to {kind}", lambda: injected(source, work / "calls", options, call, error, when, kind))
+                report.row(f"{error} from {call} number {when}, {source.name} to {'store ' if 'store' in options else ''}{kind}", lambda: injected(source, work / "calls", options, call, error, when, kind))
         small, step = HUGGING_FACE[0] / "model.safetensors", MESH[0] / "step.tar.zstd"
         for kind, source, options in (
-            ("directory", small, ["--max-shard-size", "300KB"]), ("mounted", small, ["--max-shard-size", "300KB"]), ("file", small, ["--dtype", "f16"]),
+            ("directory", small, ["--max-shard-size", "300KB"]), ("directory", small, ["--to", "store", "--max-shard-size", "300KB"]), ("mounted", small, ["--to", "store", "--max-shard-size", "300KB"]), ("mounted", small, ["--max-shard-size", "300KB"]), ("file", small, ["--dtype", "f16"]),
             ("directory", step, ["--config", MESH[0] / "config.json"])):
             for call in ("mkdir", "pwrite64", "fallocate", "ftruncate", "fsync", "renameat2", "unlink", "rmdir"):
-                report.row(f"killed at every {call}, {source.name} to {kind}", lambda: killed_at(work / f"points-{kind}-{call}-{source.name}", source, ["--to", "safetensors", *options], kind, call))
+                report.row(f"killed at every {call}, {source.name} to {'store ' if 'store' in options else ''}{kind}", lambda: killed_at(work / f"points-{kind}-{call}-{source.name}", source, options if "--to" in options else ["--to", "safetensors", *options], kind, call))
         report.row("a disk too small from the start", lambda: small_disk(checkpoint, work, shards))
         report.row("a disk that fills up", lambda: filling_disk(checkpoint, work, shards))
         report.row("a disk without inodes", lambda: no_inodes(checkpoint, work, shards))
@@ -60,6 +63,7 @@ SAFETENSORS_CALLS = [
 ]
 ARCHIVE_CALLS = [("pread64", "EIO", 1), ("pread64", "EIO", 5), ("pwrite64", "ENOSPC", 5), ("pwrite64", "ENOSPC", 70), ("fsync", "EIO", 2), ("renameat2", "EIO", 1)]
 MOUNTED_CALLS = [("renameat2", "EIO", 1), ("renameat2", "EIO", 4), ("renameat2", "EIO", 10), ("renameat2", "EIO", 11), ("fsync", "EIO", 12), ("unlink", "EIO", 1), ("rmdir", "EIO", 1)]
+STORE_CALLS = [("pread64", "EIO", 9), ("pwrite64", "ENOSPC", 3), ("pwrite64", "ENOSPC", 40), ("pwrite64", "EIO", 21), ("fsync", "EIO", 2), ("fsync", "EIO", 7), ("renameat2", "EIO", 1), ("mkdir", "EACCES", 1)]
 FILE_CALLS = [("pwrite64", "ENOSPC", 5), ("fsync", "EIO", 2), ("renameat2", "EIO", 1), ("renameat2", "EIO", 2)]
 
 
@@ -140,7 +144,7 @@ class Place:
         wrong = [name for name in found if found[name] != self.whole.get(name)]
         expect(not wrong, f"{when}: under a final name, but other than in an uninterrupted run: {wrong[:4]}")
         if self.kind == "mounted":
-            looks = (self.target / "weighbridge-certificate.json").exists()
+            looks = (self.target / ("store.json" if "store" in self.options else "weighbridge-certificate.json")).exists()
             files = {name for name in self.whole if name.endswith(".safetensors")}
             looks_like_model = any(self.target.glob("*.index.json"))
             expect(not looks_like_model or files <= set(found), f"{when}: an index before its files: {sorted(files - set(found))[:4]}")
@@ -160,6 +164,7 @@ class Place:
 
     def nothing_else(self, when):
         known = {self.room / name for name in self.whole} | {self.target}
+        known |= {folder for path in known for folder in path.parents}
         rest = sorted(str(path.relative_to(self.room)) for path in self.room.rglob("*") if path not in known)
         expect(not rest, f"{when}: left behind: {rest[:4]}")
 
@@ -321,7 +326,7 @@ def explained(place, done, error, when):
     expect(done.returncode == 2, f"exit code {done.returncode}, expected 2: {complaint(done)}")
     expect(EXPLANATIONS[error].lower() in done.stderr.lower(), f"the message doesn't say {EXPLANATIONS[error]!r}: {complaint(done)}")
     expect(not place.complete_or_absent(when), "the destination is complete, though the exit code is 2")
-    allowed = {place.room / name for name in place.whole} | {place.target, place.partial, *place.partial.glob("*")}
+    allowed = {place.room / name for name in place.whole} | {place.target, place.partial, *place.partial.rglob("*")}
     rest = sorted(path.name for path in place.room.rglob("*") if path not in allowed)
     expect(not rest, f"left behind beside the partial: {rest[:4]}")
     if place.partial.exists():

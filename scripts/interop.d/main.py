@@ -11,6 +11,7 @@ import npz
 import root
 import sharding
 import statistics_of_tensors
+import store
 from harness import Report
 
 GROUPS = {
@@ -19,6 +20,7 @@ GROUPS = {
     "sharding": sharding.check,
     "npz": npz.check,
     "root": root.check,
+    "store": store.check,
     "json": json_documents.check,
     "statistics": statistics_of_tensors.check,
     "interruption": interruption.check,

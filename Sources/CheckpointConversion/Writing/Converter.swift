@@ -216,6 +216,7 @@ public struct Converter: Sendable {
       destination.kind == .file
       ? [certificateName] + weights : weights + plan.sidecars.map(\.name) + [certificateName]
     names += plan.companions
+    try Directories.synchroniseParents(of: names, in: destination.partialPath)
     return try destination.publish(Directories.topLevel(names))
   }
 

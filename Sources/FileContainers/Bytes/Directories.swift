@@ -81,6 +81,26 @@ public enum Directories {
     }
   }
 
+  /// Makes the names in all folders that some names go through durable, deepest first.
+  ///
+  /// - Parameters:
+  ///   - names: relative to the folder.
+  ///   - folder: itself not included.
+  /// - Throws: `inputOutput`.
+  public static func synchroniseParents(
+    of names: [String], in folder: String
+  ) throws(CheckpointError) {
+    var parents: Set<String> = []
+    for name in names {
+      var components = name.split(separator: "/").dropLast()
+      while !components.isEmpty {
+        parents.insert(components.joined(separator: "/"))
+        components.removeLast()
+      }
+    }
+    for parent in parents.sorted(by: >) { try synchronise("\(folder)/\(parent)") }
+  }
+
   /// The first components of some names, each once, in the order of their last appearance.
   public static func topLevel(_ names: [String]) -> [String] {
     var seen: Set<String> = []
