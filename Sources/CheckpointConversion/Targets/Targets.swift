@@ -7,6 +7,7 @@ enum Targets {
   static let all: [any ConversionTarget.Type] = [
     SafetensorsTarget.self,
     StoreTarget.self,
+    MeshTransformerTarget.self,
     NPZTarget.self,
   ]
 
