@@ -73,6 +73,7 @@ public final class StoreReader: PlacedTensorReader {
       metadata: manifest.metadata)
     checkpoint.findings = nameFindings(infos)
     checkpoint.carriesSidecars = true
+    checkpoint.trainingStep = manifest.trainingStep
     try complete(&checkpoint)
     self.checkpoint = checkpoint
     self.manifest = manifest
