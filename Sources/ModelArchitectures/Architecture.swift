@@ -23,6 +23,14 @@ public struct Architecture: Sendable {
     case inner
     /// The number of tokens, `vocab_size`.
     case vocabulary
+    /// All heads' queries, heads × the width of a head.
+    case queries
+    /// All heads' keys, or values: fewer than queries where several heads share them.
+    case keys
+    /// Queries, keys and values side by side.
+    case queriesKeysValues
+    /// The number of positions that have an embedding.
+    case positions
   }
 
   /// One tensor, or one for each layer.
@@ -31,10 +39,26 @@ public struct Architecture: Sendable {
     public let name: String
     /// The extents, outermost first.
     public let shape: [Dimension]
+    /// What the forward pass uses it for.
+    public let role: DecoderRole
+    /// What a configuration must say for it to be there; nil if it always is.
+    public let condition: Condition?
 
-    static func weight(_ name: String, _ shape: [Dimension]) -> Row {
-      Row(name: name, shape: shape)
+    static func weight(
+      _ name: String, _ shape: [Dimension], _ role: DecoderRole, if condition: Condition? = nil
+    ) -> Row {
+      Row(name: name, shape: shape, role: role, condition: condition)
     }
+  }
+
+  /// What a configuration can say about which tensors there are.
+  public enum Condition: String, Sendable, Hashable {
+    /// Projections of the attention have biases.
+    case attentionBias
+    /// Projections of the feed-forward layer have biases.
+    case feedForwardBias
+    /// The head has weights of its own, not those of the embedding.
+    case untiedHead
   }
 
   /// Numbers for the dimensions.
@@ -47,13 +71,38 @@ public struct Architecture: Sendable {
     public var inner: Int
     /// The number of tokens.
     public var vocabulary: Int
+    /// All heads' queries.
+    public var queries: Int
+    /// All heads' keys.
+    public var keys: Int
+    /// The number of positions that have an embedding.
+    public var positions: Int
+    /// What the configuration says.
+    public var conditions: Set<Condition>
 
     /// Numbers for the dimensions.
-    public init(layers: Int, model: Int, inner: Int, vocabulary: Int) {
+    ///
+    /// - Parameters:
+    ///   - layers: the number of layers.
+    ///   - model: the residual stream's width.
+    ///   - inner: the feed-forward layer's width.
+    ///   - vocabulary: the number of tokens.
+    ///   - queries: of all heads; nil is the model's width.
+    ///   - keys: of all heads; nil is that of the queries.
+    ///   - positions: that have an embedding.
+    ///   - conditions: what the configuration says.
+    public init(
+      layers: Int, model: Int, inner: Int, vocabulary: Int, queries: Int? = nil, keys: Int? = nil,
+      positions: Int = 0, conditions: Set<Condition> = [.untiedHead]
+    ) {
       self.layers = layers
       self.model = model
       self.inner = inner
       self.vocabulary = vocabulary
+      self.queries = queries ?? model
+      self.keys = keys ?? queries ?? model
+      self.positions = positions
+      self.conditions = conditions
     }
 
     /// The number for one.
@@ -62,6 +111,10 @@ public struct Architecture: Sendable {
       case .model: model
       case .inner: inner
       case .vocabulary: vocabulary
+      case .queries: queries
+      case .keys: keys
+      case .queriesKeysValues: queries + 2 * keys
+      case .positions: positions
       }
     }
   }
@@ -69,6 +122,7 @@ public struct Architecture: Sendable {
   /// Every tensor of a model of that size, in order.
   public func tensors(_ dimensions: Dimensions) -> [(name: String, shape: Shape, row: Row)] {
     var tensors: [(name: String, shape: Shape, row: Row)] = []
+    let rows = rows.filter { $0.condition.map(dimensions.conditions.contains) ?? true }
     func append(_ row: Row, layer: Int?) {
       let name = layer.map { row.name.replacing("{i}", with: String($0)) } ?? row.name
       tensors.append((name, Shape(row.shape.map { dimensions[$0] }), row))

@@ -2,7 +2,13 @@
 public enum Architectures {
   /// The tables.
   public static let all: [Architecture] = [
-    .gptj
+    .gptj,
+    .gpt2,
+    .gptNeo,
+    .gptNeoX,
+    .llama,
+    .mistral,
+    .qwen2,
   ]
 
   /// The family of that `model_type`.
