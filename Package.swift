@@ -38,6 +38,7 @@ let package = Package(
       name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
     .target(name: "CHDF5Driver", dependencies: ["CHDF5"]),
     .target(name: "CPlatform"),
+    .target(name: "CBLAS"),
     .target(name: "CTensorKernels"),
     .target(name: "TensorModel", swiftSettings: strict),
     .target(
@@ -60,6 +61,13 @@ let package = Package(
     .target(
       name: "TensorEvaluation",
       dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
+      swiftSettings: strict),
+    .target(
+      name: "ReferenceForward",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
+        "TensorEvaluation", "CTensorKernels", "CBLAS",
+      ],
       swiftSettings: strict),
     .target(
       name: "StoreWriting",
@@ -86,6 +94,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
+        "ReferenceForward",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

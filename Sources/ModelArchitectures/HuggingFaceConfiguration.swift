@@ -27,25 +27,10 @@ public struct HuggingFaceConfiguration: Sendable {
 
   /// The sizes of a family whose table is known.
   ///
-  /// - Throws: `usage` for a key that is missing or no positive integer, or too large for any model.
+  /// - Throws: `usage` for a key that is missing or no positive integer, or too large for any model; `unsupported` for settings that the forward
+  ///   pass doesn't know.
   public func dimensions() throws(CheckpointError) -> Architecture.Dimensions {
-    // The file may say anything: tables are made of as many rows as there are layers, and shapes of products of widths.
-    let layers = try document.positiveInteger("n_layer")
-    let model = try document.positiveInteger("n_embd")
-    for (key, value, limit) in [("n_layer", layers, 1 << 16), ("n_embd", model, 1 << 30)]
-    where value >= limit {
-      throw CheckpointError(
-        .usage, "the configuration's '\(key)' can't be right", expected: "less than \(limit)",
-        found: "\(value)")
-    }
-    let inner: Int
-    switch document["n_inner"] {
-    case nil, .null: inner = 4 * model
-    default: inner = try document.positiveInteger("n_inner")
-    }
-    return Architecture.Dimensions(
-      layers: layers, model: model, inner: inner,
-      vocabulary: try document.positiveInteger("vocab_size"))
+    try DecoderConfiguration(self).dimensions
   }
 
   /// The text with the weights' dtype replaced where it is named, and nothing else changed.

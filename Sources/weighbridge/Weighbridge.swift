@@ -21,7 +21,8 @@ struct Weighbridge: ParsableCommand {
       """,
     version: Certificate.Tool.current.version,
     subcommands: [
-      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, CatalogueCommand.self,
+      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, ForwardCommand.self,
+      CatalogueCommand.self,
     ])
 
   static func main() {

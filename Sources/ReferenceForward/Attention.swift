@@ -1,0 +1,164 @@
+// B rows of tokens, each with T new tokens after P earlier ones; H heads of width W, of which G have keys and values of their own.
+
+import CBLAS
+import CTensorKernels
+import ModelArchitectures
+import TensorModel
+
+/// The attention of a layer.
+struct Attention: Sendable {
+  private let configuration: DecoderConfiguration
+  private let projections: Projections
+  private let output: Linear
+  private let rotation: Rotation?
+  private let scale: Float
+  private let window: Int?
+  private let workers: Workers
+
+  /// Separate queries, keys and values, or fused ones.
+  private enum Projections: Sendable {
+    case separate(query: Linear, key: Linear, value: Linear)
+    case fused(Linear, DecoderConfiguration.FusedOrder)
+  }
+
+  init(
+    _ weights: DecoderWeights, layer: Int, _ reader: WeightReader, _ workers: Workers
+  ) throws(CheckpointError) {
+    configuration = weights.configuration
+    self.workers = workers
+    if let order = configuration.fusedOrder {
+      projections = .fused(try weights.linear(.queryKeyValue, layer, reader), order)
+    } else {
+      projections = .separate(
+        query: try weights.linear(.query, layer, reader),
+        key: try weights.linear(.key, layer, reader),
+        value: try weights.linear(.value, layer, reader))
+    }
+    output = try weights.linear(.output, layer, reader)
+    rotation = configuration.rotary.map {
+      Rotation($0, headWidth: weights.configuration.headWidth)
+    }
+    scale = Float(configuration.attentionScales[layer])
+    window = configuration.windows[layer]
+  }
+
+  /// Computes the attention's contribution to the residual stream.
+  ///
+  /// - Parameters:
+  ///   - x: normed, `[rows of all sequences, model]`.
+  ///   - sequences: their lengths and the positions that came before.
+  ///   - cache: keys and values of this layer; new ones are appended.
+  ///   - room: reused buffers.
+  ///   - result: room for `[rows, model]`.
+  func apply(
+    _ x: FloatBuffer, _ sequences: Sequences, _ cache: LayerCache, _ room: Room,
+    into result: FloatBuffer
+  ) throws(CheckpointError) {
+    let count = sequences.rowCount
+    try project(x, count, room)
+    let (queries, keys) = (configuration.dimensions.queries, configuration.dimensions.keys)
+    if let rotation {
+      for row in 0..<count {
+        let position = sequences.positions[row]
+        rotation.apply(
+          room.query.base + row * queries, heads: configuration.heads, position: position)
+        rotation.apply(
+          room.key.base + row * keys, heads: configuration.keyHeads, position: position)
+      }
+    }
+    cache.append(room.key, room.value, sequences, width: keys)
+    room.mixed.resize(count * queries)
+    try attend(sequences, cache, room)
+    try output.apply(room.mixed, count, into: result, room.slab)
+  }
+
+  private func project(
+    _ x: FloatBuffer, _ count: Int, _ room: Room
+  ) throws(CheckpointError) {
+    switch projections {
+    case .separate(let query, let key, let value):
+      try query.apply(x, count, into: room.query, room.slab)
+      try key.apply(x, count, into: room.key, room.slab)
+      try value.apply(x, count, into: room.value, room.slab)
+    case .fused(let all, let order):
+      try all.apply(x, count, into: room.fused, room.slab)
+      split(room, count, order)
+    }
+  }
+
+  /// Takes fused outputs apart: `[q…, k…, v…]`, or for each head `[q, k, v]`.
+  private func split(_ room: Room, _ count: Int, _ order: DecoderConfiguration.FusedOrder) {
+    let width = configuration.headWidth
+    let model = configuration.heads * width
+    for buffer in [room.query, room.key, room.value] { buffer.resize(count * model) }
+    for row in 0..<count {
+      let from = room.fused.base + row * 3 * model
+      for (part, buffer) in [room.query, room.key, room.value].enumerated() {
+        let to = buffer.base + row * model
+        switch order {
+        case .consecutive: to.update(from: from + part * model, count: model)
+        case .byHead:
+          for head in 0..<configuration.heads {
+            (to + head * width).update(from: from + (3 * head + part) * width, count: width)
+          }
+        }
+      }
+    }
+  }
+
+  /// softmax(q · kᵀ · scale + mask) · v, each head of each sequence on its own.
+  private func attend(
+    _ sequences: Sequences, _ cache: LayerCache, _ room: Room
+  ) throws(CheckpointError) {
+    let (heads, width) = (configuration.heads, configuration.headWidth)
+    let (queries, keys) = (configuration.dimensions.queries, configuration.dimensions.keys)
+    let shared = heads / configuration.keyHeads
+    let longest = sequences.all.map { $0.count * ($0.start + $0.count) }.max() ?? 0
+    for scores in room.scores { scores.resize(longest) }
+    try workers.forEach(sequences.all.count * heads) { (index, worker) throws(CheckpointError) in
+      let (number, head) = index.quotientAndRemainder(dividingBy: heads)
+      let sequence = sequences.all[number]
+      let total = sequence.start + sequence.count
+      let scores = room.scores[worker].base
+      let key = cache.keys[number].base + head / shared * width
+      let value = cache.values[number].base + head / shared * width
+      let query = room.query.base + sequence.firstRow * queries + head * width
+      let mixed = room.mixed.base + sequence.firstRow * queries + head * width
+      wb_sgemm(
+        false, true, sequence.count, total, width, scale, query, queries, key, keys, 0, scores,
+        total)
+      for row in 0..<sequence.count {
+        mask(scores + row * total, sequence.start + row, total, sequences.prefix)
+        wb_softmax_row(scores + row * total, total)
+      }
+      wb_sgemm(
+        false, false, sequence.count, width, total, 1, scores, total, value, keys, 0, mixed,
+        queries)
+    }
+  }
+
+  /// A token sees itself and what came before, within the window; the first `prefix` tokens see each other too.
+  private func mask(
+    _ row: UnsafeMutablePointer<Float>, _ position: Int, _ total: Int, _ prefix: Int
+  ) {
+    let end = position < prefix ? max(position + 1, min(prefix, total)) : position + 1
+    for later in end..<max(end, total) { row[later] = -.infinity }
+    if let window, position >= window {
+      for earlier in 0...(position - window) { row[earlier] = -.infinity }
+    }
+  }
+}
+
+extension DecoderWeights {
+  /// A projection with its bias, if it has one.
+  func linear(
+    _ projection: DecoderRole.Projection, _ layer: Int?, _ reader: WeightReader
+  ) throws(CheckpointError) -> Linear {
+    for orientation in [DecoderRole.Orientation.outIn, .inOut] {
+      if let weight = self[.weight(projection, orientation), layer] {
+        return try Linear(weight, orientation, bias: self[.bias(projection), layer], reader)
+      }
+    }
+    throw CheckpointError(.missing, "the family has no projection of this kind", found: projection.rawValue)
+  }
+}

@@ -1,0 +1,174 @@
+import CBLAS
+import CTensorKernels
+import FileContainers
+public import ModelArchitectures
+public import TensorEvaluation
+public import TensorModel
+
+/// Runs a decoder over tokens, layer by layer, in the memory of one layer.
+///
+/// Everything is f32; norms, softmax denominators and rotary angles are computed in f64. Results don't depend on the number of threads.
+public final class Decoder {
+  /// How it computes.
+  public let configuration: DecoderConfiguration
+  /// Where its weights are.
+  public let weights: DecoderWeights
+  private let reader: WeightReader
+  private let workers: Workers
+  private let room: Room
+  private let finalNorm: Norm
+  private let head: Linear
+  private let embedding: CompiledExpression
+  private let positionEmbedding: CompiledExpression?
+  private var layers: [Layer?]
+  private let keepsLayers: Bool
+
+  /// A decoder over a checkpoint's weights.
+  ///
+  /// - Parameters:
+  ///   - weights: of the model.
+  ///   - resources: memory and threads.
+  /// - Throws: what reading throws.
+  public init(
+    _ weights: DecoderWeights, _ resources: EvaluationResources
+  ) throws(CheckpointError) {
+    configuration = weights.configuration
+    self.weights = weights
+    workers = Workers(count: resources.threads)
+    room = Room(workers: resources.threads)
+    _ = wb_blas_load(Int32(resources.threads))
+    reader = WeightReader(weights.reader, resources)
+    guard let scale = weights[.normScale(.final), nil], let head = weights.headWeight,
+      let embedding = weights[.tokenEmbedding, nil]
+    else { throw CheckpointError(.missing, "the family has no final norm, embedding or head") }
+    finalNorm = try Norm(
+      configuration.norm, configuration.dimensions.model, scale: scale,
+      offset: weights[.normOffset(.final), nil], reader)
+    self.head = try Linear(head, .outIn, bias: weights[.bias(.head), nil], reader)
+    self.embedding = try reader.compiled(embedding)
+    var positions: CompiledExpression?
+    if let table = weights[.positionEmbedding, nil] { positions = try reader.compiled(table) }
+    positionEmbedding = positions
+    keepsLayers = false
+    layers = []
+  }
+
+  /// The residual stream of some sequences, and what the layers have added to it.
+  public final class State {
+    /// The sequences.
+    public let sequences: Sequences
+    /// `[rows, model]`.
+    public let hidden: FloatBuffer
+    /// What the last layer's attention has added, `[rows, model]`.
+    public let attention = FloatBuffer()
+    /// What the last layer's feed-forward layer has added, `[rows, model]`.
+    public let feedForward = FloatBuffer()
+
+    init(_ sequences: Sequences, model: Int) {
+      self.sequences = sequences
+      hidden = FloatBuffer(sequences.rowCount * model)
+    }
+  }
+
+  /// Keys and values of tokens that have gone through all layers.
+  public final class Cache {
+    fileprivate let layers: [LayerCache]
+
+    /// Nothing yet.
+    public init(_ configuration: DecoderConfiguration) {
+      layers = (0..<configuration.dimensions.layers).map { _ in LayerCache() }
+    }
+  }
+
+  /// Looks the tokens' embeddings up.
+  ///
+  /// - Parameters:
+  ///   - tokens: new ones of each sequence.
+  ///   - sequences: their lengths and positions.
+  /// - Returns: the residual stream before the first layer.
+  /// - Throws: `usage` for tokens and positions that the model doesn't have.
+  public func embed(
+    _ tokens: [[Int]], _ sequences: Sequences
+  ) throws(CheckpointError) -> State {
+    let model = configuration.dimensions.model
+    let state = State(sequences, model: model)
+    let row = FloatBuffer(model)
+    for (number, token) in tokens.joined().enumerated() {
+      guard (0..<configuration.dimensions.vocabulary).contains(token) else {
+        throw CheckpointError(
+          .usage, "no such token", expected: "0 to \(configuration.dimensions.vocabulary - 1)",
+          found: "\(token)")
+      }
+      let target = state.hidden.base + number * model
+      try reader.read(
+        embedding, MatrixRegion(rows: token..<token + 1, columns: 0..<model), into: row)
+      target.update(from: row.base, count: model)
+      guard let positionEmbedding else { continue }
+      let position = sequences.positions[number]
+      guard position < configuration.dimensions.positions else {
+        throw CheckpointError(
+          .usage, "the model has no embedding for so many positions",
+          expected: "at most \(configuration.dimensions.positions) tokens", found: "\(position + 1)"
+        )
+      }
+      try reader.read(
+        positionEmbedding, MatrixRegion(rows: position..<position + 1, columns: 0..<model),
+        into: row)
+      wb_add_f32(target, row.base, model)
+    }
+    return state
+  }
+
+  /// Runs one layer.
+  ///
+  /// - Parameters:
+  ///   - index: from 0.
+  ///   - state: is changed.
+  ///   - cache: of all layers, if tokens are going to follow.
+  /// - Throws: what reading throws.
+  public func runLayer(
+    _ index: Int, _ state: State, _ cache: Cache? = nil
+  ) throws(CheckpointError) {
+    let layer = try Layer(weights, index, reader, workers)
+    try layer.apply(state, cache?.layers[index] ?? LayerCache(), room)
+  }
+
+  /// The logits of some rows of the residual stream after the last layer.
+  ///
+  /// - Parameters:
+  ///   - state: after the last layer.
+  ///   - rows: of it.
+  ///   - logits: room for `[rows, vocabulary]`.
+  /// - Throws: what reading throws.
+  public func logits(
+    _ state: State, _ rows: Range<Int>, into logits: FloatBuffer
+  ) throws(CheckpointError) {
+    let model = configuration.dimensions.model
+    let some = FloatBuffer(rows.count * model)
+    some.base.update(
+      from: state.hidden.base + rows.lowerBound * model, count: rows.count * model)
+    finalNorm.apply(some, rows.count, into: room.normed)
+    try head.apply(room.normed, rows.count, into: logits, room.slab)
+  }
+
+  /// Runs all layers.
+  ///
+  /// - Parameters:
+  ///   - tokens: new ones of each sequence.
+  ///   - sequences: their lengths and positions.
+  ///   - cache: of earlier tokens.
+  ///   - progress: told of each layer that is done.
+  /// - Returns: the residual stream after the last layer.
+  /// - Throws: `usage`, and what reading throws.
+  public func run(
+    _ tokens: [[Int]], _ sequences: Sequences, _ cache: Cache? = nil,
+    progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) -> State {
+    let state = try embed(tokens, sequences)
+    for layer in 0..<configuration.dimensions.layers {
+      try runLayer(layer, state, cache)
+      progress(layer)
+    }
+    return state
+  }
+}

@@ -1,0 +1,25 @@
+public import CheckpointFormats
+import ModelArchitectures
+public import TensorEvaluation
+public import TensorModel
+
+extension Decoder {
+  /// A decoder over an open checkpoint of any format.
+  ///
+  /// - Parameters:
+  ///   - source: with a configuration, its own or the one that was given.
+  ///   - resources: memory and threads.
+  /// - Throws: `usage` without a configuration; `unsupported` for families and settings that aren't known; `missing` or `malformed` for tensors
+  ///   that don't fit it.
+  public convenience init(
+    _ source: Source, _ resources: EvaluationResources
+  ) throws(CheckpointError) {
+    guard let bytes = try source.huggingFaceConfiguration() else {
+      throw CheckpointError(
+        .usage, "the forward pass needs the model's configuration", file: source.path,
+        hint: "pass its config.json with --config")
+    }
+    let configuration = try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
+    try self.init(DecoderWeights(source.reader, configuration), resources)
+  }
+}

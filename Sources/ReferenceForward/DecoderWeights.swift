@@ -1,0 +1,129 @@
+import CheckpointFormats
+public import ModelArchitectures
+import TensorEvaluation
+public import TensorModel
+
+/// Finds a decoder's weights in a checkpoint of any format, by what they are used for.
+public struct DecoderWeights: Sendable {
+  /// The checkpoint's reader.
+  public let reader: any CheckpointReader
+  /// How the decoder computes.
+  public let configuration: DecoderConfiguration
+  /// What is wrong or strange about it.
+  public let findings: [Finding]
+  private let tensors: [Place: CanonicalTensor]
+
+  /// A tensor's place in the decoder.
+  public struct Place: Hashable, Sendable {
+    /// What it is used for.
+    public let role: DecoderRole
+    /// The layer; nil for what belongs to none.
+    public let layer: Int?
+
+    /// A place.
+    public init(_ role: DecoderRole, _ layer: Int? = nil) {
+      self.role = role
+      self.layer = layer
+    }
+  }
+
+  /// Looks every tensor up.
+  ///
+  /// - Parameters:
+  ///   - reader: of the checkpoint.
+  ///   - configuration: says which tensors there must be, and their shapes.
+  /// - Throws: `missing` or `malformed` for tensors that aren't there or have other shapes; `unsupported` for an unknown family.
+  public init(
+    _ reader: any CheckpointReader, _ configuration: DecoderConfiguration
+  ) throws(CheckpointError) {
+    guard let architecture = Architectures.named(configuration.family) else {
+      throw CheckpointError(.unsupported, "no table for this family", found: configuration.family)
+    }
+    var stored: [ExactName: CanonicalTensor] = [:]
+    for tensor in try reader.canonicalTensors() { stored[ExactName(tensor.name)] = tensor }
+    var tensors: [Place: CanonicalTensor] = [:]
+    for (name, shape, row, layer) in architecture.placedTensors(configuration.dimensions) {
+      guard let tensor = stored.removeValue(forKey: ExactName(name)) ?? Self.alias(name, &stored)
+      else {
+        throw CheckpointError(
+          .missing, "the model needs a tensor that the checkpoint doesn't have", tensor: name,
+          expected: "\(shape)")
+      }
+      guard tensor.shape == shape else {
+        throw CheckpointError(
+          .malformed, "the configuration asks for another shape", tensor: name,
+          expected: "\(shape)", found: "\(tensor.shape)")
+      }
+      guard tensor.dtype.isCastable else {
+        throw CheckpointError(
+          .unsupported, "the forward pass needs floating-point weights", tensor: name,
+          expected: "F32, F16 or BF16", found: tensor.dtype.rawValue)
+      }
+      tensors[Place(row.role, layer)] = tensor
+    }
+    let unused = stored.keys.filter { !Self.isBuffer($0.text) && !Self.isTiedHead($0.text, configuration) }
+    findings =
+      unused.isEmpty
+      ? []
+      : [
+        Finding(
+          .warning, "unused-tensors",
+          "the forward pass uses none of \(unused.count) other tensors, such as '\(unused.min()?.text ?? "")'"
+        )
+      ]
+    self.reader = reader
+    self.configuration = configuration
+    self.tensors = tensors
+  }
+
+  /// The name without the model's prefix, as checkpoints of the bare model have it.
+  private static func alias(
+    _ name: String, _ stored: inout [ExactName: CanonicalTensor]
+  ) -> CanonicalTensor? {
+    for prefix in ["transformer.", "model.", "gpt_neox."] where name.hasPrefix(prefix) {
+      return stored.removeValue(forKey: ExactName(String(name.dropFirst(prefix.count))))
+    }
+    return nil
+  }
+
+  /// Masks and tables that older versions of transformers stored and that say nothing of their own.
+  private static func isBuffer(_ name: String) -> Bool {
+    [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq"]
+      .contains { name.hasSuffix($0) }
+  }
+
+  private static func isTiedHead(_ name: String, _ configuration: DecoderConfiguration) -> Bool {
+    !configuration.dimensions.conditions.contains(.untiedHead)
+      && ["lm_head.weight", "embed_out.weight"].contains(name)
+  }
+
+  /// A tensor by its place; nil if the family or the configuration has none.
+  public subscript(role: DecoderRole, layer: Int?) -> CanonicalTensor? {
+    tensors[Place(role, layer)]
+  }
+
+  /// All tensors of a layer, or with nil of none, in no particular order.
+  public func tensors(ofLayer layer: Int?) -> [Place: CanonicalTensor] {
+    tensors.filter { $0.key.layer == layer }
+  }
+
+  /// The head's weight: the embedding where they are tied.
+  var headWeight: CanonicalTensor? {
+    self[.weight(.head), nil] ?? self[.tokenEmbedding, nil]
+  }
+}
+
+extension Architecture {
+  /// Every tensor of a model of that size with its layer.
+  func placedTensors(
+    _ dimensions: Dimensions
+  ) -> [(name: String, shape: Shape, row: Row, layer: Int?)] {
+    var seen: [Row: Int] = [:]
+    return tensors(dimensions).map { name, shape, row in
+      guard row.name.contains("{i}") else { return (name, shape, row, nil) }
+      let layer = seen[row, default: 0]
+      seen[row] = layer + 1
+      return (name, shape, row, layer)
+    }
+  }
+}

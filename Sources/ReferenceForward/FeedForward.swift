@@ -1,0 +1,59 @@
+import CTensorKernels
+import ModelArchitectures
+import TensorModel
+
+/// The feed-forward layer: down(f(up(x))), or down(f(gate(x)) · up(x)).
+struct FeedForward: Sendable {
+  private let gate: Linear?
+  private let up: Linear
+  private let down: Linear
+  private let activation: DecoderConfiguration.Activation
+  private let workers: Workers
+
+  init(
+    _ weights: DecoderWeights, layer: Int, _ reader: WeightReader, _ workers: Workers
+  ) throws(CheckpointError) {
+    let isGated = weights[.weight(.gate), layer] != nil
+    gate = isGated ? try weights.linear(.gate, layer, reader) : nil
+    up = try weights.linear(.up, layer, reader)
+    down = try weights.linear(.down, layer, reader)
+    activation = weights.configuration.activation
+    self.workers = workers
+  }
+
+  /// Computes the layer's contribution to the residual stream.
+  ///
+  /// - Parameters:
+  ///   - x: normed, `[count, model]`.
+  ///   - count: of rows.
+  ///   - room: reused buffers.
+  ///   - result: room for `[count, model]`.
+  func apply(
+    _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
+  ) throws(CheckpointError) {
+    let width = up.outputs
+    try up.apply(x, count, into: room.inner, room.slab)
+    if let gate {
+      try gate.apply(x, count, into: room.gate, room.slab)
+      try workers.forEach(count) { (row, _) throws(CheckpointError) in
+        let (gates, values) = (room.gate.base + row * width, room.inner.base + row * width)
+        activate(gates, width)
+        for index in 0..<width { values[index] *= gates[index] }
+      }
+    } else {
+      try workers.forEach(count) { (row, _) throws(CheckpointError) in
+        activate(room.inner.base + row * width, width)
+      }
+    }
+    try down.apply(room.inner, count, into: result, room.slab)
+  }
+
+  private func activate(_ values: UnsafeMutablePointer<Float>, _ count: Int) {
+    switch activation {
+    case .geluTanh: wb_gelu_tanh(values, count)
+    case .gelu: wb_gelu_erf(values, count)
+    case .silu: wb_silu(values, count)
+    case .relu: for index in 0..<count { values[index] = max(0, values[index]) }
+    }
+  }
+}

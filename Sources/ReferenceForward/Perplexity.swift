@@ -1,0 +1,65 @@
+import ModelArchitectures
+import Foundation
+public import TensorModel
+
+/// How well a model predicts a text: the mean negative log-likelihood of its tokens.
+public struct Perplexity: Sendable, Hashable, Encodable {
+  /// Mean of −log p over the predicted tokens, in nats.
+  public let meanNegativeLogLikelihood: Double
+  /// Its standard error.
+  public let standardError: Double
+  /// exp of the mean.
+  public let perplexity: Double
+  /// Predicted tokens.
+  public let tokenCount: Int
+
+  /// Of so many tokens with these sums of −log p and of its square.
+  init(sum: Double, squares: Double, count: Int) {
+    tokenCount = count
+    let mean = count == 0 ? 0 : sum / Double(count)
+    let variance = count < 2 ? 0 : max(0, squares / Double(count) - mean * mean)
+    meanNegativeLogLikelihood = mean
+    standardError = count < 2 ? 0 : (variance / Double(count - 1)).squareRoot()
+    perplexity = exp(mean)
+  }
+
+  /// Measures a decoder on tokens, in windows that don't overlap: each token is predicted from those before it in its window.
+  ///
+  /// - Parameters:
+  ///   - decoder: the model.
+  ///   - rows: of tokens.
+  ///   - window: tokens at a time.
+  ///   - progress: told of tokens that are done.
+  /// - Returns: the measure.
+  /// - Throws: `usage`, and what reading throws.
+  public static func measure(
+    _ decoder: Decoder, _ rows: [[Int]], window: Int, progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) -> Perplexity {
+    let vocabulary = decoder.configuration.dimensions.vocabulary
+    let logits = FloatBuffer()
+    var (sum, squares, count) = (0.0, 0.0, 0)
+    for row in rows {
+      for start in stride(from: 0, to: row.count, by: window) {
+        let tokens = Array(row[start..<min(row.count, start + window)])
+        guard tokens.count > 1 else { continue }
+        let state = try decoder.run([tokens], Sequences([tokens.count]))
+        for first in stride(from: 0, to: tokens.count - 1, by: blockRowCount) {
+          let rows = first..<min(tokens.count - 1, first + blockRowCount)
+          try decoder.logits(state, rows, into: logits)
+          for (place, row) in rows.enumerated() {
+            let loss = -LogitRow(logits.base + place * vocabulary, count: vocabulary)
+              .logProbability(of: tokens[row + 1])
+            sum += loss
+            squares += loss * loss
+          }
+        }
+        count += tokens.count - 1
+        progress(tokens.count)
+      }
+    }
+    return Perplexity(sum: sum, squares: squares, count: count)
+  }
+
+  /// Rows of logits at a time.
+  private static let blockRowCount = 256
+}

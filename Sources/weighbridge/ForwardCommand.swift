@@ -1,0 +1,164 @@
+import ModelArchitectures
+import ArgumentParser
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import ReferenceForward
+import TensorModel
+
+/// `weighbridge forward`.
+struct ForwardCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "forward",
+    abstract: "Run a checkpoint on tokens: logits, likeliest next tokens, perplexity, greedy text.",
+    discussion: """
+      Runs GPT-J, GPT-2, GPT-Neo, GPT-NeoX, Llama, Mistral and Qwen2 from any format, without \
+      conversion, layer by layer in the memory of one layer, in f32. It is there to check weights, \
+      not to serve them.
+
+      Examples:
+        weighbridge forward gpt-j-6b --tokens 15496,11,995
+        weighbridge forward step_383500_slim.tar.zstd --tokens-file tokens.npy --logits logits.npy
+        weighbridge forward gpt-j-6b.store --tokens-file text.npy --perplexity --window 1024
+        weighbridge forward gpt-j-6b --tokens 15496,11,995 --generate 20
+      """)
+
+  @Argument(help: "The checkpoint to run.")
+  var checkpoint: String
+
+  @Option(help: ArgumentHelp("Token ids, separated by commas.", valueName: "ids"))
+  var tokens: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Token ids from a numpy array (int32 or int64, [tokens] or [rows, tokens]) or JSON.",
+      valueName: "file"))
+  var tokensFile: String?
+
+  @Option(help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
+  var prefix = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Write all logits as a numpy array: f32 [tokens, vocabulary], or [rows, tokens, vocabulary].",
+      valueName: "file"))
+  var logits: String?
+
+  @Option(help: ArgumentHelp("How many of the likeliest next tokens are shown.", valueName: "n"))
+  var top = 5
+
+  @Flag(help: "Measure the mean negative log-likelihood of the tokens instead.")
+  var perplexity = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Tokens at a time for --perplexity; by default as many as the model was made for.",
+      valueName: "n"))
+  var window: Int?
+
+  @Option(help: ArgumentHelp("Generate so many tokens, always the likeliest.", valueName: "n"))
+  var generate: Int?
+
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    if (tokens == nil) == (tokensFile == nil) {
+      throw ValidationError("Give the tokens by --tokens or by --tokens-file.")
+    }
+    if prefix < 0 || top < 0 { throw ValidationError("--prefix and --top can't be negative.") }
+    if let window, window < 2 { throw ValidationError("--window must be at least 2.") }
+    if let generate, generate < 1 { throw ValidationError("--generate must be at least 1.") }
+    if perplexity && (generate != nil || logits != nil) {
+      throw ValidationError("--perplexity goes without --generate and --logits.")
+    }
+  }
+
+  func run() throws {
+    let rows = try rows()
+    let source = try Source(checkpoint, try shared.openOptions())
+    let decoder = try Decoder(source, shared.resources)
+    for finding in source.checkpoint.findings + decoder.weights.findings where !shared.quiet {
+      Console.error(finding.line)
+    }
+    var report = ForwardReport(decoder.configuration, rows: rows)
+    let start = Date()
+    if perplexity {
+      report.perplexity = try measure(decoder, rows)
+    } else if let generate {
+      report.generated = try continued(decoder, rows, generate)
+    } else {
+      report.top = try onePass(decoder, rows)
+    }
+    report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
+    Console.output(shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
+  }
+
+  private func rows() throws(CheckpointError) -> [[Int]] {
+    if let tokensFile { return try TokenFile.rows(at: tokensFile) }
+    var row: [Int] = []
+    for part in (tokens ?? "").split(separator: ",", omittingEmptySubsequences: false) {
+      guard let token = Int(part.trimmingCharacters(in: .whitespaces)) else {
+        throw CheckpointError(
+          .usage, "--tokens takes ids separated by commas", found: String(part))
+      }
+      row.append(token)
+    }
+    return [row]
+  }
+
+  /// All logits in one pass; the likeliest next tokens of each row.
+  private func onePass(
+    _ decoder: Decoder, _ rows: [[Int]]
+  ) throws(CheckpointError) -> [[ForwardReport.Candidate]] {
+    let vocabulary = decoder.configuration.dimensions.vocabulary
+    var output: LogitsFile?
+    if let logits {
+      guard Set(rows.map(\.count)).count == 1 else {
+        throw CheckpointError(.usage, "--logits needs rows of equal length", file: tokensFile)
+      }
+      output = try LogitsFile(
+        logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary)
+    }
+    let line = ProgressLine("layers", total: 0, quiet: true)
+    let sequences = Sequences(rows.map(\.count), prefix: prefix)
+    let state = try decoder.run(rows, sequences)
+    line.finish()
+    let block = FloatBuffer()
+    var candidates: [[ForwardReport.Candidate]] = []
+    for sequence in sequences.all {
+      let end = sequence.firstRow + sequence.count
+      let first = output == nil ? end - 1 : sequence.firstRow
+      for start in stride(from: first, to: end, by: 256) {
+        let part = start..<min(end, start + 256)
+        try decoder.logits(state, part, into: block)
+        try output?.append(block, count: part.count * vocabulary)
+        if part.upperBound == end {
+          let last = LogitRow(block.base + (part.count - 1) * vocabulary, count: vocabulary)
+          candidates.append(last.top(top).map(ForwardReport.Candidate.init))
+        }
+      }
+    }
+    try output?.finish()
+    return candidates
+  }
+
+  private func measure(_ decoder: Decoder, _ rows: [[Int]]) throws(CheckpointError) -> Perplexity {
+    let line = ProgressLine(
+      "tokens", total: rows.reduce(0) { $0 + $1.count }, quiet: shared.quiet)
+    defer { line.finish() }
+    return try Perplexity.measure(
+      decoder, rows, window: window ?? decoder.configuration.positionLimit ?? 2048,
+      progress: line.add)
+  }
+
+  private func continued(
+    _ decoder: Decoder, _ rows: [[Int]], _ count: Int
+  ) throws(CheckpointError) -> [Int] {
+    guard rows.count == 1 else {
+      throw CheckpointError(
+        .usage, "--generate continues one row of tokens", found: "\(rows.count) rows")
+    }
+    return try Generation(decoder).tokens(after: rows[0], count, prefix: prefix)
+  }
+}

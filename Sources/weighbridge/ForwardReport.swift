@@ -1,0 +1,65 @@
+import CheckpointConversion
+import Foundation
+import ModelArchitectures
+import ReferenceForward
+
+/// What `forward` says.
+struct ForwardReport: Encodable {
+  var schema = "forward/v1"
+  var tool = Certificate.Tool.current
+  let architecture: String
+  let rowCount: Int
+  let tokenCount: Int
+  /// The likeliest next tokens of each row.
+  var top: [[Candidate]]?
+  /// Tokens that were generated.
+  var generated: [Int]?
+  var perplexity: Perplexity?
+  var timing = Timing()
+
+  struct Candidate: Encodable {
+    let token: Int
+    let logit: Float
+    let probability: Double
+
+    init(_ candidate: (token: Int, logit: Float, probability: Double)) {
+      token = candidate.token
+      logit = candidate.logit
+      probability = candidate.probability
+    }
+  }
+
+  struct Timing: Encodable {
+    var seconds = 0.0
+  }
+
+  init(_ configuration: DecoderConfiguration, rows: [[Int]]) {
+    architecture = configuration.family
+    rowCount = rows.count
+    tokenCount = rows.reduce(0) { $0 + $1.count }
+  }
+
+  /// For people.
+  var text: String {
+    var lines: [String] = []
+    for (row, candidates) in (top ?? []).enumerated() {
+      if (top ?? []).count > 1 { lines.append("row \(row)") }
+      lines.append("token        logit   probability")
+      for candidate in candidates {
+        lines.append(
+          String(
+            format: "%-8d %9.4f   %.4f", candidate.token, candidate.logit, candidate.probability))
+      }
+    }
+    if let generated { lines.append(generated.map(String.init).joined(separator: ",")) }
+    if let perplexity {
+      lines.append(
+        String(
+          format: "mean negative log-likelihood %.5f ± %.5f, perplexity %.4f, %d tokens",
+          perplexity.meanNegativeLogLikelihood, perplexity.standardError, perplexity.perplexity,
+          perplexity.tokenCount))
+    }
+    lines.append(String(format: "%@, %d tokens in %.3f s", architecture, tokenCount, timing.seconds))
+    return lines.joined(separator: "\n")
+  }
+}
