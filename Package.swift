@@ -89,12 +89,19 @@ let package = Package(
         "TensorEvaluation", "CheckpointConversion", "HDF5Files",
       ],
       swiftSettings: strict),
+    .target(
+      name: "CheckpointComparison",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
+        "TensorEvaluation", "CheckpointConversion", "ReferenceForward", "CTensorKernels",
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "weighbridge",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
-        "ReferenceForward",
+        "ReferenceForward", "CheckpointComparison",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

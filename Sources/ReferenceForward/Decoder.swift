@@ -64,8 +64,11 @@ public final class Decoder {
     /// What the last layer's feed-forward layer has added, `[rows, model]`.
     public let feedForward = FloatBuffer()
 
+    let width: Int
+
     init(_ sequences: Sequences, model: Int) {
       self.sequences = sequences
+      width = model
       hidden = FloatBuffer(sequences.rowCount * model)
     }
   }

@@ -23,3 +23,26 @@ extension Decoder {
     try self.init(DecoderWeights(source.reader, configuration), resources)
   }
 }
+
+extension DecoderWeights {
+  /// A tensor's values as f32, row-major.
+  ///
+  /// - Parameter tensor: one of this checkpoint's.
+  /// - Returns: all of its elements.
+  /// - Throws: what reading throws.
+  public func values(of tensor: CanonicalTensor) throws(CheckpointError) -> FloatBuffer {
+    try WeightReader(reader, EvaluationResources(memory: 1 << 26, threads: 1)).values(tensor)
+  }
+}
+
+extension Decoder.State {
+  /// The same sequences with another residual stream.
+  ///
+  /// - Parameter other: is copied.
+  /// - Returns: a state of its own.
+  public func copy(hidden other: FloatBuffer) -> Decoder.State {
+    let copy = Decoder.State(sequences, model: width)
+    copy.hidden.base.update(from: other.base, count: sequences.rowCount * width)
+    return copy
+  }
+}

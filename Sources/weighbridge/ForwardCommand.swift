@@ -75,7 +75,7 @@ struct ForwardCommand: ParsableCommand {
   }
 
   func run() throws {
-    let rows = try rows()
+    let rows = try TokenArguments(tokens: tokens, file: tokensFile).rows() ?? []
     let source = try Source(checkpoint, try shared.openOptions())
     let decoder = try Decoder(source, shared.resources)
     for finding in source.checkpoint.findings + decoder.weights.findings where !shared.quiet {
@@ -92,19 +92,6 @@ struct ForwardCommand: ParsableCommand {
     }
     report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
     Console.output(shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
-  }
-
-  private func rows() throws(CheckpointError) -> [[Int]] {
-    if let tokensFile { return try TokenFile.rows(at: tokensFile) }
-    var row: [Int] = []
-    for part in (tokens ?? "").split(separator: ",", omittingEmptySubsequences: false) {
-      guard let token = Int(part.trimmingCharacters(in: .whitespaces)) else {
-        throw CheckpointError(
-          .usage, "--tokens takes ids separated by commas", found: String(part))
-      }
-      row.append(token)
-    }
-    return [row]
   }
 
   /// All logits in one pass; the likeliest next tokens of each row.

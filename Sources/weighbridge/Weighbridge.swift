@@ -21,7 +21,7 @@ struct Weighbridge: ParsableCommand {
       """,
     version: Certificate.Tool.current.version,
     subcommands: [
-      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, ForwardCommand.self,
+      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, CompareCommand.self, ForwardCommand.self,
       CatalogueCommand.self,
     ])
 

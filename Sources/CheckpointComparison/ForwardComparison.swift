@@ -1,0 +1,113 @@
+import Foundation
+public import ReferenceForward
+import TensorEvaluation
+public import TensorModel
+
+/// Two models run side by side on the same tokens, layer by layer: where they part, and by how much in the end.
+public struct ForwardComparison: Sendable, Encodable {
+  /// How far the residual streams are apart after each layer.
+  public let layers: [LayerDistance]
+  /// The first layer whose difference dtypes don't explain; nil if there is none.
+  public let firstDivergence: Divergence?
+  /// The largest difference of a logit.
+  public let maxAbsLogitDifference: Double
+  /// Kullback-Leibler divergence of the second model's next-token distributions from the first's, in nats.
+  public let klDivergence: Distribution
+  /// Positions at which both find the same token likeliest.
+  public let sameTopFraction: Double
+  /// Tokens that were run.
+  public let tokenCount: Int
+
+  /// How far the residual streams are apart after a layer.
+  public struct LayerDistance: Sendable, Hashable, Encodable {
+    /// The layer, from 0.
+    public let layer: Int
+    /// ‖a − b‖ / ‖a‖ over all tokens.
+    public let relativeL2: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case layer
+      case relativeL2 = "relative_l2"
+    }
+  }
+
+  /// Where two models part.
+  public struct Divergence: Sendable, Hashable, Encodable {
+    /// The layer, from 0; nil for the embedding and the head.
+    public let layer: Int?
+    /// `embedding`, `attention`, `mlp` or `head`.
+    public let sublayer: String
+    /// The tensors there that differ by more than their dtypes explain.
+    public let tensors: [String]
+    /// The known mistake that explains it; nil if none does.
+    public let cause: KnownMistake?
+
+    private enum CodingKeys: String, CodingKey { case layer, sublayer, tensors, cause }
+
+    /// Writes nothing as null.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(layer, forKey: .layer)
+      try container.encode(sublayer, forKey: .sublayer)
+      try container.encode(tensors, forKey: .tensors)
+      try container.encode(cause, forKey: .cause)
+    }
+  }
+
+  /// How values are distributed over positions.
+  public struct Distribution: Sendable, Hashable, Encodable {
+    /// The mean.
+    public let mean: Double
+    /// The median.
+    public let median: Double
+    /// 99 % are below.
+    public let p99: Double
+    /// The largest.
+    public let max: Double
+
+    init(_ values: [Double]) {
+      let sorted = values.sorted()
+      mean = sorted.isEmpty ? 0 : sorted.reduce(0, +) / Double(sorted.count)
+      median = sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+      p99 = sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
+      max = sorted.last ?? 0
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case layers, firstDivergence, maxAbsLogitDifference, klDivergence, sameTopFraction, tokenCount
+  }
+
+  /// Writes nothing as null.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(layers, forKey: .layers)
+    try container.encode(firstDivergence, forKey: .firstDivergence)
+    try container.encode(maxAbsLogitDifference, forKey: .maxAbsLogitDifference)
+    try container.encode(klDivergence, forKey: .klDivergence)
+    try container.encode(sameTopFraction, forKey: .sameTopFraction)
+    try container.encode(tokenCount, forKey: .tokenCount)
+  }
+
+  /// Runs both models.
+  ///
+  /// - Parameters:
+  ///   - first: a decoder.
+  ///   - second: another with as many layers, of the same width and vocabulary.
+  ///   - tokens: one sequence.
+  ///   - prefix: the first tokens that see each other.
+  ///   - differences: between their tensors.
+  ///   - progress: told of each layer that is done.
+  /// - Throws: `unsupported` for models of other sizes; what reading throws.
+  public init(
+    _ first: Decoder, _ second: Decoder, tokens: [Int], prefix: Int = 0,
+    differences: [TensorDifference], progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) {
+    var run = try Lockstep(first, second, tokens, prefix, differences)
+    try run.run(progress)
+    layers = run.distances
+    firstDivergence = run.divergence
+    tokenCount = tokens.count
+    (maxAbsLogitDifference, klDivergence, sameTopFraction) = try run.outcome()
+  }
+}

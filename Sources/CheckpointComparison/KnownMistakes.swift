@@ -1,0 +1,213 @@
+import ModelArchitectures
+import ReferenceForward
+import TensorModel
+
+/// A mistake that converters have made before.
+public enum KnownMistake: String, Sendable, Hashable, Encodable {
+  /// Queries and keys are exchanged.
+  case qkSwapped = "q_k_swapped"
+  /// Keys and values are exchanged.
+  case kvSwapped = "k_v_swapped"
+  /// A square matrix lies the other way round.
+  case transposed
+  /// Rows of queries and keys are in the order of the other way to pair rotary dimensions.
+  case rotaryLayout = "rotary_layout"
+  /// A bias is lost.
+  case biasMissing = "bias_missing"
+  /// The layer is another one's, as when layers are sorted 1, 10, 11, 2.
+  case layerOrder = "layer_order"
+}
+
+/// Looks for a known mistake that explains how a layer differs.
+struct KnownMistakes {
+  private let first: DecoderWeights
+  private let second: DecoderWeights
+  private let layer: Int
+
+  /// How far apart matrices may be that are the same but for rounding, as a relative L2 distance.
+  private static let tolerance = 0.01
+
+  init(_ first: DecoderWeights, _ second: DecoderWeights, layer: Int) {
+    self.first = first
+    self.second = second
+    self.layer = layer
+  }
+
+  /// The mistake that makes the layers agree; nil if none does.
+  func cause() throws(CheckpointError) -> KnownMistake? {
+    if try isAnotherLayer() { return .layerOrder }
+    if try isSwapped(.query, .key) { return .qkSwapped }
+    if try isSwapped(.key, .value) { return .kvSwapped }
+    if try isRotated() { return .rotaryLayout }
+    if try isTransposed() { return .transposed }
+    if try isBiasMissing() { return .biasMissing }
+    return nil
+  }
+
+  // MARK: The mistakes
+
+  private func isAnotherLayer() throws(CheckpointError) -> Bool {
+    let theirs = second.tensors(ofLayer: layer)
+    for other in 0..<first.configuration.dimensions.layers where other != layer {
+      var isSame = true
+      // Small tensors first: they say no at little cost.
+      for (place, tensor) in theirs.sorted(by: {
+        $0.value.shape.elementCount < $1.value.shape.elementCount
+      }) where isSame {
+        guard let mine = first[place.role, other] else { return false }
+        isSame = Self.isClose(try first.matrix(mine), try second.matrix(tensor))
+      }
+      if isSame { return true }
+    }
+    return false
+  }
+
+  private func isSwapped(
+    _ one: DecoderRole.Projection, _ other: DecoderRole.Projection
+  ) throws(CheckpointError) -> Bool {
+    guard let mine = try first.projection(one, layer), let theirs = try second.projection(other, layer),
+      let mineToo = try first.projection(other, layer),
+      let theirsToo = try second.projection(one, layer)
+    else { return false }
+    return Self.isClose(mine, theirs) && Self.isClose(mineToo, theirsToo)
+      && !Self.isClose(mine, theirsToo)
+  }
+
+  private func isTransposed() throws(CheckpointError) -> Bool {
+    var found = false
+    for projection in [
+      DecoderRole.Projection.query, .key, .value, .output, .gate, .up, .down,
+    ] {
+      guard let mine = try first.projection(projection, layer),
+        let theirs = try second.projection(projection, layer), mine.rows == mine.columns,
+        !Self.isClose(mine, theirs)
+      else { continue }
+      guard Self.isClose(mine.transposed, theirs) else { return false }
+      found = true
+    }
+    return found
+  }
+
+  private func isRotated() throws(CheckpointError) -> Bool {
+    guard let rotary = first.configuration.rotary else { return false }
+    let width = first.configuration.headWidth
+    for toHalves in [true, false] {
+      var order = Array(0..<width)
+      let half = rotary.dimensions / 2
+      for pair in 0..<half {
+        // Row 2j of interleaved pairs is row j of halves.
+        let (interleaved, halves) = ([2 * pair, 2 * pair + 1], [pair, pair + half])
+        for side in 0..<2 {
+          if toHalves { order[halves[side]] = interleaved[side] } else { order[interleaved[side]] = halves[side] }
+        }
+      }
+      var agrees = true
+      for projection in [DecoderRole.Projection.query, .key] where agrees {
+        guard let mine = try first.projection(projection, layer),
+          let theirs = try second.projection(projection, layer)
+        else { return false }
+        agrees =
+          !Self.isClose(mine, theirs)
+          && Self.isClose(mine.permutingRows(order, every: width), theirs)
+      }
+      if agrees { return true }
+    }
+    return false
+  }
+
+  private func isBiasMissing() throws(CheckpointError) -> Bool {
+    var found = false
+    for (place, tensor) in first.tensors(ofLayer: layer) {
+      guard let other = second[place.role, layer] else { return false }
+      let (mine, theirs) = (try first.matrix(tensor), try second.matrix(other))
+      if Self.isClose(mine, theirs) { continue }
+      guard case .bias = place.role, mine.isZero || theirs.isZero else { return false }
+      found = true
+    }
+    return found
+  }
+
+  private static func isClose(_ a: Matrix, _ b: Matrix) -> Bool {
+    guard a.rows == b.rows, a.columns == b.columns else { return false }
+    var (difference, norm) = (0.0, 0.0)
+    for index in 0..<a.rows * a.columns {
+      let (x, y) = (Double(a.values.base[index]), Double(b.values.base[index]))
+      difference += (x - y) * (x - y)
+      norm += x * x
+    }
+    return difference <= tolerance * tolerance * norm
+  }
+}
+
+/// A weight in memory, `[rows, columns]`; a vector has one column.
+struct Matrix {
+  let rows: Int
+  let columns: Int
+  let values: FloatBuffer
+
+  var isZero: Bool { (0..<rows * columns).allSatisfy { values.base[$0] == 0 } }
+
+  var transposed: Matrix {
+    let result = Matrix(rows: columns, columns: rows, values: FloatBuffer(rows * columns))
+    for row in 0..<rows {
+      for column in 0..<columns {
+        result.values.base[column * rows + row] = values.base[row * columns + column]
+      }
+    }
+    return result
+  }
+
+  /// Rows in another order, the same in every group of so many.
+  func permutingRows(_ order: [Int], every group: Int) -> Matrix {
+    let result = Matrix(rows: rows, columns: columns, values: FloatBuffer(rows * columns))
+    for row in 0..<rows {
+      let source = row / group * group + order[row % group]
+      (result.values.base + row * columns).update(
+        from: values.base + source * columns, count: columns)
+    }
+    return result
+  }
+
+  /// Some of the rows.
+  func selectingRows(_ selected: [Int]) -> Matrix {
+    let result = Matrix(
+      rows: selected.count, columns: columns, values: FloatBuffer(selected.count * columns))
+    for (row, source) in selected.enumerated() {
+      (result.values.base + row * columns).update(
+        from: values.base + source * columns, count: columns)
+    }
+    return result
+  }
+}
+
+extension DecoderWeights {
+  /// A tensor as f32.
+  func matrix(_ tensor: CanonicalTensor) throws(CheckpointError) -> Matrix {
+    let geometry = MatrixGeometry(dtype: .f32, shape: tensor.shape)
+    return Matrix(rows: geometry.rows, columns: geometry.columns, values: try values(of: tensor))
+  }
+
+  /// A projection's weight as `[out, in]`, taken out of a fused one where there is one; nil if the family has none.
+  func projection(
+    _ projection: DecoderRole.Projection, _ layer: Int
+  ) throws(CheckpointError) -> Matrix? {
+    if let tensor = self[.weight(projection), layer] { return try matrix(tensor) }
+    if let tensor = self[.weight(projection, .inOut), layer] {
+      return try matrix(tensor).transposed
+    }
+    guard let part = [DecoderRole.Projection.query, .key, .value].firstIndex(of: projection),
+      let order = configuration.fusedOrder
+    else { return nil }
+    var fused: Matrix?
+    if let tensor = self[.weight(.queryKeyValue), layer] { fused = try matrix(tensor) }
+    if let tensor = self[.weight(.queryKeyValue, .inOut), layer] {
+      fused = try matrix(tensor).transposed
+    }
+    let (heads, width) = (configuration.heads, configuration.headWidth)
+    let rows = (0..<heads * width).map { row in
+      order == .consecutive
+        ? part * heads * width + row : (3 * (row / width) + part) * width + row % width
+    }
+    return fused?.selectingRows(rows)
+  }
+}

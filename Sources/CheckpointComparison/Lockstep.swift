@@ -1,0 +1,146 @@
+import Foundation
+import ModelArchitectures
+import ReferenceForward
+import TensorModel
+
+/// Runs two decoders layer by layer.
+///
+/// Each goes its own way. As long as it isn't known where they part, the second also runs every layer on the first's input: so a layer is blamed for
+/// what it does, not for what came before it.
+struct Lockstep {
+  private let first: Decoder
+  private let second: Decoder
+  private let differences: [TensorDifference]
+  private let mine: Decoder.State
+  private let theirs: Decoder.State
+  private(set) var distances: [ForwardComparison.LayerDistance] = []
+  private(set) var divergence: ForwardComparison.Divergence?
+  private let width: Int
+
+  init(
+    _ first: Decoder, _ second: Decoder, _ tokens: [Int], _ prefix: Int,
+    _ differences: [TensorDifference]
+  ) throws(CheckpointError) {
+    let (one, other) = (first.configuration.dimensions, second.configuration.dimensions)
+    guard one.layers == other.layers, one.model == other.model,
+      one.vocabulary == other.vocabulary
+    else {
+      throw CheckpointError(
+        .unsupported, "models of different sizes can't be run side by side",
+        expected: "\(one.layers) layers, width \(one.model), \(one.vocabulary) tokens",
+        found: "\(other.layers) layers, width \(other.model), \(other.vocabulary) tokens")
+    }
+    self.first = first
+    self.second = second
+    self.differences = differences
+    width = one.model
+    let sequences = Sequences([tokens.count], prefix: prefix)
+    mine = try first.embed([tokens], sequences)
+    theirs = try second.embed([tokens], sequences)
+    let distance = distance(mine.hidden, theirs.hidden)
+    if distance > Self.tolerance(of: differences) {
+      divergence = ForwardComparison.Divergence(
+        layer: nil, sublayer: "embedding", tensors: unexplained(ofLayer: nil), cause: nil)
+    }
+  }
+
+  mutating func run(_ progress: (Int) -> Void) throws(CheckpointError) {
+    for layer in 0..<first.configuration.dimensions.layers {
+      // What the second would make of the first's input.
+      var shadow: Decoder.State?
+      if divergence == nil && !isEqual(mine.hidden, theirs.hidden) {
+        shadow = theirs.copy(hidden: mine.hidden)
+      }
+      try first.runLayer(layer, mine)
+      try second.runLayer(layer, theirs)
+      if let shadow { try second.runLayer(layer, shadow) }
+      if divergence == nil { try look(at: layer, shadow ?? theirs) }
+      distances.append(
+        .init(layer: layer, relativeL2: distance(mine.hidden, theirs.hidden)))
+      progress(layer)
+    }
+  }
+
+  /// Whether a layer, given the same input, does something else than dtypes explain.
+  private mutating func look(at layer: Int, _ other: Decoder.State) throws(CheckpointError) {
+    let names = names(ofLayer: layer)
+    let tolerance = Self.tolerance(of: differences.filter { names.contains(ExactName($0.name)) })
+    let attention = distance(mine.attention, other.attention)
+    let feedForward = distance(mine.feedForward, other.feedForward)
+    guard attention > tolerance || feedForward > tolerance else { return }
+    let mistakes = KnownMistakes(first.weights, second.weights, layer: layer)
+    divergence = ForwardComparison.Divergence(
+      layer: layer, sublayer: attention > tolerance ? "attention" : "mlp",
+      tensors: unexplained(ofLayer: layer),
+      cause: try mistakes.cause())
+  }
+
+  private func names(ofLayer layer: Int?) -> Set<ExactName> {
+    Set(first.weights.tensors(ofLayer: layer).values.map { ExactName($0.name) })
+  }
+
+  /// Tensors of a layer that differ by more than their dtypes explain, in canonical order.
+  private func unexplained(ofLayer layer: Int?) -> [String] {
+    let names = names(ofLayer: layer)
+    return differences.filter { names.contains(ExactName($0.name)) && !$0.relation.isExplained }
+      .map(\.name)
+  }
+
+  /// How far results of a layer may be apart, as a relative L2 distance: some roundings of the coarsest dtype by which its tensors differ.
+  ///
+  /// Without any difference everything is computed alike.
+  private static func tolerance(of differences: [TensorDifference]) -> Double {
+    var coarsest = 1e-6
+    for difference in differences where difference.relation.isExplained {
+      let dtypes = [difference.first?.dtype, difference.second?.dtype]
+      coarsest = max(
+        coarsest, dtypes.contains(.bf16) ? 0x1p-8 : dtypes.contains(.f16) ? 0x1p-11 : 0x1p-23)
+    }
+    return 8 * coarsest
+  }
+
+  private func isEqual(_ a: FloatBuffer, _ b: FloatBuffer) -> Bool {
+    memcmp(a.base, b.base, mine.sequences.rowCount * width * 4) == 0
+  }
+
+  private func distance(_ a: FloatBuffer, _ b: FloatBuffer) -> Double {
+    var (difference, norm) = (0.0, 0.0)
+    for index in 0..<mine.sequences.rowCount * width {
+      let (x, y) = (Double(a.base[index]), Double(b.base[index]))
+      difference += (x - y) * (x - y)
+      norm += x * x
+    }
+    return norm > 0 ? (difference / norm).squareRoot() : difference > 0 ? 1 : 0
+  }
+
+  /// What the logits say in the end.
+  mutating func outcome() throws(CheckpointError) -> (
+    Double, ForwardComparison.Distribution, Double
+  ) {
+    let vocabulary = first.configuration.dimensions.vocabulary
+    let count = mine.sequences.rowCount
+    let (ours, others) = (FloatBuffer(), FloatBuffer())
+    var largest = 0.0
+    var divergences: [Double] = []
+    var same = 0
+    for start in stride(from: 0, to: count, by: 64) {
+      let rows = start..<min(count, start + 64)
+      try first.logits(mine, rows, into: ours)
+      try second.logits(theirs, rows, into: others)
+      for row in 0..<rows.count {
+        let (a, b) = (ours.base + row * vocabulary, others.base + row * vocabulary)
+        for index in 0..<vocabulary {
+          largest = max(largest, abs(Double(a[index]) - Double(b[index])))
+        }
+        let (p, q) = (LogitRow(a, count: vocabulary), LogitRow(b, count: vocabulary))
+        divergences.append(p.divergence(from: q))
+        if p.likeliest == q.likeliest { same += 1 }
+      }
+    }
+    if divergence == nil && !unexplained(ofLayer: nil).isEmpty && largest > 0 {
+      divergence = ForwardComparison.Divergence(
+        layer: nil, sublayer: "head", tensors: unexplained(ofLayer: nil), cause: nil)
+    }
+    return (largest, .init(divergences), Double(same) / Double(max(count, 1)))
+  }
+}

@@ -1,0 +1,115 @@
+import ModelArchitectures
+import ArgumentParser
+import CheckpointComparison
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import ReferenceForward
+import TensorModel
+
+/// `weighbridge compare`.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Compare two checkpoints of any formats: names, shapes, bits, values, and what they compute.",
+    discussion: """
+      Tensors are compared under their canonical names: identical (dtype, shape and every bit), \
+      equal after exact widening, equal after rounding the wider one, or by how much they differ. \
+      With --forward both models run side by side on the same tokens, layer by layer; where they \
+      part, the layer, the sublayer, its tensors and the known mistake that explains it are named.
+
+      Exit code 0: identical (or, with --tolerance, logits within it); 1: different; 2: the \
+      comparison could not run.
+
+      Examples:
+        weighbridge compare gpt-j-6b gpt-j-6b.store
+        weighbridge compare step_383500_slim.tar.zstd gpt-j-6b --forward
+        weighbridge compare gpt-j-6b gpt-j-6b-bf16 --forward --tolerance 0.1 --json
+      """)
+
+  @Argument(help: "A checkpoint.")
+  var first: String
+
+  @Argument(help: "Another checkpoint.")
+  var second: String
+
+  @Flag(help: "Run both models side by side, too.")
+  var forward = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Token ids for --forward, separated by commas; by default 32 fixed ones.", valueName: "ids"))
+  var tokens: String?
+
+  @Option(
+    help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"))
+  var tokensFile: String?
+
+  @Option(help: ArgumentHelp("The first N tokens see each other.", valueName: "n"))
+  var prefix = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "With --forward: the largest difference of a logit that makes the exit code 0.",
+      valueName: "x"))
+  var tolerance: Double?
+
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    guard forward || (tokens == nil && tokensFile == nil && tolerance == nil && prefix == 0) else {
+      throw ValidationError("--tokens, --tokens-file, --prefix and --tolerance need --forward.")
+    }
+    if tokens != nil && tokensFile != nil {
+      throw ValidationError("Give --tokens or --tokens-file, not both.")
+    }
+    if let tolerance, tolerance < 0 { throw ValidationError("--tolerance can't be negative.") }
+  }
+
+  func run() throws {
+    var options = try shared.openOptions()
+    options.warnsOfUnusedConfiguration = false
+    let sources = (try Source(first, options), try Source(second, options))
+    let reading = ProgressLine(
+      "comparing", total: sources.0.checkpoint.byteCount, quiet: shared.quiet)
+    let comparison = try CheckpointComparison(
+      sources.0, sources.1, shared.resources, progress: reading.add)
+    reading.finish()
+    var report = ComparisonReport(comparison)
+    if forward { report.forward = try lockstep(sources, comparison) }
+    Console.output(
+      shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
+    if let tolerance, let forward = report.forward {
+      if forward.maxAbsLogitDifference > tolerance { throw ExitCode(1) }
+    } else if !comparison.isIdentical {
+      throw ExitCode(1)
+    }
+  }
+
+  private func lockstep(
+    _ sources: (Source, Source), _ comparison: CheckpointComparison
+  ) throws(CheckpointError) -> ForwardComparison {
+    let resources = shared.resources
+    let decoders = (
+      try Decoder(sources.0, resources), try Decoder(sources.1, resources)
+    )
+    let layers = ProgressLine(
+      "layers", total: decoders.0.configuration.dimensions.layers, quiet: true)
+    defer { layers.finish() }
+    return try ForwardComparison(
+      decoders.0, decoders.1,
+      tokens: try TokenArguments(tokens: tokens, file: tokensFile).row
+        ?? Self.standardTokens(decoders.0.configuration.dimensions.vocabulary), prefix: prefix,
+      differences: comparison.differences)
+  }
+
+  /// 32 tokens all over the vocabulary, always the same.
+  private static func standardTokens(_ vocabulary: Int) -> [Int] {
+    var state: UInt64 = 0x9e37_79b9_7f4a_7c15
+    return (0..<32).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % vocabulary
+    }
+  }
+}

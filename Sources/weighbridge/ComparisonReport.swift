@@ -1,0 +1,94 @@
+import CheckpointComparison
+import CheckpointConversion
+import Foundation
+import TensorModel
+
+/// What `compare` says.
+struct ComparisonReport: Encodable {
+  private let comparison: CheckpointComparison
+  var forward: ForwardComparison?
+
+  init(_ comparison: CheckpointComparison) { self.comparison = comparison }
+
+  private enum CodingKeys: String, CodingKey { case schema, tool, identical, comparedCount, tensors }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode("comparison/v1", forKey: .schema)
+    try container.encode(Certificate.Tool.current, forKey: .tool)
+    try container.encode(comparison.isIdentical, forKey: .identical)
+    try container.encode(comparison.comparedCount, forKey: .comparedCount)
+    try container.encode(comparison.differences, forKey: .tensors)
+    try forward?.encode(to: encoder)
+  }
+
+  /// For people.
+  var text: String {
+    var lines = comparison.differences.prefix(40).map(Self.line)
+    if comparison.differences.count > 40 {
+      lines.append("… and \(comparison.differences.count - 40) more; --json lists all")
+    }
+    if let forward { lines += Self.lines(forward) }
+    lines.append(verdict)
+    return lines.joined(separator: "\n")
+  }
+
+  private var verdict: String {
+    let differences = comparison.differences
+    let count = counted(comparison.comparedCount, "tensor")
+    if differences.isEmpty { return "identical: \(count)" }
+    let others = "\(grouped(differences.count)) of \(count) differ"
+    if differences.allSatisfy({ $0.relation.isExplained }) {
+      let dtypes = Set(
+        differences.flatMap { [$0.first?.dtype, $0.second?.dtype].compactMap { $0?.rawValue } })
+      return differences.contains { $0.relation == .equalAfterRounding }
+        ? "equal within the rounding of dtypes (\(dtypes.sorted().joined(separator: ", "))): \(others) in nothing else"
+        : "equal values in other dtypes (\(dtypes.sorted().joined(separator: ", "))): \(others) in nothing else"
+    }
+    return "different: \(others)"
+  }
+
+  private static func line(_ difference: TensorDifference) -> String {
+    let name = printable(difference.name)
+    let types =
+      "\(difference.first.map { "\($0.dtype.rawValue) \($0.shape)" } ?? "none") and \(difference.second.map { "\($0.dtype.rawValue) \($0.shape)" } ?? "none")"
+    switch difference.relation {
+    case .missingInFirst: return "\(name): missing in the first"
+    case .missingInSecond: return "\(name): missing in the second"
+    case .shape: return "\(name): \(types)"
+    case .equalAfterWidening: return "\(name): \(types), equal values"
+    case .equalAfterRounding: return "\(name): \(types), equal after rounding"
+    case .values:
+      var text = "\(name): \(difference.differingCount.map { counted($0, "element") } ?? "elements") differ"
+      if let index = difference.firstIndex {
+        text += ", first at [\(index.map(String.init).joined(separator: ", "))]"
+      }
+      if let values = difference.values {
+        text += String(
+          format: "; max |Δ| %.3g (%.3g ulp), relative L2 %.3g, cosine %.6f", values.maxAbsolute,
+          values.maxUlp, values.relativeL2, values.cosine)
+      }
+      return text
+    }
+  }
+
+  private static func lines(_ forward: ForwardComparison) -> [String] {
+    var lines = ["layer   relative L2 of the residual stream"]
+    lines += forward.layers.map { String(format: "%5d   %.3g", $0.layer, $0.relativeL2) }
+    if let divergence = forward.firstDivergence {
+      let place = divergence.layer.map { "layer \($0), " } ?? ""
+      lines.append(
+        "they part in \(place)\(divergence.sublayer)\(divergence.cause.map { ": \($0.rawValue)" } ?? "")"
+      )
+      lines += divergence.tensors.map { "  \(printable($0))" }
+    }
+    lines.append(
+      String(
+        format:
+          "logits: max |Δ| %.3g; KL divergence mean %.3g, median %.3g, 99 %% %.3g, max %.3g; same likeliest token at %.1f %% of %d positions",
+        forward.maxAbsLogitDifference, forward.klDivergence.mean, forward.klDivergence.median,
+        forward.klDivergence.p99, forward.klDivergence.max, 100 * forward.sameTopFraction,
+        forward.tokenCount))
+    return lines
+  }
+}
