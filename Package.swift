@@ -38,7 +38,6 @@ let package = Package(
       name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
     .target(name: "CHDF5Driver", dependencies: ["CHDF5"]),
     .target(name: "CPlatform"),
-    .target(name: "CBLAS"),
     .target(name: "CTensorKernels"),
     .target(name: "TensorModel", swiftSettings: strict),
     .target(

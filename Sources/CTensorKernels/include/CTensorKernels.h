@@ -86,13 +86,6 @@ void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t eleme
 /// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap.
 void wb_add_f32(float *accumulator, const float *addend, size_t count);
 
-// TEMP
-void wb_layer_norm(const float *x, const float *w, const float *b, float *y, size_t n, double e);
-void wb_rms_norm(const float *x, const float *w, float *y, size_t n, double e);
-void wb_softmax_row(float *x, size_t n);
-void wb_gelu_tanh(float *x, size_t n);
-void wb_gelu_erf(float *x, size_t n);
-void wb_silu(float *x, size_t n);
 // MARK: Checksums
 
 /// Returns the CRC-32 of zip and gzip of the bytes seen so far: pass 0 at first, then the previous result (as zlib's `crc32`).
