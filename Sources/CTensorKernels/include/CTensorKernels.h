@@ -1,5 +1,5 @@
 /// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
-/// sums and statistics; products of matrices with vectors.
+/// sums and statistics; products of matrices with vectors, and what else a transformer's layers compute.
 ///
 /// Swift code is compiled for baseline x86-64 and cannot ask for AVX at run time; C can, function by function. Each kernel that
 /// has a fast variant also has a portable one, which is its specification: every variant gives the same bits and the same
@@ -7,7 +7,7 @@
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
 /// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`;
-/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, ….
+/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -113,6 +113,37 @@ void wb_matvec_at(wb_level level, wb_float_type type, const void *weights, size_
                   const float *x, float *y);
 void wb_vecmat_at(wb_level level, wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes,
                   const float *x, float *y);
+
+// MARK: Functions of a layer
+
+// These compute in binary64 and round once to binary32, so that results are within 0.501 ulp of the exact ones, and the same on
+// every machine. A NaN is always 0x7FC00000.
+
+/// Replaces each x by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): gelu_new, gelu_pytorch_tanh. -infinity gives NaN, as the formula.
+void wb_gelu_tanh(float *x, size_t count);
+
+/// Replaces each x by 0.5 x (1 + erf(x / √2)): gelu. -infinity gives NaN, as the formula.
+void wb_gelu_erf(float *x, size_t count);
+
+/// Replaces each x by x / (1 + exp(-x)). -infinity gives NaN, as the formula.
+void wb_silu(float *x, size_t count);
+
+/// Replaces a row by exp(x - maximum) / Σ exp(x - maximum). Masked entries are -infinity and become 0.
+///
+/// A row that is masked entirely, or has a NaN or +infinity, becomes NaNs.
+void wb_softmax_row(float *row, size_t count);
+
+/// Do the same with the variant for `level`, which must be available.
+void wb_gelu_tanh_at(wb_level level, float *x, size_t count);
+void wb_gelu_erf_at(wb_level level, float *x, size_t count);
+void wb_silu_at(wb_level level, float *x, size_t count);
+void wb_softmax_row_at(wb_level level, float *row, size_t count);
+
+/// y = (x - mean) / √(variance + epsilon) · weight + bias, with the variance over `count`. Weight and bias may be null; y may be x.
+void wb_layer_norm(const float *x, const float *weight, const float *bias, float *y, size_t count, double epsilon);
+
+/// y = x / √(mean of x² + epsilon) · weight. Weight may be null; y may be x.
+void wb_rms_norm(const float *x, const float *weight, float *y, size_t count, double epsilon);
 
 // MARK: Checksums
 
