@@ -39,6 +39,9 @@ let package = Package(
     .target(name: "CHDF5Driver", dependencies: ["CHDF5"]),
     .target(name: "CPlatform"),
     .target(name: "CTensorKernels"),
+    .target(
+      name: "CBLAS",
+      linkerSettings: [.linkedFramework("Accelerate", .when(platforms: [.macOS]))]),
     .target(name: "TensorModel", swiftSettings: strict),
     .target(
       name: "FileContainers",
@@ -110,6 +113,8 @@ let package = Package(
     .testTarget(
       name: "TensorKernelsTests", dependencies: ["CTensorKernels", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(
+      name: "CBLASTests", dependencies: ["CBLAS", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TensorModelTests", dependencies: ["TensorModel"], swiftSettings: strict),
     .testTarget(

@@ -1,12 +1,13 @@
 /// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
-/// sums and statistics.
+/// sums and statistics; products of matrices with vectors, and what else a transformer's layers compute.
 ///
 /// Swift code is compiled for baseline x86-64 and cannot ask for AVX at run time; C can, function by function. Each kernel that
 /// has a fast variant also has a portable one, which is its specification: every variant gives the same bits and the same
 /// report. Nothing here allocates, fails or keeps state, so everything may be called from any thread.
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
-/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`.
+/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`;
+/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -85,6 +86,64 @@ void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t eleme
 
 /// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap.
 void wb_add_f32(float *accumulator, const float *addend, size_t count);
+
+// MARK: Products with a vector
+
+/// Computes y[r] = Σ_c W[r, c] · x[c] in binary32, for weights in any float type; binary64 is rounded to binary32 first, slowly.
+///
+/// W is `rows` x `columns`, aligned to its elements, with `row_stride_bytes` (a multiple of their size) from one row to the next; x has
+/// `columns` elements, y has `rows` and overlaps neither. The order of the additions is fixed: the product of column c is added to lane
+/// c mod 32, columns in order, lanes starting from +0; then lane i takes lane i + 16, i + 8, i + 4, i + 2, i + 1 in turn. Products are
+/// rounded before they are added (no fused multiply-add, which not every processor has). A NaN is always 0x7FC00000.
+///
+/// Rows don't depend on each other, so that threads may each take some.
+void wb_matvec(wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes, const float *x,
+               float *y);
+
+/// Computes y[c] = Σ_r x[r] · W[r, c]: the same product for weights that are stored as [in, out].
+///
+/// x has `rows` elements, y has `columns`. For each column, starting from +0, rows are added in groups of eight, each group summed
+/// as ((0+1)+(2+3))+((4+5)+(6+7)) first; the `rows` mod 8 last ones one by one. All else as for `wb_matvec`, but here threads may each
+/// take some columns.
+void wb_vecmat(wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes, const float *x,
+               float *y);
+
+/// Do the same with the variant for `level`, which must be available.
+void wb_matvec_at(wb_level level, wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes,
+                  const float *x, float *y);
+void wb_vecmat_at(wb_level level, wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes,
+                  const float *x, float *y);
+
+// MARK: Functions of a layer
+
+// These compute in binary64 and round once to binary32, so that results are within 0.501 ulp of the exact ones, and the same on
+// every machine. A NaN is always 0x7FC00000.
+
+/// Replaces each x by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): gelu_new, gelu_pytorch_tanh. -infinity gives NaN, as the formula.
+void wb_gelu_tanh(float *x, size_t count);
+
+/// Replaces each x by 0.5 x (1 + erf(x / √2)): gelu. -infinity gives NaN, as the formula.
+void wb_gelu_erf(float *x, size_t count);
+
+/// Replaces each x by x / (1 + exp(-x)). -infinity gives NaN, as the formula.
+void wb_silu(float *x, size_t count);
+
+/// Replaces a row by exp(x - maximum) / Σ exp(x - maximum). Masked entries are -infinity and become 0.
+///
+/// A row that is masked entirely, or has a NaN or +infinity, becomes NaNs.
+void wb_softmax_row(float *row, size_t count);
+
+/// Do the same with the variant for `level`, which must be available.
+void wb_gelu_tanh_at(wb_level level, float *x, size_t count);
+void wb_gelu_erf_at(wb_level level, float *x, size_t count);
+void wb_silu_at(wb_level level, float *x, size_t count);
+void wb_softmax_row_at(wb_level level, float *row, size_t count);
+
+/// y = (x - mean) / √(variance + epsilon) · weight + bias, with the variance over `count`. Weight and bias may be null; y may be x.
+void wb_layer_norm(const float *x, const float *weight, const float *bias, float *y, size_t count, double epsilon);
+
+/// y = x / √(mean of x² + epsilon) · weight. Weight may be null; y may be x.
+void wb_rms_norm(const float *x, const float *weight, float *y, size_t count, double epsilon);
 
 // MARK: Checksums
 

@@ -1,0 +1,100 @@
+// What computes a tile: Accelerate, OpenBLAS, or portable code.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "tile.h"
+
+#if defined(__APPLE__)
+#define ACCELERATE_NEW_LAPACK
+#include <Accelerate/Accelerate.h>
+
+const char *wb_library_load(void) { return NULL; }
+
+const char *wb_blas_description(void) { return "Accelerate"; }
+
+void wb_library_sgemm(const wb_product *p) {
+  BLASSetThreading(BLAS_THREADING_SINGLE_THREADED);
+  cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans, p->transpose_b ? CblasTrans : CblasNoTrans, (int)p->m,
+              (int)p->n, (int)p->k, p->alpha, p->a, (int)p->lda, p->b, (int)p->ldb, p->beta, p->c, (int)p->ldc);
+}
+
+#else
+#include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/// CBLAS's constants (netlib's cblas.h).
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
+
+typedef void cblas_sgemm_function(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a,
+                                  int lda, const float *b, int ldb, float beta, float *c, int ldc);
+typedef void set_threads_function(int count);
+typedef char *text_function(void);
+
+static cblas_sgemm_function *library_sgemm;
+static char failure[512], description[512] = "portable code";
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/// The kernels that suit this processor, by OpenBLAS's names; null to leave it the choice.
+///
+/// Releases of 2022 know no processor that is newer than they are, and take SSE3's kernels for it: a fourth of the speed.
+static const char *core_type(void) {
+#if defined(__x86_64__)
+  bool haswell = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  bool skylake = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+    && __builtin_cpu_supports("avx512vl");
+  // Family 19h with AVX-512 is Zen 4, which executes 512 bits as two halves: Haswell's kernels are a fifth faster there.
+  if (skylake && !__builtin_cpu_is("amdfam19h")) return "SKYLAKEX";
+  if (haswell) return "HASWELL";
+#endif
+  return NULL;
+}
+
+static void load(void) {
+  if (core_type()) setenv("OPENBLAS_CORETYPE", core_type(), 0);
+  // The threads are ours; OpenBLAS's own would only be started.
+  setenv("OPENBLAS_NUM_THREADS", "1", 0);
+  void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    const char *reason = dlerror();
+    snprintf(failure, sizeof failure, "OpenBLAS can't be loaded (%s); install libopenblas0-pthread", reason ? reason : "unknown");
+    return;
+  }
+  cblas_sgemm_function *sgemm = (cblas_sgemm_function *)dlsym(library, "cblas_sgemm");
+  set_threads_function *set_threads = (set_threads_function *)dlsym(library, "openblas_set_num_threads");
+  text_function *configuration = (text_function *)dlsym(library, "openblas_get_config");
+  if (!sgemm || !set_threads || !configuration) {
+    snprintf(failure, sizeof failure, "libopenblas.so.0 lacks functions of OpenBLAS; install libopenblas0-pthread");
+    dlclose(library);
+    return;
+  }
+  set_threads(1);
+  snprintf(description, sizeof description, "%s", configuration());
+  library_sgemm = sgemm;
+}
+
+const char *wb_library_load(void) {
+  pthread_once(&once, load);
+  return library_sgemm ? NULL : failure;
+}
+
+const char *wb_blas_description(void) {
+  wb_library_load();
+  return description;
+}
+
+void wb_library_sgemm(const wb_product *p) {
+  wb_library_load();
+  bool fits = p->k <= INT_MAX && p->lda <= INT_MAX && p->ldb <= INT_MAX && p->ldc <= INT_MAX;
+  // With k = 0 nothing but beta is left, which libraries treat differently.
+  if (!library_sgemm || !fits || p->k == 0) {
+    wb_portable_sgemm(p);
+    return;
+  }
+  library_sgemm(ROW_MAJOR, p->transpose_a ? TRANSPOSE : NO_TRANSPOSE, p->transpose_b ? TRANSPOSE : NO_TRANSPOSE, (int)p->m,
+                (int)p->n, (int)p->k, p->alpha, p->a, (int)p->lda, p->b, (int)p->ldb, p->beta, p->c, (int)p->ldc);
+}
+
+#endif
