@@ -120,6 +120,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "StoreWritingTests",
+      dependencies: ["StoreWriting", "CheckpointFormats", "TensorModel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "CheckpointConversionTests",
       dependencies: [
         "CheckpointConversion", "CheckpointVerification", "TensorEvaluation", "CheckpointFormats",
