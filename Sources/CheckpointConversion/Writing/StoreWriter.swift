@@ -144,7 +144,9 @@ struct StoreWriter: WeightWriter {
         name: Directories.split($0.name).name, byteCount: $0.byteCount, digest: $0.digest)
     }
     if let configuration = run.plan.sidecars.first(where: { $0.name.hasSuffix("/config.json") }) {
-      manifest.configuration = (try? JSONValue(parsing: configuration.contents())) ?? .null
+      // One level deeper, as in the manifest: what nests too deeply there is in the asset alone.
+      let nested = try? JSONValue(parsing: [0x5b] + configuration.contents() + [0x5d]).elements
+      manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
     }
     return [(ChunkTable.fileName, table), (StoreManifest.fileName, manifest.text)]
   }
