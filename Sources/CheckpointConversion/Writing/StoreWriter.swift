@@ -31,7 +31,9 @@ struct StoreWriter: WeightWriter {
     var results: [Int: Journal.Claim] = [:]
     for claim in claims.tensors { results[claim.tensor] = claim }
     var count = 0
-    for claim in claims.volumes where finished.indices.contains(claim.volume) {
+    // A volume that was done again has several claims, of which the last counts.
+    for claim in claims.volumes.reversed()
+    where finished.indices.contains(claim.volume) && finished[claim.volume] == nil {
       let tensors = places(of: claim.volume).compactMap { results[$0] }
       guard try holds(claim, tensors) else { continue }
       finished[claim.volume] = claim.finished
