@@ -201,7 +201,8 @@ private struct CompressedTensors: EvaluationConsumer {
     if run.plan.settings.compression == nil, let store = run.source.reader as? StoreReader,
       case .stored(let name) = run.plan.tensors[places[slab.index]].expression,
       let position = store.checkpoint.position(of: name),
-      store.manifest.tensors[position].encoding != .contiguous
+      case let encoding = store.manifest.tensors[position].encoding, encoding != .contiguous,
+      encoding == run.plan.tensors[places[slab.index]].encoding
     {
       encoded.put(try volume.copy(range, of: slab.index, from: store, position), slab)
     } else {
