@@ -97,6 +97,11 @@ public struct ConversionJob: Sendable {
         .usage, "one file can't be cut into shards", file: request.destination,
         hint: "name a directory as destination, or leave out --max-shard-size and --shards")
     }
+    guard request.settings.compression == nil || target == StoreTarget.self else {
+      throw CheckpointError(
+        .usage, "--compression is for stores", found: "--to \(target.format.name)",
+        hint: "leave it out, or choose --to \(StoreTarget.format.name)")
+    }
     return try target.plan(
       Planner(source, request.settings, request.resources),
       fileName: isSingleFile ? Directories.split(request.destination).name : nil)

@@ -45,16 +45,20 @@ public enum Formats {
 
   /// The tree that a checkpoint lies in: an archive's only folder, or the only folder of that, as `tar cf x.tar model/` makes it.
   ///
+  /// Formats that look into folders recognise the archive too; the top is then where `config.json` is.
+  ///
   /// - Throws: `inputOutput`.
   static func unwrapped(_ tree: any FileTree) throws(CheckpointError) -> any FileTree {
-    var tree = tree
+    var (inner, recognised): (any FileTree, (any FileTree)?) = (tree, nil)
     for _ in 0..<maximumWrapping {
-      guard try format(of: tree) == nil, let only = try tree.children(of: "").first,
-        try tree.children(of: "").count == 1, !tree.containsFile(only)
+      if inner.containsFile("config.json") { return inner }
+      if recognised == nil, try format(of: inner) != nil { recognised = inner }
+      guard let only = try inner.children(of: "").first,
+        try inner.children(of: "").count == 1, !inner.containsFile(only)
       else { break }
-      tree = Subtree(of: tree, folder: only)
+      inner = Subtree(of: inner, folder: only)
     }
-    return tree
+    return recognised ?? inner
   }
 
   /// How many folders may lie around a checkpoint.
@@ -73,7 +77,7 @@ public enum Formats {
     }
     throw CheckpointError(
       .unsupported, "no checkpoint in a format that is read here", file: tree.displayName,
-      expected: "*.safetensors, or step_N/shard_0/0.npz",
+      expected: "*.safetensors, step_N/shard_0/0.npz or model.npz",
       found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
       hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
   }

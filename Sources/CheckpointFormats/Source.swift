@@ -92,11 +92,11 @@ public struct Source: Sendable {
     self.reader = reader
     self.inputs = inputs
     var described = checkpoint
-    if described.configuration == nil {
-      described.configuration = options.configuration
-    } else if options.configuration != nil && options.warnsOfUnusedConfiguration
-      && !(reader is MeshTransformerReader)
+    if described.configuration == nil
+      || (reader is MeshTransformerReader && options.configuration != nil)
     {
+      described.configuration = options.configuration
+    } else if options.configuration != nil && options.warnsOfUnusedConfiguration {
       described.findings.append(
         Finding(
           .warning, "configuration-not-used",
@@ -133,6 +133,9 @@ public struct Source: Sendable {
   public func huggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
     try reader.makeHuggingFaceConfiguration() ?? checkpoint.configuration
   }
+
+  /// How many shards a Mesh-Transformer source is cut into; nil for other formats.
+  public var meshShardCount: Int? { (reader as? MeshTransformerReader)?.layout.shardCount }
 
   /// The model's family, known or not, as far as the source says it.
   public var architectureName: String? {

@@ -88,6 +88,10 @@ struct AgreementCheck {
     let comparison = StreamingComparison(source.reader, stored, progress)
     try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
     for (place, task) in tasks.enumerated() {
+      if let failure = comparison.failure(of: place) {
+        findings.append(Finding("against", failure.in(tensor: task.name)))
+        continue
+      }
       guard let difference = comparison.difference(of: place) else { continue }
       let cell = task.expression.geometry.cellByteCount
       findings.append(
@@ -112,6 +116,7 @@ private final class StreamingComparison: EvaluationConsumer {
   private let evaluator: TensorEvaluator
   private let expressions: [CompiledExpression]
   private let differences = Mutex<[Int: Difference]>([:])
+  private let failures = Mutex<[Int: CheckpointError]>([:])
   private let progress: @Sendable (Int) -> Void
 
   init(
@@ -123,11 +128,18 @@ private final class StreamingComparison: EvaluationConsumer {
     self.progress = progress
   }
 
+  /// Why this checkpoint's own tensor couldn't be read; nil if it could.
+  func failure(of task: Int) -> CheckpointError? { failures.withLock { $0[task] } }
+
   func difference(of task: Int) -> Difference? { differences.withLock { $0[task] } }
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     defer { progress(slab.bytes.count) }
-    if !slab.bytes.isEmpty { try compare(slab) }
+    guard !slab.bytes.isEmpty, failure(of: slab.index) == nil else { return true }
+    do throws(CheckpointError) { try compare(slab) } catch {
+      if error.code.isTransient { throw error }
+      failures.withLock { $0[slab.index] = error }
+    }
     return true
   }
 

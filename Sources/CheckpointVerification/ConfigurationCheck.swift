@@ -10,11 +10,12 @@ struct ConfigurationCheck {
   init(_ source: Source) { self.source = source }
 
   func run(_ report: inout VerificationReport) {
-    // Mesh-Transformer's own reader has compared its shapes.
-    guard source.checkpoint.format != MeshTransformerFormat.name,
-      let bytes = source.checkpoint.configuration
-    else {
+    guard let bytes = source.checkpoint.configuration else {
       report.skip(.configuration, "there is no config.json")
+      return
+    }
+    guard source.checkpoint.format != MeshTransformerFormat.name else {
+      report.skip(.configuration, "opening has compared it with the shapes")
       return
     }
     do throws(CheckpointError) {

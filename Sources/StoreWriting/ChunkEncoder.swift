@@ -42,7 +42,9 @@ public final class EncodedChunks: @unchecked Sendable {
   }
 }
 
-/// Shuffles and compresses chunks. Used by one thread at a time.
+/// Shuffles and compresses chunks.
+///
+/// Used by one thread at a time.
 final class ChunkEncoder {
   private let zstd: ZstdChunkEncoder
   private let padded: ScratchArena
@@ -62,6 +64,7 @@ final class ChunkEncoder {
   ///   - grid: of the tensor.
   ///   - filters: what is to be done to it.
   ///   - output: takes the result; bytes that don't shrink are stored as they are.
+  /// - Throws: `inputOutput` without memory.
   func encode(
     _ index: Int, _ bytes: UnsafeRawBufferPointer, _ grid: ChunkGrid,
     _ filters: [StoreManifest.Filter], _ output: EncodedChunks

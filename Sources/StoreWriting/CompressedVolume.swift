@@ -46,7 +46,9 @@ public final class CompressedVolume: Sendable {
     state = Mutex(State(chunks: Array(repeating: [], count: datasets.count)))
   }
 
-  /// Encodes consecutive whole chunks of a tensor. Several threads may do that at once.
+  /// Encodes consecutive whole chunks of a tensor.
+  ///
+  /// Several threads may do that at once.
   ///
   /// - Parameters:
   ///   - bytes: of the tensor, beginning and ending with a chunk.
@@ -117,7 +119,9 @@ public final class CompressedVolume: Sendable {
     return Idle(settings: settings, encoder: try ChunkEncoder(settings, chunkByteCount: largest))
   }
 
-  /// Writes what `encode` or `copy` gave. To be called in the order of the tensors and their bytes.
+  /// Writes what `encode` or `copy` gave.
+  ///
+  /// To be called in the order of the tensors and their bytes.
   ///
   /// - Parameters:
   ///   - encoded: nil for a tensor that is stored as it is.

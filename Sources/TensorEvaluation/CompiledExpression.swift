@@ -20,6 +20,7 @@ public struct CompiledExpression: Sendable {
     while let node = pending.popLast() {
       switch node.operation {
       case .stored(let position): positions.append(position)
+      case .fill: continue
       case .concatenate(let parts, _), .sum(let parts): pending += parts
       case .addRow(let matrix, let row): pending += [matrix, row]
       case .transpose(let operand), .slice(let operand, _, _), .cast(let operand):
@@ -37,6 +38,7 @@ public struct CompiledExpression: Sendable {
     case addRow(Node, row: Node)
     case slice(Node, rowOffset: Int, columnOffset: Int)
     case cast(Node)
+    case fill(element: [UInt8])
   }
 
   struct Node: Sendable {
@@ -53,7 +55,7 @@ public struct CompiledExpression: Sendable {
     /// Whether rows of the result are gathered from columns, so that few large slabs read better than many small ones.
     var transposes: Bool {
       switch operation {
-      case .stored: false
+      case .stored, .fill: false
       case .transpose: true
       case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
       case .addRow(let matrix, _): matrix.transposes
@@ -111,6 +113,8 @@ public struct CompiledExpression: Sendable {
           columnOffset: axis == 1 ? range.lowerBound : 0), type)
     case .cast(let operand, let dtype):
       return cast(try node(operand, checkpoint), to: dtype)
+    case .fill(let value, _):
+      return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
   }
 
@@ -131,7 +135,7 @@ public struct CompiledExpression: Sendable {
       return Node(.concatenate(parts.map { cast($0, to: dtype) }, axis: axis), type)
     case .slice(let operand, let rows, let columns):
       return Node(.slice(cast(operand, to: dtype), rowOffset: rows, columnOffset: columns), type)
-    case .stored, .sum, .addRow, .cast: return Node(.cast(node), type)
+    case .stored, .sum, .addRow, .cast, .fill: return Node(.cast(node), type)
     }
   }
 }

@@ -80,6 +80,17 @@ public struct TensorEvaluator: Sendable {
       try evaluate(operand, shifted, destination, scratch, &report)
     case .cast(let operand):
       try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
+    case .fill(let element): fill(element, region, destination)
+    }
+  }
+
+  private func fill(_ element: [UInt8], _ region: MatrixRegion, _ destination: MatrixBuffer) {
+    for row in 0..<region.rows.count {
+      let base = destination.advanced(rows: row).base
+      for column in 0..<region.columns.count {
+        base.advanced(by: column * element.count).copyMemory(
+          from: element, byteCount: element.count)
+      }
     }
   }
 

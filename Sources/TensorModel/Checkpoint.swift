@@ -12,6 +12,8 @@ public struct Checkpoint: Sendable {
   public var metadata: [ExactName: String]
   /// The text of the model's configuration (`config.json` or the Mesh one), if there is any.
   public var configuration: [UInt8]?
+  /// How many steps the model was trained, where the format says it.
+  public var trainingStep: Int?
   /// Files that a conversion carries along.
   public var assets: [Asset]
   /// Files beside the weights that a conversion doesn't carry.

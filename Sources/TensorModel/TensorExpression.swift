@@ -17,6 +17,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case slice(TensorExpression, axis: Int, range: Range<Int>)
   /// The elements in another float dtype, each rounded once to nearest even.
   case cast(TensorExpression, DType)
+  /// A tensor of which every element is the same; the dtype has exactly that value.
+  case fill(FillValue, TensorType)
 
   /// The stored tensors it reads, in order, each once.
   public var sources: [String] {
@@ -36,7 +38,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
   /// The expressions it is made of.
   public var operands: [TensorExpression] {
     switch self {
-    case .stored: []
+    case .stored, .fill: []
     case .concatenate(let parts, _), .sum(let parts): parts
     case .transpose(let operand), .slice(let operand, _, _), .cast(let operand, _): [operand]
     case .addRow(let matrix, let row): [matrix, row]
@@ -116,6 +118,11 @@ extension TensorExpression {
         throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
       }
       return TensorType(dtype, type.shape)
+    case .fill(let value, let type):
+      guard value.bytes(in: type.dtype) != nil else {
+        throw misfit("nothing can be filled with \(value)", type)
+      }
+      return type
     }
   }
 
@@ -174,6 +181,8 @@ extension TensorExpression: CustomStringConvertible {
     case .slice(let operand, let axis, let range):
       "slice(\(operand), axis \(axis), \(range.lowerBound)..<\(range.upperBound))"
     case .cast(let operand, let dtype): "cast(\(operand), \(dtype.rawValue))"
+    case .fill(let value, let type):
+      "fill(\(value.text(in: type.dtype)), \(type.dtype.rawValue), \(type.shape))"
     }
   }
 

@@ -13,18 +13,21 @@ struct ConvertCommand: ParsableCommand {
     abstract: "Convert a checkpoint to another format, dtype or number of files.",
     discussion: """
       SOURCE is anything readable: a file, a directory, a .tar or .tar.zst archive, or - for an \
-      archive on standard input. A DESTINATION that ends in .safetensors is one file, any other a \
-      directory. It is complete or absent; a certificate beside the weights says how each tensor \
+      archive on standard input. A DESTINATION that ends in .safetensors or .npz is one file, any \
+      other a directory. It is complete or absent; a certificate beside the weights says how each tensor \
       was computed, whether it was rounded, and its digest.
 
       Formats that are written:
         safetensors (hf)   Hugging Face safetensors with config.json
         store              canonical weight store, HDF5 volumes with zstd chunks
+        mesh-transformer   GPT-J's original shards, step_N/shard_i/k.npz
+        npz                numpy arrays by name, as numpy.savez writes them
 
       Examples:
         weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
         weighbridge convert mesh/step_6 out --to hf --config 6B.json --assets gpt2
         weighbridge convert gpt-j-6b gpt-j-6b-sharded --max-shard-size 2GB
+        weighbridge convert gpt-j-6b mesh --to mesh-transformer --shards 8
         zstd -dc step.tar.zst | weighbridge convert - out --to hf
       """)
 
@@ -44,7 +47,10 @@ struct ConvertCommand: ParsableCommand {
     help: ArgumentHelp("The most bytes of tensors in a file (default: 5GB).", valueName: "size"))
   var maxShardSize: ByteSize?
 
-  @Option(help: ArgumentHelp("The number of files, instead of --max-shard-size.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "The number of files, instead of --max-shard-size; for mesh-transformer the number of shards (default: the source's, else the largest of 8, 4, 2, 1 that divides heads and vocabulary).",
+      valueName: "n"))
   var shards: Int?
 
   @Option(

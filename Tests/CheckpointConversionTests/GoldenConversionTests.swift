@@ -1,6 +1,6 @@
-import FileContainers
 import CheckpointConversion
 import CheckpointFormats
+import FileContainers
 import Foundation
 import TensorEvaluation
 import TensorModel

@@ -39,7 +39,8 @@ import Testing
     do { try workspace.write("journal", contents) } catch {
       throw CheckpointError(.inputOutput, "\(error)")
     }
-    return try Journal.resume(at: workspace.path("journal"), plan: plan, inputs: inputs).claims.tensors
+    return try Journal.resume(at: workspace.path("journal"), plan: plan, inputs: inputs).claims
+      .tensors
   }
 
   @Test func givesBackWhatWasRecorded() throws {

@@ -1,5 +1,5 @@
-import FileContainers
 import CheckpointFormats
+import FileContainers
 import Foundation
 import TensorEvaluation
 import TensorModel

@@ -58,6 +58,12 @@ import Testing
       .addRow(.transpose(.concatenate(shards("w"), axis: 1)), row: .sum(shards("b"))), .f16),
     .transpose(.cast(.addRow(.stored("a"), row: .stored("row")), .f16)),
     .transpose(.concatenate([.stored("a"), .transpose(.stored("column"))], axis: 0)),
+    .fill(-0.0, TensorType(.bf16, [9, 5])), .fill(1, TensorType(.f16, [700])),
+    .fill(-2.5, TensorType(.f32, [])), .fill(1, TensorType(.f64, [0, 4])),
+    .cast(.fill(-0.0, TensorType(.bf16, [4, 3])), .f16),
+    .sum([.stored("row"), .fill(-0.0, TensorType(.bf16, [7])), .fill(3, TensorType(.f32, [7]))]),
+    .addRow(.fill(1, TensorType(.f32, [2, 7])), row: .stored("row2")),
+    .transpose(.concatenate([.stored("a"), .fill(-0.0, TensorType(.f32, [2, 7]))], axis: 0)),
   ]
 
   @Test(arguments: expressions)

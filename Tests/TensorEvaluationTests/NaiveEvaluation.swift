@@ -90,6 +90,8 @@ struct NaiveTensor {
       self = try evaluated(operand)
       self.dtype = dtype
       values = values.map { dtype.rounded($0) }
+    case .fill(let value, let type):
+      self.init(type.dtype, type.geometry.rows, type.geometry.columns) { _, _ in value.number }
     }
   }
 }

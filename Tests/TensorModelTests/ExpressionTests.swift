@@ -42,6 +42,9 @@ import Testing
     (.cast(.stored("double"), .bf16), .bf16, [3, 4]),
     (.cast(.stored("scalar"), .f16), .f16, []),
     (.cast(.stored("m"), .f32), .f32, [3, 4]),
+    (.fill(-0.0, TensorType(.bf16, [4])), .bf16, [4]),
+    (.fill(383_500, TensorType(.i32, [])), .i32, []),
+    (.addRow(.stored("m"), row: .fill(-0.0, TensorType(.f16, [4]))), .f32, [3, 4]),
   ])
   func givesEveryOperationAType(_ expression: TensorExpression, _ dtype: DType, _ shape: [Int])
     throws
@@ -75,6 +78,8 @@ import Testing
     .slice(.stored("packed"), axis: 0, range: 0..<2),
     .cast(.stored("ints"), .f32), .cast(.stored("m"), .i32), .cast(.stored("packed"), .f32),
     .cast(.stored("m"), .f8e4m3), .cast(.transpose(.stored("row")), .f16),
+    .fill(1, TensorType(.f8e4m3, [4])), .fill(0.5, TensorType(.i32, [])),
+    .fill(256, TensorType(.u8, [4])), .fill(1.001, TensorType(.bf16, [4])),
   ])
   func refusesOperandsThatDoNotFit(_ expression: TensorExpression) {
     let error = #expect(throws: CheckpointError.self) { try type(expression) }
@@ -112,6 +117,8 @@ import Testing
     (TensorExpression.stored("a"), "a"),
     (.transpose(.stored("a")), "transpose(a)"),
     (.cast(.stored("a"), .f16), "cast(a, F16)"),
+    (.fill(-0.0, TensorType(.bf16, [64])), "fill(-0.0, BF16, [64])"),
+    (.fill(6, TensorType(.i32, [])), "fill(6, I32, [])"),
     (.slice(.stored("a"), axis: 1, range: 2..<5), "slice(a, axis 1, 2..<5)"),
     (.sum([.stored("a"), .stored("b")]), "sum(a, b)"),
     (.sum([.stored("a0")]), "sum(a0)"),

@@ -7,6 +7,7 @@ import casts
 import interruption
 import json_documents
 import mesh
+import mesh_writing
 import npz
 import root
 import sharding
@@ -16,6 +17,7 @@ from harness import Report
 
 GROUPS = {
     "mesh": mesh.check,
+    "mesh-writing": mesh_writing.check,
     "casts": casts.check,
     "sharding": sharding.check,
     "npz": npz.check,

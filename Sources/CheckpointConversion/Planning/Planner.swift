@@ -106,6 +106,17 @@ public struct Planner: Sendable {
       + (source.checkpoint.configuration == nil ? [] : ["config.json"])
   }
 
+  /// What is said of the source's metadata by formats that have no place for any.
+  func metadataLeftOut(by format: String) -> [Finding] {
+    let keys = source.checkpoint.metadata.keys.sorted().map(\.text)
+    guard !keys.isEmpty else { return [] }
+    return [
+      Finding(
+        .note, "metadata-left-out",
+        "\(format) has no place for the source's metadata: \(keys.joined(separator: ", "))")
+    ]
+  }
+
   /// Files that are carried along, and `config.json`.
   ///
   /// - Parameters:

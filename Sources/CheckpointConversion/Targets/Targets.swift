@@ -7,6 +7,8 @@ enum Targets {
   static let all: [any ConversionTarget.Type] = [
     SafetensorsTarget.self,
     StoreTarget.self,
+    MeshTransformerTarget.self,
+    NPZTarget.self,
   ]
 
   /// Whether a destination of that name is one file.

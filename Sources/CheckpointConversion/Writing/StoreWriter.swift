@@ -140,6 +140,7 @@ struct StoreWriter: WeightWriter {
     manifest.certificate = .init(name: Certificate.fileName, contents: bytes)
     manifest.root = certificate.root
     manifest.architecture = run.plan.source.architecture
+    manifest.trainingStep = run.source.checkpoint.trainingStep
     manifest.metadata = run.source.checkpoint.metadata
     manifest.assets = run.plan.sidecars.map {
       .init(

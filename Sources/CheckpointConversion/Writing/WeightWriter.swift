@@ -25,7 +25,9 @@ protocol WeightWriter {
 
   /// Files that describe the weights, and what else stands in the destination; written after everything else.
   ///
-  /// - Parameter certificate: as it was written.
+  /// - Parameters:
+  ///   - certificate: of the conversion.
+  ///   - bytes: of it, as it was written.
   /// - Returns: names and contents, what makes the destination complete last.
   /// - Throws: `inputOutput`.
   func closingFiles(

@@ -31,7 +31,7 @@ struct MeshFindings {
       switch leaf.partition {
       case .axis: continue
       case .firstShard:
-        if let finding = try desynchronised(name) { findings.append(finding) }
+        if let finding = try desynchronised(name, leaf) { findings.append(finding) }
       case .summed:
         let first = try values("shard_0/\(name)").bytes
         for shard in 1..<max(1, layout.shardCount) {
@@ -53,12 +53,14 @@ struct MeshFindings {
   }
 
   /// Shards whose copy of a layer norm is neither untouched nor equal to shard 0's.
-  private func desynchronised(_ name: String) throws(CheckpointError) -> Finding? {
+  private func desynchronised(
+    _ name: String, _ leaf: MeshTable.Leaf
+  ) throws(CheckpointError) -> Finding? {
     let used = try values("shard_0/\(name)").bytes
     var strange: [Int] = []
     for shard in 1..<max(1, layout.shardCount) {
       let copy = try values("shard_\(shard)/\(name)")
-      let isInitial = copy.isConstant(name.hasSuffix("scale") ? 1 : 0)
+      let isInitial = copy.isConstant(leaf.initialValue)
       if !isInitial && copy.bytes != used { strange.append(shard) }
     }
     guard !strange.isEmpty else { return nil }
@@ -87,16 +89,9 @@ struct MeshFindings {
     let dtype: DType
     let file: String
 
-    /// Whether every element is the given value, 0 or 1.
-    func isConstant(_ value: Int) -> Bool {
-      let one: [UInt8] =
-        switch dtype {
-        case .bf16: [0x80, 0x3f]
-        case .f16: [0x00, 0x3c]
-        case .f32: [0, 0, 0x80, 0x3f]
-        default: [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]
-        }
-      let pattern = value == 1 ? one : [UInt8](repeating: 0, count: one.count)
+    /// Whether every element is the given value.
+    func isConstant(_ value: FillValue) -> Bool {
+      guard let pattern = value.bytes(in: dtype) else { return false }
       return bytes.enumerated().allSatisfy { $1 == pattern[$0 % pattern.count] }
     }
   }

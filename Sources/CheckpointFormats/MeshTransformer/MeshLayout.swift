@@ -103,7 +103,7 @@ struct MeshLayout {
       names.append(("opt_state/schedule/count", .optimizer))
     }
     names += parameters.map { ($0, .weight) }
-    names.append(("step", .step))
+    names.append((MeshNames.step, .step))
     return names.map { (name: $0.0, role: $0.1) }
   }
 }

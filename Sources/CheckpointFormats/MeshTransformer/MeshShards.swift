@@ -11,9 +11,6 @@ import TensorModel
 
 /// The leaves of all shards, by place.
 struct MeshShards {
-  /// How many files a shard is cut into.
-  static let pieceCount = 16
-
   /// A leaf of one shard.
   struct Leaf {
     let array: NPYArray
@@ -47,10 +44,10 @@ struct MeshShards {
     for number in numbers {
       let shard = "\(prefix)shard_\(number)"
       var leaves: [Leaf] = []
-      for piece in 0..<Self.pieceCount {
+      for piece in 0..<MeshNames.pieceCount {
         leaves += try pieceLeaves("\(shard)/\(piece).npz", tree, temporaryDirectory)
       }
-      let pieces = Set((0..<Self.pieceCount).map { "\($0).npz" })
+      let pieces = Set((0..<MeshNames.pieceCount).map { "\($0).npz" })
       leftOut += try tree.children(of: shard).filter { !pieces.contains($0) }.map {
         "\(shard)/\($0)"
       }
@@ -73,7 +70,7 @@ struct MeshShards {
     guard tree.containsFile(path) else {
       throw CheckpointError(
         .missing, "a piece of the shard is missing", file: path,
-        expected: "0.npz to \(Self.pieceCount - 1).npz",
+        expected: "0.npz to \(MeshNames.pieceCount - 1).npz",
         hint: "the download or the unpacking is incomplete")
     }
     do throws(CheckpointError) {

@@ -10,6 +10,8 @@ final class MeshTransformerReader: CheckpointReader {
   let layout: MeshLayout
   private let arrays: [NPYArray]
   private let configuration: MeshConfiguration?
+  /// The checkpoint's own `config.json`, if that is what `configuration` is from and has Hugging Face's form.
+  private let huggingFaceConfiguration: [UInt8]?
 
   /// Opens the checkpoint below a step folder.
   init(
@@ -23,7 +25,7 @@ final class MeshTransformerReader: CheckpointReader {
       for (leaf, entry) in zip(leaves, layout.leafNames) {
         tensors.append(
           try TensorInfo(
-            name: "shard_\(number)/\(entry.name)", dtype: leaf.array.header.dtype,
+            name: MeshNames.leaf(entry.name, shard: number), dtype: leaf.array.header.dtype,
             shape: leaf.array.header.shape,
             file: leaf.file, role: entry.role))
       }
@@ -37,6 +39,7 @@ final class MeshTransformerReader: CheckpointReader {
       tensors: tensors, files: shards.files)
     checkpoint.findings = shards.findings
     checkpoint.leftOut = shards.leftOut
+    checkpoint.trainingStep = step.first
     if Set(step).count > 1 {
       checkpoint.findings.append(
         Finding(
@@ -44,9 +47,18 @@ final class MeshTransformerReader: CheckpointReader {
           "shards are from different training steps: \(step.map(String.init).joined(separator: ", "))"
         ))
     }
-    configuration = try Self.configuration(options, layout)
-    checkpoint.configuration = options.configuration
-    if configuration == .gptj6B && options.configuration == nil {
+    var own: [UInt8]?
+    if options.configuration == nil && tree.containsFile("config.json") {
+      own = try tree.contents(of: "config.json", limit: OpenOptions.maximumConfigurationByteCount)
+      checkpoint.configuration = own
+      configuration = Self.configuration(own: own, layout, &checkpoint.findings)
+    } else {
+      configuration = try Self.configuration(options, layout)
+      checkpoint.configuration = options.configuration
+    }
+    let isHuggingFaces = own.flatMap { try? JSONValue(parsing: $0) }?["model_type"] != nil
+    huggingFaceConfiguration = isHuggingFaces && configuration != nil ? own : nil
+    if configuration == .gptj6B && checkpoint.configuration == nil {
       checkpoint.findings.append(
         Finding(
           .note, "configuration-inferred",
@@ -92,22 +104,41 @@ final class MeshTransformerReader: CheckpointReader {
   private static func configuration(
     _ options: OpenOptions, _ layout: MeshLayout
   ) throws(CheckpointError) -> MeshConfiguration? {
-    let (shapes, shards) = (layout.dimensions, layout.shardCount)
     guard let bytes = options.configuration else {
-      return MeshConfiguration.gptj6B.dimensions == shapes ? .gptj6B : nil
+      return MeshConfiguration.gptj6B.dimensions == layout.dimensions ? .gptj6B : nil
     }
-    do throws(CheckpointError) {
-      let given = try MeshConfiguration(parsing: bytes)
-      for (key, says, shows) in [
-        ("layers", given.layers, shapes.layers), ("d_model", given.modelWidth, shapes.model),
-        ("n_vocab", given.vocabulary, shapes.vocabulary),
-      ] where says != shows {
-        throw CheckpointError(
-          .usage, "the configuration doesn't fit the checkpoint's shapes",
-          expected: "\(key) \(shows), which the shapes of \(shards) shards prove", found: "\(says)")
-      }
-      return given
-    } catch { throw error.in(file: options.configurationName) }
+    do throws(CheckpointError) { return try configuration(bytes, layout) } catch {
+      throw error.in(file: options.configurationName)
+    }
+  }
+
+  /// The configuration beside the weights; a finding where it can't be used, because it isn't needed to look at them.
+  private static func configuration(
+    own bytes: [UInt8]?, _ layout: MeshLayout, _ findings: inout [Finding]
+  ) -> MeshConfiguration? {
+    guard let bytes else { return nil }
+    do throws(CheckpointError) { return try configuration(bytes, layout) } catch {
+      findings.append(
+        Finding(.warning, "configuration-unusable", error.summary, file: "config.json"))
+      return nil
+    }
+  }
+
+  private static func configuration(
+    _ bytes: [UInt8], _ layout: MeshLayout
+  ) throws(CheckpointError) -> MeshConfiguration {
+    let shapes = layout.dimensions
+    let given = try MeshConfiguration(parsing: bytes)
+    for (key, says, shows) in [
+      ("layers", given.layers, shapes.layers), ("d_model", given.modelWidth, shapes.model),
+      ("n_vocab", given.vocabulary, shapes.vocabulary),
+    ] where says != shows {
+      throw CheckpointError(
+        .usage, "the configuration doesn't fit the checkpoint's shapes",
+        expected: "\(key) \(shows), which the shapes of \(layout.shardCount) shards prove",
+        found: "\(says)")
+    }
+    return given
   }
 
   func confirm(_ position: Int) throws(CheckpointError) {
@@ -132,7 +163,7 @@ final class MeshTransformerReader: CheckpointReader {
     var dtypes: [String: DType] = [:]
     for (place, entry) in layout.leaves.enumerated() {
       let parts = (0..<layout.shardCount).map {
-        TensorExpression.stored("shard_\($0)/\(entry.name)")
+        TensorExpression.stored(MeshNames.leaf(entry.name, shard: $0))
       }
       let whole = entry.leaf.whole(parts)
       func named(_ name: String) -> String {
@@ -164,6 +195,7 @@ final class MeshTransformerReader: CheckpointReader {
           "complete this JSON (the nulls) and pass it with --config FILE, or pass the file the model was trained with:\n"
           + MeshConfiguration.template(layout.dimensions, shards: layout.shardCount))
     }
+    if let huggingFaceConfiguration { return huggingFaceConfiguration }
     return configuration.huggingFaceConfiguration(
       dtype: arrays[layout.parameterOffset + 1].header.dtype)
   }

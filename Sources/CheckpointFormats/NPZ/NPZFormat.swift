@@ -8,6 +8,9 @@ public enum NPZFormat: CheckpointFormat {
   /// For `--help`.
   public static let summary = "numpy arrays by name, .npz or a single .npy"
 
+  /// The name that an archive has in a directory.
+  public static let fileName = "model.npz"
+
   private static let zipSignatures: [[UInt8]] = [
     [0x50, 0x4b, 0x03, 0x04], [0x50, 0x4b, 0x05, 0x06],
   ]
@@ -38,6 +41,18 @@ public enum NPZFormat: CheckpointFormat {
         arrays: archive.members.map { ($0.name, $0.array, name) },
         files: [.init(name: name, byteCount: file.byteCount)], findings: archive.findings)
     } catch { throw error.in(file: name) }
+  }
+}
+
+extension NPZFormat {
+  /// Whether there is a `model.npz`, as conversions into a directory make it.
+  public static func recognises(tree: any FileTree) -> Bool { tree.containsFile(fileName) }
+
+  /// Opens a directory's `model.npz`.
+  public static func open(
+    tree: any FileTree, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    try open(file: tree.region(fileName), name: fileName, options)
   }
 }
 

@@ -11,7 +11,9 @@ struct ChunkCoding: Hashable, Sendable {
   let elementByteCount: Int
 }
 
-/// Turns stored chunks into tensor bytes; memory is kept from chunk to chunk. Used by one thread at a time.
+/// Turns stored chunks into tensor bytes; memory is kept from chunk to chunk.
+///
+/// Used by one thread at a time.
 final class ChunkDecoder {
   private let zstd: ZstdChunkDecoder
   private let stored: ScratchArena

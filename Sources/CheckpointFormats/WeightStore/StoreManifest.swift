@@ -16,7 +16,9 @@ public struct StoreManifest: Hashable, Sendable {
 
   /// The model's family, if it is known.
   public var architecture: String?
-  /// The model's configuration, an object; null if there is none. For readers of the manifest alone; `assets/config.json` is what counts.
+  /// The model's configuration, an object; null if there is none.
+  ///
+  /// For readers of the manifest alone; `assets/config.json` is what counts.
   public var configuration: JSONValue = .null
   /// Metadata of the container that the weights came from.
   public var metadata: [ExactName: String] = [:]

@@ -3,6 +3,7 @@ public import TensorModel
 
 /// A canonical weight store, read through its chunk table with positioned reads: libhdf5 never sees a byte of it.
 public final class StoreReader: PlacedTensorReader {
+  /// What is in it.
   public let checkpoint: Checkpoint
   /// What the store says of itself.
   public let manifest: StoreManifest
@@ -73,6 +74,7 @@ public final class StoreReader: PlacedTensorReader {
       metadata: manifest.metadata)
     checkpoint.findings = nameFindings(infos)
     checkpoint.carriesSidecars = true
+    checkpoint.trainingStep = manifest.trainingStep
     try complete(&checkpoint)
     self.checkpoint = checkpoint
     self.manifest = manifest
@@ -148,6 +150,7 @@ public final class StoreReader: PlacedTensorReader {
     }
   }
 
+  /// Where a tensor that isn't compressed lies.
   public func place(of position: Int) -> FileRegion? {
     let tensor = tensors[position]
     guard manifest.tensors[position].encoding == .contiguous, let first = tensor.chunks.first else {
@@ -157,6 +160,9 @@ public final class StoreReader: PlacedTensorReader {
       at: first.byteOffset, count: tensor.chunks.reduce(0) { $0 + $1.byteCount })
   }
 
+  /// Copies a region of a tensor; every chunk that is touched is checked.
+  ///
+  /// - Throws: `corrupt`, with the chunk, or `inputOutput`.
   public func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {

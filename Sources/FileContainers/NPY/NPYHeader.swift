@@ -37,7 +37,7 @@ public struct NPYHeader: Hashable, Sendable {
     guard NPYDescriptor.text(for: dtype) != nil else {
       throw CheckpointError(
         .unsupported, "npy files can't hold this dtype", found: dtype.rawValue,
-        hint: "convert to a dtype that numpy has, such as F32")
+        hint: "numpy has no such type: choose a format that has it, such as safetensors")
     }
     self.dtype = dtype
     self.shape = shape

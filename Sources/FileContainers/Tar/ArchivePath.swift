@@ -2,7 +2,9 @@ import TensorModel
 
 /// The rules for paths of archive members, which never reach the file system but become names of files and tensors.
 enum ArchivePath {
-  /// The most bytes in a path; also what Linux allows.
+  /// The most bytes in a tar member's path; also what Linux allows.
+  ///
+  /// Zip entries, which have any tensor's name, are as long as the format lets them be.
   static let maximumByteCount = 4096
 
   /// A zip entry's name, which must already be in its simplest form; a directory's ends in `/`.
@@ -11,7 +13,7 @@ enum ArchivePath {
   static func zipName(
     _ bytes: ArraySlice<UInt8>, at offset: Int
   ) throws(CheckpointError) -> String {
-    let name = try text(bytes, at: offset)
+    let name = try text(bytes, at: offset, limit: Int(UInt16.max))
     let components = (name.utf8.last == slash ? bytes.dropLast() : bytes)
       .split(separator: slash, omittingEmptySubsequences: false)
     guard !components.contains(where: { $0.isEmpty || $0.elementsEqual(".".utf8) }) else {
@@ -26,7 +28,7 @@ enum ArchivePath {
   static func tarPath(
     _ bytes: ArraySlice<UInt8>, at offset: Int
   ) throws(CheckpointError) -> String {
-    try text(bytes, at: offset).utf8
+    try text(bytes, at: offset, limit: maximumByteCount).utf8
       .split(separator: slash)
       .filter { !$0.elementsEqual(".".utf8) }
       .map { String($0) ?? "" }
@@ -37,13 +39,13 @@ enum ArchivePath {
 
   /// The path as a string, if nothing about it is dangerous.
   private static func text(
-    _ bytes: ArraySlice<UInt8>, at offset: Int
+    _ bytes: ArraySlice<UInt8>, at offset: Int, limit: Int
   ) throws(CheckpointError) -> String {
     guard let path = String(validating: bytes, as: UTF8.self) else {
       throw refusal("that isn't UTF-8", String(decoding: bytes, as: UTF8.self), at: offset)
     }
-    guard bytes.count <= maximumByteCount else {
-      throw refusal("of more than \(maximumByteCount) bytes", "\(path.prefix(60))…", at: offset)
+    guard bytes.count <= limit else {
+      throw refusal("of more than \(limit) bytes", "\(path.prefix(60))…", at: offset)
     }
     guard let first = bytes.first else { throw refusal("that is empty", "", at: offset) }
     guard first != slash else { throw refusal("that is absolute", path, at: offset) }

@@ -1,0 +1,42 @@
+extension TensorExpression {
+  /// The matrix with rows and columns exchanged; exchanged twice it is as it was.
+  public var transposed: TensorExpression {
+    if case .transpose(let operand) = self { operand } else { .transpose(self) }
+  }
+
+  /// A part of the tensor, taken from as few stored tensors as it lies in.
+  ///
+  /// - Parameters:
+  ///   - axis: along which it is cut.
+  ///   - range: of the index.
+  ///   - stored: the type of a stored tensor, nil if there is none of that name.
+  /// - Returns: the part; the tensor itself if that is all of it.
+  /// - Throws: what `type` throws.
+  public func sliced(
+    axis: Int, range: Range<Int>, stored: (String) -> TensorType?
+  ) throws(CheckpointError) -> TensorExpression {
+    switch self {
+    case .transpose(let operand):
+      return try operand.sliced(axis: 1 - axis, range: range, stored: stored).transposed
+    case .concatenate(let parts, axis):
+      var touched: [TensorExpression] = []
+      var start = 0
+      for part in parts {
+        let extent = try part.type(stored: stored).shape.dimensions[axis]
+        let shared = range.clamped(to: start..<start + extent)
+        if !shared.isEmpty {
+          touched.append(
+            try part.sliced(
+              axis: axis, range: shared.lowerBound - start..<shared.upperBound - start,
+              stored: stored))
+        }
+        start += extent
+      }
+      guard let only = touched.first else { return .slice(self, axis: axis, range: range) }
+      return touched.count == 1 ? only : .concatenate(touched, axis: axis)
+    default:
+      let isWhole = try type(stored: stored).shape.dimensions[axis] == range.count
+      return isWhole ? self : .slice(self, axis: axis, range: range)
+    }
+  }
+}
