@@ -131,7 +131,11 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["weighbridge", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: [
+        "weighbridge", "CheckpointVerification", "StoreWriting", "HDF5Files", "TensorEvaluation",
+        "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+      ],
       exclude: ["Snapshots"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
