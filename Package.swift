@@ -66,6 +66,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "HDF5Files", "CTensorKernels",
       ],
+      exclude: ["README.md"],
       swiftSettings: strict),
     .target(
       name: "CheckpointConversion",
