@@ -76,6 +76,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "HDF5Files", "CTensorKernels",
       ],
+      exclude: ["README.md"],
       swiftSettings: strict),
     .target(
       name: "CheckpointConversion",
@@ -140,6 +141,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "StoreWritingTests",
+      dependencies: ["StoreWriting", "CheckpointFormats", "TensorModel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "CheckpointConversionTests",
       dependencies: [
         "CheckpointConversion", "CheckpointVerification", "TensorEvaluation", "CheckpointFormats",
@@ -147,7 +152,11 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["weighbridge", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: [
+        "weighbridge", "CheckpointVerification", "StoreWriting", "HDF5Files", "TensorEvaluation",
+        "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+      ],
       exclude: ["Snapshots"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

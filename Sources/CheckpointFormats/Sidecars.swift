@@ -16,7 +16,7 @@ enum Sidecars {
     throws(CheckpointError)
   {
     // Weight files in folders belong to the folder.
-    let weights = Set(checkpoint.files.map { String($0.name.prefix { $0 != "/" }) })
+    let weights = Set(checkpoint.files.map { String($0.name.unicodeScalars.prefix { $0 != "/" }) })
     for name in try tree.children(of: "") where !weights.contains(name) {
       guard tree.containsFile(name) else {
         let isFolder = try !tree.children(of: name).isEmpty
@@ -76,7 +76,8 @@ enum Sidecars {
     }
   }
 
-  private static func isCarried(_ name: String) -> Bool {
+  /// Whether a file of that name beside weights is carried along, other than as the configuration.
+  static func isCarried(_ name: String) -> Bool {
     if isOurs(name) || name.hasPrefix(".") || name.hasSuffix(".index.json") || name == "config.json"
     {
       return false
@@ -93,5 +94,6 @@ enum Sidecars {
   /// What this tool wrote itself.
   private static func isOurs(_ name: String) -> Bool {
     name == "weighbridge-certificate.json" || name.hasSuffix(".certificate.json")
+      || name == StoreManifest.fileName || name == ChunkTable.fileName
   }
 }

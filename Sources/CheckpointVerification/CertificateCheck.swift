@@ -102,9 +102,10 @@ struct CertificateCheck {
           file: file.name))
     }
     for asset in certificate.assets {
-      let components = asset.name.split(separator: "/", omittingEmptySubsequences: false)
+      let components = asset.name.utf8.split(
+        separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
       guard !asset.name.utf8.contains(0),
-        !components.contains(where: { ["", ".", ".."].contains($0) })
+        !components.contains(where: { ["", ".", ".."].contains(String($0) ?? "") })
       else {
         findings.append(
           Finding(

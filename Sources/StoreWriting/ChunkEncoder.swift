@@ -46,12 +46,18 @@ public final class EncodedChunks: @unchecked Sendable {
 ///
 /// Used by one thread at a time.
 final class ChunkEncoder {
-  private let zstd: ZstdChunkEncoder
+  private let compressor: ChunkCompressor
   private let padded: ScratchArena
   private let shuffled: ScratchArena
 
-  init(_ settings: ZstdChunkEncoder.Settings, chunkByteCount: Int) throws(CheckpointError) {
-    zstd = try ZstdChunkEncoder(settings)
+  /// An encoder.
+  ///
+  /// - Parameters:
+  ///   - level: of zstd, for every chunk; nil for what suits each.
+  ///   - chunkByteCount: of the largest chunk.
+  /// - Throws: `usage` for a level that libzstd doesn't have, `inputOutput` without memory.
+  init(level: Int?, chunkByteCount: Int) throws(CheckpointError) {
+    compressor = try ChunkCompressor(level: level, chunkByteCount: chunkByteCount)
     padded = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
     shuffled = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
   }
@@ -96,11 +102,12 @@ final class ChunkEncoder {
       byteCount = try shuffled.withPiece(byteCount: bytes.count) {
         (piece) throws(CheckpointError) in
         wb_shuffle(base, piece, bytes.count / grid.elementByteCount, grid.elementByteCount)
-        return try zstd.encode(
-          UnsafeRawBufferPointer(start: piece, count: bytes.count), into: room)
+        return try compressor.compress(
+          UnsafeRawBufferPointer(start: piece, count: bytes.count),
+          planes: grid.elementByteCount, into: room)
       }
     } else {
-      byteCount = try zstd.encode(bytes, into: room)
+      byteCount = try compressor.compress(bytes, planes: 1, into: room)
     }
     if let byteCount {
       output.append(index: index, byteCount: byteCount, filterMask: 0)

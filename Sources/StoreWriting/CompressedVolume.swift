@@ -1,5 +1,4 @@
 public import CheckpointFormats
-import FileContainers
 import HDF5Files
 import Synchronization
 public import TensorModel
@@ -24,7 +23,6 @@ public final class CompressedVolume: Sendable {
 
   /// `@unchecked Sendable`: an encoder is either idle or with the one thread that took it out.
   private struct Idle: @unchecked Sendable {
-    let settings: ZstdChunkEncoder.Settings
     let encoder: ChunkEncoder
   }
 
@@ -33,7 +31,7 @@ public final class CompressedVolume: Sendable {
   /// - Parameters:
   ///   - path: of the file.
   ///   - datasets: in the order in which they are going to be written.
-  ///   - level: of zstd; nil for what suits each dtype best.
+  ///   - level: of zstd; nil for what suits each chunk best.
   /// - Throws: `noSpace` or `inputOutput`.
   public init(
     creating path: String, _ datasets: [PlannedDataset], level: Int?
@@ -62,7 +60,7 @@ public final class CompressedVolume: Sendable {
     let dataset = datasets[tensor]
     guard case .chunked(_, let filters) = dataset.encoding, !bytes.isEmpty else { return nil }
     let grid = grids[tensor]
-    let encoder = try takeEncoder(StoreEncoding.settings(for: dataset.type.dtype, level: level))
+    let encoder = try takeEncoder()
     defer { idle.withLock { $0.append(encoder) } }
     let end = byteOffset + bytes.count
     let last = grid.index(ofByte: end - 1)
@@ -108,15 +106,10 @@ public final class CompressedVolume: Sendable {
     return output
   }
 
-  private func takeEncoder(
-    _ settings: ZstdChunkEncoder.Settings
-  ) throws(CheckpointError) -> Idle {
-    let found = idle.withLock { idle in
-      idle.lastIndex { $0.settings == settings }.map { idle.remove(at: $0) }
-    }
-    if let found { return found }
+  private func takeEncoder() throws(CheckpointError) -> Idle {
+    if let idle = idle.withLock({ $0.popLast() }) { return idle }
     let largest = grids.map(\.chunkByteCount).max() ?? 0
-    return Idle(settings: settings, encoder: try ChunkEncoder(settings, chunkByteCount: largest))
+    return Idle(encoder: try ChunkEncoder(level: level, chunkByteCount: largest))
   }
 
   /// Writes what `encode` or `copy` gave.

@@ -1,5 +1,4 @@
 public import CheckpointFormats
-import FileContainers
 public import TensorModel
 
 /// How tensors of a dtype are stored: what serves it best within HDF5's standard filters.
@@ -23,17 +22,6 @@ public enum StoreEncoding {
     let filters: [StoreManifest.Filter] =
       type.datasetElementByteCount > 1 ? [.shuffle, .zstd] : [.zstd]
     return .chunked(ChunkGrid(type).chunk, filters)
-  }
-
-  /// The encoder's settings: weights have no repetitions worth searching for, only frequent and rare bytes; indexes and masks have.
-  static func settings(for dtype: DType, level: Int?) -> ZstdChunkEncoder.Settings {
-    if let level { return .level(level) }
-    switch dtype {
-    case .f64, .f32, .f16, .bf16, .c64, .i8, .u8, .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz,
-      .f8e5m2fnuz, .f4, .f6e2m3, .f6e3m2:
-      return .entropyOnly
-    case .bool, .i16, .u16, .i32, .u32, .i64, .u64: return .level(3)
-    }
   }
 }
 

@@ -23,6 +23,7 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(
       format: "npz", name: "mesh-transformer/npz_variants/py311_bf16.npz", tensorCount: 8),
     FormatSample(format: "npz", name: "bad/npz/npy_plain.npy", tensorCount: 1),
+    FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
   ]
 
   func open() throws -> Source {

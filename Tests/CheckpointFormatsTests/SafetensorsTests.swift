@@ -151,6 +151,7 @@ import Testing
 
   @Test(arguments: [
     "../model.safetensors", "..", ".", "", "sub/model.safetensors", "/etc/passwd", "a\0b",
+    "../\u{301}x",
   ])
   func refusesIndexesThatNameFilesElsewhere(_ name: String) throws {
     let error = refusal(["a": name, "b": name, "c": name])

@@ -11,12 +11,12 @@ import Testing
   }
 
   private func encoded(
-    _ bytes: [UInt8], _ settings: ZstdChunkEncoder.Settings, room: Int? = nil
+    _ bytes: [UInt8], _ settings: ZstdChunkEncoder.Settings, room: Int? = nil, run: Int? = nil
   ) throws -> [UInt8]? {
     let encoder = try ZstdChunkEncoder(settings)
     var target = [UInt8](repeating: 0, count: room ?? bytes.count + 1000)
     let count = try bytes.withUnsafeBytes { source in
-      try target.withUnsafeMutableBytes { try encoder.encode(source, into: $0) }
+      try target.withUnsafeMutableBytes { try encoder.encode(source, into: $0, runByteCount: run) }
     }
     return count.map { Array(target.prefix($0)) }
   }
@@ -51,6 +51,39 @@ import Testing
     // The frequencies have an entropy of about 6.5 bits.
     let frame = try #require(try encoded(skewed(100_000), .entropyOnly))
     #expect(frame.count < 85_000)
+  }
+
+  @Test(arguments: [.entropyOnly, .level(3)] as [ZstdChunkEncoder.Settings])
+  func blocksDontMixRuns(_ settings: ZstdChunkEncoder.Settings) throws {
+    var random = FixedRandom(seed: 3)
+    // Two runs that can't be made smaller, and two of seven values.
+    let run = 150_000
+    let bytes = random.bytes(2 * run) + random.bytes(2 * run).map { $0 % 7 }
+    let frame = try #require(try encoded(bytes, settings, run: run))
+    if settings == .entropyOnly {
+      #expect(frame.count < 2 * run + 2 * run * 3 / 8)
+      #expect(try #require(try encoded(bytes, settings)).count > frame.count + 10_000)
+    }
+    #expect(try decoded(frame, byteCount: bytes.count) == bytes)
+    // The content's size is there too.
+    #expect(frame[4] & 0xe0 != 0)
+    // A frame that didn't fit leaves nothing behind for the next one.
+    let encoder = try ZstdChunkEncoder(settings)
+    var target = [UInt8](repeating: 0, count: frame.count)
+    for (room, expected) in [(frame.count - 1, nil), (frame.count, frame.count), (9, nil)] {
+      let count = try bytes.withUnsafeBytes { source in
+        try target.withUnsafeMutableBytes {
+          try encoder.encode(
+            source, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<room]), runByteCount: run)
+        }
+      }
+      #expect(count == expected)
+    }
+    #expect(target == frame)
+    #expect(
+      try bytes.withUnsafeBytes { source in
+        try target.withUnsafeMutableBytes { try encoder.encode(source, into: $0) }
+      } == nil)
   }
 
   @Test func tellsThatThereIsNoRoom() throws {

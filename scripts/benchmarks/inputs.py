@@ -1,7 +1,7 @@
-"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero.
+"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero, flat.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
-in them and take no room on the disk: they are for a model's full size.
+in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are.
 """
 
 import json
@@ -171,7 +171,9 @@ def main():
   shutil.rmtree(directory, ignore_errors=True)
   os.makedirs(directory)
   weights = None if kind.endswith("-zero") else RandomWeights()
-  if kind.startswith("mesh"):
+  if kind == "flat":
+    save_random(f"{directory}/model.safetensors", [(f"layer.{layer}.weight", (4096, 16384)) for layer in range(layers)], weights)
+  elif kind.startswith("mesh"):
     make_mesh(directory, geometry, weights)
   else:
     make_huggingface(directory, geometry, weights)

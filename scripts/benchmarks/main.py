@@ -18,6 +18,7 @@ from measurement import Command, Figures, alternate, byte_count, files_below, me
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYERS = 6
 FULL_LAYERS = 28
+FLAT_MATRICES = 8
 PEAK_LIMIT = 400e6
 
 
@@ -50,7 +51,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf"], help="one of the two tasks")
+  parser.add_argument("--only", choices=["mesh", "hf", "store"], help="some of the tasks")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
@@ -92,10 +93,10 @@ class Bench:
                       "--memory", "256MB", "--quiet", *options],
       is_synced=False, rounds=self.options.rounds)
 
-  def convert_without_sync(self, command):
+  def convert_without_sync(self, command, label="weighbridge without sync"):
     library = f"{self.directory}/without_sync.so"
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, f"{HERE}/without_sync.c"], check=True)
-    return dataclasses.replace(command, label="weighbridge without sync", environment={"LD_PRELOAD": library}, runs=[])
+    return dataclasses.replace(command, label=label, environment={"LD_PRELOAD": library}, runs=[])
 
   def peer(self, label, script, *arguments):
     return Command(
@@ -129,8 +130,7 @@ class Bench:
       targets.append(Target(
         f"{name}: {rows[-2].wall / ours.wall:.2f} × faster than {alone.label}, both synced; "
         f"{alone.wall / ours_bare.wall:.2f} ×, neither synced", alone.wall / ours_bare.wall))
-    targets.append(Target(
-      f"{name}: peak {ours.peak / 1e6:.0f} MB (target: below {PEAK_LIMIT / 1e6:.0f})", ours.peak, PEAK_LIMIT, True))
+    targets.append(self.peak(name, ours))
     return Task(name, sum(os.path.getsize(path) for path in files_below(source)), rows, targets)
 
   def mesh(self):
@@ -147,6 +147,95 @@ class Bench:
       [self.peer("transformers", "peer_transformers.py", source, "{destination}"),
        self.peer("safetensors + torch", "peer_streaming.py", source, "{destination}")], 1.4, [(4, None), (2.5, None)])
 
+  # MARK: Stores
+
+  def store(self):
+    """A gigabyte of bf16 into a store and back.
+
+    Times are compared with neither side syncing; the copy of an uncompressed import, as everywhere, with both.
+    """
+    directory = self.input("flat", FLAT_MATRICES)
+    source = f"{directory}/model.safetensors"
+    size = os.path.getsize(source)
+    memory = ["--memory", "256MB", "--quiet"]
+
+    def ours(label, *arguments):
+      return Command(f"weighbridge {label}", [self.options.tool, "convert", *arguments, *memory], is_synced=False, rounds=self.options.rounds)
+
+    def shell(label, script, *arguments):
+      return Command(label, ["sh", "-c", f'mkdir "$0" && {script}', "{destination}", *arguments], rounds=self.options.peer_rounds)
+
+    def python(label, package, method, *arguments):
+      installed = subprocess.run([self.options.peer_python, "-c", f"import {package}"], capture_output=True).returncode == 0
+      if not installed:
+        progress(f"{package} isn't installed: left out")
+      return [self.peer(label, "peer_compression.py", method, *arguments)] if installed else []
+
+    # Import.
+    convert = ours("import", source, "{destination}", "--to", "store")
+    plain = ours("import, uncompressed", source, "{destination}", "--to", "store", "--compression", "none")
+    bare, plain_bare = (self.convert_without_sync(command, f"{command.label} without sync") for command in (convert, plain))
+    copy = dataclasses.replace(self.copy(directory), label="cp")
+    zstd = shell("zstd -3 -T2", 'exec zstd -q -3 -T2 "$1" -o "$0/model.zst"', source)
+    zipnn = python("zipnn", "zipnn", "zipnn", source, "{destination}")
+    h5py = python("h5py", "h5py, hdf5plugin", "h5py", source, "{destination}")
+    peers = [peer for peer in [zstd, *zipnn, *h5py] if peer.rounds > 0]
+    progress("bf16 → store:")
+    alternate([copy, convert, bare, plain, plain_bare, *peers], directory, self.scratch, progress)
+    rows = [Figures.of(command, with_sync=False) for command in [convert, bare, plain, plain_bare]]
+    synced = Figures.of(copy, with_sync=True, label="cp + sync")
+    rows += [synced, Figures.of(copy, with_sync=False, label="cp without sync")]
+    ours_synced, ours_bare, plain_synced, plain_unsynced, _, unsynced = rows
+    targets = [
+      Target(f"import: {ours_bare.size / size:.4f} of the size (target: at most 0.672)", ours_bare.size / size, 0.672, True),
+      *self.against(zstd, ours_bare, ours_synced, "import", 1.5, size, rows),
+      *(target for peer in zipnn for target in self.against(peer, ours_bare, ours_synced, "import", 2.5, size, rows)),
+      *(target for peer in h5py for target in self.against(peer, ours_bare, ours_synced, "import", None, size, rows)),
+      Target(f"uncompressed import: {plain_synced.wall / synced.wall:.2f} × cp + sync, both synced (target: at most 1.4; "
+             f"the fastest runs: {plain_synced.fastest / synced.fastest:.2f} ×)", plain_synced.wall / synced.wall, 1.4, True),
+      Target(f"uncompressed import: {plain_unsynced.wall / unsynced.wall:.2f} × cp, neither synced "
+             f"(the fastest runs: {plain_unsynced.fastest / unsynced.fastest:.2f} ×)", plain_unsynced.wall / unsynced.wall),
+      self.peak("import", ours_synced), self.peak("uncompressed import", plain_synced)]
+    yield Task("bf16 → store", size, rows, targets)
+
+    # Export, of what is made here.
+    made = f"{self.scratch}/made"
+    for command in [bare, *peers]:
+      destination = f"{made}/{command.label.split()[0]}"
+      os.makedirs(made, exist_ok=True)
+      subprocess.run(
+        [argument.replace("{destination}", destination) for argument in command.arguments], check=True, stdout=subprocess.DEVNULL)
+    export = ours("export", f"{made}/weighbridge", "{destination}", "--to", "safetensors")
+    bare = self.convert_without_sync(export, "weighbridge export without sync")
+    zstd = shell("zstd -d", 'exec zstd -q -d "$1" -o "$0/model.safetensors"', f"{made}/zstd/model.zst")
+    zipnn = zipnn and python("zipnn, decompression", "zipnn", "unzipnn", f"{made}/zipnn", "{destination}")
+    h5py = h5py and python("h5py, reading", "h5py", "unh5py", f"{made}/h5py", "{destination}")
+    peers = [peer for peer in [zstd, *zipnn, *h5py] if peer.rounds > 0]
+    progress("store → bf16:")
+    alternate([export, bare, *peers], made, self.scratch, progress)
+    rows = [Figures.of(command, with_sync=False) for command in [export, bare]]
+    ours_synced, ours_bare = rows
+    targets = [
+      *self.against(zstd, ours_bare, ours_synced, "export", 1.5, size, rows),
+      *(target for peer in [*zipnn, *h5py] for target in self.against(peer, ours_bare, ours_synced, "export", None, size, rows)),
+      self.peak("export", ours_synced)]
+    yield Task("store → bf16", size, rows, targets)
+    shutil.rmtree(made)
+
+  def against(self, peer, ours, ours_synced, name, limit, size, rows):
+    """Targets and rows of a peer; `size` is that of the tensors."""
+    if not peer.runs:
+      return []
+    alone, synced = Figures.of(peer, with_sync=False), Figures.of(peer, with_sync=True, label=f"{peer.label} + sync")
+    rows += [alone, synced]
+    wish = f" (target: at least {limit:g})" if limit else ""
+    text = f"{name}: {alone.wall / ours.wall:.2f} × faster than {peer.label}, neither synced{wish}; " \
+      f"{synced.wall / ours_synced.wall:.2f} ×, both synced; {alone.cpu / ours.cpu:.2f} × less CPU"
+    return [Target(text if name == "export" else f"{text}; its size is {alone.size / size:.4f}", alone.wall / ours.wall, limit)]
+
+  def peak(self, name, figures):
+    return Target(f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {PEAK_LIMIT / 1e6:.0f})", figures.peak, PEAK_LIMIT, True)
+
   def large(self):
     """The full model's size; holes are read, so there is nothing to compare the time with."""
     for kind in ["mesh-zero", "hf-zero"]:
@@ -160,9 +249,7 @@ class Bench:
       command = self.convert(source, *options)
       command.runs.append(measure(command, source, self.scratch))
       figures = Figures.of(command, with_sync=False)
-      yield Task(name, byte_count(source), [figures], [
-        Target(f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {PEAK_LIMIT / 1e6:.0f})",
-               figures.peak, PEAK_LIMIT, True)])
+      yield Task(name, byte_count(source), [figures], [self.peak(name, figures)])
 
 
 # MARK: Report
@@ -181,10 +268,12 @@ def output_of(*arguments):
 
 def versions(options):
   packages = output_of(
-    options.peer_python, "-c", "from importlib.metadata import version as v\n"
-    "print(', '.join(f'{n} {v(n)}' for n in ['numpy', 'safetensors', 'torch', 'transformers']))")
+    options.peer_python, "-c", "from importlib.metadata import distributions\n"
+    "all = {d.name: d.version for d in distributions()}\n"
+    "print(', '.join(f'{n} {all[n]}' for n in ['numpy', 'safetensors', 'torch', 'transformers', 'zipnn', 'h5py', 'hdf5plugin'] if n in all))")
   copy = output_of("cp", "--version").splitlines()[0].split()[-1]
-  return f"weighbridge {output_of(options.tool, '--version')}, coreutils {copy}, Python {platform.python_version()}, {packages}"
+  zstd = next(word for word in output_of("zstd", "--version").split() if word.startswith("v")).strip("v,")
+  return f"weighbridge {output_of(options.tool, '--version')}, coreutils {copy}, zstd {zstd}, Python {platform.python_version()}, {packages}"
 
 
 def show(tasks, machine, used):
@@ -192,10 +281,10 @@ def show(tasks, machine, used):
   print(used)
   for task in tasks:
     print(f"\n{task.name} ({task.input_bytes / 1e9:.2f} GB)")
-    print(f"  {'':34}{'wall s (fastest–slowest)':>26}{'CPU s':>9}{'peak MB':>9}{'runs':>6}")
+    print(f"  {'':46}{'wall s (fastest–slowest)':>26}{'CPU s':>9}{'peak MB':>9}{'runs':>6}")
     for row in task.rows:
       wall = f"{row.wall:.2f} ({row.fastest:.2f}–{row.slowest:.2f})"
-      print(f"  {row.label:34}{wall:>26}{row.cpu:>9.2f}{row.peak / 1e6:>9.0f}{row.runs:>6}")
+      print(f"  {row.label:46}{wall:>26}{row.cpu:>9.2f}{row.peak / 1e6:>9.0f}{row.runs:>6}")
     for target in task.targets:
       print(target.line())
 
@@ -210,7 +299,8 @@ def main():
     if options.large:
       tasks = list(bench.large())
     else:
-      tasks = [run() for name, run in [("mesh", bench.mesh), ("hf", bench.huggingface)] if options.only in (None, name)]
+      groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("store", bench.store)]
+      tasks = [task for name, run in groups if options.only in (None, name) for task in run()]
   finally:
     shutil.rmtree(bench.scratch, ignore_errors=True)
   machine = f"{len(cores)} of {os.cpu_count()} cores, {processor()}, {platform.system()} {platform.release()}, load {load:.1f} at the start"

@@ -15,13 +15,14 @@ import time
 
 @dataclasses.dataclass
 class Run:
-  """One run: seconds of the command itself, of syncing its files afterwards, of processor time, and the peak of its memory."""
+  """One run: seconds of the command itself, of syncing its files afterwards, of processor time, the peak of its memory, and the bytes it wrote."""
 
   wall: float
   sync: float
   cpu: float
   sync_cpu: float
   peak: float
+  size: int
 
 
 @dataclasses.dataclass
@@ -48,6 +49,7 @@ class Figures:
   slowest: float
   cpu: float
   peak: float
+  size: int
 
   @classmethod
   def of(cls, command, *, with_sync, label=None):
@@ -55,7 +57,7 @@ class Figures:
     cpus = [run.cpu + (run.sync_cpu if with_sync else 0) for run in command.runs]
     return cls(
       label or command.label, len(walls), statistics.median(walls), min(walls), max(walls), statistics.median(cpus),
-      statistics.median(run.peak for run in command.runs))
+      statistics.median(run.peak for run in command.runs), command.runs[-1].size)
 
 
 def files_below(directory):
@@ -89,19 +91,21 @@ def spawn(arguments, environment, log):
   return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def measure(command, source, scratch):
+def measure(command, source, scratch, *, is_warmed=True):
   destination, log = f"{scratch}/{command.label.replace(' ', '-').replace('/', '-')}", f"{scratch}/log"
   shutil.rmtree(destination, ignore_errors=True)
   # Neither what an earlier run left to be written back nor what pushed the input out of the cache is this run's fault.
   os.sync()
-  warm(source)
+  if is_warmed:
+    warm(source)
   arguments = [argument.replace("{destination}", destination) for argument in command.arguments]
   wall, cpu, peak = spawn(arguments, command.environment, log)
   sync, sync_cpu = 0.0, 0.0
   if command.is_synced:
     sync, sync_cpu, _ = spawn(["sync", *files_below(destination)], {}, log)
+  size = byte_count(destination)
   shutil.rmtree(destination)
-  return Run(wall, sync, cpu, sync_cpu, peak)
+  return Run(wall, sync, cpu, sync_cpu, peak, size)
 
 
 def alternate(commands, source, scratch, progress):

@@ -15,6 +15,11 @@ enum SafetensorsTarget: ConversionTarget {
     _ planner: Planner, fileName: String?
   ) throws(CheckpointError) -> ConversionPlan {
     let outputs = try planner.outputs()
+    if let output = outputs.first(where: { !SafetensorsLayout.accepts(name: $0.name) }) {
+      throw CheckpointError(
+        .unsupported, "safetensors can't have a tensor of this name", tensor: output.name,
+        hint: "a store can: --to store")
+    }
     let sizes = outputs.map(\.byteCount)
     let sharding = planner.settings.sharding ?? standardSharding
     let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)

@@ -19,18 +19,14 @@ enum StoreTarget: ConversionTarget {
     _ planner: Planner, fileName: String?
   ) throws(CheckpointError) -> ConversionPlan {
     let outputs = try planner.outputs(as: try exactDTypes(planner))
-    let source = planner.source.reader as? StoreReader
-    let isCompressed = planner.settings.compression.map { $0 != .uncompressed }
+    let encodings = Self.encodings(outputs, planner)
     let shards = try Sharder(outputs.map(\.byteCount))
       .shards(planner.settings.sharding ?? standardSharding)
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {
       var byteCount = volumeOverhead
-      for output in members.map({ outputs[$0] }) {
-        let kept = isCompressed == nil ? source?.encoding(of: output.expression) : nil
-        let encoding =
-          kept ?? StoreEncoding.encoding(of: output.type, isCompressed: isCompressed ?? true)
+      for (output, encoding) in members.map({ (outputs[$0], encodings[$0]) }) {
         var tensor = ConversionPlan.PlannedTensor(
           name: output.name, type: output.type, expression: output.expression, file: number,
           place: nil)
@@ -48,6 +44,24 @@ enum StoreTarget: ConversionTarget {
       format: format.name, tensors: tensors, weightFiles: files,
       sidecars: try planner.sidecars(for: outputs, in: "\(StoreManifest.assetFolder)/"),
       companions: StoreWriter.companions)
+  }
+
+  /// How the tensors are stored: compressed or not as was asked for or as the source is, chunks that are copied as they are.
+  private static func encodings(
+    _ outputs: [Planner.Output], _ planner: Planner
+  ) -> [StoreManifest.Encoding] {
+    let asked = planner.settings.compression.map { $0 != .uncompressed }
+    let source = asked == nil ? planner.source.reader as? StoreReader : nil
+    let isCompressed = asked ?? source?.isCompressed ?? true
+    return outputs.map { output in
+      // A volume is either laid out before its tensors are written or grows with them: a store's large tensors are all of one kind.
+      if isCompressed, let kept = source?.encoding(of: output.expression),
+        case .chunked(_, let filters) = kept, filters.last == .zstd
+      {
+        return kept
+      }
+      return StoreEncoding.encoding(of: output.type, isCompressed: isCompressed)
+    }
   }
 
   /// Dtypes of tensors that `keep` would round: those whose values the source's dtype can't hold stay F32.
@@ -78,6 +92,14 @@ enum StoreTarget: ConversionTarget {
 }
 
 extension StoreReader {
+  /// Whether tensors that are worth it are compressed.
+  fileprivate var isCompressed: Bool {
+    manifest.tensors.contains { $0.encoding != .contiguous }
+      || manifest.tensors.allSatisfy {
+        StoreEncoding.encoding(of: $0.type, isCompressed: true) == .contiguous
+      }
+  }
+
   /// How a tensor is stored that is going to be copied; nil for anything else.
   func encoding(of expression: TensorExpression) -> StoreManifest.Encoding? {
     guard case .stored(let name) = expression, let position = checkpoint.position(of: name) else {

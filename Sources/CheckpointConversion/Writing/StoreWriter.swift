@@ -31,7 +31,9 @@ struct StoreWriter: WeightWriter {
     var results: [Int: Journal.Claim] = [:]
     for claim in claims.tensors { results[claim.tensor] = claim }
     var count = 0
-    for claim in claims.volumes where finished.indices.contains(claim.volume) {
+    // A volume that was done again has several claims, of which the last counts.
+    for claim in claims.volumes.reversed()
+    where finished.indices.contains(claim.volume) && finished[claim.volume] == nil {
       let tensors = places(of: claim.volume).compactMap { results[$0] }
       guard try holds(claim, tensors) else { continue }
       finished[claim.volume] = claim.finished
@@ -145,7 +147,9 @@ struct StoreWriter: WeightWriter {
         name: Directories.split($0.name).name, byteCount: $0.byteCount, digest: $0.digest)
     }
     if let configuration = run.plan.sidecars.first(where: { $0.name.hasSuffix("/config.json") }) {
-      manifest.configuration = (try? JSONValue(parsing: configuration.contents())) ?? .null
+      // One level deeper, as in the manifest: what nests too deeply there is in the asset alone.
+      let nested = try? JSONValue(parsing: [0x5b] + configuration.contents() + [0x5d]).elements
+      manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
     }
     return [(ChunkTable.fileName, table), (StoreManifest.fileName, manifest.text)]
   }
@@ -198,7 +202,8 @@ private struct CompressedTensors: EvaluationConsumer {
     if run.plan.settings.compression == nil, let store = run.source.reader as? StoreReader,
       case .stored(let name) = run.plan.tensors[places[slab.index]].expression,
       let position = store.checkpoint.position(of: name),
-      store.manifest.tensors[position].encoding != .contiguous
+      case let encoding = store.manifest.tensors[position].encoding, encoding != .contiguous,
+      encoding == run.plan.tensors[places[slab.index]].encoding
     {
       encoded.put(try volume.copy(range, of: slab.index, from: store, position), slab)
     } else {

@@ -33,7 +33,7 @@ struct SafetensorsIndex {
     }
     var weightMap: [ExactName: String] = [:]
     for member in members {
-      guard let shard = member.value.text, !shard.isEmpty, !shard.contains("/"),
+      guard let shard = member.value.text, !shard.isEmpty, !shard.utf8.contains(UInt8(ascii: "/")),
         !shard.utf8.contains(0), shard != "..", shard != "."
       else {
         throw CheckpointError(

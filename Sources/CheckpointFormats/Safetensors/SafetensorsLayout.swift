@@ -5,6 +5,11 @@ public import TensorModel
 ///
 /// As the reference implementation writes them: widest dtypes first, then by name, the header padded with spaces to a multiple of 8.
 public enum SafetensorsLayout {
+  /// Whether a tensor may have that name: readers refuse empty ones and NULs, and one name isn't a tensor's.
+  public static func accepts(name: String) -> Bool {
+    !name.isEmpty && !name.utf8.contains(0) && name != "__metadata__"
+  }
+
   /// Lays a file out.
   ///
   /// - Parameters:

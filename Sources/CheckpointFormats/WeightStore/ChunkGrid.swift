@@ -53,9 +53,11 @@ public struct ChunkGrid: Hashable, Sendable {
   public init(_ type: TensorType, chunk: [Int]) throws(CheckpointError) {
     let extents = type.datasetExtents
     let axis = min(chunk.prefix { $0 == 1 }.count, max(0, chunk.count - 1))
+    // Packed dtypes are cut between blocks.
+    let unit = type.dtype.blockElementCount > 1 ? type.dtype.blockByteCount : 1
     // A run of ones may stand for an axis of which a chunk has one place, or for axes of extent 1.
     guard chunk.count == extents.count, !chunk.isEmpty, type.shape.elementCount > 0,
-      zip(chunk, extents).allSatisfy({ $0 > 0 && $0 <= $1 }),
+      zip(chunk, extents).allSatisfy({ $0 > 0 && $0 <= $1 }), chunk[axis] % unit == 0,
       chunk.dropFirst(axis + 1).elementsEqual(extents.dropFirst(axis + 1))
     else {
       throw CheckpointError(

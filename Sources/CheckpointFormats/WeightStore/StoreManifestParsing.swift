@@ -132,7 +132,9 @@ extension StoreManifest.Volume {
 extension StoreManifest.FileRecord {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
     let name = try entry.string("name")
-    guard !name.isEmpty, name != ".", name != "..", !name.contains("/"), !name.utf8.contains(0)
+    // Bytes, not characters: a slash before a combining accent is another character, but the same path.
+    guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")),
+      !name.utf8.contains(0)
     else { throw CheckpointError(.malformed, "not the name of a file", found: name) }
     self.init(
       name: name, byteCount: try entry.count("byte_count"), digest: try entry.digest("digest"))

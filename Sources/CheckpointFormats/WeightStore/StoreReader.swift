@@ -128,6 +128,10 @@ public final class StoreReader: PlacedTensorReader {
   ) throws(CheckpointError) {
     for asset in manifest.assets {
       let path = "\(StoreManifest.assetFolder)/\(asset.name)"
+      // Anything else could replace what a conversion writes.
+      guard asset.name == "config.json" || Sidecars.isCarried(asset.name) else {
+        throw CheckpointError(.malformed, "not a file that a store carries", file: path)
+      }
       guard tree.containsFile(path) else {
         throw CheckpointError(.missing, "a file of the store is not there", file: path)
       }

@@ -97,8 +97,17 @@ public final class AtomicDestination: Sendable {
   /// - Returns: the lock, to be kept until the end.
   /// - Throws: `conflict` if another process works there.
   public func begin() throws(CheckpointError) -> DirectoryLock {
-    if !hasPartial { try Directories.create(partialPath) }
-    return try DirectoryLock(partialPath)
+    let isNew = !hasPartial
+    if isNew { try Directories.create(partialPath) }
+    let lock = try DirectoryLock(partialPath)
+    // Another process may have published the destination since it was looked at.
+    if isNew && !replaces && !fillsExistingDirectory && fileExists(path) {
+      try discardPartial()
+      throw CheckpointError(
+        .conflict, "already exists", file: path,
+        hint: "choose another destination, or --force to replace this one")
+    }
+    return lock
   }
 
   /// Moves files back that an interrupted run has already moved out of the partial directory.

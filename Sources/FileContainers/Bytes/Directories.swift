@@ -75,7 +75,7 @@ public enum Directories {
   /// - Throws: `inputOutput` or `noSpace`.
   public static func createParents(of name: String, in folder: String) throws(CheckpointError) {
     var path = folder
-    for component in name.split(separator: "/").dropLast() {
+    for component in components(of: name).dropLast() {
       path += "/\(component)"
       if !fileExists(path) { try create(path) }
     }
@@ -92,7 +92,7 @@ public enum Directories {
   ) throws(CheckpointError) {
     var parents: Set<String> = []
     for name in names {
-      var components = name.split(separator: "/").dropLast()
+      var components = components(of: name).dropLast()
       while !components.isEmpty {
         parents.insert(components.joined(separator: "/"))
         components.removeLast()
@@ -101,11 +101,20 @@ public enum Directories {
     for parent in parents.sorted(by: >) { try synchronise("\(folder)/\(parent)") }
   }
 
+  /// What stands between the slashes of a name, also where a combining accent follows one: that is a slash for the system, and none for
+  /// Swift's characters.
+  ///
+  /// - Parameter name: a relative path.
+  /// - Returns: its components, none of them empty.
+  public static func components(of name: String) -> [String] {
+    name.unicodeScalars.split(separator: "/").map { String($0) }
+  }
+
   /// The first components of some names, each once, in the order of their last appearance.
   public static func topLevel(_ names: [String]) -> [String] {
     var seen: Set<String> = []
     return names.reversed().compactMap { name in
-      let top = String(name.prefix { $0 != "/" })
+      let top = String(name.unicodeScalars.prefix { $0 != "/" })
       return seen.insert(top).inserted ? top : nil
     }.reversed()
   }
@@ -173,7 +182,8 @@ public enum Directories {
 
   /// Parent and last component of a path: `a/b/` gives `a` and `b`, `b` gives `.` and `b`.
   public static func split(_ path: String) -> (parent: String, name: String) {
-    var trimmed = Substring(path)
+    // As in `components(of:)`.
+    var trimmed = path.unicodeScalars[...]
     while trimmed.count > 1 && trimmed.last == "/" { trimmed.removeLast() }
     guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
     let parent = trimmed[..<slash]

@@ -90,10 +90,10 @@ public struct ArchiveTree: FileTree {
     self.members = members
     var folders: [ExactName: Set<ExactName>] = [:]
     for path in members.keys {
-      var name = Substring(path.text)
+      var name = path.text.unicodeScalars[...]
       while true {
         let slash = name.lastIndex(of: "/")
-        let folder = slash.map { name[..<$0] } ?? ""
+        let folder = slash.map { name[..<$0] } ?? name[name.endIndex...]
         let leaf = slash.map { name[name.index(after: $0)...] } ?? name
         // The folders above are known already when this one isn't new.
         let isNew = folders[ExactName(String(folder)), default: []]

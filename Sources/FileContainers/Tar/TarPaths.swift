@@ -41,7 +41,7 @@ struct TarPaths {
 
   /// Adds everything above a path, from the bottom up: what is above a known folder is known.
   private mutating func addFolders(of path: String, at offset: Int) throws(CheckpointError) {
-    var rest = path[...]
+    var rest = path.unicodeScalars[...]
     while let slash = rest.lastIndex(of: "/") {
       rest = rest[..<slash]
       let folder = String(rest)

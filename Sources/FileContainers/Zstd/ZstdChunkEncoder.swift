@@ -7,7 +7,7 @@ public import TensorModel
 public final class ZstdChunkEncoder {
   /// How hard it tries.
   public enum Settings: Hashable, Sendable {
-    /// Nearly no search for repetitions, which weights don't have: bytes are only coded by how frequent they are.
+    /// Bytes are only coded by how frequent they are: weights have nothing else. Long runs of equal bytes are found by the way.
     case entropyOnly
     /// A level of zstd, one of `levels`.
     case level(Int)
@@ -38,8 +38,8 @@ public final class ZstdChunkEncoder {
       try set(ZSTD_c_strategy, Int32(ZSTD_fast.rawValue))
       try set(ZSTD_c_minMatch, 7)
       try set(ZSTD_c_hashLog, 6)
-      // For the fast strategy: how many bytes to go on after each place where nothing was found.
-      try set(ZSTD_c_targetLength, 131_072)
+      // For the fast strategy: how many bytes to go on after each place where nothing was found. Enough to cost no time, and to find rows of zeros.
+      try set(ZSTD_c_targetLength, 128)
       // literalCompressionMode = huffman, which the fast strategy turns off with a large target length. Experimental: without it, less is gained.
       _ = ZSTD_CCtx_setParameter(context, ZSTD_cParameter(rawValue: 1002), 1)
     }
@@ -64,15 +64,46 @@ public final class ZstdChunkEncoder {
   /// - Parameters:
   ///   - source: the chunk.
   ///   - target: room for the frame; as large as the source less a byte for a caller that keeps what doesn't shrink as it is.
+  ///   - runByteCount: if the chunk consists of runs of so many bytes whose frequencies differ: no block of the frame has bytes of two of them,
+  ///     because a block has one code.
   /// - Returns: the frame's size, nil if there is not enough room.
   /// - Throws: `inputOutput` without memory.
   public func encode(
-    _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer,
+    runByteCount: Int? = nil
   ) throws(CheckpointError) -> Int? {
+    if let runByteCount, runByteCount < source.count, runByteCount % Self.blockByteCount != 0 {
+      return try encode(source, into: target, runs: runByteCount)
+    }
     let result = ZSTD_compress2(
       context, target.baseAddress, target.count, source.baseAddress, source.count)
     guard ZSTD_isError(result) != 0 else { return result }
     guard ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall else { throw failure(result) }
     return nil
+  }
+
+  /// What a block has at most.
+  private static let blockByteCount = 128 << 10
+
+  private func encode(
+    _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, runs: Int
+  ) throws(CheckpointError) -> Int? {
+    for result in [
+      ZSTD_CCtx_reset(context, ZSTD_reset_session_only),
+      ZSTD_CCtx_setPledgedSrcSize(context, UInt64(source.count)),
+    ] where ZSTD_isError(result) != 0 { throw failure(result) }
+    var output = ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
+    var input = ZSTD_inBuffer(src: source.baseAddress, size: 0, pos: 0)
+    while input.size < source.count {
+      input.size = min(input.size + runs, source.count)
+      let directive = input.size == source.count ? ZSTD_e_end : ZSTD_e_flush
+      var rest = 0
+      repeat {
+        rest = ZSTD_compressStream2(context, &output, &input, directive)
+        guard ZSTD_isError(rest) == 0 else { throw failure(rest) }
+        if rest > 0 && output.pos == output.size { return nil }
+      } while rest > 0
+    }
+    return output.pos
   }
 }
