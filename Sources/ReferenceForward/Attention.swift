@@ -22,19 +22,20 @@ struct Attention: Sendable {
   }
 
   init(
-    _ weights: DecoderWeights, layer: Int, _ reader: WeightReader, _ workers: Workers
+    _ weights: DecoderWeights, layer: Int, _ reader: WeightReader, _ workers: Workers,
+    isResident: Bool
   ) throws(CheckpointError) {
     configuration = weights.configuration
     self.workers = workers
     if let order = configuration.fusedOrder {
-      projections = .fused(try weights.linear(.queryKeyValue, layer, reader), order)
+      projections = .fused(try weights.linear(.queryKeyValue, layer, reader, isResident: isResident), order)
     } else {
       projections = .separate(
-        query: try weights.linear(.query, layer, reader),
-        key: try weights.linear(.key, layer, reader),
-        value: try weights.linear(.value, layer, reader))
+        query: try weights.linear(.query, layer, reader, isResident: isResident),
+        key: try weights.linear(.key, layer, reader, isResident: isResident),
+        value: try weights.linear(.value, layer, reader, isResident: isResident))
     }
-    output = try weights.linear(.output, layer, reader)
+    output = try weights.linear(.output, layer, reader, isResident: isResident)
     rotation = configuration.rotary.map {
       Rotation($0, headWidth: weights.configuration.headWidth)
     }
@@ -152,11 +153,12 @@ struct Attention: Sendable {
 extension DecoderWeights {
   /// A projection with its bias, if it has one.
   func linear(
-    _ projection: DecoderRole.Projection, _ layer: Int?, _ reader: WeightReader
+    _ projection: DecoderRole.Projection, _ layer: Int?, _ reader: WeightReader, isResident: Bool
   ) throws(CheckpointError) -> Linear {
     for orientation in [DecoderRole.Orientation.outIn, .inOut] {
       if let weight = self[.weight(projection, orientation), layer] {
-        return try Linear(weight, orientation, bias: self[.bias(projection), layer], reader)
+        return try Linear(weight, orientation, bias: self[.bias(projection), layer], reader,
+          isResident: isResident)
       }
     }
     throw CheckpointError(.missing, "the family has no projection of this kind", found: projection.rawValue)

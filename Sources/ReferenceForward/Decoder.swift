@@ -28,9 +28,10 @@ public final class Decoder {
   /// - Parameters:
   ///   - weights: of the model.
   ///   - resources: memory and threads.
+  ///   - keepsWeights: whether weights stay in memory in their own dtypes, if there is room for all: for token after token.
   /// - Throws: what reading throws.
   public init(
-    _ weights: DecoderWeights, _ resources: EvaluationResources
+    _ weights: DecoderWeights, _ resources: EvaluationResources, keepsWeights: Bool = false
   ) throws(CheckpointError) {
     configuration = weights.configuration
     self.weights = weights
@@ -44,13 +45,14 @@ public final class Decoder {
     finalNorm = try Norm(
       configuration.norm, configuration.dimensions.model, scale: scale,
       offset: weights[.normOffset(.final), nil], reader)
-    self.head = try Linear(head, .outIn, bias: weights[.bias(.head), nil], reader)
+    keepsLayers = keepsWeights && weights.byteCount <= resources.memory
+    self.head = try Linear(
+      head, .outIn, bias: weights[.bias(.head), nil], reader, isResident: keepsLayers)
     self.embedding = try reader.compiled(embedding)
     var positions: CompiledExpression?
     if let table = weights[.positionEmbedding, nil] { positions = try reader.compiled(table) }
     positionEmbedding = positions
-    keepsLayers = false
-    layers = []
+    layers = Array(repeating: nil, count: configuration.dimensions.layers)
   }
 
   /// The residual stream of some sequences, and what the layers have added to it.
@@ -132,7 +134,13 @@ public final class Decoder {
   public func runLayer(
     _ index: Int, _ state: State, _ cache: Cache? = nil
   ) throws(CheckpointError) {
-    let layer = try Layer(weights, index, reader, workers)
+    let layer: Layer
+    if let kept = layers[index] {
+      layer = kept
+    } else {
+      layer = try Layer(weights, index, reader, workers, isResident: keepsLayers)
+    }
+    if keepsLayers { layers[index] = layer }
     try layer.apply(state, cache?.layers[index] ?? LayerCache(), room)
   }
 

@@ -9,10 +9,11 @@ extension Decoder {
   /// - Parameters:
   ///   - source: with a configuration, its own or the one that was given.
   ///   - resources: memory and threads.
+  ///   - keepsWeights: whether weights stay in memory, if there is room for all.
   /// - Throws: `usage` without a configuration; `unsupported` for families and settings that aren't known; `missing` or `malformed` for tensors
   ///   that don't fit it.
   public convenience init(
-    _ source: Source, _ resources: EvaluationResources
+    _ source: Source, _ resources: EvaluationResources, keepsWeights: Bool = false
   ) throws(CheckpointError) {
     guard let bytes = try source.huggingFaceConfiguration() else {
       throw CheckpointError(
@@ -20,7 +21,8 @@ extension Decoder {
         hint: "pass its config.json with --config")
     }
     let configuration = try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
-    try self.init(DecoderWeights(source.reader, configuration), resources)
+    try self.init(
+      DecoderWeights(source.reader, configuration), resources, keepsWeights: keepsWeights)
   }
 }
 

@@ -107,6 +107,11 @@ public struct DecoderWeights: Sendable {
     tensors.filter { $0.key.layer == layer }
   }
 
+  /// Bytes of all weights as they are stored.
+  var byteCount: Int {
+    tensors.values.reduce(0) { $0 + ($1.dtype.byteCount(elementCount: $1.shape.elementCount) ?? 0) }
+  }
+
   /// The head's weight: the embedding where they are tied.
   var headWeight: CanonicalTensor? {
     self[.weight(.head), nil] ?? self[.tokenEmbedding, nil]

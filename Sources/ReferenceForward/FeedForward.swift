@@ -11,12 +11,13 @@ struct FeedForward: Sendable {
   private let workers: Workers
 
   init(
-    _ weights: DecoderWeights, layer: Int, _ reader: WeightReader, _ workers: Workers
+    _ weights: DecoderWeights, layer: Int, _ reader: WeightReader, _ workers: Workers,
+    isResident: Bool
   ) throws(CheckpointError) {
     let isGated = weights[.weight(.gate), layer] != nil
-    gate = isGated ? try weights.linear(.gate, layer, reader) : nil
-    up = try weights.linear(.up, layer, reader)
-    down = try weights.linear(.down, layer, reader)
+    gate = isGated ? try weights.linear(.gate, layer, reader, isResident: isResident) : nil
+    up = try weights.linear(.up, layer, reader, isResident: isResident)
+    down = try weights.linear(.down, layer, reader, isResident: isResident)
     activation = weights.configuration.activation
     self.workers = workers
   }

@@ -11,7 +11,8 @@ struct Layer: Sendable {
   private let feedForward: FeedForward
 
   init(
-    _ weights: DecoderWeights, _ index: Int, _ reader: WeightReader, _ workers: Workers
+    _ weights: DecoderWeights, _ index: Int, _ reader: WeightReader, _ workers: Workers,
+    isResident: Bool
   ) throws(CheckpointError) {
     let configuration = weights.configuration
     func norm(_ which: DecoderRole.Norm) throws(CheckpointError) -> Norm? {
@@ -26,8 +27,8 @@ struct Layer: Sendable {
     self.configuration = configuration
     attentionNorm = first
     feedForwardNorm = try norm(.feedForward)
-    attention = try Attention(weights, layer: index, reader, workers)
-    feedForward = try FeedForward(weights, layer: index, reader, workers)
+    attention = try Attention(weights, layer: index, reader, workers, isResident: isResident)
+    feedForward = try FeedForward(weights, layer: index, reader, workers, isResident: isResident)
   }
 
   /// Adds the layer's contributions to the residual stream.

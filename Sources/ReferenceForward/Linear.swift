@@ -1,90 +1,44 @@
 import CBLAS
 import CTensorKernels
-import FileContainers
 import ModelArchitectures
 import TensorEvaluation
 import TensorModel
 
-/// Reads weights as f32, whatever they are stored as, region by region.
-final class WeightReader: Sendable {
-  private let evaluator: TensorEvaluator
-  private let checkpoint: Checkpoint
-  private let workers: Workers
-  private let scratch: [Scratch]
-  private let checkCancellation: @Sendable () throws(CheckpointError) -> Void
-
-  /// `@unchecked Sendable`: each worker has one of its own.
-  private struct Scratch: @unchecked Sendable {
-    let arena: ScratchArena
-  }
-
-  init(_ reader: any CheckpointReader, _ resources: EvaluationResources) {
-    evaluator = TensorEvaluator(reader)
-    checkpoint = reader.checkpoint
-    workers = Workers(count: resources.threads)
-    let byteCount = evaluator.scratchByteCount
-    scratch = (0..<resources.threads).map { _ in
-      Scratch(arena: ScratchArena(byteCount: byteCount))
-    }
-    checkCancellation = resources.checkCancellation
-  }
-
-  /// A tensor as f32.
-  func compiled(_ tensor: CanonicalTensor) throws(CheckpointError) -> CompiledExpression {
-    do throws(CheckpointError) {
-      return try CompiledExpression(.cast(tensor.expression, .f32), in: checkpoint)
-    } catch { throw error.in(tensor: tensor.name) }
-  }
-
-  /// Reads a region with all threads; rows of the region follow each other without gaps.
-  func read(
-    _ expression: CompiledExpression, _ region: MatrixRegion, into buffer: FloatBuffer
-  ) throws(CheckpointError) {
-    try checkCancellation()
-    let columns = region.columns.count
-    let step = max(1, (1 << 20) / max(1, columns * 4))
-    let pieces = (region.rows.count + step - 1) / step
-    let base = UnsafeMutableRawPointer(buffer.base)
-    nonisolated(unsafe) let target = base  // Each worker writes rows of its own.
-    try workers.forEach(pieces) { (piece, worker) throws(CheckpointError) in
-      let first = region.rows.lowerBound + piece * step
-      let rows = first..<min(region.rows.upperBound, first + step)
-      _ = try evaluator.evaluate(
-        expression, MatrixRegion(rows: rows, columns: region.columns),
-        into: MatrixBuffer(base: target + piece * step * columns * 4, rowStride: columns * 4),
-        scratch: scratch[worker].arena)
-    }
-  }
-
-  /// A small tensor, whole.
-  func values(_ tensor: CanonicalTensor) throws(CheckpointError) -> FloatBuffer {
-    let expression = try compiled(tensor)
-    let buffer = FloatBuffer(tensor.shape.elementCount)
-    try read(expression, expression.geometry.whole, into: buffer)
-    return buffer
-  }
-}
-
-/// y = x · Wᵀ + b, the weight read slab by slab, or kept as it is stored.
+/// y = x · Wᵀ + b, the weight read slab by slab, or kept in memory as it is stored.
 struct Linear: Sendable {
   let inputs: Int
   let outputs: Int
-  private let expression: CompiledExpression
+  private let weight: Weight
   private let orientation: DecoderRole.Orientation
   private let bias: FloatBuffer?
   private let reader: WeightReader
 
+  /// Where the weight is.
+  private enum Weight: Sendable {
+    /// In the checkpoint, to be read as f32.
+    case stored(CompiledExpression)
+    /// In memory, in its own dtype.
+    case resident(FloatBuffer, wb_float_type, elementByteCount: Int)
+  }
+
   /// Widened weights under way at a time.
   private static let slabElementCount = 8 << 20
+  /// Outputs that a thread computes at a time for a single row.
+  private static let matvecOutputCount = 512
 
   init(
-    _ weight: CanonicalTensor, _ orientation: DecoderRole.Orientation, bias: CanonicalTensor?,
-    _ reader: WeightReader
+    _ tensor: CanonicalTensor, _ orientation: DecoderRole.Orientation, bias: CanonicalTensor?,
+    _ reader: WeightReader, isResident: Bool
   ) throws(CheckpointError) {
     self.reader = reader
     self.orientation = orientation
-    expression = try reader.compiled(weight)
-    let (first, second) = (weight.shape.dimensions[0], weight.shape.dimensions[1])
+    if isResident {
+      let (bytes, dtype) = try reader.readStored(tensor)
+      weight = .resident(bytes, dtype.floatType, elementByteCount: dtype.blockByteCount)
+    } else {
+      weight = .stored(try reader.compiled(tensor))
+    }
+    let (first, second) = (tensor.shape.dimensions[0], tensor.shape.dimensions[1])
     (inputs, outputs) = orientation == .outIn ? (second, first) : (first, second)
     var values: FloatBuffer?
     if let bias { values = try reader.values(bias) }
@@ -102,19 +56,40 @@ struct Linear: Sendable {
     _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ slab: FloatBuffer
   ) throws(CheckpointError) {
     y.resize(count * outputs)
-    try forEachSlab(slab) { (range, weights) in
-      switch orientation {
-      case .outIn:
+    if count == 1, case .resident(let bytes, let type, let size) = weight {
+      try applyToOneRow(x, into: y, bytes, type, size)
+    } else {
+      try forEachSlab(slab) { (range, weights) in
+        let transposes = orientation == .outIn
         wb_sgemm(
-          false, true, count, range.count, inputs, 1, x.base, inputs, weights, inputs, 0,
-          y.base + range.lowerBound, outputs)
-      case .inOut:
-        wb_sgemm(
-          false, false, count, range.count, inputs, 1, x.base, inputs, weights, range.count, 0,
-          y.base + range.lowerBound, outputs)
+          false, transposes, count, range.count, inputs, 1, x.base, inputs, weights,
+          transposes ? inputs : range.count, 0, y.base + range.lowerBound, outputs)
       }
     }
-    addBias(to: y, count)
+    guard let bias else { return }
+    for row in 0..<count { wb_add_f32(y.base + row * outputs, bias.base, outputs) }
+  }
+
+  /// What one token takes: every weight is read once, so memory decides.
+  private func applyToOneRow(
+    _ x: FloatBuffer, into y: FloatBuffer, _ bytes: FloatBuffer, _ type: wb_float_type,
+    _ size: Int
+  ) throws(CheckpointError) {
+    let step = Self.matvecOutputCount
+    try reader.forEach((outputs + step - 1) / step) { piece in
+      let first = piece * step
+      let count = min(step, outputs - first)
+      let base = UnsafeRawPointer(bytes.base)
+      switch orientation {
+      case .outIn:
+        wb_matvec(
+          type, base + first * inputs * size, count, inputs, inputs * size, x.base,
+          y.base + first)
+      case .inOut:
+        wb_vecmat(
+          type, base + first * size, inputs, count, outputs * size, x.base, y.base + first)
+      }
+    }
   }
 
   /// Calls a body with the widened weights of one range of outputs after the other.
@@ -125,17 +100,44 @@ struct Linear: Sendable {
     slab.resize(step * inputs)
     for first in stride(from: 0, to: outputs, by: step) {
       let range = first..<min(outputs, first + step)
-      let region =
-        orientation == .outIn
-        ? MatrixRegion(rows: range, columns: 0..<inputs)
-        : MatrixRegion(rows: 0..<inputs, columns: range)
-      try reader.read(expression, region, into: slab)
+      switch weight {
+      case .stored(let expression):
+        let region =
+          orientation == .outIn
+          ? MatrixRegion(rows: range, columns: 0..<inputs)
+          : MatrixRegion(rows: 0..<inputs, columns: range)
+        try reader.read(expression, region, into: slab)
+      case .resident(let bytes, let type, let size):
+        try widen(bytes, type, size, range, into: slab)
+      }
       body(range, slab.base)
     }
   }
 
-  private func addBias(to y: FloatBuffer, _ count: Int) {
-    guard let bias else { return }
-    for row in 0..<count { wb_add_f32(y.base + row * outputs, bias.base, outputs) }
+  private func widen(
+    _ bytes: FloatBuffer, _ type: wb_float_type, _ size: Int, _ range: Range<Int>,
+    into slab: FloatBuffer
+  ) throws(CheckpointError) {
+    let isOutIn = orientation == .outIn
+    let (rows, columns) = isOutIn ? (range.count, inputs) : (inputs, range.count)
+    let start = isOutIn ? range.lowerBound * inputs : range.lowerBound
+    let stride = isOutIn ? inputs : outputs
+    try reader.forEach(rows) { row in
+      wb_cast(
+        type, WB_F32, UnsafeRawPointer(bytes.base) + (start + row * stride) * size,
+        slab.base + row * columns, columns, nil)
+    }
+  }
+}
+
+extension DType {
+  /// The kernels' name; only for dtypes that can be cast.
+  fileprivate var floatType: wb_float_type {
+    switch self {
+    case .f64: WB_F64
+    case .f16: WB_F16
+    case .bf16: WB_BF16
+    default: WB_F32
+    }
   }
 }

@@ -90,7 +90,7 @@ struct CompareCommand: ParsableCommand {
   private func lockstep(
     _ sources: (Source, Source), _ comparison: CheckpointComparison
   ) throws(CheckpointError) -> ForwardComparison {
-    let resources = shared.resources
+    let resources = shared.resources(standardMemory: Processors.halfOfMemory)
     let decoders = (
       try Decoder(sources.0, resources), try Decoder(sources.1, resources)
     )

@@ -77,7 +77,9 @@ struct ForwardCommand: ParsableCommand {
   func run() throws {
     let rows = try TokenArguments(tokens: tokens, file: tokensFile).rows() ?? []
     let source = try Source(checkpoint, try shared.openOptions())
-    let decoder = try Decoder(source, shared.resources)
+    let decoder = try Decoder(
+      source, shared.resources(standardMemory: Processors.halfOfMemory),
+      keepsWeights: generate != nil)
     for finding in source.checkpoint.findings + decoder.weights.findings where !shared.quiet {
       Console.error(finding.line)
     }

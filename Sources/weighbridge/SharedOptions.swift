@@ -15,8 +15,9 @@ struct SharedOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The most memory for buffers, such as 500MB or 2GiB.", valueName: "size"))
-  var memory = ByteSize.standard
+      "The most memory for buffers, such as 500MB or 2GiB (default: 1GB; forward and compare --forward: half of the machine's).",
+      valueName: "size"))
+  var memory: ByteSize?
 
   @Option(help: ArgumentHelp("Threads; by default as many as the process may use.", valueName: "n"))
   var threads: Int?
@@ -35,7 +36,7 @@ struct SharedOptions: ParsableArguments {
 
   func validate() throws {
     if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
-    guard memory.byteCount >= EvaluationResources.minimumMemory else {
+    if let memory, memory.byteCount < EvaluationResources.minimumMemory {
       throw ValidationError(
         "--memory must be at least \(humanSize(EvaluationResources.minimumMemory)).")
     }
@@ -45,9 +46,12 @@ struct SharedOptions: ParsableArguments {
   }
 
   /// Memory and threads, stopping when a signal comes.
-  var resources: EvaluationResources {
+  var resources: EvaluationResources { resources(standardMemory: 1_000_000_000) }
+
+  /// The same with another default of memory.
+  func resources(standardMemory: Int) -> EvaluationResources {
     EvaluationResources(
-      memory: memory.byteCount, threads: threads ?? Processors.allowedCount,
+      memory: memory?.byteCount ?? standardMemory, threads: threads ?? Processors.allowedCount,
       checkCancellation: Signals.check)
   }
 
@@ -64,14 +68,4 @@ struct SharedOptions: ParsableArguments {
     }
     return options
   }
-}
-
-extension ByteSize {
-  /// 1 GB.
-  static let standard = ByteSize(byteCount: 1_000_000_000)
-
-  private init(byteCount: Int) { self.byteCount = byteCount }
-
-  /// As help shows the default.
-  var defaultValueDescription: String { "1GB" }
 }

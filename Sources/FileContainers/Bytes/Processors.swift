@@ -27,6 +27,20 @@ public enum Processors {
     return max(1, count)
   }
 
+  /// Half of the memory that the machine, or the process's control group, has.
+  public static var halfOfMemory: Int {
+    var byteCount = Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    #if os(Linux)
+      // "max", or a number of bytes.
+      if let text = try? SystemText.read("/sys/fs/cgroup/memory.max"),
+        let limit = Int(text.filter(\.isNumber))
+      {
+        byteCount = min(byteCount, limit)
+      }
+    #endif
+    return max(byteCount / 2, 1 << 28)
+  }
+
   /// Lets the process have as many files open as the system allows it: a checkpoint can have hundreds.
   public static func raiseOpenFileLimit() {
     var limit = rlimit()
