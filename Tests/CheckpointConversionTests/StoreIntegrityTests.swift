@@ -42,7 +42,6 @@ import Testing
   @Test(arguments: files)
   func anyFlippedBitIsFoundAndHarmless(file: String) throws {
     let original = try workspace.contents("a.store/\(file)")
-    // Prime to 8, so that all bits of bytes get their turn.
     for place in stride(from: 0, to: original.count * 8, by: TestEffort.step(777)) {
       var flipped = original
       flipped[place / 8] ^= 1 << (place % 8)
