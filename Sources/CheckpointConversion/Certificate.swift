@@ -1,3 +1,4 @@
+public import CheckpointFormats
 public import FileContainers
 public import TensorEvaluation
 public import TensorModel
@@ -42,8 +43,48 @@ public struct Certificate: Sendable, Codable, Hashable {
   public let leftOut: [String]
   /// What a person should know.
   public let findings: [Finding]
+  /// What running source and result side by side brought up, if that was asked for.
+  public var validation: Validation?
   /// The root of all tensors.
   public let root: Digest
+
+  /// How far apart source and result compute on the same tokens.
+  public struct Validation: Sendable, Codable, Hashable {
+    /// Tokens that were run.
+    public let tokenCount: Int
+    /// The largest difference of a logit.
+    public let maxAbsLogitDifference: Double
+    /// The mean Kullback-Leibler divergence of next-token distributions, in nats.
+    public let meanKlDivergence: Double
+    /// The largest one.
+    public let maxKlDivergence: Double
+    /// Positions at which both find the same token likeliest.
+    public let sameTopFraction: Double
+
+    /// Figures of a run.
+    ///
+    /// - Parameters:
+    ///   - tokenCount: tokens that were run.
+    ///   - maxAbsLogitDifference: the largest difference of a logit.
+    ///   - meanKlDivergence: of next-token distributions, in nats.
+    ///   - maxKlDivergence: the largest one.
+    ///   - sameTopFraction: positions with the same likeliest token.
+    public init(
+      tokenCount: Int, maxAbsLogitDifference: Double, meanKlDivergence: Double,
+      maxKlDivergence: Double, sameTopFraction: Double
+    ) {
+      self.tokenCount = tokenCount
+      self.maxAbsLogitDifference = maxAbsLogitDifference
+      self.meanKlDivergence = meanKlDivergence
+      self.maxKlDivergence = maxKlDivergence
+      self.sameTopFraction = sameTopFraction
+    }
+  }
+
+  /// Runs source and result side by side.
+  public typealias Validator =
+    @Sendable (_ source: Source, _ result: any CheckpointReader, _ configuration: [UInt8])
+      throws(CheckpointError) -> Validation
 
   /// A program and its version.
   public struct Tool: Sendable, Codable, Hashable {

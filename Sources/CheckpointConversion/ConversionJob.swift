@@ -23,6 +23,8 @@ public struct ConversionRequest: Sendable {
   public var force = false
   /// Whether the certificate shall have digests of the inputs.
   public var hashesInputs = false
+  /// Runs source and result side by side at the end; nil if that wasn't asked for.
+  public var validator: Certificate.Validator?
   /// Memory and threads.
   public var resources: EvaluationResources
 
@@ -143,6 +145,7 @@ public struct ConversionJob: Sendable {
         plan, source, destination,
         Converter.Options(
           resources: request.resources, resume: request.resume, hashesInputs: request.hashesInputs,
+          validator: request.validator,
           report: observer.report, progress: observer.progress))
       try converter.checkSpace()
       if lock == nil { lock = try destination.begin() }

@@ -100,16 +100,8 @@ struct CompareCommand: ParsableCommand {
     return try ForwardComparison(
       decoders.0, decoders.1,
       tokens: try TokenArguments(tokens: tokens, file: tokensFile).row
-        ?? Self.standardTokens(decoders.0.configuration.dimensions.vocabulary), prefix: prefix,
+        ?? ForwardComparison.standardTokens(
+          32, vocabulary: decoders.0.configuration.dimensions.vocabulary), prefix: prefix,
       differences: comparison.differences)
-  }
-
-  /// 32 tokens all over the vocabulary, always the same.
-  private static func standardTokens(_ vocabulary: Int) -> [Int] {
-    var state: UInt64 = 0x9e37_79b9_7f4a_7c15
-    return (0..<32).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % vocabulary
-    }
   }
 }

@@ -44,6 +44,11 @@ enum ConversionText {
     if !rounded.isEmpty {
       text += ", \(grouped(rounded.count)) rounded by at most \(ulp(largest)) ulp"
     }
+    if let validation = outcome.certificate.validation {
+      text += String(
+        format: "; logits differ by at most %.3g, same likeliest token at %.1f %% of %d positions",
+        validation.maxAbsLogitDifference, 100 * validation.sameTopFraction, validation.tokenCount)
+    }
     if overflowed > 0 { text += ", \(counted(overflowed, "value")) became infinite" }
     if outcome.resumedTensorCount > 0 {
       text += "; \(grouped(outcome.resumedTensorCount)) taken over from the interrupted run"

@@ -85,6 +85,12 @@ struct ConvertCommand: ParsableCommand {
   )
   var skipDigestCheck = false
 
+  @Flag(
+    help:
+      "Run source and result side by side on 32 tokens at the end, and put the difference of their logits into the certificate."
+  )
+  var validate = false
+
   @Flag(help: "Put SHA-256 digests of the input files into the certificate.")
   var hashInputs = false
 
@@ -111,6 +117,7 @@ struct ConvertCommand: ParsableCommand {
     if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }
     request.openOptions.assetsDirectory = assets
     request.spoolDirectory = shared.spool
+    if validate { request.validator = ForwardComparison.validator(resources) }
     request.resume = resume
     request.force = force
     request.hashesInputs = hashInputs

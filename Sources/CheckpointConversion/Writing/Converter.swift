@@ -18,6 +18,8 @@ public struct Converter: Sendable {
     public let resume: Bool
     /// Whether the certificate shall have digests of the inputs.
     public let hashesInputs: Bool
+    /// Runs source and result side by side; nil if that isn't wanted.
+    public let validator: Certificate.Validator?
     /// Called with findings as they come up.
     public let report: @Sendable (Finding) -> Void
     /// Called with the number of bytes of tensors written since the last call.
@@ -26,12 +28,14 @@ public struct Converter: Sendable {
     /// Options.
     public init(
       resources: EvaluationResources, resume: Bool = false, hashesInputs: Bool = false,
+      validator: Certificate.Validator? = nil,
       report: @escaping @Sendable (Finding) -> Void = { _ in },
       progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
       self.resources = resources
       self.resume = resume
       self.hashesInputs = hashesInputs
+      self.validator = validator
       self.report = report
       self.progress = progress
     }
@@ -115,10 +119,27 @@ public struct Converter: Sendable {
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()
-    let certificate = try certificate(planDigest, findings, files, run.results)
+    for sidecar in plan.sidecars { try replace(sidecar.name, with: try sidecar.contents()) }
+    var certificate = try certificate(planDigest, findings, files, run.results)
+    certificate.validation = try validation(writer)
     let leftover = try publish(certificate, files.map(\.name), writer)
     return Outcome(
       certificate: certificate, resumedTensorCount: resumedTensorCount, leftover: leftover)
+  }
+
+  /// What source and result compute, if that is to be compared.
+  ///
+  /// - Throws: `usage` without a configuration, and what the forward pass throws.
+  private func validation(
+    _ writer: any WeightWriter
+  ) throws(CheckpointError) -> Certificate.Validation? {
+    guard let validator = options.validator else { return nil }
+    guard let configuration = try source.huggingFaceConfiguration() else {
+      throw CheckpointError(
+        .usage, "--validate needs the model's configuration", file: source.path,
+        hint: "pass its config.json with --config")
+    }
+    return try validator(source, try writer.written(), configuration)
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {
@@ -206,7 +227,6 @@ public struct Converter: Sendable {
     _ certificate: Certificate, _ weights: [String], _ writer: any WeightWriter
   ) throws(CheckpointError) -> String? {
     let certificateName = Self.certificateName(for: destination)
-    for sidecar in plan.sidecars { try replace(sidecar.name, with: try sidecar.contents()) }
     let bytes = try JSONDocument.bytes(certificate)
     try replace(certificateName, with: bytes)
     let closing = try writer.closingFiles(certificate, bytes)

@@ -57,6 +57,12 @@ struct FixedLayoutWriter: WeightWriter {
     return run.plan.fileRecords
   }
 
+  func written() throws(CheckpointError) -> any CheckpointReader {
+    let files = run.plan.weightFiles
+    let isAlone = files.count == 1 && !files[0].name.contains("/")
+    return try Source(isAlone ? "\(run.folder)/\(files[0].name)" : run.folder).reader
+  }
+
   /// After a failed sync nobody knows what is on the disk, whatever reading says: the file must be written anew.
   private func synchronise(_ file: OutputFile) throws(CheckpointError) {
     do { try file.synchronise() } catch {

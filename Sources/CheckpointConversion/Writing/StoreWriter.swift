@@ -127,12 +127,6 @@ struct StoreWriter: WeightWriter {
   func closingFiles(
     _ certificate: Certificate, _ bytes: [UInt8]
   ) throws(CheckpointError) -> [(name: String, contents: [UInt8])] {
-    var chunks: [[StoredChunk]] = Array(repeating: [], count: run.plan.tensors.count)
-    for (volume, finished) in finished.enumerated() {
-      for (place, tensor) in zip(places(of: volume), finished?.chunks ?? []) {
-        chunks[place] = tensor
-      }
-    }
     let table = ChunkTable.text(zip(run.plan.tensors.map(\.name), chunks).map { ($0, $1) })
     var manifest = manifest(of: finished.indices) { run.results[$0]?.digest }
     manifest.chunkTable = .init(name: ChunkTable.fileName, contents: table)
@@ -152,6 +146,26 @@ struct StoreWriter: WeightWriter {
       manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
     }
     return [(ChunkTable.fileName, table), (StoreManifest.fileName, manifest.text)]
+  }
+
+  func written() throws(CheckpointError) -> any CheckpointReader {
+    var volumes: [String: FileRegion] = [:]
+    for file in run.plan.weightFiles {
+      volumes[file.name] = try InputFile(path: "\(run.folder)/\(file.name)").region
+    }
+    return try StoreReader(
+      manifest(of: finished.indices) { run.results[$0]?.digest }, chunks, volumes)
+  }
+
+  /// The chunks of all tensors, by their places in the plan.
+  private var chunks: [[StoredChunk]] {
+    var chunks: [[StoredChunk]] = Array(repeating: [], count: run.plan.tensors.count)
+    for (volume, finished) in finished.enumerated() {
+      for (place, tensor) in zip(places(of: volume), finished?.chunks ?? []) {
+        chunks[place] = tensor
+      }
+    }
+    return chunks
   }
 
   /// What the manifest says of some volumes and their tensors.

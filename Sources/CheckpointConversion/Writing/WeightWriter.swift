@@ -23,6 +23,11 @@ protocol WeightWriter {
   /// - Throws: `noSpace` or `inputOutput`.
   mutating func finish() throws(CheckpointError) -> [Certificate.FileRecord]
 
+  /// What was written, opened as any other checkpoint; after `finish`.
+  ///
+  /// - Throws: what opening throws.
+  func written() throws(CheckpointError) -> any CheckpointReader
+
   /// Files that describe the weights, and what else stands in the destination; written after everything else.
   ///
   /// - Parameters:
