@@ -58,6 +58,9 @@ let package = Package(
       dependencies: ["TensorModel", "FileContainers", "ModelArchitectures", "CTensorKernels"],
       swiftSettings: strict),
     .target(
+      name: "Tokenization", dependencies: ["TensorModel", "FileContainers"],
+      swiftSettings: strict),
+    .target(
       name: "TensorEvaluation",
       dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
       swiftSettings: strict),
