@@ -116,6 +116,13 @@ let package = Package(
         "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "tokenization-probe", dependencies: ["Tokenization", "FileContainers", "TensorModel"],
+      path: "Tests/TokenizationProbe", swiftSettings: strict),
+    .testTarget(
+      name: "TokenizationTests",
+      dependencies: ["Tokenization", "FileContainers", "TensorModel", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "TensorEvaluationTests",
       dependencies: [
