@@ -61,6 +61,9 @@ let package = Package(
       dependencies: ["TensorModel", "FileContainers", "ModelArchitectures", "CTensorKernels"],
       swiftSettings: strict),
     .target(
+      name: "Tokenization", dependencies: ["TensorModel", "FileContainers"],
+      swiftSettings: strict),
+    .target(
       name: "TensorEvaluation",
       dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
       swiftSettings: strict),
@@ -133,6 +136,13 @@ let package = Package(
         "CheckpointFormats", "ModelArchitectures", "TensorEvaluation", "FileContainers",
         "TensorModel", "TestSupport",
       ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "tokenization-probe", dependencies: ["Tokenization", "FileContainers", "TensorModel"],
+      path: "Tests/TokenizationProbe", swiftSettings: strict),
+    .testTarget(
+      name: "TokenizationTests",
+      dependencies: ["Tokenization", "FileContainers", "TensorModel", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "TensorEvaluationTests",

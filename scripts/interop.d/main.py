@@ -13,6 +13,7 @@ import root
 import sharding
 import statistics_of_tensors
 import store
+import tokenizer
 from harness import Report
 
 GROUPS = {
@@ -25,6 +26,7 @@ GROUPS = {
     "store": store.check,
     "json": json_documents.check,
     "statistics": statistics_of_tensors.check,
+    "tokenizer": tokenizer.check,
     "interruption": interruption.check,
 }
 
