@@ -107,7 +107,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
-        "ReferenceForward", "CheckpointComparison",
+        "ReferenceForward", "CheckpointComparison", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

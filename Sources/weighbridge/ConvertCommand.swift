@@ -1,4 +1,5 @@
 import ArgumentParser
+import CheckpointComparison
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
@@ -86,10 +87,11 @@ struct ConvertCommand: ParsableCommand {
   var skipDigestCheck = false
 
   @Flag(
+    name: .customLong("validate"),
     help:
       "Run source and result side by side on 32 tokens at the end, and put the difference of their logits into the certificate."
   )
-  var validate = false
+  var validatesResult = false
 
   @Flag(help: "Put SHA-256 digests of the input files into the certificate.")
   var hashInputs = false
@@ -117,7 +119,7 @@ struct ConvertCommand: ParsableCommand {
     if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }
     request.openOptions.assetsDirectory = assets
     request.spoolDirectory = shared.spool
-    if validate { request.validator = ForwardComparison.validator(resources) }
+    if validatesResult { request.validator = ForwardComparison.validator(resources) }
     request.resume = resume
     request.force = force
     request.hashesInputs = hashInputs

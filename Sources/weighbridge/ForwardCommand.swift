@@ -6,6 +6,7 @@ import FileContainers
 import Foundation
 import ReferenceForward
 import TensorModel
+import Tokenization
 
 /// `weighbridge forward`.
 struct ForwardCommand: ParsableCommand {
@@ -21,7 +22,7 @@ struct ForwardCommand: ParsableCommand {
         weighbridge forward gpt-j-6b --tokens 15496,11,995
         weighbridge forward step_383500_slim.tar.zstd --tokens-file tokens.npy --logits logits.npy
         weighbridge forward gpt-j-6b.store --tokens-file text.npy --perplexity --window 1024
-        weighbridge forward gpt-j-6b --tokens 15496,11,995 --generate 20
+        weighbridge forward gpt-j-6b --prompt 'Weights are' --generate 20
       """)
 
   @Argument(help: "The checkpoint to run.")
@@ -35,6 +36,16 @@ struct ForwardCommand: ParsableCommand {
       "Token ids from a numpy array (int32 or int64, [tokens] or [rows, tokens]) or JSON.",
       valueName: "file"))
   var tokensFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A text, cut into tokens by the checkpoint's byte-level BPE tokenizer.", valueName: "text"))
+  var prompt: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A directory with the tokenizer's files, where the checkpoint has none.", valueName: "dir"))
+  var assets: String?
 
   @Option(help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
   var prefix = 0
@@ -63,8 +74,8 @@ struct ForwardCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    if (tokens == nil) == (tokensFile == nil) {
-      throw ValidationError("Give the tokens by --tokens or by --tokens-file.")
+    if [tokens, tokensFile, prompt].count(where: { $0 != nil }) != 1 {
+      throw ValidationError("Give the tokens by one of --tokens, --tokens-file and --prompt.")
     }
     if prefix < 0 || top < 0 { throw ValidationError("--prefix and --top can't be negative.") }
     if let window, window < 2 { throw ValidationError("--window must be at least 2.") }
@@ -75,15 +86,26 @@ struct ForwardCommand: ParsableCommand {
   }
 
   func run() throws {
-    let rows = try TokenArguments(tokens: tokens, file: tokensFile).rows() ?? []
-    let source = try Source(checkpoint, try shared.openOptions())
+    var options = try shared.openOptions()
+    options.assetsDirectory = assets
+    let source = try Source(checkpoint, options)
+    // Without a prompt, a tokenizer only makes the results readable.
+    let tokenizer =
+      prompt == nil
+      ? try? Tokenizer(assets: source.checkpoint.assets)
+      : try Tokenizer(assets: source.checkpoint.assets)
+    var rows = try TokenArguments(tokens: tokens, file: tokensFile).rows() ?? []
+    if let prompt, let tokenizer { rows = [try tokenizer.encode(prompt)] }
+    guard !rows.isEmpty, rows.allSatisfy({ !$0.isEmpty }) else {
+      throw CheckpointError(.usage, "there are no tokens to run")
+    }
     let decoder = try Decoder(
       source, shared.resources(standardMemory: Processors.halfOfMemory),
       keepsWeights: generate != nil)
     for finding in source.checkpoint.findings + decoder.weights.findings where !shared.quiet {
       Console.error(finding.line)
     }
-    var report = ForwardReport(decoder.configuration, rows: rows)
+    var report = ForwardReport(decoder.configuration, rows: rows, tokenizer)
     let start = Date()
     if perplexity {
       report.perplexity = try measure(decoder, rows)

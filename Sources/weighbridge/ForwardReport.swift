@@ -2,6 +2,8 @@ import CheckpointConversion
 import Foundation
 import ModelArchitectures
 import ReferenceForward
+import TensorModel
+import Tokenization
 
 /// What `forward` says.
 struct ForwardReport: Encodable {
@@ -13,9 +15,19 @@ struct ForwardReport: Encodable {
   /// The likeliest next tokens of each row.
   var top: [[Candidate]]?
   /// Tokens that were generated.
-  var generated: [Int]?
+  var generated: [Int]? {
+    didSet { generatedText = generated.flatMap { tokenizer?.decode($0) } }
+  }
+  /// Their text, where there is a tokenizer.
+  private(set) var generatedText: String?
   var perplexity: Perplexity?
   var timing = Timing()
+  private let tokenizer: Tokenizer?
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, architecture, rowCount, tokenCount, top, generated, generatedText,
+      perplexity, timing
+  }
 
   struct Candidate: Encodable {
     let token: Int
@@ -33,7 +45,8 @@ struct ForwardReport: Encodable {
     var seconds = 0.0
   }
 
-  init(_ configuration: DecoderConfiguration, rows: [[Int]]) {
+  init(_ configuration: DecoderConfiguration, rows: [[Int]], _ tokenizer: Tokenizer?) {
+    self.tokenizer = tokenizer
     architecture = configuration.family
     rowCount = rows.count
     tokenCount = rows.reduce(0) { $0 + $1.count }
@@ -46,12 +59,15 @@ struct ForwardReport: Encodable {
       if (top ?? []).count > 1 { lines.append("row \(row)") }
       lines.append("token        logit   probability")
       for candidate in candidates {
+        let text = tokenizer.map { "   \(printable($0.decode([candidate.token])).debugDescription)" }
         lines.append(
           String(
-            format: "%-8d %9.4f   %.4f", candidate.token, candidate.logit, candidate.probability))
+            format: "%-8d %9.4f   %.4f", candidate.token, candidate.logit, candidate.probability)
+            + (text ?? ""))
       }
     }
     if let generated { lines.append(generated.map(String.init).joined(separator: ",")) }
+    if let generatedText { lines.append(printable(generatedText, keepingLines: true)) }
     if let perplexity {
       lines.append(
         String(
