@@ -1,5 +1,5 @@
 public import FileContainers
-public import TensorEvaluation
+import TensorEvaluation
 public import TensorModel
 
 /// What a conversion did, tensor by tensor: the plan with digests filled in.
