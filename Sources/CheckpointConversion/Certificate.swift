@@ -1,6 +1,6 @@
 public import CheckpointFormats
 public import FileContainers
-public import TensorEvaluation
+import TensorEvaluation
 public import TensorModel
 
 /// What a conversion did, tensor by tensor: the plan with digests filled in.

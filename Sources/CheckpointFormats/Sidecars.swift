@@ -55,7 +55,10 @@ enum Sidecars {
     guard FileKind(of: directory) == .directory else {
       throw CheckpointError(.missing, "--assets needs a directory", file: directory)
     }
-    let tree = DirectoryTree(path: directory)
+    // A store has them in a folder.
+    let isStore = DirectoryTree(path: directory).containsFile(StoreManifest.fileName)
+    let tree = DirectoryTree(
+      path: isStore ? "\(directory)/\(StoreManifest.assetFolder)" : directory)
     var assets: [Checkpoint.Asset] = []
     for name in try tree.children(of: "") where isCarried(name) && tree.containsFile(name) {
       assets.append(asset(name, try tree.region(name)))

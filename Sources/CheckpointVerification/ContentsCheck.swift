@@ -1,4 +1,5 @@
 import CheckpointFormats
+import FileContainers
 import TensorEvaluation
 import TensorModel
 

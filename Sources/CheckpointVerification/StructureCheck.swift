@@ -1,3 +1,4 @@
+import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import TensorModel
@@ -14,6 +15,7 @@ struct StructureCheck {
     guard FileKind(of: path) == .directory,
       let names = try? DirectoryTree(path: path).children(of: "")
     else { return findings }
+    findings += storeFindings(names).filter { !findings.contains($0) }
     for name in names where name.hasSuffix(".safetensors") {
       do throws(CheckpointError) { _ = try Source("\(path)/\(name)") } catch {
         let finding = Finding("structure", error)
@@ -21,5 +23,28 @@ struct StructureCheck {
       }
     }
     return findings
+  }
+
+  /// Every file of a store that is missing or of another size, as its manifest says.
+  private func storeFindings(_ names: [String]) -> [Finding] {
+    guard names.contains(StoreManifest.fileName),
+      let bytes = try? InputFile.contents(
+        of: "\(path)/\(StoreManifest.fileName)", limit: Certificate.maximumByteCount),
+      let manifest = try? StoreManifest(parsing: bytes)
+    else { return [] }
+    let others = [manifest.links, manifest.chunkTable, manifest.certificate]
+    let files =
+      manifest.volumes.map { ($0.name, $0.byteCount) } + others.map { ($0.name, $0.byteCount) }
+      + manifest.assets.map { ("\(StoreManifest.assetFolder)/\($0.name)", $0.byteCount) }
+    return files.compactMap { name, byteCount in
+      guard let file = try? InputFile(path: "\(path)/\(name)") else {
+        return Finding(.error, "structure", "a file of the store is not there", file: name)
+      }
+      guard file.byteCount != byteCount else { return nil }
+      return Finding(
+        .error, "structure",
+        "of another size, expected \(byteCount) bytes, found \(file.byteCount)",
+        file: name)
+    }
   }
 }

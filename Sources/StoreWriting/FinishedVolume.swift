@@ -44,6 +44,9 @@ public struct FinishedVolume: Hashable, Sendable {
 
 /// The file with a link to every dataset of a store.
 public enum LinkFile {
+  /// The longest name that a tensor can have, in bytes.
+  public static let maximumNameByteCount = HDF5Storage.maximumNameByteCount
+
   /// The path of a tensor's dataset in its volume and in the link file.
   public static func datasetPath(for tensor: String) -> String {
     "/\(HDF5Storage.groupName)/\(HDF5Storage.linkName(for: tensor))"

@@ -16,7 +16,7 @@ enum ConversionText {
     return """
       source       \(sourceLine(source))
       destination  \(destinationLine(plan, destination))
-      needs        \(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.bufferByteCount)) of memory, \(counted(shared.resources.threads, "thread"))
+      needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.bufferByteCount)) of memory, \(counted(shared.resources.threads, "thread"))
       """
   }
 
@@ -73,7 +73,7 @@ enum ConversionText {
   static func plan(_ plan: ConversionPlan, _ source: Source, _ destination: String) -> String {
     var lines = [
       "source       \(sourceLine(source))", "destination  \(destinationLine(plan, destination))",
-      "needs        \(humanSize(plan.byteCount)) on disk", "",
+      "needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount)) on disk", "",
     ]
     for (number, file) in plan.weightFiles.enumerated() {
       lines.append("\(file.name)  \(humanSize(file.byteCount))")

@@ -15,8 +15,9 @@ struct ConvertCommand: ParsableCommand {
     discussion: """
       SOURCE is anything readable: a file, a directory, a .tar or .tar.zst archive, or - for an \
       archive on standard input. A DESTINATION that ends in .safetensors or .npz is one file, any \
-      other a directory. It is complete or absent; a certificate beside the weights says how each tensor \
-      was computed, whether it was rounded, and its digest.
+      other a directory; one that ends in .store is a store. Without --to and such an ending, \
+      safetensors and stores keep their format. A destination is complete or absent; a certificate \
+      beside the weights says how each tensor was computed, whether it was rounded, and its digest.
 
       Formats that are written:
         safetensors (hf)   Hugging Face safetensors with config.json

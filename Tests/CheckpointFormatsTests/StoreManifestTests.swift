@@ -37,6 +37,7 @@ import Testing
     ]
     manifest.architecture = "gptj"
     manifest.trainingStep = 383_500
+    manifest.root = manifest.rootOfTensors
     return manifest
   }
 

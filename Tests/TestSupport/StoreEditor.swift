@@ -9,6 +9,8 @@ public struct StoreEditor {
   public var manifest: StoreManifest
   /// The chunks of the manifest's tensors.
   public var chunks: [[StoredChunk]]
+  /// Whether the root is written as it stands, and not that of the tensors.
+  public var forgesRoot = false
   private let folder: String
 
   /// Takes up a store, which must open.
@@ -40,6 +42,7 @@ public struct StoreEditor {
   public mutating func write(measuresVolumes: Bool = true) throws {
     if measuresVolumes { try measureVolumes() }
     let table = ChunkTable.text(zip(manifest.tensors.map(\.name), chunks).map { ($0, $1) })
+    if !forgesRoot { manifest.root = manifest.rootOfTensors }
     manifest.chunkTable = .init(name: ChunkTable.fileName, contents: table)
     try Data(table).write(to: URL(filePath: "\(folder)/\(ChunkTable.fileName)"))
     try Data(manifest.text).write(to: URL(filePath: "\(folder)/\(StoreManifest.fileName)"))

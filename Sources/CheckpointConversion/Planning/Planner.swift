@@ -88,7 +88,7 @@ public struct Planner: Sendable {
       format: format, settings: settings, tensors: tensors, weightFiles: weightFiles,
       sidecars: sidecars, companions: companions,
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
-      findings: source.checkpoint.findings + findings)
+      findings: source.checkpoint.findings + sourceFindings(tensors) + findings)
   }
 
   /// The float dtype that most bytes are in.
@@ -98,6 +98,38 @@ public struct Planner: Sendable {
       bytes[output.type.dtype, default: 0] += output.type.shape.elementCount
     }
     return bytes.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
+  }
+
+  /// What the family's table says that isn't there, and what `--dtype` doesn't change.
+  private func sourceFindings(_ tensors: [ConversionPlan.PlannedTensor]) -> [Finding] {
+    var findings: [Finding] = []
+    if let bytes = source.checkpoint.configuration,
+      let configuration = try? HuggingFaceConfiguration(parsing: bytes),
+      let architecture = configuration.architecture,
+      let dimensions = try? configuration.dimensions(),
+      let canonical = try? source.reader.canonicalTensors()
+    {
+      let names = Set(canonical.map { ExactName($0.name) })
+      let expected = architecture.tensors(dimensions).map(\.name)
+      let missing = expected.filter { !names.contains(ExactName($0)) }
+      // Fewer than half is another spelling, not an incomplete model.
+      if let first = missing.first, missing.count * 2 < expected.count {
+        findings.append(
+          Finding(
+            .warning, "incomplete-model",
+            "\(missing.count) of the \(expected.count) tensors that the configuration asks for are not there",
+            tensor: first))
+      }
+    }
+    let kept = Set(tensors.map(\.type.dtype).filter { $0.isUncastFloat })
+    if settings.dtype != nil, !kept.isEmpty {
+      findings.append(
+        Finding(
+          .note, "dtype-kept",
+          "--dtype leaves \(kept.map(\.rawValue).sorted().joined(separator: ", ")) tensors as they are"
+        ))
+    }
+    return findings
   }
 
   /// What a destination that is one file has no room for.
@@ -152,5 +184,15 @@ public struct Planner: Sendable {
     ConversionPlan.Sidecar(
       name: name, byteCount: contents.count, digest: Digest(of: contents)
     ) { () throws(CheckpointError) in contents }
+  }
+}
+
+extension DType {
+  /// Floats of a byte or less, which have no meaning without their scales.
+  fileprivate var isUncastFloat: Bool {
+    switch self {
+    case .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz, .f4, .f6e2m3, .f6e3m2: true
+    default: false
+    }
   }
 }

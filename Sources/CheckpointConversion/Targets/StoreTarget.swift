@@ -27,6 +27,14 @@ enum StoreTarget: ConversionTarget {
     for (number, members) in shards.enumerated() {
       var byteCount = volumeOverhead
       for (output, encoding) in members.map({ (outputs[$0], encodings[$0]) }) {
+        guard output.name.utf8.count <= LinkFile.maximumNameByteCount else {
+          throw CheckpointError(
+            .unsupported, "a tensor's name is too long for a store",
+            tensor: "\(output.name.prefix(40))…",
+            expected: "at most \(LinkFile.maximumNameByteCount) bytes",
+            found: "\(output.name.utf8.count)", hint: "rename the tensor, or convert to safetensors"
+          )
+        }
         var tensor = ConversionPlan.PlannedTensor(
           name: output.name, type: output.type, expression: output.expression, file: number,
           place: nil)

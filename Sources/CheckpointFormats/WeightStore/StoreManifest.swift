@@ -137,6 +137,15 @@ public struct StoreManifest: Hashable, Sendable {
     }
   }
 
+  /// The root that the tensors have, which `root` must say.
+  public var rootOfTensors: Digest {
+    rootDigest(
+      of: tensors.map {
+        TensorIdentity(
+          name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape, digest: $0.digest)
+      })
+  }
+
   /// The name of a volume, counted from 0.
   public static func volumeName(_ number: Int) -> String {
     let text = String(number + 1)

@@ -1,11 +1,11 @@
 import FileContainers
-import TensorModel
+public import TensorModel
 
 extension StoreManifest {
   /// Reads a manifest and checks it against the digest that it carries.
   ///
   /// - Throws: `corrupt` if it was changed, `malformed` or `unsupported` if it isn't one.
-  init(parsing bytes: [UInt8]) throws(CheckpointError) {
+  public init(parsing bytes: [UInt8]) throws(CheckpointError) {
     do throws(CheckpointError) {
       let document = try JSONValue(parsing: bytes)
       guard let schema = document["schema"]?.text, schema == Self.schemaName else {
@@ -15,6 +15,11 @@ extension StoreManifest {
       }
       try Self.checkDigest(bytes, document)
       try self.init(document)
+      guard rootOfTensors == root else {
+        throw CheckpointError(
+          .corrupt, "the manifest's root is not that of its tensors", expected: "\(root)",
+          found: "\(rootOfTensors)", hint: "get the store again, or import it anew")
+      }
     } catch { throw error.in(file: Self.fileName) }
   }
 

@@ -37,6 +37,7 @@ public final class StoreReader: PlacedTensorReader {
     for volume in manifest.volumes { volumes[volume.name] = try Self.region(volume, tree) }
     try self.init(manifest, table, volumes) { (checkpoint) throws(CheckpointError) in
       try Self.addAssets(manifest, tree, to: &checkpoint)
+      try Self.addStrangers(manifest, tree, to: &checkpoint)
     }
   }
 
@@ -121,6 +122,28 @@ public final class StoreReader: PlacedTensorReader {
         hint: "the download is incomplete, or the file was changed: get it again")
     }
     return region
+  }
+
+  /// Names files that the manifest doesn't list.
+  private static func addStrangers(
+    _ manifest: StoreManifest, _ tree: any FileTree, to checkpoint: inout Checkpoint
+  ) throws(CheckpointError) {
+    let known = Set(
+      manifest.volumes.map(\.name) + [
+        StoreManifest.fileName, manifest.links.name, manifest.chunkTable.name,
+        manifest.certificate.name, StoreManifest.assetFolder,
+      ])
+    let assets = Set(manifest.assets.map(\.name))
+    var strangers = try tree.children(of: "").filter { !known.contains($0) }
+    strangers += try tree.children(of: StoreManifest.assetFolder).filter { !assets.contains($0) }
+      .map { "\(StoreManifest.assetFolder)/\($0)" }
+    checkpoint.leftOut += strangers
+    for name in strangers where name.hasSuffix(".h5") || name.hasSuffix(".safetensors") {
+      checkpoint.findings.append(
+        Finding(
+          .warning, "unused-weights", "weights that are no part of the store that is read",
+          file: name))
+    }
   }
 
   private static func addAssets(

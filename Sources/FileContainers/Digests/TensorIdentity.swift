@@ -1,4 +1,3 @@
-public import FileContainers
 public import TensorModel
 
 /// A tensor's identity: what it must have in common with another to be the same tensor in any format.
