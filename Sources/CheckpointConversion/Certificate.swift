@@ -84,7 +84,7 @@ public struct Certificate: Sendable, Codable, Hashable {
   /// Runs source and result side by side.
   public typealias Validator =
     @Sendable (_ source: Source, _ result: any CheckpointReader, _ configuration: [UInt8])
-      throws(CheckpointError) -> Validation
+    throws(CheckpointError) -> Validation
 
   /// A program and its version.
   public struct Tool: Sendable, Codable, Hashable {

@@ -1,9 +1,9 @@
-import ModelArchitectures
 import ArgumentParser
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import ModelArchitectures
 import ReferenceForward
 import TensorModel
 import Tokenization
@@ -47,7 +47,8 @@ struct ForwardCommand: ParsableCommand {
       "A directory with the tokenizer's files, where the checkpoint has none.", valueName: "dir"))
   var assets: String?
 
-  @Option(help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
   var prefix = 0
 
   @Option(

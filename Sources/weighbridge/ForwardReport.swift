@@ -59,7 +59,9 @@ struct ForwardReport: Encodable {
       if (top ?? []).count > 1 { lines.append("row \(row)") }
       lines.append("token        logit   probability")
       for candidate in candidates {
-        let text = tokenizer.map { "   \(printable($0.decode([candidate.token])).debugDescription)" }
+        let text = tokenizer.map {
+          "   \(printable($0.decode([candidate.token])).debugDescription)"
+        }
         lines.append(
           String(
             format: "%-8d %9.4f   %.4f", candidate.token, candidate.logit, candidate.probability)
@@ -75,7 +77,8 @@ struct ForwardReport: Encodable {
           perplexity.meanNegativeLogLikelihood, perplexity.standardError, perplexity.perplexity,
           perplexity.tokenCount))
     }
-    lines.append(String(format: "%@, %d tokens in %.3f s", architecture, tokenCount, timing.seconds))
+    lines.append(
+      String(format: "%@, %d tokens in %.3f s", architecture, tokenCount, timing.seconds))
     return lines.joined(separator: "\n")
   }
 }
