@@ -1,5 +1,5 @@
 import CHDF5
-public import TensorModel
+import TensorModel
 
 /// How tensors are stored in HDF5: names, types and extents.
 ///
@@ -33,18 +33,6 @@ public enum HDF5Storage {
       }
     }
     return String(decoding: bytes, as: UTF8.self)
-  }
-
-  /// The extents of the dataset: those of the tensor, or one of whole bytes for packed floats.
-  public static func extents(_ type: TensorType) -> [Int] {
-    let dtype = type.dtype
-    guard dtype.blockElementCount > 1 else { return type.shape.dimensions }
-    return [type.shape.elementCount / dtype.blockElementCount * dtype.blockByteCount]
-  }
-
-  /// Bytes of one element of the dataset.
-  public static func elementByteCount(_ dtype: DType) -> Int {
-    dtype.blockElementCount > 1 ? 1 : dtype.blockByteCount
   }
 
   /// An identifier of its own for a dtype's type.

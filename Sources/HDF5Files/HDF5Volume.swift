@@ -147,7 +147,7 @@ public final class HDF5Volume: @unchecked Sendable {
     }
     return try perform("create a dataset", tensor: tensor) { (attempt) throws(CheckpointError) in
       let group = try openGroup
-      let extents = HDF5Storage.extents(type).map { hsize_t($0) }
+      let extents = type.datasetExtents.map { hsize_t($0) }
       let space = try attempt.own(
         extents.isEmpty
           ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(extents.count), extents, nil), H5Sclose)

@@ -108,3 +108,16 @@ public struct MatrixRegion: Hashable, Sendable {
   /// The same region of the transposed tensor.
   public var transposed: MatrixRegion { MatrixRegion(rows: columns, columns: rows) }
 }
+
+extension TensorType {
+  /// The extents of the dataset that holds it: its own, or for packed dtypes the number of bytes.
+  public var datasetExtents: [Int] {
+    dtype.blockElementCount > 1
+      ? [shape.elementCount / dtype.blockElementCount * dtype.blockByteCount] : shape.dimensions
+  }
+
+  /// Bytes of one element of that dataset.
+  public var datasetElementByteCount: Int {
+    dtype.blockElementCount > 1 ? 1 : dtype.blockByteCount
+  }
+}

@@ -33,11 +33,11 @@ import Testing
   }
 
   @Test func packedDTypesAreWholeBytes() {
-    #expect(HDF5Storage.extents(type(.f4, [3, 2])) == [3])
-    #expect(HDF5Storage.extents(type(.f6e2m3, [4, 2])) == [6])
-    #expect(HDF5Storage.extents(type(.f16, [4, 2])) == [4, 2])
-    #expect(HDF5Storage.extents(type(.f16, [])) == [])
+    #expect(type(.f4, [3, 2]).datasetExtents == [3])
+    #expect(type(.f6e2m3, [4, 2]).datasetExtents == [6])
+    #expect(type(.f16, [4, 2]).datasetExtents == [4, 2])
+    #expect(type(.f16, []).datasetExtents == [])
     #expect(
-      DType.allCases.map(HDF5Storage.elementByteCount).allSatisfy { [1, 2, 4, 8].contains($0) })
+      DType.allCases.map { TensorType($0, []).datasetElementByteCount }.allSatisfy { [1, 2, 4, 8].contains($0) })
   }
 }

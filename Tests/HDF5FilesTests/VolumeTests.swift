@@ -47,7 +47,7 @@ import Testing
       #expect(dataset.dtype == dtype.rawValue)
       #expect(dataset.storedDTypes.contains(dtype.rawValue))
       #expect(dataset.shape == (dtype.blockElementCount > 1 ? shape.canonicalText : nil))
-      #expect(dataset.extents == HDF5Storage.extents(type(dtype, shape)))
+      #expect(dataset.extents == type(dtype, shape).datasetExtents)
       let bytes = contents(type(dtype, shape))
       #expect(dataset.layout == .contiguous(offset: offsets[index], byteCount: bytes.count))
       if let offset = offsets[index] {

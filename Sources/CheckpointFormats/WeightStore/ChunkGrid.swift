@@ -138,16 +138,3 @@ public struct ChunkGrid: Hashable, Sendable {
     }
   }
 }
-
-extension TensorType {
-  /// The extents of the dataset that holds it: its own, or for packed dtypes the number of bytes.
-  public var datasetExtents: [Int] {
-    dtype.blockElementCount > 1
-      ? [shape.elementCount / dtype.blockElementCount * dtype.blockByteCount] : shape.dimensions
-  }
-
-  /// Bytes of one element of that dataset.
-  public var datasetElementByteCount: Int {
-    dtype.blockElementCount > 1 ? 1 : dtype.blockByteCount
-  }
-}
