@@ -1,5 +1,6 @@
 import CHDF5
 import Foundation
+import Synchronization
 import TensorModel
 
 /// Turns the library's negative results into errors, and makes its calls one at a time.
@@ -31,16 +32,28 @@ enum HDF5 {
   }
 }
 
+/// Whether a file has been given up after a failed system call.
+final class HDF5FileFate: Sendable {
+  private let state = Mutex(false)
+
+  var isGivenUp: Bool { state.withLock { $0 } }
+
+  func giveUp() { state.withLock { $0 = true } }
+}
+
 /// What an attempt is about, for its error.
 struct HDF5Attempt {
   let action: String
   let path: String
   var code = CheckpointError.Code.inputOutput
+  /// Of the file that it writes, which is given up when it fails; nil if nothing is written.
+  var fate: HDF5FileFate?
 
   /// Throws for a negative result.
   @discardableResult
   func check<Number: SignedInteger>(_ result: Number) throws(CheckpointError) -> Number {
     guard result >= 0 else {
+      fate?.giveUp()
       throw CheckpointError(
         code, "can't \(action): \(String(cString: wb_h5_last_error()))", file: path)
     }
@@ -51,7 +64,7 @@ struct HDF5Attempt {
   func own(
     _ identifier: hid_t, _ release: @escaping @Sendable (hid_t) -> herr_t
   ) throws(CheckpointError) -> HDF5Identifier {
-    HDF5Identifier(value: try check(identifier), release: release)
+    HDF5Identifier(value: try check(identifier), release: release, fate: fate)
   }
 }
 
@@ -59,13 +72,18 @@ struct HDF5Attempt {
 final class HDF5Identifier: Sendable {
   let value: hid_t
   private let release: @Sendable (hid_t) -> herr_t
+  private let fate: HDF5FileFate?
 
-  fileprivate init(value: hid_t, release: @escaping @Sendable (hid_t) -> herr_t) {
+  fileprivate init(
+    value: hid_t, release: @escaping @Sendable (hid_t) -> herr_t,
+    fate: HDF5FileFate?
+  ) {
     self.value = value
     self.release = release
+    self.fate = fate
   }
 
-  deinit { HDF5.releasing { _ = release(value) } }
+  deinit { HDF5.releasing { if fate?.isGivenUp != true { _ = release(value) } } }
 }
 
 /// The error for a failed system call.

@@ -52,6 +52,7 @@ public final class HDF5Volume: @unchecked Sendable {
   private let state: UnsafeMutablePointer<wb_volume_file>
   private var file: hid_t?
   private var group: HDF5Identifier?
+  private let fate = HDF5FileFate()
 
   /// Creates a file that must not exist yet.
   ///
@@ -87,12 +88,19 @@ public final class HDF5Volume: @unchecked Sendable {
   }
 
   /// Gives a volume up that was not closed: nothing more is written.
+  ///
+  /// After a failed system call libhdf5 1.10 can't let go of a file: closing it, or a dataset of it, follows pointers that lead nowhere. What the
+  /// library has of it stays until the process ends; the descriptor doesn't.
   deinit {
     var isReleased = true
     HDF5.releasing {
       state.pointee.discards = true
       group = nil
-      if let file { isReleased = H5Fclose(file) >= 0 }
+      if fate.isGivenUp {
+        isReleased = false
+      } else if let file {
+        isReleased = H5Fclose(file) >= 0
+      }
       wb_volume_release(state)
     }
     // What the library has kept it may look at again.
@@ -106,7 +114,8 @@ public final class HDF5Volume: @unchecked Sendable {
   ) throws(CheckpointError) -> Result {
     try HDF5.exclusively { () throws(CheckpointError) in
       do throws(CheckpointError) {
-        let result = try body(HDF5Attempt(action: action, path: path))
+        defer { if state.pointee.failure != 0 { fate.giveUp() } }
+        let result = try body(HDF5Attempt(action: action, path: path, fate: fate))
         if state.pointee.failure == 0 { return result }
       } catch {
         if state.pointee.failure == 0 { throw error.in(file: path, tensor: tensor) }

@@ -49,7 +49,7 @@ def check(report):
             ("directory", small, ["--max-shard-size", "300KB"]), ("directory", small, ["--to", "store", "--max-shard-size", "300KB"]), ("mounted", small, ["--to", "store", "--max-shard-size", "300KB"]), ("mounted", small, ["--max-shard-size", "300KB"]), ("file", small, ["--dtype", "f16"]),
             ("directory", step, ["--config", MESH[0] / "config.json"])):
             for call in ("mkdir", "pwrite64", "fallocate", "ftruncate", "fsync", "renameat2", "unlink", "rmdir"):
-                report.row(f"killed at every {call}, {source.name} to {'store ' if 'store' in options else ''}{kind}", lambda: killed_at(work / f"points-{kind}-{call}-{source.name}", source, options if "--to" in options else ["--to", "safetensors", *options], kind, call))
+                report.row(f"killed at every {call}, {source.name} to {'store ' if 'store' in options else ''}{kind}", lambda: killed_at(work / f"points-{kind}-{call}-{source.name}{'-store' if 'store' in options else ''}", source, options if "--to" in options else ["--to", "safetensors", *options], kind, call))
         report.row("a disk too small from the start", lambda: small_disk(checkpoint, work, shards))
         report.row("a disk that fills up", lambda: filling_disk(checkpoint, work, shards))
         report.row("a disk without inodes", lambda: no_inodes(checkpoint, work, shards))

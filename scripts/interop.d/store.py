@@ -98,7 +98,7 @@ def raw(dataset):
 
 def chunks_agree(dataset, rows):
     if dataset.chunks is None:
-        expect(not rows or dataset.id.get_offset() == rows[0][0], f"{dataset.name}: offset {dataset.id.get_offset()}, table {rows[0]}")
+        expect(not rows or dataset.id.get_offset() == rows[0][0], f"{dataset.name}: offset {dataset.id.get_offset()}, table {rows}")
         expect(not rows or dataset.id.get_offset() % 64 == 0, f"{dataset.name}: not aligned")
         return 0
     found = [dataset.id.get_chunk_info(k) for k in range(dataset.id.get_num_chunks())]
