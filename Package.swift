@@ -162,6 +162,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "ReferenceForwardTests",
+      dependencies: [
+        "ReferenceForward", "TensorEvaluation", "CheckpointConversion", "CheckpointFormats",
+        "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "CommandLineTests",
       dependencies: [
         "weighbridge", "CheckpointVerification", "StoreWriting", "HDF5Files", "TensorEvaluation",

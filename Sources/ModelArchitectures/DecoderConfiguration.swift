@@ -55,6 +55,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
     public var frequencies: [Double]
     /// What cosines and sines are multiplied with.
     public var factor: Double
+    /// Positions from which on the frequencies depend on the sequence's length, as `dynamic` scaling has it; nil if they never do.
+    public var dynamicFrom: Int? = nil
 
     /// Which dimensions form a pair.
     public enum Layout: String, Sendable, Hashable {

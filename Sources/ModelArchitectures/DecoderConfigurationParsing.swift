@@ -21,15 +21,11 @@ extension DecoderConfiguration {
         expected: Architectures.all.map(\.name).joined(separator: ", "),
         found: family.isEmpty ? "no model_type" : family)
     }
-    for (key, value, limit) in [
-      ("layers", dimensions.layers, 1 << 16), ("width", dimensions.model, 1 << 30),
-    ] where value >= limit {
-      throw CheckpointError(
-        .usage, "the configuration's number of \(key) can't be right", file: "config.json",
-        expected: "less than \(limit)", found: "\(value)")
-    }
     try settings.expectNothingElse(harmless: Self.harmless)
-    guard dimensions.model % heads == 0 || family != "gptj", heads % keyHeads == 0 else {
+    // Where queries don't say how wide they are, the heads share the model's width.
+    guard dimensions.model == heads * headWidth || dimensions.queries == heads * headWidth,
+      headWidth > 0, heads % keyHeads == 0
+    else {
       throw CheckpointError(
         .usage, "the configuration's heads don't divide", file: "config.json",
         found: "\(heads) heads, \(keyHeads) of keys, width \(dimensions.model)")
@@ -39,10 +35,10 @@ extension DecoderConfiguration {
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
     "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "architectures",
-    "attention_dropout", "attn_implementation", "attn_pdrop", "auto_map", "bos_token_id",
+    "attention_dropout", "attention_probs_dropout_prob", "attn_implementation", "attn_pdrop", "auto_map", "bos_token_id",
     "chunk_size_feed_forward", "classifier_dropout", "decoder_start_token_id", "dtype",
     "embd_pdrop", "embed_dropout", "eos_token_id", "finetuning_task", "gradient_checkpointing",
-    "hidden_dropout", "id2label", "initializer_range", "is_decoder", "label2id", "n_ctx",
+    "hidden_dropout", "hidden_dropout_prob", "id2label", "initializer_range", "is_decoder", "label2id", "n_ctx",
     "output_attentions", "output_hidden_states", "pad_token_id", "predict_special_tokens",
     "pretraining_tp", "problem_type", "reorder_and_upcast_attn", "resid_dropout", "resid_pdrop",
     "return_dict", "rotary", "sep_token_id", "summary_activation", "summary_first_dropout",
@@ -86,7 +82,11 @@ extension DecoderConfiguration {
       residual: .parallel,
       activation: try Self.activation(&settings, "activation_function", default: "gelu_new"),
       positionLimit: limit)
-    let rotated = try settings.count("rotary_dim", default: width)
+    // Published with the weights of GPT-J, whose code has always scaled.
+    guard try settings.flag("scale_attn_weights", default: true) else {
+      throw settings.unsupported("scale_attn_weights", expected: "true")
+    }
+    let rotated = try settings.count("rotary_dim", default: min(64, width))
     guard rotated <= width, rotated % 2 == 0 else {
       throw CheckpointError(
         .usage, "rotary dimensions come in pairs within a head", file: "config.json",

@@ -50,6 +50,7 @@ extension DecoderConfiguration.Rotary {
       // Beyond the original length the base changes with every token; up to it nothing does.
       _ = try scaling.number("factor")
       frequencies = plain
+      dynamicFrom = positionLimit
     case "llama3": frequencies = try Self.llama3(plain, &scaling)
     case "yarn":
       (frequencies, factor) = try Self.yarn(plain, base, &scaling, positionLimit)

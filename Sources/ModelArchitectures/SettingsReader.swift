@@ -33,6 +33,9 @@ struct SettingsReader {
     guard let number = value.integer, number > 0, number < 1 << 31 else {
       throw misfit(key, "a positive integer")
     }
+    // Tables are made of as many rows as there are layers, and shapes of products of widths.
+    let limit = key.hasSuffix("_layer") || key.hasSuffix("_layers") ? 1 << 16 : 1 << 30
+    guard number < limit || key == "vocab_size" else { throw misfit(key, "less than \(limit)") }
     return number
   }
 

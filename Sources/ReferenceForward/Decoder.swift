@@ -98,6 +98,13 @@ public final class Decoder {
     let model = configuration.dimensions.model
     let state = State(sequences, model: model)
     let row = FloatBuffer(model)
+    if let limit = configuration.rotary?.dynamicFrom,
+      let last = sequences.positions.max(), last >= limit
+    {
+      throw CheckpointError(
+        .unsupported, "dynamic scaling of rotary positions isn't known beyond the original length",
+        expected: "at most \(limit) tokens", found: "\(last + 1)")
+    }
     for (number, token) in tokens.joined().enumerated() {
       guard (0..<configuration.dimensions.vocabulary).contains(token) else {
         throw CheckpointError(
