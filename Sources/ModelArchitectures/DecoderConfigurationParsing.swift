@@ -35,10 +35,12 @@ extension DecoderConfiguration {
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
     "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "architectures",
-    "attention_dropout", "attention_probs_dropout_prob", "attn_implementation", "attn_pdrop", "auto_map", "bos_token_id",
+    "attention_dropout", "attention_probs_dropout_prob", "attn_implementation", "attn_pdrop",
+    "auto_map", "bos_token_id",
     "chunk_size_feed_forward", "classifier_dropout", "decoder_start_token_id", "dtype",
     "embd_pdrop", "embed_dropout", "eos_token_id", "finetuning_task", "gradient_checkpointing",
-    "hidden_dropout", "hidden_dropout_prob", "id2label", "initializer_range", "is_decoder", "label2id", "n_ctx",
+    "hidden_dropout", "hidden_dropout_prob", "id2label", "initializer_range", "is_decoder",
+    "label2id", "n_ctx",
     "output_attentions", "output_hidden_states", "pad_token_id", "predict_special_tokens",
     "pretraining_tp", "problem_type", "reorder_and_upcast_attn", "resid_dropout", "resid_pdrop",
     "return_dict", "rotary", "sep_token_id", "summary_activation", "summary_first_dropout",

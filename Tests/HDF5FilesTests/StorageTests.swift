@@ -38,6 +38,8 @@ import Testing
     #expect(type(.f16, [4, 2]).datasetExtents == [4, 2])
     #expect(type(.f16, []).datasetExtents == [])
     #expect(
-      DType.allCases.map { TensorType($0, []).datasetElementByteCount }.allSatisfy { [1, 2, 4, 8].contains($0) })
+      DType.allCases.map { TensorType($0, []).datasetElementByteCount }.allSatisfy {
+        [1, 2, 4, 8].contains($0)
+      })
   }
 }
