@@ -169,6 +169,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "CheckpointComparisonTests",
+      dependencies: [
+        "CheckpointComparison", "ReferenceForward", "TensorEvaluation", "CheckpointConversion",
+        "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "CommandLineTests",
       dependencies: [
         "weighbridge", "CheckpointVerification", "StoreWriting", "HDF5Files", "TensorEvaluation",

@@ -105,9 +105,9 @@ public struct ForwardComparison: Sendable, Encodable {
   ) throws(CheckpointError) {
     var run = try Lockstep(first, second, tokens, prefix, differences)
     try run.run(progress)
+    (maxAbsLogitDifference, klDivergence, sameTopFraction) = try run.outcome()
     layers = run.distances
     firstDivergence = run.divergence
     tokenCount = tokens.count
-    (maxAbsLogitDifference, klDivergence, sameTopFraction) = try run.outcome()
   }
 }

@@ -120,13 +120,21 @@ struct KnownMistakes {
     return false
   }
 
+  /// Whether all that differs are biases that one model lacks, or has as zeros.
   private func isBiasMissing() throws(CheckpointError) -> Bool {
+    let (ours, others) = (first.tensors(ofLayer: layer), second.tensors(ofLayer: layer))
     var found = false
-    for (place, tensor) in first.tensors(ofLayer: layer) {
-      guard let other = second[place.role, layer] else { return false }
-      let (mine, theirs) = (try first.matrix(tensor), try second.matrix(other))
+    for place in Set(ours.keys).union(others.keys) {
+      var isBias = false
+      if case .bias = place.role { isBias = true }
+      guard let one = ours[place], let other = others[place] else {
+        guard isBias else { return false }
+        found = true
+        continue
+      }
+      let (mine, theirs) = (try first.matrix(one), try second.matrix(other))
       if Self.isClose(mine, theirs) { continue }
-      guard case .bias = place.role, mine.isZero || theirs.isZero else { return false }
+      guard isBias, mine.isZero || theirs.isZero else { return false }
       found = true
     }
     return found

@@ -38,9 +38,10 @@ struct Lockstep {
     mine = try first.embed([tokens], sequences)
     theirs = try second.embed([tokens], sequences)
     let distance = distance(mine.hidden, theirs.hidden)
-    if distance > Self.tolerance(of: differences) {
+    let names = names { [.tokenEmbedding, .positionEmbedding].contains($0.role) }
+    if distance > tolerance(of: names) {
       divergence = ForwardComparison.Divergence(
-        layer: nil, sublayer: "embedding", tensors: unexplained(ofLayer: nil), cause: nil)
+        layer: nil, sublayer: "embedding", tensors: unexplained(names), cause: nil)
     }
   }
 
@@ -63,36 +64,42 @@ struct Lockstep {
 
   /// Whether a layer, given the same input, does something else than dtypes explain.
   private mutating func look(at layer: Int, _ other: Decoder.State) throws(CheckpointError) {
-    let names = names(ofLayer: layer)
-    let tolerance = Self.tolerance(of: differences.filter { names.contains(ExactName($0.name)) })
+    let names = names { $0.layer == layer }
+    let tolerance = tolerance(of: names)
     let attention = distance(mine.attention, other.attention)
     let feedForward = distance(mine.feedForward, other.feedForward)
     guard attention > tolerance || feedForward > tolerance else { return }
     let mistakes = KnownMistakes(first.weights, second.weights, layer: layer)
     divergence = ForwardComparison.Divergence(
       layer: layer, sublayer: attention > tolerance ? "attention" : "mlp",
-      tensors: unexplained(ofLayer: layer),
+      tensors: unexplained(names),
       cause: try mistakes.cause())
   }
 
-  private func names(ofLayer layer: Int?) -> Set<ExactName> {
-    Set(first.weights.tensors(ofLayer: layer).values.map { ExactName($0.name) })
+  /// Tensors of either model that are used there.
+  private func names(_ isThere: (DecoderWeights.Place) -> Bool) -> Set<ExactName> {
+    Set(
+      [first.weights, second.weights].flatMap { weights in
+        weights.places.filter { isThere($0.key) }.values.map { ExactName($0.name) }
+      })
   }
 
-  /// Tensors of a layer that differ by more than their dtypes explain, in canonical order.
-  private func unexplained(ofLayer layer: Int?) -> [String] {
-    let names = names(ofLayer: layer)
-    return differences.filter { names.contains(ExactName($0.name)) && !$0.relation.isExplained }
+  /// Those that differ by more than their dtypes explain, in canonical order.
+  private func unexplained(_ names: Set<ExactName>) -> [String] {
+    differences.filter { names.contains(ExactName($0.name)) && !$0.relation.isExplained }
       .map(\.name)
   }
 
   /// How far results of a layer may be apart, as a relative L2 distance: some roundings of the coarsest dtype by which its tensors differ.
   ///
   /// Without any difference everything is computed alike.
-  private static func tolerance(of differences: [TensorDifference]) -> Double {
+  private func tolerance(of names: Set<ExactName>) -> Double {
     var coarsest = 1e-6
-    for difference in differences where difference.relation.isExplained {
-      let dtypes = [difference.first?.dtype, difference.second?.dtype]
+    for difference in differences where names.contains(ExactName(difference.name)) {
+      // A tensor with a mistake in it may be rounded besides.
+      guard let one = difference.first, let other = difference.second, one.dtype != other.dtype
+      else { continue }
+      let dtypes = [one.dtype, other.dtype]
       coarsest = max(
         coarsest, dtypes.contains(.bf16) ? 0x1p-8 : dtypes.contains(.f16) ? 0x1p-11 : 0x1p-23)
     }
@@ -119,14 +126,23 @@ struct Lockstep {
   ) {
     let vocabulary = first.configuration.dimensions.vocabulary
     let count = mine.sequences.rowCount
-    let (ours, others) = (FloatBuffer(), FloatBuffer())
-    var largest = 0.0
+    let (ours, others, shadow) = (FloatBuffer(), FloatBuffer(), FloatBuffer())
+    var (largest, apart, norm) = (0.0, 0.0, 0.0)
     var divergences: [Double] = []
     var same = 0
     for start in stride(from: 0, to: count, by: 64) {
       let rows = start..<min(count, start + 64)
       try first.logits(mine, rows, into: ours)
       try second.logits(theirs, rows, into: others)
+      if divergence == nil {
+        // What the second's head makes of the first's residual stream.
+        try second.logits(mine, rows, into: shadow)
+        for index in 0..<rows.count * vocabulary {
+          let (a, b) = (Double(ours.base[index]), Double(shadow.base[index]))
+          apart += (a - b) * (a - b)
+          norm += a * a
+        }
+      }
       for row in 0..<rows.count {
         let (a, b) = (ours.base + row * vocabulary, others.base + row * vocabulary)
         for index in 0..<vocabulary {
@@ -137,10 +153,24 @@ struct Lockstep {
         if p.likeliest == q.likeliest { same += 1 }
       }
     }
-    if divergence == nil && !unexplained(ofLayer: nil).isEmpty && largest > 0 {
+    let names = names { isOfHead($0) }
+    let tolerance = tolerance(of: names)
+    if divergence == nil && apart > tolerance * tolerance * norm {
       divergence = ForwardComparison.Divergence(
-        layer: nil, sublayer: "head", tensors: unexplained(ofLayer: nil), cause: nil)
+        layer: nil, sublayer: "head", tensors: unexplained(names), cause: nil)
     }
     return (largest, .init(divergences), Double(same) / Double(max(count, 1)))
+  }
+
+  /// The last norm and what makes logits: the embedding too, where the head is tied to it.
+  private func isOfHead(_ place: DecoderWeights.Place) -> Bool {
+    switch place.role {
+    case .normScale(.final), .normOffset(.final), .weight(.head, _), .bias(.head): true
+    case .tokenEmbedding:
+      ![first, second].allSatisfy {
+        $0.configuration.dimensions.conditions.contains(.untiedHead)
+      }
+    default: false
+    }
   }
 }

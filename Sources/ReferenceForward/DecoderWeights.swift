@@ -11,6 +11,8 @@ public struct DecoderWeights: Sendable {
   public let configuration: DecoderConfiguration
   /// What is wrong or strange about it.
   public let findings: [Finding]
+  /// All tensors that are used, by their places.
+  public var places: [Place: CanonicalTensor] { tensors }
   private let tensors: [Place: CanonicalTensor]
 
   /// A tensor's place in the decoder.
