@@ -244,7 +244,8 @@ extension DecoderConfiguration {
   private mutating func readWindows(_ settings: inout SettingsReader) throws(CheckpointError) {
     let window = settings.value("sliding_window")
     let isOn = try settings.flag("use_sliding_window", default: family == "mistral")
-    let first = try settings.count("max_window_layers", default: family == "qwen2" ? 28 : 1)
+    let first = try settings.count(
+      "max_window_layers", default: family == "qwen2" ? 28 : 1, atLeast: 0)
     let types = settings.value("layer_types")?.elements
     guard family != "llama" else { return }
     guard isOn, let window else { return }

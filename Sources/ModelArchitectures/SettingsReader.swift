@@ -22,16 +22,19 @@ struct SettingsReader {
     }
   }
 
-  /// A positive integer.
+  /// A positive integer, or one that is at least something else.
   ///
   /// - Throws: `usage` if it is missing and there is no default, or something else.
-  mutating func count(_ key: String, default standard: Int? = nil) throws(CheckpointError) -> Int {
+  mutating func count(
+    _ key: String, default standard: Int? = nil, atLeast least: Int = 1
+  ) throws(CheckpointError) -> Int {
+    let expected = least == 1 ? "a positive integer" : "an integer, at least \(least)"
     guard let value = value(key) else {
       if let standard { return standard }
-      throw misfit(key, "a positive integer")
+      throw misfit(key, expected)
     }
-    guard let number = value.integer, number > 0, number < 1 << 31 else {
-      throw misfit(key, "a positive integer")
+    guard let number = value.integer, number >= least, number < 1 << 31 else {
+      throw misfit(key, expected)
     }
     return number
   }
