@@ -21,13 +21,6 @@ extension DecoderConfiguration {
         expected: Architectures.all.map(\.name).joined(separator: ", "),
         found: family.isEmpty ? "no model_type" : family)
     }
-    for (key, value, limit) in [
-      ("layers", dimensions.layers, 1 << 16), ("width", dimensions.model, 1 << 30),
-    ] where value >= limit {
-      throw CheckpointError(
-        .usage, "the configuration's number of \(key) can't be right", file: "config.json",
-        expected: "less than \(limit)", found: "\(value)")
-    }
     try settings.expectNothingElse(harmless: Self.harmless)
     // Where queries don't say how wide they are, the heads share the model's width.
     guard dimensions.model == heads * headWidth || dimensions.queries == heads * headWidth,
@@ -38,6 +31,9 @@ extension DecoderConfiguration {
         found: "\(heads) heads, \(keyHeads) of keys, width \(dimensions.model)")
     }
   }
+
+  /// Shapes are products of such numbers, and tables have rows for every layer.
+  private static let (widthLimit, layerLimit) = (1 << 30, 1 << 16)
 
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
@@ -68,12 +64,12 @@ extension DecoderConfiguration {
     self.activation = activation
     self.positionLimit = positionLimit
     attentionScales = Array(
-      repeating: 1 / Double(headWidth).squareRoot(), count: min(dimensions.layers, 1 << 16))
-    windows = Array(repeating: nil, count: min(dimensions.layers, 1 << 16))
+      repeating: 1 / Double(headWidth).squareRoot(), count: dimensions.layers)
+    windows = Array(repeating: nil, count: dimensions.layers)
   }
 
   private init(gptj settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("n_embd", default: 4096)
+    let model = try settings.count("n_embd", default: 4096, below: Self.widthLimit)
     let heads = try settings.count("n_head", default: 16)
     let limit = try settings.count("n_positions", default: 2048)
     let width = model / heads
@@ -81,7 +77,7 @@ extension DecoderConfiguration {
     self.init(
       family: "gptj",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("n_layer", default: 28), model: model,
+        layers: try settings.count("n_layer", default: 28, below: Self.layerLimit), model: model,
         inner: try settings.count("n_inner", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50400), conditions: conditions),
       heads: heads, headWidth: width,
@@ -105,14 +101,14 @@ extension DecoderConfiguration {
   }
 
   private init(gpt2 settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("n_embd", default: 768)
+    let model = try settings.count("n_embd", default: 768, below: Self.widthLimit)
     let heads = try settings.count("n_head", default: 12)
     let limit = try settings.count("n_positions", default: 1024)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
       family: "gpt2",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("n_layer", default: 12), model: model,
+        layers: try settings.count("n_layer", default: 12, below: Self.layerLimit), model: model,
         inner: try settings.count("n_inner", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50257), positions: limit,
         conditions: conditions),
@@ -134,14 +130,14 @@ extension DecoderConfiguration {
   }
 
   private init(gptNeo settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 2048)
+    let model = try settings.count("hidden_size", default: 2048, below: Self.widthLimit)
     let heads = try settings.count("num_heads", default: 16)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
       family: "gpt_neo",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_layers", default: 24), model: model,
+        layers: try settings.count("num_layers", default: 24, below: Self.layerLimit), model: model,
         inner: try settings.count("intermediate_size", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50257), positions: limit,
         conditions: conditions),
@@ -183,7 +179,7 @@ extension DecoderConfiguration {
   }
 
   private init(gptNeoX settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 6144)
+    let model = try settings.count("hidden_size", default: 6144, below: Self.widthLimit)
     let heads = try settings.count("num_attention_heads", default: 64)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     var conditions = try Self.headCondition(&settings, isTied: false)
@@ -191,7 +187,7 @@ extension DecoderConfiguration {
     self.init(
       family: "gpt_neox",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 44), model: model,
+        layers: try settings.count("num_hidden_layers", default: 44, below: Self.layerLimit), model: model,
         inner: try settings.count("intermediate_size", default: 24576),
         vocabulary: try settings.count("vocab_size", default: 50432), conditions: conditions),
       heads: heads, headWidth: model / heads,
@@ -210,7 +206,7 @@ extension DecoderConfiguration {
   private init(
     llama settings: inout SettingsReader, _ family: String
   ) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 4096)
+    let model = try settings.count("hidden_size", default: 4096, below: Self.widthLimit)
     let heads = try settings.count("num_attention_heads", default: 32)
     let keyHeads = try settings.count(
       "num_key_value_heads", default: family == "mistral" ? 8 : heads)
@@ -226,7 +222,7 @@ extension DecoderConfiguration {
     self.init(
       family: family,
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 32), model: model,
+        layers: try settings.count("num_hidden_layers", default: 32, below: Self.layerLimit), model: model,
         inner: try settings.count("intermediate_size", default: 11008),
         vocabulary: try settings.count("vocab_size", default: 32000), queries: heads * width,
         keys: keyHeads * width, conditions: conditions),

@@ -26,14 +26,15 @@ struct SettingsReader {
   ///
   /// - Throws: `usage` if it is missing and there is no default, or something else.
   mutating func count(
-    _ key: String, default standard: Int? = nil, atLeast least: Int = 1
+    _ key: String, default standard: Int? = nil, atLeast least: Int = 1,
+    below limit: Int = 1 << 31
   ) throws(CheckpointError) -> Int {
-    let expected = least == 1 ? "a positive integer" : "an integer, at least \(least)"
+    let expected = "an integer, at least \(least) and less than \(limit)"
     guard let value = value(key) else {
       if let standard { return standard }
       throw misfit(key, expected)
     }
-    guard let number = value.integer, number >= least, number < 1 << 31 else {
+    guard let number = value.integer, number >= least, number < limit else {
       throw misfit(key, expected)
     }
     return number
