@@ -161,6 +161,11 @@ import Testing
     let comparison = try compare(
       [SampleTensor("a", [2], floats: [1, .infinity])], [SampleTensor("a", [2], floats: [1, 2])])
     #expect(comparison.differences.first?.values?.maxAbsolute == .infinity)
+    let document = try JSONSerialization.jsonObject(
+      with: JSONEncoder().encode(comparison.differences))
+    let values = ((document as? [[String: Any]])?.first?["values"]) as? [String: Any]
+    #expect(values?["maxAbs"] is NSNull)
+    #expect(values?.count == 4)
   }
 
   // MARK: Catalogues
