@@ -44,9 +44,11 @@ def documents_of(report, case, work):
     row("verify", "verify", work / "out")
     row("verify --against", "verify", work / "out", "--against", work / "again")
 
-    row("compare", "compare", source, work / "again", *options, check=1)
+    # One of the archives is in f16 already; its sums of shards are rounded by the conversion, and the logits with them.
+    differs = 0 if "f16" in case.name else 1
+    row("compare", "compare", source, work / "again", *options, check=differs)
     row("compare with itself", "compare", work / "out", work / "again")
-    row("compare --forward", "compare", source, work / "again", *options, "--forward", check=1)
+    row("compare --forward", "compare", source, work / "again", *options, "--forward", check=differs)
     row("compare --forward --tolerance", "compare", work / "out", work / "again", "--forward", "--tokens", "1,2,3", "--prefix", 2, "--tolerance", 0)
     tokens = ["--tokens-file", case / "tokens.npy"]
     row("forward", "forward", source, *options, *tokens, "--logits", work / "logits.npy")
