@@ -1,5 +1,5 @@
-public import CheckpointFormats
 import CheckpointConversion
+public import CheckpointFormats
 public import TensorEvaluation
 public import TensorModel
 

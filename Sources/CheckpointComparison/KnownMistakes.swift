@@ -65,7 +65,8 @@ struct KnownMistakes {
   private func isSwapped(
     _ one: DecoderRole.Projection, _ other: DecoderRole.Projection
   ) throws(CheckpointError) -> Bool {
-    guard let mine = try first.projection(one, layer), let theirs = try second.projection(other, layer),
+    guard let mine = try first.projection(one, layer),
+      let theirs = try second.projection(other, layer),
       let mineToo = try first.projection(other, layer),
       let theirsToo = try second.projection(one, layer)
     else { return false }
@@ -98,7 +99,11 @@ struct KnownMistakes {
         // Row 2j of interleaved pairs is row j of halves.
         let (interleaved, halves) = ([2 * pair, 2 * pair + 1], [pair, pair + half])
         for side in 0..<2 {
-          if toHalves { order[halves[side]] = interleaved[side] } else { order[interleaved[side]] = halves[side] }
+          if toHalves {
+            order[halves[side]] = interleaved[side]
+          } else {
+            order[interleaved[side]] = halves[side]
+          }
         }
       }
       var agrees = true

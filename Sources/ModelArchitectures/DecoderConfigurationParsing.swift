@@ -38,10 +38,12 @@ extension DecoderConfiguration {
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
     "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "architectures",
-    "attention_dropout", "attention_probs_dropout_prob", "attn_implementation", "attn_pdrop", "auto_map", "bos_token_id",
+    "attention_dropout", "attention_probs_dropout_prob", "attn_implementation", "attn_pdrop",
+    "auto_map", "bos_token_id",
     "chunk_size_feed_forward", "classifier_dropout", "decoder_start_token_id", "dtype",
     "embd_pdrop", "embed_dropout", "eos_token_id", "finetuning_task", "gradient_checkpointing",
-    "hidden_dropout", "hidden_dropout_prob", "id2label", "initializer_range", "is_decoder", "label2id", "n_ctx",
+    "hidden_dropout", "hidden_dropout_prob", "id2label", "initializer_range", "is_decoder",
+    "label2id", "n_ctx",
     "output_attentions", "output_hidden_states", "pad_token_id", "predict_special_tokens",
     "pretraining_tp", "problem_type", "reorder_and_upcast_attn", "resid_dropout", "resid_pdrop",
     "return_dict", "rotary", "sep_token_id", "summary_activation", "summary_first_dropout",
@@ -187,7 +189,8 @@ extension DecoderConfiguration {
     self.init(
       family: "gpt_neox",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 44, below: Self.layerLimit), model: model,
+        layers: try settings.count("num_hidden_layers", default: 44, below: Self.layerLimit),
+        model: model,
         inner: try settings.count("intermediate_size", default: 24576),
         vocabulary: try settings.count("vocab_size", default: 50432), conditions: conditions),
       heads: heads, headWidth: model / heads,
@@ -222,7 +225,8 @@ extension DecoderConfiguration {
     self.init(
       family: family,
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 32, below: Self.layerLimit), model: model,
+        layers: try settings.count("num_hidden_layers", default: 32, below: Self.layerLimit),
+        model: model,
         inner: try settings.count("intermediate_size", default: 11008),
         vocabulary: try settings.count("vocab_size", default: 32000), queries: heads * width,
         keys: keyHeads * width, conditions: conditions),

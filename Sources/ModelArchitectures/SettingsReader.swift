@@ -88,6 +88,7 @@ struct SettingsReader {
   /// Throws for the first key that was neither read nor is known to have no influence.
   ///
   /// - Parameter harmless: keys that only training, generation or other software looks at.
+  /// - Throws: `unsupported`.
   func expectNothingElse(harmless: Set<String>) throws(CheckpointError) {
     for member in document.members ?? []
     where !used.contains(member.key) && !harmless.contains(member.key) && member.value != .null {

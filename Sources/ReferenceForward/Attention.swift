@@ -28,7 +28,8 @@ struct Attention: Sendable {
     configuration = weights.configuration
     self.workers = workers
     if let order = configuration.fusedOrder {
-      projections = .fused(try weights.linear(.queryKeyValue, layer, reader, isResident: isResident), order)
+      projections = .fused(
+        try weights.linear(.queryKeyValue, layer, reader, isResident: isResident), order)
     } else {
       projections = .separate(
         query: try weights.linear(.query, layer, reader, isResident: isResident),
@@ -51,6 +52,7 @@ struct Attention: Sendable {
   ///   - cache: keys and values of this layer; new ones are appended.
   ///   - room: reused buffers.
   ///   - result: room for `[rows, model]`.
+  /// - Throws: what reading throws.
   func apply(
     _ x: FloatBuffer, _ sequences: Sequences, _ cache: LayerCache, _ room: Room,
     into result: FloatBuffer
@@ -157,10 +159,12 @@ extension DecoderWeights {
   ) throws(CheckpointError) -> Linear {
     for orientation in [DecoderRole.Orientation.outIn, .inOut] {
       if let weight = self[.weight(projection, orientation), layer] {
-        return try Linear(weight, orientation, bias: self[.bias(projection), layer], reader,
+        return try Linear(
+          weight, orientation, bias: self[.bias(projection), layer], reader,
           isResident: isResident)
       }
     }
-    throw CheckpointError(.missing, "the family has no projection of this kind", found: projection.rawValue)
+    throw CheckpointError(
+      .missing, "the family has no projection of this kind", found: projection.rawValue)
   }
 }

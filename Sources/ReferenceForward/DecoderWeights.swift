@@ -63,7 +63,9 @@ public struct DecoderWeights: Sendable {
       }
       tensors[Place(row.role, layer)] = tensor
     }
-    let unused = stored.keys.filter { !Self.isBuffer($0.text) && !Self.isTiedHead($0.text, configuration) }
+    let unused = stored.keys.filter {
+      !Self.isBuffer($0.text) && !Self.isTiedHead($0.text, configuration)
+    }
     findings =
       unused.isEmpty
       ? []

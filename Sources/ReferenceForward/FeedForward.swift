@@ -29,6 +29,7 @@ struct FeedForward: Sendable {
   ///   - count: of rows.
   ///   - room: reused buffers.
   ///   - result: room for `[count, model]`.
+  /// - Throws: what reading throws.
   func apply(
     _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
   ) throws(CheckpointError) {

@@ -52,6 +52,7 @@ struct Linear: Sendable {
   ///   - count: of rows.
   ///   - y: room for `[count, outputs]`.
   ///   - slab: room for weights, reused.
+  /// - Throws: what reading throws.
   func apply(
     _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ slab: FloatBuffer
   ) throws(CheckpointError) {

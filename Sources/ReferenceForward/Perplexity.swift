@@ -1,5 +1,5 @@
-import ModelArchitectures
 import Foundation
+import ModelArchitectures
 public import TensorModel
 
 /// How well a model predicts a text: the mean negative log-likelihood of its tokens.

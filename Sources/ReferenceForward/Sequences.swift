@@ -66,7 +66,8 @@ final class LayerCache: @unchecked Sendable {
         for list in [\LayerCache.keys, \LayerCache.values] {
           let larger = FloatBuffer(room * width)
           if sequence.start > 0 {
-            larger.base.update(from: self[keyPath: list][number].base, count: sequence.start * width)
+            larger.base.update(
+              from: self[keyPath: list][number].base, count: sequence.start * width)
           }
           if list == \LayerCache.keys { keys[number] = larger } else { values[number] = larger }
         }

@@ -1,10 +1,10 @@
-import ModelArchitectures
 import ArgumentParser
 import CheckpointComparison
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import ModelArchitectures
 import ReferenceForward
 import TensorModel
 
@@ -12,7 +12,8 @@ import TensorModel
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
-    abstract: "Compare two checkpoints of any formats: names, shapes, bits, values, and what they compute.",
+    abstract:
+      "Compare two checkpoints of any formats: names, shapes, bits, values, and what they compute.",
     discussion: """
       Tensors are compared under their canonical names: identical (dtype, shape and every bit), \
       equal after exact widening, equal after rounding the wider one, or by how much they differ. \

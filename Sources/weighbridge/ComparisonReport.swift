@@ -10,7 +10,9 @@ struct ComparisonReport: Encodable {
 
   init(_ comparison: CheckpointComparison) { self.comparison = comparison }
 
-  private enum CodingKeys: String, CodingKey { case schema, tool, identical, comparedCount, tensors }
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, identical, comparedCount, tensors
+  }
 
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
@@ -59,7 +61,8 @@ struct ComparisonReport: Encodable {
     case .equalAfterWidening: return "\(name): \(types), equal values"
     case .equalAfterRounding: return "\(name): \(types), equal after rounding"
     case .values:
-      var text = "\(name): \(difference.differingCount.map { counted($0, "element") } ?? "elements") differ"
+      var text =
+        "\(name): \(difference.differingCount.map { counted($0, "element") } ?? "elements") differ"
       if let index = difference.firstIndex {
         text += ", first at [\(index.map(String.init).joined(separator: ", "))]"
       }

@@ -1,9 +1,9 @@
-import ModelArchitectures
 import ArgumentParser
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import ModelArchitectures
 import ReferenceForward
 import TensorModel
 
@@ -36,7 +36,8 @@ struct ForwardCommand: ParsableCommand {
       valueName: "file"))
   var tokensFile: String?
 
-  @Option(help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
   var prefix = 0
 
   @Option(

@@ -59,7 +59,8 @@ struct ForwardReport: Encodable {
           perplexity.meanNegativeLogLikelihood, perplexity.standardError, perplexity.perplexity,
           perplexity.tokenCount))
     }
-    lines.append(String(format: "%@, %d tokens in %.3f s", architecture, tokenCount, timing.seconds))
+    lines.append(
+      String(format: "%@, %d tokens in %.3f s", architecture, tokenCount, timing.seconds))
     return lines.joined(separator: "\n")
   }
 }
