@@ -139,7 +139,7 @@ import Testing
 
   // MARK: Checkpoints
 
-  @Test(arguments: Fixtures.names(in: "huggingface"), ConversionPlan.Compression.samples)
+  @Test(arguments: ["gpt2", "gptj"], ConversionPlan.Compression.samples)
   func keepsHuggingFaceCheckpoints(name: String, compression: ConversionPlan.Compression) throws {
     let folder = Fixtures.path("huggingface/\(name)")
     let first = try convertToStore(folder, workspace.path("a.store"), compression) {
