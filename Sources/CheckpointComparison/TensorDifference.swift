@@ -62,6 +62,17 @@ public struct ValueDifference: Sendable, Hashable, Encodable {
     case relativeL2 = "relative_l2"
     case cosine
   }
+
+  /// Writes what is infinite, or isn't a number because of that, as null: JSON has neither.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    for (key, value) in [
+      (CodingKeys.maxAbsolute, maxAbsolute), (.maxUlp, maxUlp), (.relativeL2, relativeL2),
+      (.cosine, cosine),
+    ] {
+      try container.encode(value.isFinite ? value : nil, forKey: key)
+    }
+  }
 }
 
 /// Sums of which a `ValueDifference` is made, in f64.

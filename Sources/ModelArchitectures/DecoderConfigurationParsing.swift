@@ -32,6 +32,9 @@ extension DecoderConfiguration {
     }
   }
 
+  /// Shapes are products of such numbers, and tables have rows for every layer.
+  private static let (widthLimit, layerLimit) = (1 << 30, 1 << 16)
+
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
     "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "architectures",
@@ -63,12 +66,12 @@ extension DecoderConfiguration {
     self.activation = activation
     self.positionLimit = positionLimit
     attentionScales = Array(
-      repeating: 1 / Double(headWidth).squareRoot(), count: min(dimensions.layers, 1 << 16))
-    windows = Array(repeating: nil, count: min(dimensions.layers, 1 << 16))
+      repeating: 1 / Double(headWidth).squareRoot(), count: dimensions.layers)
+    windows = Array(repeating: nil, count: dimensions.layers)
   }
 
   private init(gptj settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("n_embd", default: 4096)
+    let model = try settings.count("n_embd", default: 4096, below: Self.widthLimit)
     let heads = try settings.count("n_head", default: 16)
     let limit = try settings.count("n_positions", default: 2048)
     let width = model / heads
@@ -76,7 +79,7 @@ extension DecoderConfiguration {
     self.init(
       family: "gptj",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("n_layer", default: 28), model: model,
+        layers: try settings.count("n_layer", default: 28, below: Self.layerLimit), model: model,
         inner: try settings.count("n_inner", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50400), conditions: conditions),
       heads: heads, headWidth: width,
@@ -100,14 +103,14 @@ extension DecoderConfiguration {
   }
 
   private init(gpt2 settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("n_embd", default: 768)
+    let model = try settings.count("n_embd", default: 768, below: Self.widthLimit)
     let heads = try settings.count("n_head", default: 12)
     let limit = try settings.count("n_positions", default: 1024)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
       family: "gpt2",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("n_layer", default: 12), model: model,
+        layers: try settings.count("n_layer", default: 12, below: Self.layerLimit), model: model,
         inner: try settings.count("n_inner", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50257), positions: limit,
         conditions: conditions),
@@ -129,14 +132,14 @@ extension DecoderConfiguration {
   }
 
   private init(gptNeo settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 2048)
+    let model = try settings.count("hidden_size", default: 2048, below: Self.widthLimit)
     let heads = try settings.count("num_heads", default: 16)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
       family: "gpt_neo",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_layers", default: 24), model: model,
+        layers: try settings.count("num_layers", default: 24, below: Self.layerLimit), model: model,
         inner: try settings.count("intermediate_size", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50257), positions: limit,
         conditions: conditions),
@@ -178,7 +181,7 @@ extension DecoderConfiguration {
   }
 
   private init(gptNeoX settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 6144)
+    let model = try settings.count("hidden_size", default: 6144, below: Self.widthLimit)
     let heads = try settings.count("num_attention_heads", default: 64)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     var conditions = try Self.headCondition(&settings, isTied: false)
@@ -186,7 +189,8 @@ extension DecoderConfiguration {
     self.init(
       family: "gpt_neox",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 44), model: model,
+        layers: try settings.count("num_hidden_layers", default: 44, below: Self.layerLimit),
+        model: model,
         inner: try settings.count("intermediate_size", default: 24576),
         vocabulary: try settings.count("vocab_size", default: 50432), conditions: conditions),
       heads: heads, headWidth: model / heads,
@@ -205,7 +209,7 @@ extension DecoderConfiguration {
   private init(
     llama settings: inout SettingsReader, _ family: String
   ) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 4096)
+    let model = try settings.count("hidden_size", default: 4096, below: Self.widthLimit)
     let heads = try settings.count("num_attention_heads", default: 32)
     let keyHeads = try settings.count(
       "num_key_value_heads", default: family == "mistral" ? 8 : heads)
@@ -221,7 +225,8 @@ extension DecoderConfiguration {
     self.init(
       family: family,
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 32), model: model,
+        layers: try settings.count("num_hidden_layers", default: 32, below: Self.layerLimit),
+        model: model,
         inner: try settings.count("intermediate_size", default: 11008),
         vocabulary: try settings.count("vocab_size", default: 32000), queries: heads * width,
         keys: keyHeads * width, conditions: conditions),
@@ -239,7 +244,8 @@ extension DecoderConfiguration {
   private mutating func readWindows(_ settings: inout SettingsReader) throws(CheckpointError) {
     let window = settings.value("sliding_window")
     let isOn = try settings.flag("use_sliding_window", default: family == "mistral")
-    let first = try settings.count("max_window_layers", default: family == "qwen2" ? 28 : 1)
+    let first = try settings.count(
+      "max_window_layers", default: family == "qwen2" ? 28 : 1, atLeast: 0)
     let types = settings.value("layer_types")?.elements
     guard family != "llama" else { return }
     guard isOn, let window else { return }

@@ -11,8 +11,8 @@ extension DecoderConfiguration.Rotary {
   ///   - settings: of the model.
   ///   - headWidth: the width of a head.
   ///   - fraction: of it that is rotated where the configuration doesn't say; nil if all is.
-  ///   - thetaKey: how older configurations spell the base.
-  ///   - fractionKey: how older configurations spell the fraction.
+  ///   - thetaKey: older configurations' name of the base.
+  ///   - fractionKey: older configurations' name of the fraction.
   ///   - layout: of the family.
   ///   - positionLimit: the longest sequence.
   /// - Throws: `usage` or `unsupported`.

@@ -22,20 +22,21 @@ struct SettingsReader {
     }
   }
 
-  /// A positive integer.
+  /// A positive integer, or one that is at least something else.
   ///
   /// - Throws: `usage` if it is missing and there is no default, or something else.
-  mutating func count(_ key: String, default standard: Int? = nil) throws(CheckpointError) -> Int {
+  mutating func count(
+    _ key: String, default standard: Int? = nil, atLeast least: Int = 1,
+    below limit: Int = 1 << 31
+  ) throws(CheckpointError) -> Int {
+    let expected = "an integer, at least \(least) and less than \(limit)"
     guard let value = value(key) else {
       if let standard { return standard }
-      throw misfit(key, "a positive integer")
+      throw misfit(key, expected)
     }
-    guard let number = value.integer, number > 0, number < 1 << 31 else {
-      throw misfit(key, "a positive integer")
+    guard let number = value.integer, number >= least, number < limit else {
+      throw misfit(key, expected)
     }
-    // Tables are made of as many rows as there are layers, and shapes of products of widths.
-    let limit = key.hasSuffix("_layer") || key.hasSuffix("_layers") ? 1 << 16 : 1 << 30
-    guard number < limit || key == "vocab_size" else { throw misfit(key, "less than \(limit)") }
     return number
   }
 
@@ -87,7 +88,7 @@ struct SettingsReader {
   /// Throws for the first key that was neither read nor is known to have no influence.
   ///
   /// - Parameter harmless: keys that only training, generation or other software looks at.
-  /// - Throws: `unsupported`, with the setting.
+  /// - Throws: `unsupported`.
   func expectNothingElse(harmless: Set<String>) throws(CheckpointError) {
     for member in document.members ?? []
     where !used.contains(member.key) && !harmless.contains(member.key) && member.value != .null {

@@ -45,7 +45,8 @@ import Testing
 
   // MARK: Other dtypes
 
-  @Test(arguments: [DType.bf16, .f16]) func roundedCopiesAreEqualAfterRounding(dtype: DType) throws {
+  @Test(arguments: [DType.bf16, .f16]) func roundedCopiesAreEqualAfterRounding(dtype: DType) throws
+  {
     let copy = workspace.path("copy")
     try convert(fixture("gpt2"), copy, to: "safetensors", dtype: dtype)
     for (one, other) in [(fixture("gpt2"), copy), (copy, fixture("gpt2"))] {
@@ -139,7 +140,8 @@ import Testing
       default: [0x7fc0, 0x7fc1, 0x7f81]
       }
     func tensor(_ bits: UInt64) -> SampleTensor {
-      SampleTensor("a", dtype, [1], withUnsafeBytes(of: bits.littleEndian) { Data($0.prefix(size)) })
+      SampleTensor(
+        "a", dtype, [1], withUnsafeBytes(of: bits.littleEndian) { Data($0.prefix(size)) })
     }
     for one in patterns {
       for other in patterns {
@@ -161,6 +163,11 @@ import Testing
     let comparison = try compare(
       [SampleTensor("a", [2], floats: [1, .infinity])], [SampleTensor("a", [2], floats: [1, 2])])
     #expect(comparison.differences.first?.values?.maxAbsolute == .infinity)
+    let document = try JSONSerialization.jsonObject(
+      with: JSONEncoder().encode(comparison.differences))
+    let values = ((document as? [[String: Any]])?.first?["values"]) as? [String: Any]
+    #expect(values?["maxAbs"] is NSNull)
+    #expect(values?.count == 4)
   }
 
   // MARK: Catalogues

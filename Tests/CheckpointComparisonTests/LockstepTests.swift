@@ -196,7 +196,9 @@ import Testing
     #expect(forward.maxAbsLogitDifference > 1e-3)
     #expect(forward.klDivergence.mean > 0)
     for distance in forward.layers {
-      #expect((distance.relativeL2 == 0) == (distance.layer < mistake.layer ?? (mistake.sublayer == "head" ? 99 : 0)))
+      #expect(
+        (distance.relativeL2 == 0)
+          == (distance.layer < mistake.layer ?? (mistake.sublayer == "head" ? 99 : 0)))
     }
   }
 
@@ -248,7 +250,8 @@ import Testing
     #expect(forward.tokenCount == 24)
   }
 
-  @Test(arguments: ["gptj", "gpt2", "gpt_neo", "gpt_neox", "llama", "qwen2_tied"], ["BF16", "F16"])
+  @Test(
+    arguments: ["gptj", "gpt2", "gpt_neo", "gpt_neox", "llama", "qwen2_tied"], ["BF16", "F16"])
   func roundedCopiesDivergeNowhere(name: String, dtype: String) throws {
     var sample = try ModelSample(name)
     sample.cast(to: dtype)

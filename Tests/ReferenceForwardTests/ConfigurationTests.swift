@@ -105,6 +105,13 @@ import Testing
     #expect(windows.suffix(3).allSatisfy { $0 == 131072 })
   }
 
+  @Test func qwen2sWindowMayBeginAtTheFirstLayer() throws {
+    let text = Published.qwen2
+      .replacing("\"use_sliding_window\": false", with: "\"use_sliding_window\": true")
+      .replacing("\"max_window_layers\": 21", with: "\"max_window_layers\": 0")
+    #expect(try parsed(text).windows == Array(repeating: 131072, count: 24))
+  }
+
   // MARK: What isn't known
 
   static let unknown: [(String, String)] = [

@@ -4,6 +4,7 @@ import sys
 import time
 
 import casts
+import forward
 import interruption
 import json_documents
 import mesh
@@ -22,6 +23,7 @@ GROUPS = {
     "casts": casts.check,
     "sharding": sharding.check,
     "npz": npz.check,
+    "forward": forward.check,
     "root": root.check,
     "store": store.check,
     "json": json_documents.check,
