@@ -99,11 +99,25 @@ struct Lockstep {
       // A tensor with a mistake in it may be rounded besides.
       guard let one = difference.first, let other = difference.second, one.dtype != other.dtype
       else { continue }
-      let dtypes = [one.dtype, other.dtype]
-      coarsest = max(
-        coarsest, dtypes.contains(.bf16) ? 0x1p-8 : dtypes.contains(.f16) ? 0x1p-11 : 0x1p-23)
+      coarsest = max(coarsest, Self.rounding(one.dtype), Self.rounding(other.dtype))
+    }
+    // Sums over shards are run as they are, and compared as their dtype has them.
+    for weights in [first.weights, second.weights] {
+      for tensor in weights.places.values where names.contains(ExactName(tensor.name)) {
+        let exact = try? tensor.expression.type { weights.reader.checkpoint.type(of: $0) }
+        if exact?.dtype != tensor.dtype { coarsest = max(coarsest, Self.rounding(tensor.dtype)) }
+      }
     }
     return 8 * coarsest
+  }
+
+  /// By how much a dtype can round at most, as a part of the value.
+  private static func rounding(_ dtype: DType) -> Double {
+    switch dtype {
+    case .bf16: 0x1p-8
+    case .f16: 0x1p-11
+    default: 0x1p-23
+    }
   }
 
   private func isEqual(_ a: FloatBuffer, _ b: FloatBuffer) -> Bool {

@@ -31,13 +31,14 @@ struct ForwardReport: Encodable {
 
   struct Candidate: Encodable {
     let token: Int
-    let logit: Float
-    let probability: Double
+    /// Nil where the model computes no number.
+    let logit: Float?
+    let probability: Double?
 
     init(_ candidate: (token: Int, logit: Float, probability: Double)) {
       token = candidate.token
-      logit = candidate.logit
-      probability = candidate.probability
+      logit = candidate.logit.isFinite ? candidate.logit : nil
+      probability = candidate.probability.isFinite ? candidate.probability : nil
     }
   }
 
@@ -64,7 +65,8 @@ struct ForwardReport: Encodable {
         }
         lines.append(
           String(
-            format: "%-8d %9.4f   %.4f", candidate.token, candidate.logit, candidate.probability)
+            format: "%-8d %9.4f   %.4f", candidate.token, candidate.logit ?? .nan,
+            candidate.probability ?? .nan)
             + (text ?? ""))
       }
     }

@@ -1,4 +1,5 @@
 import CheckpointComparison
+import CheckpointConversion
 import CheckpointFormats
 import Foundation
 import ReferenceForward
@@ -262,6 +263,24 @@ import Testing
       #expect(forward.firstDivergence == nil)
       #expect(forward.maxAbsLogitDifference > 0)
     }
+  }
+
+  /// Shards are run with their sums as they are, of which a conversion has the rounded ones.
+  @Test func sumsThatAConversionHasRoundedAreNoDivergence() throws {
+    let folder = Fixtures.path("mesh-transformer/s4_perturbed_slim_f16")
+    let archive = "\(folder)/step.tar.zstd"
+    let options = OpenOptions(
+      configuration: try Fixtures.bytes("mesh-transformer/s4_perturbed_slim_f16/config.json"),
+      temporaryDirectory: workspace.path)
+    try convert(archive, workspace.path("out"), to: "safetensors") { $0.openOptions = options }
+    let sources = (try Source(archive, options), try Source(workspace.path("out")))
+    let comparison = try CheckpointComparison(sources.0, sources.1, resources)
+    #expect(comparison.isIdentical)
+    let forward = try ForwardComparison(
+      Decoder(sources.0, resources), Decoder(sources.1, resources), tokens: [1, 2, 3, 4],
+      differences: comparison.differences)
+    #expect(forward.firstDivergence == nil)
+    #expect(forward.maxAbsLogitDifference > 0 && forward.maxAbsLogitDifference < 1e-3)
   }
 
   @Test func aDifferenceThatTheTokensDontReachIsNoDivergence() throws {
