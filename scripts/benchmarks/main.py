@@ -19,6 +19,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LAYERS = 6
 FULL_LAYERS = 28
 FLAT_MATRICES = 8
+FORWARD_TOKENS = ",".join(str(7919 * place % 50000) for place in range(128))
+GENERATED_TOKENS = 32
+FORWARD_PEAK_LIMIT = 1.5e9
 PEAK_LIMIT = 400e6
 
 
@@ -51,7 +54,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "store"], help="some of the tasks")
+  parser.add_argument("--only", choices=["mesh", "hf", "store", "forward"], help="some of the tasks")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
@@ -146,6 +149,42 @@ class Bench:
       "hf bf16 → f16", source, self.convert(source, "--max-shard-size", "500MB"),
       [self.peer("transformers", "peer_transformers.py", source, "{destination}"),
        self.peer("safetensors + torch", "peer_streaming.py", source, "{destination}")], 1.4, [(4, None), (2.5, None)])
+
+  # MARK: The forward pass
+
+  def forward(self):
+    """128 tokens in f32, and 32 tokens one after the other; loading included."""
+    source = f"{self.input('hf', LAYERS)}/model"
+    size = sum(os.path.getsize(path) for path in files_below(source))
+
+    def ours(*arguments):
+      script = 'mkdir "$0" && exec "$@"'
+      return Command(
+        "weighbridge", ["sh", "-c", script, "{destination}", self.options.tool, "forward", source, "--quiet", *arguments],
+        is_synced=False, rounds=self.options.rounds)
+
+    first = FORWARD_TOKENS.split(",")[0]
+    for name, command, arguments, wish in [
+      ("forward, 128 tokens", ours("--tokens", FORWARD_TOKENS, "--logits", "{destination}/logits.npy"),
+       ["logits", source, "{destination}", FORWARD_TOKENS], 2),
+      (f"generate, {GENERATED_TOKENS} tokens", ours("--tokens", first, "--generate", str(GENERATED_TOKENS)),
+       ["generate", source, "{destination}", first, str(GENERATED_TOKENS)], 1),
+    ]:
+      peer = dataclasses.replace(self.peer("transformers", "peer_forward.py", *arguments), is_synced=False)
+      progress(f"{name}:")
+      alternate([command, *([peer] if peer.rounds else [])], source, self.scratch, progress)
+      figures, targets = Figures.of(command, with_sync=False), []
+      rows = [figures]
+      if peer.runs:
+        theirs = Figures.of(peer, with_sync=False)
+        rows.append(theirs)
+        targets.append(Target(
+          f"{name}: {theirs.wall / figures.wall:.2f} × faster than transformers, loading included (target: at least {wish:g})",
+          theirs.wall / figures.wall, wish))
+      if wish == 2:
+        targets.append(Target(
+          f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {FORWARD_PEAK_LIMIT / 1e6:.0f})", figures.peak, FORWARD_PEAK_LIMIT, True))
+      yield Task(name, size, rows, targets)
 
   # MARK: Stores
 
@@ -299,7 +338,8 @@ def main():
     if options.large:
       tasks = list(bench.large())
     else:
-      groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("store", bench.store)]
+      groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("store", bench.store),
+                ("forward", lambda: list(bench.forward()))]
       tasks = [task for name, run in groups if options.only in (None, name) for task in run()]
   finally:
     shutil.rmtree(bench.scratch, ignore_errors=True)
