@@ -20,6 +20,8 @@ extension ForwardComparison {
     }
   }
 
+  private static func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+
   /// Runs source and result of a conversion side by side on 32 fixed tokens.
   ///
   /// - Parameter resources: memory and threads.
@@ -32,9 +34,10 @@ extension ForwardComparison {
         Decoder(DecoderWeights(source.reader, settings), resources),
         Decoder(DecoderWeights(result, settings), resources), tokens: tokens, differences: [])
       return Certificate.Validation(
-        tokenCount: tokens.count, maxAbsLogitDifference: comparison.maxAbsLogitDifference,
-        meanKlDivergence: comparison.klDivergence.mean,
-        maxKlDivergence: comparison.klDivergence.max,
+        tokenCount: tokens.count,
+        maxAbsLogitDifference: finite(comparison.maxAbsLogitDifference),
+        meanKlDivergence: finite(comparison.klDivergence.mean),
+        maxKlDivergence: finite(comparison.klDivergence.max),
         sameTopFraction: comparison.sameTopFraction)
     }
   }

@@ -29,6 +29,13 @@ public struct ForwardComparison: Sendable, Encodable {
       case layer
       case relativeL2 = "relative_l2"
     }
+
+    /// Writes what is infinite as null.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(layer, forKey: .layer)
+      try container.encodeFinite(relativeL2, forKey: .relativeL2)
+    }
   }
 
   /// Where two models part.
@@ -72,6 +79,17 @@ public struct ForwardComparison: Sendable, Encodable {
       p99 = sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
       max = sorted.last ?? 0
     }
+
+    private enum CodingKeys: String, CodingKey { case mean, median, p99, max }
+
+    /// Writes what is infinite as null.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encodeFinite(mean, forKey: .mean)
+      try container.encodeFinite(median, forKey: .median)
+      try container.encodeFinite(p99, forKey: .p99)
+      try container.encodeFinite(max, forKey: .max)
+    }
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -83,7 +101,7 @@ public struct ForwardComparison: Sendable, Encodable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(layers, forKey: .layers)
     try container.encode(firstDivergence, forKey: .firstDivergence)
-    try container.encode(maxAbsLogitDifference, forKey: .maxAbsLogitDifference)
+    try container.encodeFinite(maxAbsLogitDifference, forKey: .maxAbsLogitDifference)
     try container.encode(klDivergence, forKey: .klDivergence)
     try container.encode(sameTopFraction, forKey: .sameTopFraction)
     try container.encode(tokenCount, forKey: .tokenCount)
@@ -109,5 +127,12 @@ public struct ForwardComparison: Sendable, Encodable {
     layers = run.distances
     firstDivergence = run.divergence
     tokenCount = tokens.count
+  }
+}
+
+extension KeyedEncodingContainer {
+  /// Writes a number, or null where it is none that JSON has.
+  mutating func encodeFinite(_ value: Double, forKey key: Key) throws {
+    if value.isFinite { try encode(value, forKey: key) } else { try encodeNil(forKey: key) }
   }
 }

@@ -128,10 +128,21 @@ struct Lockstep {
     var (difference, norm) = (0.0, 0.0)
     for index in 0..<mine.sequences.rowCount * width {
       let (x, y) = (Double(a.base[index]), Double(b.base[index]))
+      guard x.isFinite && y.isFinite else {
+        // What isn't a number is the same, or infinitely far apart.
+        if x == y || x.isNaN && y.isNaN { continue }
+        return .infinity
+      }
       difference += (x - y) * (x - y)
       norm += x * x
     }
     return norm > 0 ? (difference / norm).squareRoot() : difference > 0 ? 1 : 0
+  }
+
+  /// |a − b|; 0 for two values that aren't numbers in the same way, infinite where only one isn't.
+  private static func distance(_ a: Float, _ b: Float) -> Double {
+    if a == b || a.isNaN && b.isNaN { return 0 }
+    return a.isFinite && b.isFinite ? abs(Double(a) - Double(b)) : .infinity
   }
 
   /// What the logits say in the end.
@@ -153,17 +164,25 @@ struct Lockstep {
         try second.logits(mine, rows, into: shadow)
         for index in 0..<rows.count * vocabulary {
           let (a, b) = (Double(ours.base[index]), Double(shadow.base[index]))
-          apart += (a - b) * (a - b)
+          let distance = Self.distance(ours.base[index], shadow.base[index])
+          guard distance.isFinite && a.isFinite && b.isFinite else {
+            if distance > 0 { apart = .infinity }
+            continue
+          }
+          apart += distance * distance
           norm += a * a
         }
       }
       for row in 0..<rows.count {
         let (a, b) = (ours.base + row * vocabulary, others.base + row * vocabulary)
         for index in 0..<vocabulary {
-          largest = max(largest, abs(Double(a[index]) - Double(b[index])))
+          largest = max(largest, Self.distance(a[index], b[index]))
         }
         let (p, q) = (LogitRow(a, count: vocabulary), LogitRow(b, count: vocabulary))
-        divergences.append(p.divergence(from: q))
+        let divergence = p.divergence(from: q)
+        // Without numbers there is no distribution.
+        let isSame = memcmp(a, b, vocabulary * 4) == 0
+        divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)
         if p.likeliest == q.likeliest { same += 1 }
       }
     }

@@ -155,7 +155,13 @@ final class TensorComparison: EvaluationConsumer {
 
 extension DifferenceSums {
   fileprivate mutating func add(_ a: Double, _ b: Double, _ narrower: DType) {
-    guard !a.isNaN, !b.isNaN else { return }
+    guard !a.isNaN, !b.isNaN else {
+      // A number and none are infinitely far apart.
+      if a.isNaN != b.isNaN {
+        (maxAbsolute, maxUlp, squaredDifference) = (.infinity, .infinity, .infinity)
+      }
+      return
+    }
     squaredFirst += a * a
     squaredSecond += b * b
     product += a * b

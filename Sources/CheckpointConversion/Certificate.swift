@@ -52,12 +52,12 @@ public struct Certificate: Sendable, Codable, Hashable {
   public struct Validation: Sendable, Codable, Hashable {
     /// Tokens that were run.
     public let tokenCount: Int
-    /// The largest difference of a logit.
-    public let maxAbsLogitDifference: Double
-    /// The mean Kullback-Leibler divergence of next-token distributions, in nats.
-    public let meanKlDivergence: Double
-    /// The largest one.
-    public let maxKlDivergence: Double
+    /// The largest difference of a logit; nil if only one of both computes numbers.
+    public let maxAbsLogitDifference: Double?
+    /// The mean Kullback-Leibler divergence of next-token distributions, in nats; nil likewise.
+    public let meanKlDivergence: Double?
+    /// The largest one; nil likewise.
+    public let maxKlDivergence: Double?
     /// Positions at which both find the same token likeliest.
     public let sameTopFraction: Double
 
@@ -70,8 +70,8 @@ public struct Certificate: Sendable, Codable, Hashable {
     ///   - maxKlDivergence: the largest one.
     ///   - sameTopFraction: positions with the same likeliest token.
     public init(
-      tokenCount: Int, maxAbsLogitDifference: Double, meanKlDivergence: Double,
-      maxKlDivergence: Double, sameTopFraction: Double
+      tokenCount: Int, maxAbsLogitDifference: Double?, meanKlDivergence: Double?,
+      maxKlDivergence: Double?, sameTopFraction: Double
     ) {
       self.tokenCount = tokenCount
       self.maxAbsLogitDifference = maxAbsLogitDifference

@@ -237,6 +237,9 @@ extension DecoderConfiguration {
       positionLimit: limit)
     rotary = try Rotary(
       &settings, headWidth: width, layout: .halves, positionLimit: limit)
+    guard rotary?.dimensions == width else {
+      throw settings.unsupported("partial_rotary_factor", expected: "1 for this family")
+    }
     try readWindows(&settings)
   }
 

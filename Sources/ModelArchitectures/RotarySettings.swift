@@ -25,6 +25,9 @@ extension DecoderConfiguration.Rotary {
     let fraction = try settings.number(fractionKey, default: fraction ?? 1)
     let older = settings.value("rope_scaling")
     let newer = settings.value("rope_parameters")
+    guard older == nil || newer == nil else {
+      throw settings.unsupported("rope_scaling", expected: "nothing beside 'rope_parameters'")
+    }
     var scaling = SettingsReader(
       newer ?? older ?? .object([]), place: newer == nil ? "rope_scaling." : "rope_parameters.")
     let base = try scaling.number("rope_theta", default: theta)

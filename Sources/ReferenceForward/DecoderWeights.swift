@@ -63,6 +63,15 @@ public struct DecoderWeights: Sendable {
       }
       tensors[Place(row.role, layer)] = tensor
     }
+    // A head that is stored counts, whatever the configuration says of tying it.
+    for name in ["lm_head.weight", "embed_out.weight"] {
+      guard let head = stored[ExactName(name)], head.dtype.isCastable,
+        head.shape.dimensions
+          == [configuration.dimensions.vocabulary, configuration.dimensions.model]
+      else { continue }
+      tensors[Place(.weight(.head))] = head
+      stored[ExactName(name)] = nil
+    }
     let unused = stored.keys.filter {
       !Self.isBuffer($0.text) && !Self.isTiedHead($0.text, configuration)
     }

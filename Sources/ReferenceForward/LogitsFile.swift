@@ -19,6 +19,11 @@ public final class LogitsFile {
     _ path: String, rows: Int, length: Int, vocabulary: Int
   ) throws(CheckpointError) {
     self.path = path
+    if fileExists(path) && FileKind(ofEntry: path) != .file {
+      throw CheckpointError(
+        .conflict, "is something that can't be replaced", file: path, expected: "a regular file",
+        hint: "name a file for the logits")
+    }
     let shape = Shape(rows == 1 ? [length, vocabulary] : [rows, length, vocabulary])
     let header = try NPYHeader(dtype: .f32, shape: shape).bytes
     try Directories.removeTree("\(path).partial")

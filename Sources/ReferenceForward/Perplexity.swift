@@ -13,6 +13,20 @@ public struct Perplexity: Sendable, Hashable, Encodable {
   /// Predicted tokens.
   public let tokenCount: Int
 
+  private enum CodingKeys: String, CodingKey {
+    case meanNegativeLogLikelihood, standardError, perplexity, tokenCount
+  }
+
+  /// Writes what is no number as null.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+    try container.encode(finite(meanNegativeLogLikelihood), forKey: .meanNegativeLogLikelihood)
+    try container.encode(finite(standardError), forKey: .standardError)
+    try container.encode(finite(perplexity), forKey: .perplexity)
+    try container.encode(tokenCount, forKey: .tokenCount)
+  }
+
   /// Of so many tokens with these sums of −log p and of its square.
   init(sum: Double, squares: Double, count: Int) {
     tokenCount = count
@@ -56,6 +70,10 @@ public struct Perplexity: Sendable, Hashable, Encodable {
         count += tokens.count - 1
         progress(tokens.count)
       }
+    }
+    guard count > 0 else {
+      throw CheckpointError(
+        .usage, "there is no token to predict", expected: "rows of at least two tokens")
     }
     return Perplexity(sum: sum, squares: squares, count: count)
   }

@@ -65,7 +65,9 @@ struct CompareCommand: ParsableCommand {
     if tokens != nil && tokensFile != nil {
       throw ValidationError("Give --tokens or --tokens-file, not both.")
     }
-    if let tolerance, tolerance < 0 { throw ValidationError("--tolerance can't be negative.") }
+    if let tolerance, !tolerance.isFinite || tolerance < 0 {
+      throw ValidationError("--tolerance must be a number, and not negative.")
+    }
   }
 
   func run() throws {
@@ -82,8 +84,8 @@ struct CompareCommand: ParsableCommand {
     Console.output(
       shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
     if let tolerance, let forward = report.forward {
-      if forward.maxAbsLogitDifference > tolerance { throw ExitCode(1) }
-    } else if !comparison.isIdentical {
+      if !(forward.maxAbsLogitDifference <= tolerance) { throw ExitCode(1) }
+    } else if !comparison.isIdentical || report.forward?.firstDivergence != nil {
       throw ExitCode(1)
     }
   }

@@ -44,10 +44,15 @@ struct ComparisonReport: Encodable {
       let dtypes = Set(
         differences.flatMap { [$0.first?.dtype, $0.second?.dtype].compactMap { $0?.rawValue } })
       return differences.contains { $0.relation == .equalAfterRounding }
-        ? "equal within the rounding of dtypes (\(dtypes.sorted().joined(separator: ", "))): \(others) in nothing else"
-        : "equal values in other dtypes (\(dtypes.sorted().joined(separator: ", "))): \(others) in nothing else"
+        ? "equal within \(Self.coarsest(dtypes)) rounding: \(others) in dtype only"
+        : "equal values in other dtypes: \(others) in dtype only"
     }
     return "different: \(others)"
+  }
+
+  /// Of some dtypes the one with the fewest significant bits.
+  private static func coarsest(_ dtypes: Set<String>) -> String {
+    ["BF16", "F16", "F32", "F64"].first { dtypes.contains($0) } ?? "dtype"
   }
 
   private static func line(_ difference: TensorDifference) -> String {

@@ -45,9 +45,13 @@ enum ConversionText {
       text += ", \(grouped(rounded.count)) rounded by at most \(ulp(largest)) ulp"
     }
     if let validation = outcome.certificate.validation {
+      text +=
+        validation.maxAbsLogitDifference.map {
+          String(format: "; logits differ by at most %.3g, ", $0)
+        } ?? "; LOGITS ARE NO LONGER NUMBERS, "
       text += String(
-        format: "; logits differ by at most %.3g, same likeliest token at %.1f %% of %d positions",
-        validation.maxAbsLogitDifference, 100 * validation.sameTopFraction, validation.tokenCount)
+        format: "same likeliest token at %.1f %% of %d positions",
+        100 * validation.sameTopFraction, validation.tokenCount)
     }
     if overflowed > 0 { text += ", \(counted(overflowed, "value")) became infinite" }
     if outcome.resumedTensorCount > 0 {

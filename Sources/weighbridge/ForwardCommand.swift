@@ -115,6 +115,13 @@ struct ForwardCommand: ParsableCommand {
     } else {
       report.top = try onePass(decoder, rows)
     }
+    let computesNumbers =
+      report.top?.allSatisfy { $0.allSatisfy { $0.logit != nil } } ?? true
+      && report.perplexity?.meanNegativeLogLikelihood.isFinite ?? true
+    if !computesNumbers {
+      Console.error(
+        "warning: the model computes no numbers (NaN or infinity): its weights are broken")
+    }
     report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
     Console.output(shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
   }

@@ -31,6 +31,19 @@ public enum FileKind: Sendable {
   }
 }
 
+extension FileKind {
+  /// The kind of what has a name, links not followed; nil if there is nothing.
+  public init?(ofEntry path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return nil }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: self = .file
+    case S_IFDIR: self = .directory
+    default: self = .other
+    }
+  }
+}
+
 /// Working with directories.
 public enum Directories {
   /// The most entries that a listing takes in.
