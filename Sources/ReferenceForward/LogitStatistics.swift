@@ -38,6 +38,7 @@ public struct LogitRow {
       let mine = logProbability(of: index)
       sum += exp(mine) * (mine - other.logProbability(of: index))
     }
-    return max(0, sum)
+    // The maximum of 0 and what is no number would be 0.
+    return sum.isNaN ? sum : max(0, sum)
   }
 }
