@@ -73,7 +73,7 @@ let package = Package(
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CTensorKernels", "CBLAS",
       ],
-      swiftSettings: strict),
+      exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "StoreWriting",
       dependencies: [
