@@ -30,3 +30,12 @@ void wb_swap_bytes(void *data, size_t element_count, size_t element_size) {
     __builtin_trap();
   }
 }
+
+void wb_swap_rows(void *data, size_t row_stride, size_t rows, size_t row_byte_count, size_t element_size) {
+  if (row_stride == row_byte_count) {
+    wb_swap_bytes(data, rows * row_byte_count / element_size, element_size);
+    return;
+  }
+  for (size_t row = 0; row < rows; row++)
+    wb_swap_bytes((unsigned char *)data + row * row_stride, row_byte_count / element_size, element_size);
+}

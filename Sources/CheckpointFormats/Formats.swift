@@ -8,6 +8,7 @@ public enum Formats {
     StoreFormat.self,
     SafetensorsFormat.self,
     MeshTransformerFormat.self,
+    PyTorchFormat.self,
     NPZFormat.self,
   ]
 
@@ -25,12 +26,18 @@ public enum Formats {
     do throws(CheckpointError) {
       let head = try file.bytes(at: 0, count: min(512, file.byteCount))
       if let error = UnreadableFile.error(head: head) { throw error }
+      if try PyTorchFormat.claims(name: name, file: file) {
+        return try PyTorchFormat.open(file: file, name: name, options)
+      }
       for format in all where try format.recognises(file: file) {
         return try format.open(file: file, name: name, options)
       }
       // Nothing recognises it. Where the name says what it should be, that format's reader says best what is wrong.
       if name.hasSuffix(".safetensors") {
         return try SafetensorsFormat.open(file: file, name: name, options)
+      }
+      if PyTorchFormat.isWeights(name: name) {
+        return try PyTorchFormat.open(file: file, name: name, options)
       }
       throw UnreadableFile.unrecognised(head: head)
     } catch { throw error.in(file: name) }
@@ -77,7 +84,7 @@ public enum Formats {
     }
     throw CheckpointError(
       .unsupported, "no checkpoint in a format that is read here", file: tree.displayName,
-      expected: "*.safetensors, step_N/shard_0/0.npz or model.npz",
+      expected: "*.safetensors, pytorch_model.bin, step_N/shard_0/0.npz or model.npz",
       found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
       hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
   }

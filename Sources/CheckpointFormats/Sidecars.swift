@@ -37,7 +37,7 @@ enum Sidecars {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
       } else if !isOurs(name) {
-        if name.hasSuffix(".safetensors") || name == SafetensorsIndex.fileName {
+        if name.hasSuffix(".safetensors") || name == SafetensorsFormat.indexFileName {
           checkpoint.findings.append(
             Finding(
               .warning, "unused-weights", "weights that are no part of the checkpoint that is read",

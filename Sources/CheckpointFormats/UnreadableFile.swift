@@ -26,7 +26,10 @@ enum UnreadableFile {
   static func unrecognised(head: [UInt8]) -> CheckpointError {
     let known: [([UInt8], String, String?)] = [
       (Array("GGUF".utf8), "a GGUF file, which this version doesn't read", nil),
-      ([0x80, 0x02], "a Python pickle, which this version doesn't read", nil),
+      (
+        [0x80], "a bare Python pickle, not a file that torch.save has written",
+        "nothing of it was run. If you trust it, load it in Python and save its tensors with torch.save"
+      ),
       ([0x1f, 0x8b], "gzip-compressed", "unpack it with gunzip first"),
       ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz-compressed", "unpack it with unxz first"),
       ([0x42, 0x5a, 0x68], "bzip2-compressed", "unpack it with bunzip2 first"),

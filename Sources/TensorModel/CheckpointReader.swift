@@ -47,7 +47,10 @@ extension CheckpointReader {
   public func confirm(_ position: Int) {}
 
   /// The stored tensors under their own names.
-  public func canonicalTensors() -> [CanonicalTensor] {
+  public func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] { storedTensors }
+
+  /// The stored tensors that are weights, under their own names.
+  public var storedTensors: [CanonicalTensor] {
     checkpoint.tensors.filter { $0.role == .weight }.map {
       CanonicalTensor(
         name: $0.name, shape: $0.shape, dtype: $0.dtype, expression: .stored($0.name))

@@ -14,6 +14,8 @@ public struct TensorInfo: Hashable, Sendable {
   public let role: Role
   /// SHA-256 of the bytes as 64 hexadecimal digits, where the checkpoint says it; reading all of the tensor must give it.
   public let recordedDigest: String?
+  /// The first tensor of the checkpoint that lies in the same storage, where it isn't the only one.
+  public let sharesStorageWith: String?
 
   /// Why a tensor is in the checkpoint.
   public enum Role: String, Sendable, Hashable {
@@ -34,10 +36,11 @@ public struct TensorInfo: Hashable, Sendable {
   ///   - file: relative to the checkpoint.
   ///   - role: what it is for.
   ///   - recordedDigest: 64 hexadecimal digits, where the checkpoint has them.
+  ///   - sharesStorageWith: the first tensor in the same storage.
   /// - Throws: `malformed` if the elements don't fill whole bytes or their size overflows.
   public init(
     name: String, dtype: DType, shape: Shape, file: String, role: Role = .weight,
-    recordedDigest: String? = nil
+    recordedDigest: String? = nil, sharesStorageWith: String? = nil
   ) throws(CheckpointError) {
     // An extent of 0 doesn't hide an overflow, here either: a row has so many bytes even if there is none. The widest dtype has 8.
     let rowElementCount = shape.dimensions.reduce(1) { $0 * max($1, 1) }
@@ -55,6 +58,7 @@ public struct TensorInfo: Hashable, Sendable {
     self.file = file
     self.role = role
     self.recordedDigest = recordedDigest
+    self.sharesStorageWith = sharesStorageWith
   }
 }
 

@@ -71,8 +71,14 @@ void wb_cast_at(wb_level level, wb_float_type from, wb_float_type to, const void
 void wb_transpose(const void *src, size_t src_row_stride, void *dst, size_t dst_row_stride, size_t rows, size_t columns,
                   size_t element_size);
 
+/// Copies `count` elements of 1, 2, 4 or 8 bytes. Steps are in bytes, from one element to the next. Needs no alignment.
+void wb_gather(const void *src, size_t src_step, void *dst, size_t dst_step, size_t count, size_t element_size);
+
 /// Reverses, in place, the bytes of each element of 1, 2, 4 or 8 bytes. Needs no alignment.
 void wb_swap_bytes(void *data, size_t element_count, size_t element_size);
+
+/// Does the same in each of some rows of `row_byte_count` bytes that begin `row_stride` bytes apart.
+void wb_swap_rows(void *data, size_t row_stride, size_t rows, size_t row_byte_count, size_t element_size);
 
 /// Gathers the first bytes of all elements, then their second bytes, and so on: HDF5's shuffle filter.
 ///

@@ -11,15 +11,16 @@ public enum NPZFormat: CheckpointFormat {
   /// The name that an archive has in a directory.
   public static let fileName = "model.npz"
 
-  private static let zipSignatures: [[UInt8]] = [
-    [0x50, 0x4b, 0x03, 0x04], [0x50, 0x4b, 0x05, 0x06],
-  ]
+  /// What a zip archive with members begins with.
+  static let zipSignature: [UInt8] = [0x50, 0x4b, 0x03, 0x04]
+  private static let emptyZipSignature: [UInt8] = [0x50, 0x4b, 0x05, 0x06]
   private static let npySignature: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
   /// Recognised by a zip's or an array's first bytes.
   public static func recognises(file: FileRegion) throws(CheckpointError) -> Bool {
     let head = try file.bytes(at: 0, count: min(6, file.byteCount))
-    return head == npySignature || zipSignatures.contains(Array(head.prefix(4)))
+    return head == npySignature
+      || [zipSignature, emptyZipSignature].contains(Array(head.prefix(4)))
   }
 
   /// Opens an archive or an array.

@@ -10,6 +10,9 @@ public enum SafetensorsFormat: CheckpointFormat {
   /// For `--help`.
   public static let summary = "Hugging Face safetensors, one file or shards with an index"
 
+  /// The name of a sharded set's index.
+  static let indexFileName = "model.safetensors.index.json"
+
   /// Recognised by the header's length and its opening brace.
   public static func recognises(file: FileRegion) throws(CheckpointError) -> Bool {
     guard file.byteCount >= 9 else { return false }
@@ -28,7 +31,7 @@ public enum SafetensorsFormat: CheckpointFormat {
   /// A directory that holds `model.safetensors`, the index, or any other `.safetensors`.
   public static func recognises(tree: any FileTree) throws(CheckpointError) -> Bool {
     try tree.children(of: "").contains { $0.hasSuffix(".safetensors") }
-      || tree.containsFile(SafetensorsIndex.fileName)
+      || tree.containsFile(indexFileName)
   }
 
   /// Opens `model.safetensors`, else the sharded set, else the only `.safetensors` there is.
@@ -39,17 +42,17 @@ public enum SafetensorsFormat: CheckpointFormat {
       return try SafetensorsReader(
         file: tree.region("model.safetensors"), name: "model.safetensors")
     }
-    if tree.containsFile(SafetensorsIndex.fileName) {
+    if tree.containsFile(indexFileName) {
       return try SafetensorsReader(
         index: tree.contents(
-          of: SafetensorsIndex.fileName, limit: SafetensorsIndex.maximumByteCount),
+          of: indexFileName, limit: ShardIndex.maximumByteCount),
         in: tree)
     }
     let files = try tree.children(of: "").filter { $0.hasSuffix(".safetensors") }
     guard files.count == 1, let only = files.first else {
       throw CheckpointError(
         .missing, "several safetensors files without an index", file: tree.displayName,
-        expected: SafetensorsIndex.fileName, found: files.prefix(4).joined(separator: ", "),
+        expected: indexFileName, found: files.prefix(4).joined(separator: ", "),
         hint: "download the index as well, or name one of the files")
     }
     return try SafetensorsReader(file: tree.region(only), name: only)
@@ -76,6 +79,6 @@ public enum SafetensorsFormat: CheckpointFormat {
         ])),
       .init("weight_map", .object(entries)),
     ])
-    return (SafetensorsIndex.fileName, Array((document.documentText + "\n").utf8))
+    return (indexFileName, Array((document.documentText + "\n").utf8))
   }
 }

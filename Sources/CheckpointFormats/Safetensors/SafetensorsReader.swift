@@ -13,25 +13,16 @@ final class SafetensorsReader: PlacedTensorReader {
 
   /// Opens a sharded set.
   convenience init(index bytes: [UInt8], in tree: any FileTree) throws(CheckpointError) {
-    let index = try SafetensorsIndex(parsing: bytes)
-    var shards: [(String, FileRegion)] = []
-    let missing = index.shards.filter { !tree.containsFile($0) }
-    if let first = missing.first {
-      throw CheckpointError(
-        .missing, "a shard that the index names is not there", file: first,
-        expected: "\(index.shards.count) shards",
-        found: "\(index.shards.count - missing.count)",
-        hint: "download \(missing.prefix(3).joined(separator: ", ")) as well")
-    }
-    for name in index.shards { shards.append((name, try tree.region(name))) }
+    let index = try ShardIndex(parsing: bytes, fileName: SafetensorsFormat.indexFileName)
+    let shards = try index.open(in: tree)
     try self.init(
       shards: shards, index: index,
-      indexFile: [.init(name: SafetensorsIndex.fileName, byteCount: bytes.count)],
+      indexFile: [.init(name: index.fileName, byteCount: bytes.count)],
       layout: "\(shards.count) shard\(shards.count == 1 ? "" : "s") with an index")
   }
 
   private init(
-    shards: [(name: String, region: FileRegion)], index: SafetensorsIndex?,
+    shards: [(name: String, region: FileRegion)], index: ShardIndex?,
     indexFile: [Checkpoint.SourceFile], layout: String
   ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
@@ -61,21 +52,7 @@ final class SafetensorsReader: PlacedTensorReader {
         .warning, "shard-metadata", "its __metadata__ differs from the first shard's, which counts",
         file: $0)
     }
-    if let index {
-      let problems = index.disagreements(with: tensors)
-      if var first = problems.first {
-        if problems.count > 1 { first.message += " (and \(problems.count - 1) more)" }
-        throw first
-      }
-      let sum = tensors.reduce(0) { $0 + $1.byteCount }
-      if let total = index.totalByteCount, total != sum {
-        findings.append(
-          Finding(
-            .warning, "index-total-size",
-            "the index's total_size is \(total), the tensors have \(sum) bytes",
-            file: SafetensorsIndex.fileName))
-      }
-    }
+    if let index { findings += try index.check(tensors) }
     var checkpoint = try Checkpoint(
       format: SafetensorsFormat.name, layout: layout, tensors: tensors,
       files: shards.map { .init(name: $0.name, byteCount: $0.region.byteCount) } + indexFile,

@@ -54,20 +54,11 @@ public struct NPYArray: Sendable {
     } else {
       try contents.read(matrixAt: header.dataOffset, geometry, region, into: destination)
     }
-    if header.isBigEndian { swapBytes(of: region, geometry, in: destination) }
-  }
-
-  private func swapBytes(
-    of region: MatrixRegion, _ geometry: MatrixGeometry, in destination: MatrixBuffer
-  ) {
+    guard header.isBigEndian else { return }
     // A complex number is two.
     let numberByteCount = header.dtype == .c64 ? 4 : geometry.cellByteCount
-    let runByteCount = region.columns.count * geometry.cellByteCount
-    let isDense = destination.rowStride == runByteCount
-    for row in 0..<(isDense ? 1 : region.rows.count) {
-      wb_swap_bytes(
-        destination.base + row * destination.rowStride,
-        (isDense ? region.rows.count : 1) * runByteCount / numberByteCount, numberByteCount)
-    }
+    wb_swap_rows(
+      destination.base, destination.rowStride, region.rows.count,
+      region.columns.count * geometry.cellByteCount, numberByteCount)
   }
 }

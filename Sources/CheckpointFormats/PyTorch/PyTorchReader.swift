@@ -1,0 +1,145 @@
+import CTensorKernels
+import FileContainers
+import TensorModel
+
+/// One file of PyTorch's, or a sharded set with its index.
+final class PyTorchReader: CheckpointReader {
+  let checkpoint: Checkpoint
+  private let elements: [Elements]
+  private let unreadable: (name: String, kind: String, file: String)?
+
+  /// Where a tensor's elements are.
+  private struct Elements {
+    let tensor: TorchTensor
+    let storage: any RandomAccessBytes
+    let geometry: MatrixGeometry
+    let isContiguous: Bool
+    /// Bytes whose order is reversed; 1 for none.
+    let swappedByteCount: Int
+
+    /// The same where they don't lie one after the other; a scalar is a row.
+    var strided: StridedElements {
+      let isScalar = tensor.shape.rank == 0
+      return StridedElements(
+        storage, byteOffset: tensor.byteOffset,
+        extents: isScalar ? [1] : tensor.shape.dimensions,
+        strides: isScalar ? [0] : tensor.strides, elementByteCount: tensor.element.byteCount)
+    }
+  }
+
+  /// Opens files.
+  ///
+  /// - Parameters:
+  ///   - shards: in the order of the index, or one.
+  ///   - index: of a sharded set.
+  ///   - indexFile: the same as a file.
+  ///   - temporaryDirectory: where deflated members are unpacked.
+  /// - Throws: what opening each throws, with its name.
+  init(
+    _ shards: [(name: String, region: FileRegion)], index: ShardIndex? = nil,
+    indexFile: [Checkpoint.SourceFile] = [], temporaryDirectory: String
+  ) throws(CheckpointError) {
+    var tensors: [TensorInfo] = []
+    var elements: [Elements] = []
+    var findings: [Finding] = []
+    var unreadable: (name: String, kind: String, file: String)?
+    for shard in shards {
+      do throws(CheckpointError) {
+        if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
+        let file = try TorchFile(shard.region, temporaryDirectory: temporaryDirectory)
+        var owners: [String: String] = [:]
+        for (name, tensor) in file.dictionary.tensors {
+          let info = try Self.info(name, tensor, shard.name, sharing: owners[tensor.storage.key])
+          owners[tensor.storage.key] = owners[tensor.storage.key] ?? name
+          tensors.append(info)
+          elements.append(Self.elements(info, tensor, file))
+        }
+        if let first = file.dictionary.unreadable.first, unreadable == nil {
+          unreadable = (first.name, first.kind, shard.name)
+        }
+        findings += file.findings.map {
+          Finding($0.severity, $0.check, $0.message, file: shard.name, tensor: $0.tensor)
+        }
+      } catch { throw error.in(file: shard.name) }
+    }
+    if let index { findings += try index.check(tensors) }
+    var checkpoint = try Checkpoint(
+      format: PyTorchFormat.name,
+      layout: index == nil
+        ? "one file" : "\(shards.count) shard\(shards.count == 1 ? "" : "s") with an index",
+      tensors: tensors,
+      files: shards.map { .init(name: $0.name, byteCount: $0.region.byteCount) } + indexFile)
+    checkpoint.findings = findings + nameFindings(tensors)
+    self.checkpoint = checkpoint
+    self.elements = elements
+    self.unreadable = unreadable
+  }
+
+  private static func info(
+    _ name: String, _ tensor: TorchTensor, _ file: String, sharing owner: String?
+  ) throws(CheckpointError) -> TensorInfo {
+    guard let dtype = tensor.element.dtype else {
+      throw CheckpointError(.unsupported, "an unknown element type", tensor: name)
+    }
+    var shape = tensor.shape
+    if tensor.element.packing > 1, let last = shape.dimensions.last {
+      let (widened, overflow) = last.multipliedReportingOverflow(by: tensor.element.packing)
+      guard !overflow else {
+        throw CheckpointError(.malformed, "an impossible shape", tensor: name)
+      }
+      shape = try Shape(checking: shape.dimensions.dropLast() + [widened])
+    }
+    return try TensorInfo(
+      name: name, dtype: dtype, shape: shape, file: file, sharesStorageWith: owner)
+  }
+
+  private static func elements(
+    _ info: TensorInfo, _ tensor: TorchTensor, _ file: TorchFile
+  ) -> Elements {
+    let number = info.dtype == .c64 ? 4 : info.dtype.blockByteCount
+    return Elements(
+      tensor: tensor, storage: file.storage(of: tensor),
+      geometry: MatrixGeometry(dtype: info.dtype, shape: info.shape),
+      isContiguous: tensor.isContiguous, swappedByteCount: file.isBigEndian ? number : 1)
+  }
+
+  func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
+    if let unreadable {
+      throw CheckpointError(
+        .unsupported, "\(unreadable.kind), which can't be converted", file: unreadable.file,
+        tensor: unreadable.name,
+        hint: "make it an ordinary tensor in Python first, with .dequantize() or .to_dense()")
+    }
+    return storedTensors
+  }
+
+  func confirm(_ position: Int) throws(CheckpointError) {
+    do throws(CheckpointError) { try elements[position].storage.confirm() } catch {
+      let tensor = checkpoint.tensors[position]
+      throw error.in(file: tensor.file, tensor: tensor.name)
+    }
+  }
+
+  func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    guard region.cellCount > 0 else { return }
+    let elements = elements[position]
+    do throws(CheckpointError) {
+      if elements.isContiguous {
+        try elements.storage.read(
+          matrixAt: elements.tensor.byteOffset, elements.geometry, region, into: destination)
+      } else {
+        try elements.strided.read(region, into: destination)
+      }
+    } catch {
+      let tensor = checkpoint.tensors[position]
+      throw error.in(file: tensor.file, tensor: tensor.name)
+    }
+    if elements.swappedByteCount > 1 {
+      wb_swap_rows(
+        destination.base, destination.rowStride, region.rows.count,
+        region.columns.count * elements.geometry.cellByteCount, elements.swappedByteCount)
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import FileContainers
+import TensorModel
+
+/// One file of PyTorch's, in either format: its tensors, and the storages that they are views of.
+struct TorchFile {
+  /// The tensors by name, in the order of the file.
+  let dictionary: StateDictionary
+  /// What opening it brought up.
+  let findings: [Finding]
+  /// Whether numbers begin with their most significant byte.
+  let isBigEndian: Bool
+  private let storages: [String: any RandomAccessBytes]
+
+  /// What the pickles of a small file may have, objects included; those of a large one may have more.
+  private static let (smallPickle, smallHeap) = (16 << 20, 32 << 20)
+  /// What they may have in any file.
+  private static let (largestPickle, largestHeap) = (256 << 20, 1 << 30)
+
+  /// Reads the pickle; no tensor's data.
+  ///
+  /// - Throws: `malformed` or `unsupported` with what is wrong, `corrupt`, `inputOutput`.
+  init(_ file: FileRegion, temporaryDirectory: String) throws(CheckpointError) {
+    let pickleLimit = min(Self.largestPickle, Self.smallPickle + file.byteCount / 2)
+    let heapLimit = min(Self.largestHeap, Self.smallHeap + file.byteCount / 2)
+    let object: PickleParser<TorchInterpreter>.Result
+    var storages: [String: any RandomAccessBytes] = [:]
+    var findings: [Finding] = []
+    if TorchStream.recognises(head: try file.head(TorchStream.headByteCount)) {
+      let stream = try TorchStream(file, pickleLimit: pickleLimit, memory: heapLimit)
+      object = stream.object
+      storages = stream.storages
+      isBigEndian = false
+    } else {
+      let archive = try TorchArchive(ZipArchive(file).members, pickleLimit: pickleLimit)
+      do throws(CheckpointError) {
+        object = try PickleParser.parse(
+          archive.pickle[...], TorchInterpreter(isLegacy: false), memory: heapLimit)
+      } catch { throw Self.within("data.pkl", error) }
+      guard object.byteCount == archive.pickle.count else {
+        throw CheckpointError(
+          .malformed, "bytes after the end of data.pkl", expected: "\(object.byteCount) bytes",
+          found: "\(archive.pickle.count)")
+      }
+      for (key, member) in archive.storages {
+        storages[key] = ZipMemberContents(member, temporaryDirectory: temporaryDirectory)
+      }
+      isBigEndian = archive.isBigEndian
+      findings = archive.findings
+    }
+    dictionary = try StateDictionary(object)
+    for (key, storage) in object.interpreter.storages.sorted(by: { $0.key < $1.key }) {
+      guard let bytes = storages[key] else {
+        throw CheckpointError(.missing, "a storage of the file is not there", found: "data/\(key)")
+      }
+      guard bytes.byteCount == storage.byteCount else {
+        throw CheckpointError(
+          .malformed, "storage 'data/\(key)' has another size than its tensors say",
+          expected: "\(storage.byteCount) bytes", found: "\(bytes.byteCount)")
+      }
+    }
+    let unused = storages.keys.filter { object.interpreter.storages[$0] == nil }.sorted()
+    if let first = unused.first {
+      findings.append(
+        Finding(
+          .warning, "unused-storages",
+          "\(unused.count) storages belong to no tensor, such as 'data/\(first)'"))
+    }
+    self.storages = storages
+    self.findings = dictionary.findings + findings
+  }
+
+  private static func within(_ name: String, _ error: CheckpointError) -> CheckpointError {
+    var named = error
+    named.message = "\(name): \(error.message)"
+    return named
+  }
+
+  /// The storage that a tensor is a view of; that it is there was checked.
+  func storage(of tensor: TorchTensor) -> any RandomAccessBytes {
+    guard let storage = storages[tensor.storage.key] else {
+      preconditionFailure("a storage that was checked")
+    }
+    return storage
+  }
+}

@@ -1,0 +1,112 @@
+// model.safetensors.index.json and pytorch_model.bin.index.json, as transformers writes them:
+//
+//   { "metadata": { "total_size": bytes of all tensors }, "weight_map": { tensor name: shard file name } }
+
+import FileContainers
+import TensorModel
+
+/// Which shard holds which tensor.
+struct ShardIndex {
+  /// The file's name.
+  let fileName: String
+  /// The most bytes that it may have.
+  static let maximumByteCount = 100_000_000
+
+  /// Shard names of the tensors.
+  let weightMap: [ExactName: String]
+  /// `total_size`, if it says one.
+  let totalByteCount: Int?
+
+  /// The shards, sorted.
+  var shards: [String] { Set(weightMap.values).sorted() }
+
+  /// Parses an index.
+  ///
+  /// - Throws: `malformed`.
+  init(parsing bytes: [UInt8], fileName: String) throws(CheckpointError) {
+    self.fileName = fileName
+    let document: JSONValue
+    do { document = try JSONValue(parsing: bytes) } catch { throw error.in(file: fileName) }
+    guard let members = document["weight_map"]?.members, !members.isEmpty else {
+      throw CheckpointError(
+        .malformed, "the index has no weight_map", file: fileName,
+        expected: "an object of tensor names and file names")
+    }
+    var weightMap: [ExactName: String] = [:]
+    for member in members {
+      guard let shard = member.value.text, !shard.isEmpty, !shard.utf8.contains(UInt8(ascii: "/")),
+        !shard.utf8.contains(0), shard != "..", shard != "."
+      else {
+        throw CheckpointError(
+          .malformed, "not the name of a file beside the index", file: fileName,
+          tensor: member.key, found: member.value.shortText)
+      }
+      weightMap[ExactName(member.key)] = shard
+    }
+    self.weightMap = weightMap
+    totalByteCount = document["metadata"]?["total_size"]?.integer
+  }
+
+  /// Opens the shards.
+  ///
+  /// - Throws: `missing` if they aren't all there, `inputOutput`.
+  func open(in tree: any FileTree) throws(CheckpointError) -> [(name: String, region: FileRegion)] {
+    let missing = shards.filter { !tree.containsFile($0) }
+    if let first = missing.first {
+      throw CheckpointError(
+        .missing, "a shard that the index names is not there", file: first,
+        expected: "\(shards.count) shards", found: "\(shards.count - missing.count)",
+        hint: "download \(missing.prefix(3).joined(separator: ", ")) as well")
+    }
+    var regions: [(name: String, region: FileRegion)] = []
+    for name in shards { regions.append((name, try tree.region(name))) }
+    return regions
+  }
+
+  /// Compares the index with what is really there.
+  ///
+  /// - Parameter tensors: of all shards.
+  /// - Returns: a finding if only the sum of sizes is wrong.
+  /// - Throws: the first disagreement, and how many more there are.
+  func check(_ tensors: [TensorInfo]) throws(CheckpointError) -> [Finding] {
+    let problems = disagreements(with: tensors)
+    if var first = problems.first {
+      if problems.count > 1 { first.message += " (and \(problems.count - 1) more)" }
+      throw first
+    }
+    let sum = tensors.reduce(0) { $0 + $1.byteCount }
+    guard let total = totalByteCount, total != sum else { return [] }
+    return [
+      Finding(
+        .warning, "index-total-size",
+        "the index's total_size is \(total), the tensors have \(sum) bytes", file: fileName)
+    ]
+  }
+
+  /// Everything in which the index and the shards disagree.
+  ///
+  /// - Parameter tensors: names and shard files of what is really there.
+  /// - Returns: an error for each tensor that is misplaced, not listed or not there.
+  private func disagreements(with tensors: [TensorInfo]) -> [CheckpointError] {
+    var problems: [CheckpointError] = []
+    var seen: Set<ExactName> = []
+    for tensor in tensors {
+      let name = ExactName(tensor.name)
+      seen.insert(name)
+      if weightMap[name] != tensor.file {
+        problems.append(
+          CheckpointError(
+            .malformed, "index and shard disagree about where the tensor is", file: fileName,
+            tensor: tensor.name, expected: tensor.file,
+            found: weightMap[name] ?? "no entry in the index"))
+      }
+    }
+    for (name, shard) in weightMap.sorted(by: { $0.key < $1.key }) where !seen.contains(name) {
+      problems.append(
+        CheckpointError(
+          .missing, "the index names a tensor that no shard has", file: fileName,
+          tensor: name.text, expected: "in \(shard)"))
+    }
+    return problems
+  }
+}
