@@ -10,8 +10,14 @@ public struct CheckpointComparison: Sendable {
   /// Tensors that both have.
   public let comparedCount: Int
 
+  /// What tokens see, in each.
+  public let attentions: [AttentionMode]
+
   /// Whether both have the same tensors, bit for bit.
   public var isIdentical: Bool { differences.isEmpty }
+
+  /// Whether they are the same model: the same tensors, and tokens that see the same.
+  public var isSame: Bool { isIdentical && Set(attentions).count == 1 }
 
   /// Compares all tensors under their canonical names.
   ///
@@ -25,9 +31,9 @@ public struct CheckpointComparison: Sendable {
     _ first: Source, _ second: Source, _ resources: EvaluationResources,
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws(CheckpointError) {
-    let ours = try first.reader.canonicalTensors()
+    let ours = try first.model().tensors
     var theirs: [ExactName: CanonicalTensor] = [:]
-    let others = try second.reader.canonicalTensors()
+    let others = try second.model().tensors
     for tensor in others { theirs[ExactName(tensor.name)] = tensor }
     var differences: [TensorDifference?] = []
     var pairs: [Pair] = []
@@ -57,6 +63,7 @@ public struct CheckpointComparison: Sendable {
     }
     self.differences = differences.compactMap { $0 }
     comparedCount = pairs.count
+    attentions = [try first.model().attention, try second.model().attention]
   }
 
   /// A tensor of both.

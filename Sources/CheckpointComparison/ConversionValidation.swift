@@ -30,9 +30,19 @@ extension ForwardComparison {
     { (source, result, configuration) throws(CheckpointError) in
       let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
       let tokens = standardTokens(32, vocabulary: settings.dimensions.vocabulary)
+      let model = try source.model()
+      // The source as it is, whatever was declared: what giving prefix attention up costs shows.
+      let attention = model.storedAttention == .prefix ? .prefix : model.attention
+      let decoders = (
+        try Decoder(
+          DecoderWeights(source.reader, model.tensors, settings), resources, attention: attention),
+        try Decoder(
+          DecoderWeights(result, result.canonicalTensors(), settings), resources,
+          attention: result.checkpoint.attention ?? .causal)
+      )
       let comparison = try ForwardComparison(
-        Decoder(DecoderWeights(source.reader, settings), resources),
-        Decoder(DecoderWeights(result, settings), resources), tokens: tokens, differences: [])
+        decoders.0, decoders.1, tokens: tokens,
+        prefixes: (decoders.0.prefix(), decoders.1.prefix()), differences: [])
       return Certificate.Validation(
         tokenCount: tokens.count,
         maxAbsLogitDifference: finite(comparison.maxAbsLogitDifference),

@@ -17,6 +17,8 @@ public struct ForwardComparison: Sendable, Encodable {
   public let sameTopFraction: Double
   /// Tokens that were run.
   public let tokenCount: Int
+  /// How many of the first tokens saw each other, in each model.
+  public let prefixes: [Int]
 
   /// How far the residual streams are apart after a layer.
   public struct LayerDistance: Sendable, Hashable, Encodable {
@@ -93,7 +95,8 @@ public struct ForwardComparison: Sendable, Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case layers, firstDivergence, maxAbsLogitDifference, klDivergence, sameTopFraction, tokenCount
+    case layers, firstDivergence, maxAbsLogitDifference, klDivergence, sameTopFraction, tokenCount,
+      prefixes
   }
 
   /// Writes nothing as null.
@@ -105,6 +108,7 @@ public struct ForwardComparison: Sendable, Encodable {
     try container.encode(klDivergence, forKey: .klDivergence)
     try container.encode(sameTopFraction, forKey: .sameTopFraction)
     try container.encode(tokenCount, forKey: .tokenCount)
+    try container.encode(prefixes, forKey: .prefixes)
   }
 
   /// Runs both models.
@@ -113,20 +117,21 @@ public struct ForwardComparison: Sendable, Encodable {
   ///   - first: a decoder.
   ///   - second: another with as many layers, of the same width and vocabulary.
   ///   - tokens: one sequence.
-  ///   - prefix: the first tokens that see each other.
+  ///   - prefixes: how many of the first tokens see each other, in each model.
   ///   - differences: between their tensors.
   ///   - progress: told of each layer that is done.
   /// - Throws: `unsupported` for models of other sizes; what reading throws.
   public init(
-    _ first: Decoder, _ second: Decoder, tokens: [Int], prefix: Int = 0,
+    _ first: Decoder, _ second: Decoder, tokens: [Int], prefixes: (Int, Int) = (0, 0),
     differences: [TensorDifference], progress: (Int) -> Void = { _ in }
   ) throws(CheckpointError) {
-    var run = try Lockstep(first, second, tokens, prefix, differences)
+    var run = try Lockstep(first, second, tokens, prefixes, differences)
     try run.run(progress)
     (maxAbsLogitDifference, klDivergence, sameTopFraction) = try run.outcome()
     layers = run.distances
     firstDivergence = run.divergence
     tokenCount = tokens.count
+    self.prefixes = [prefixes.0, prefixes.1].map { min($0, tokens.count) }
   }
 }
 

@@ -18,7 +18,8 @@ struct Lockstep {
   private let width: Int
 
   init(
-    _ first: Decoder, _ second: Decoder, _ tokens: [Int], _ prefix: Int,
+    _ first: Decoder, _ second: Decoder, _ tokens: [Int],
+    _ prefixes: (Int, Int),
     _ differences: [TensorDifference]
   ) throws(CheckpointError) {
     let (one, other) = (first.configuration.dimensions, second.configuration.dimensions)
@@ -34,9 +35,8 @@ struct Lockstep {
     self.second = second
     self.differences = differences
     width = one.model
-    let sequences = Sequences([tokens.count], prefix: prefix)
-    mine = try first.embed([tokens], sequences)
-    theirs = try second.embed([tokens], sequences)
+    mine = try first.embed([tokens], Sequences([tokens.count], prefix: prefixes.0))
+    theirs = try second.embed([tokens], Sequences([tokens.count], prefix: prefixes.1))
     let distance = distance(mine.hidden, theirs.hidden)
     let names = names { [.tokenEmbedding, .positionEmbedding].contains($0.role) }
     if distance > tolerance(of: names) {

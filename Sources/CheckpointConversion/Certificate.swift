@@ -31,6 +31,8 @@ public struct Certificate: Sendable, Codable, Hashable {
   public let source: SourceRecord
   /// The destination's format.
   public let format: String
+  /// What tokens see; absent in certificates of earlier versions, where it always was `causal`.
+  public var attention: AttentionMode?
   /// The files that were read.
   public let inputs: [InputRecord]
   /// The tensors that were written, in canonical order.

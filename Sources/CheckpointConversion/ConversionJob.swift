@@ -104,9 +104,27 @@ public struct ConversionJob: Sendable {
         .usage, "--compression is for stores", found: "--to \(target.format.name)",
         hint: "leave it out, or choose --to \(StoreTarget.format.name)")
     }
+    let model = try source.model()
+    try model.requireSound()
+    if model.attention == .prefix && !target.carriesAttention {
+      throw losesAttention(to: target)
+    }
     return try target.plan(
       Planner(source, request.settings, request.resources),
       fileName: isSingleFile ? Directories.split(request.destination).name : nil)
+  }
+
+  /// Nothing in the format, and nothing in the programs that read it, would say that prompts are to be seen as a whole.
+  private func losesAttention(to target: any ConversionTarget.Type) -> CheckpointError {
+    let carriers = Targets.all.filter { $0.carriesAttention }.map { "--to \($0.format.name)" }
+    return CheckpointError(
+      .usage,
+      "the model has prefix attention (its prompt is seen as a whole), which \(target.format.name) can't carry",
+      file: request.source,
+      hint: """
+        keep it with \(carriers.joined(separator: " or ")); or give it up with --attention causal, which the certificate then says, and measure what that costs:
+        weighbridge compare '\(request.source)' '\(request.destination)' --forward --prefix N
+        """)
   }
 
   /// Converts.

@@ -47,6 +47,7 @@ struct PlanDocument: Encodable {
   let source: ConversionPlan.SourceDescription
   let format: String
   let settings: Settings
+  let attention: AttentionMode
   let inputs: [Certificate.InputRecord]
   let tensors: [Tensor]
   let files: [Certificate.FileRecord]
@@ -79,6 +80,7 @@ struct PlanDocument: Encodable {
     settings = Settings(
       dtype: plan.settings.dtype?.rawValue ?? "keep", allowOverflow: plan.settings.allowOverflow,
       compression: plan.settings.compression?.description)
+    attention = plan.attention
     self.inputs = inputs
     tensors = plan.tensors.map {
       Tensor(

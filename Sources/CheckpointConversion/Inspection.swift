@@ -15,8 +15,8 @@ public struct Inspection: Sendable, Encodable {
   public let layout: String
   /// The model's family; nil if it isn't known.
   public let architecture: String?
-  /// `causal` or `prefix`.
-  public let attention = "causal"
+  /// `causal` or `prefix`; `other` where masks are neither.
+  public let attention: String
   /// Elements of the model's tensors, each counted once; of the stored ones where the model isn't known.
   public let parameterCount: Int
   /// Bytes of the stored tensors.
@@ -93,12 +93,30 @@ public struct Inspection: Sendable, Encodable {
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
+    let model = try Self.model(source)
+    findings += model?.findings ?? []
+    findings += (model?.problems ?? []).map { Finding("model", $0) }
+    attention = Self.attention(model, checkpoint)
     // A layout that can't be mapped has only its stored tensors to count.
-    let model = (try? source.reader.canonicalTensors()).map { $0.map(\.shape.elementCount) }
-    parameterCount = (model ?? checkpoint.tensors.map(\.shape.elementCount)).reduce(0, +)
+    let counts = model?.tensors.map(\.shape.elementCount)
+    parameterCount = (counts ?? checkpoint.tensors.map(\.shape.elementCount)).reduce(0, +)
     byteCount = checkpoint.byteCount
     metadata = checkpoint.metadata
     self.findings = findings
+  }
+
+  /// What it is as a model; nil for layouts that can only be listed.
+  private static func model(_ source: Source) throws(CheckpointError) -> ModelContents? {
+    do throws(CheckpointError) { return try source.model() } catch {
+      guard error.code == .unsupported || error.code == .usage else { throw error }
+      return nil
+    }
+  }
+
+  private static func attention(_ model: ModelContents?, _ checkpoint: Checkpoint) -> String {
+    let hasOther = model?.problems.contains { $0.code == .unsupported } ?? false
+    let known = model?.attention ?? checkpoint.attention ?? .causal
+    return hasOther && model?.storedAttention == nil ? "other" : known.rawValue
   }
 
   /// Writes the document; `architecture` is null where it isn't known.

@@ -64,6 +64,8 @@ public struct OpenOptions: Sendable {
   public var configuration: [UInt8]?
   /// Whether a configuration that isn't needed is a finding.
   public var warnsOfUnusedConfiguration = true
+  /// What the user says that tokens see, whatever the checkpoint says.
+  public var attention: AttentionMode?
   /// The file that it came from, for messages.
   public var configurationName: String?
   /// A directory whose tokenizer and other sidecar files are added.

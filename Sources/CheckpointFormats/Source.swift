@@ -25,6 +25,7 @@ public struct Source: Sendable {
 
   /// What is in it, with the files beside the weights.
   public let checkpoint: Checkpoint
+  private let contents: ModelCache
 
   /// Opens a file, a directory, an archive, or an archive on standard input (`-`).
   ///
@@ -114,7 +115,13 @@ public struct Source: Sendable {
       described.assets = described.assets.filter { !names.contains($0.name) } + added
     }
     self.checkpoint = described
+    contents = ModelCache(declared: options.attention)
   }
+
+  /// What it is as a model; the first call may read buffers and tied weights.
+  ///
+  /// - Throws: what reading throws; `unsupported` for layouts that can be listed but not mapped, `usage` if the names depend on a configuration that is missing.
+  public func model() throws(CheckpointError) -> ModelContents { try contents.contents(of: self) }
 
   /// Whether a source has to be unpacked to a spool before its tensors can be read: a compressed archive, or standard input.
   ///

@@ -52,9 +52,9 @@ struct AgreementCheck {
     var tasks: [EvaluationTask] = []
     var stored: [CompiledExpression] = []
     let theirs = Dictionary(
-      try other.reader.canonicalTensors().map { (ExactName($0.name), $0) },
+      try other.model().tensors.map { (ExactName($0.name), $0) },
       uniquingKeysWith: { first, _ in first })
-    let ours = try source.reader.canonicalTensors()
+    let ours = try source.model().tensors
     for tensor in ours {
       guard let counterpart = theirs[ExactName(tensor.name)] else {
         findings.append(

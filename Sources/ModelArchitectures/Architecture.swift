@@ -119,6 +119,12 @@ public struct Architecture: Sendable {
     }
   }
 
+  /// A tensor's name, and the name that it has in checkpoints of the model without its head.
+  public func spellings(of name: String) -> [String] {
+    let bare = ["transformer.", "model.", "gpt_neox."].first(where: name.hasPrefix)
+    return [name] + (bare.map { [String(name.dropFirst($0.count))] } ?? [])
+  }
+
   /// Every tensor of a model of that size, in order.
   public func tensors(_ dimensions: Dimensions) -> [(name: String, shape: Shape, row: Row)] {
     var tensors: [(name: String, shape: Shape, row: Row)] = []

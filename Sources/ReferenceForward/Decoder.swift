@@ -13,6 +13,8 @@ public final class Decoder {
   public let configuration: DecoderConfiguration
   /// Where its weights are.
   public let weights: DecoderWeights
+  /// What tokens see where nothing else is asked for.
+  public let attention: AttentionMode
   private let reader: WeightReader
   private let workers: Workers
   private let room: Room
@@ -28,11 +30,14 @@ public final class Decoder {
   /// - Parameters:
   ///   - weights: of the model.
   ///   - resources: memory and threads.
+  ///   - attention: what tokens see where nothing else is asked for.
   ///   - keepsWeights: whether weights stay in memory in their own dtypes, if there is room for all: for token after token.
   /// - Throws: what reading throws.
   public init(
-    _ weights: DecoderWeights, _ resources: EvaluationResources, keepsWeights: Bool = false
+    _ weights: DecoderWeights, _ resources: EvaluationResources, attention: AttentionMode = .causal,
+    keepsWeights: Bool = false
   ) throws(CheckpointError) {
+    self.attention = attention
     configuration = weights.configuration
     self.weights = weights
     workers = Workers(count: resources.threads)
@@ -54,6 +59,12 @@ public final class Decoder {
     positionEmbedding = positions
     layers = Array(repeating: nil, count: configuration.dimensions.layers)
   }
+
+  /// How many of a prompt's first tokens see each other.
+  ///
+  /// - Parameter asked: what was asked for; nil leaves it to the model, which sees all of its prompt or nothing ahead.
+  /// - Returns: a number of tokens, perhaps more than there are.
+  public func prefix(_ asked: Int? = nil) -> Int { asked ?? (attention == .prefix ? .max : 0) }
 
   /// The residual stream of some sequences, and what the layers have added to it.
   public final class State {

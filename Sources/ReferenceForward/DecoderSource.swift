@@ -21,8 +21,11 @@ extension Decoder {
         hint: "pass its config.json with --config")
     }
     let configuration = try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
+    let model = try source.model()
+    try model.requireSound()
     try self.init(
-      DecoderWeights(source.reader, configuration), resources, keepsWeights: keepsWeights)
+      DecoderWeights(source.reader, model.tensors, configuration), resources,
+      attention: model.attention, keepsWeights: keepsWeights)
   }
 }
 

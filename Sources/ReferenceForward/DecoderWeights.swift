@@ -33,20 +33,22 @@ public struct DecoderWeights: Sendable {
   ///
   /// - Parameters:
   ///   - reader: of the checkpoint.
+  ///   - weights: its tensors under canonical names, buffers left out.
   ///   - configuration: says which tensors there must be, and their shapes.
   /// - Throws: `missing` or `malformed` for tensors that aren't there or have other shapes; `unsupported` for an unknown family.
   public init(
-    _ reader: any CheckpointReader, _ configuration: DecoderConfiguration
+    _ reader: any CheckpointReader, _ weights: [CanonicalTensor],
+    _ configuration: DecoderConfiguration
   ) throws(CheckpointError) {
     guard let architecture = Architectures.named(configuration.family) else {
       throw CheckpointError(.unsupported, "no table for this family", found: configuration.family)
     }
     var stored: [ExactName: CanonicalTensor] = [:]
-    for tensor in try reader.canonicalTensors() { stored[ExactName(tensor.name)] = tensor }
+    for tensor in weights { stored[ExactName(tensor.name)] = tensor }
     var tensors: [Place: CanonicalTensor] = [:]
     for (name, shape, row, layer) in architecture.placedTensors(configuration.dimensions) {
-      guard let tensor = stored.removeValue(forKey: ExactName(name)) ?? Self.alias(name, &stored)
-      else {
+      let spelling = architecture.spellings(of: name).first { stored[ExactName($0)] != nil }
+      guard let spelling, let tensor = stored.removeValue(forKey: ExactName(spelling)) else {
         throw CheckpointError(
           .missing, "the model needs a tensor that the checkpoint doesn't have", tensor: name,
           expected: "\(shape)")
@@ -72,42 +74,19 @@ public struct DecoderWeights: Sendable {
       tensors[Place(.weight(.head))] = head
       stored[ExactName(name)] = nil
     }
-    let unused = stored.keys.filter {
-      !Self.isBuffer($0.text) && !Self.isTiedHead($0.text, configuration)
-    }
+    let unused = stored.keys.sorted()
     findings =
       unused.isEmpty
       ? []
       : [
         Finding(
           .warning, "unused-tensors",
-          "the forward pass uses none of \(unused.count) other tensors, such as '\(unused.min()?.text ?? "")'"
+          "the forward pass uses none of \(unused.count) other tensors, such as '\(unused.first?.text ?? "")'"
         )
       ]
     self.reader = reader
     self.configuration = configuration
     self.tensors = tensors
-  }
-
-  /// The name without the model's prefix, as checkpoints of the bare model have it.
-  private static func alias(
-    _ name: String, _ stored: inout [ExactName: CanonicalTensor]
-  ) -> CanonicalTensor? {
-    for prefix in ["transformer.", "model.", "gpt_neox."] where name.hasPrefix(prefix) {
-      return stored.removeValue(forKey: ExactName(String(name.dropFirst(prefix.count))))
-    }
-    return nil
-  }
-
-  /// Masks and tables that older versions of transformers stored and that say nothing of their own.
-  private static func isBuffer(_ name: String) -> Bool {
-    [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq"]
-      .contains { name.hasSuffix($0) }
-  }
-
-  private static func isTiedHead(_ name: String, _ configuration: DecoderConfiguration) -> Bool {
-    !configuration.dimensions.conditions.contains(.untiedHead)
-      && ["lm_head.weight", "embed_out.weight"].contains(name)
   }
 
   /// A tensor by its place; nil if the family or the configuration has none.

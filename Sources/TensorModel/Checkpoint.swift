@@ -14,6 +14,8 @@ public struct Checkpoint: Sendable {
   public var configuration: [UInt8]?
   /// How many steps the model was trained, where the format says it.
   public var trainingStep: Int?
+  /// What tokens see, where the format says it.
+  public var attention: AttentionMode?
   /// Files that a conversion carries along.
   public var assets: [Asset]
   /// Files beside the weights that a conversion doesn't carry.

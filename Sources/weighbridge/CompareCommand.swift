@@ -47,8 +47,11 @@ struct CompareCommand: ParsableCommand {
     help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"))
   var tokensFile: String?
 
-  @Option(help: ArgumentHelp("The first N tokens see each other.", valueName: "n"))
-  var prefix = 0
+  @Option(
+    help: ArgumentHelp(
+      "The first N tokens see each other: in the checkpoint that has prefix attention, or in both. By default all tokens of one that has it.",
+      valueName: "n"))
+  var prefix: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -59,12 +62,14 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    guard forward || (tokens == nil && tokensFile == nil && tolerance == nil && prefix == 0) else {
+    guard forward || (tokens == nil && tokensFile == nil && tolerance == nil && prefix == nil)
+    else {
       throw ValidationError("--tokens, --tokens-file, --prefix and --tolerance need --forward.")
     }
     if tokens != nil && tokensFile != nil {
       throw ValidationError("Give --tokens or --tokens-file, not both.")
     }
+    if let prefix, prefix < 0 { throw ValidationError("--prefix can't be negative.") }
     if let tolerance, !tolerance.isFinite || tolerance < 0 {
       throw ValidationError("--tolerance must be a number, and not negative.")
     }
@@ -85,9 +90,17 @@ struct CompareCommand: ParsableCommand {
       shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
     if let tolerance, let forward = report.forward {
       if !(forward.maxAbsLogitDifference <= tolerance) { throw ExitCode(1) }
-    } else if !comparison.isIdentical || report.forward?.firstDivergence != nil {
+    } else if !comparison.isSame || report.forward?.firstDivergence != nil {
       throw ExitCode(1)
     }
+  }
+
+  /// Where only one of both has prefix attention, the other runs causally: so it shows what giving it up costs.
+  private func prefixes(_ first: Decoder, _ second: Decoder) -> (Int, Int) {
+    guard first.attention != second.attention else {
+      return (first.prefix(prefix), second.prefix(prefix))
+    }
+    return first.attention == .prefix ? (first.prefix(prefix), 0) : (0, second.prefix(prefix))
   }
 
   private func lockstep(
@@ -104,7 +117,8 @@ struct CompareCommand: ParsableCommand {
       decoders.0, decoders.1,
       tokens: try TokenArguments(tokens: tokens, file: tokensFile).row
         ?? ForwardComparison.standardTokens(
-          32, vocabulary: decoders.0.configuration.dimensions.vocabulary), prefix: prefix,
+          32, vocabulary: decoders.0.configuration.dimensions.vocabulary),
+      prefixes: prefixes(decoders.0, decoders.1),
       differences: comparison.differences)
   }
 }

@@ -11,7 +11,7 @@ struct ComparisonReport: Encodable {
   init(_ comparison: CheckpointComparison) { self.comparison = comparison }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, identical, comparedCount, tensors
+    case schema, tool, identical, attentions, comparedCount, tensors
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -19,6 +19,7 @@ struct ComparisonReport: Encodable {
     try container.encode("comparison/v1", forKey: .schema)
     try container.encode(Certificate.Tool.current, forKey: .tool)
     try container.encode(comparison.isIdentical, forKey: .identical)
+    try container.encode(comparison.attentions, forKey: .attentions)
     try container.encode(comparison.comparedCount, forKey: .comparedCount)
     try container.encode(comparison.differences, forKey: .tensors)
     try forward?.encode(to: encoder)
@@ -31,6 +32,11 @@ struct ComparisonReport: Encodable {
       lines.append("… and \(comparison.differences.count - 40) more; --json lists all")
     }
     if let forward { lines += Self.lines(forward) }
+    if !comparison.isSame && comparison.isIdentical {
+      lines.append(
+        "the first has \(comparison.attentions[0].rawValue) attention, the second \(comparison.attentions[1].rawValue)"
+      )
+    }
     lines.append(verdict)
     return lines.joined(separator: "\n")
   }
@@ -38,7 +44,8 @@ struct ComparisonReport: Encodable {
   private var verdict: String {
     let differences = comparison.differences
     let count = counted(comparison.comparedCount, "tensor")
-    if differences.isEmpty { return "identical: \(count)" }
+    if comparison.isSame { return "identical: \(count)" }
+    if differences.isEmpty { return "different attention, identical weights: \(count)" }
     let others = "\(grouped(differences.count)) of \(count) differ"
     if differences.allSatisfy({ $0.relation.isExplained }) {
       let dtypes = Set(

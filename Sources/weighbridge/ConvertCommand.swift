@@ -66,6 +66,12 @@ struct ConvertCommand: ParsableCommand {
       "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"))
   var assets: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "What tokens see: causal gives prefix attention up where the destination can't carry it, prefix declares it for files that don't say it. By default what the checkpoint says.",
+      valueName: "mode"))
+  var attention: AttentionChoice?
+
   @Flag(help: "Let values that don't fit the dtype become infinite instead of stopping.")
   var allowOverflow = false
 
@@ -119,6 +125,7 @@ struct ConvertCommand: ParsableCommand {
     if let shards { request.settings.sharding = .count(shards) }
     if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }
     request.openOptions.assetsDirectory = assets
+    request.openOptions.attention = attention?.mode
     request.spoolDirectory = shared.spool
     if validatesResult { request.validator = ForwardComparison.validator(resources) }
     request.resume = resume
@@ -199,6 +206,18 @@ enum DTypeChoice: String, ExpressibleByArgument, CaseIterable {
     case .f32: .f32
     case .f16: .f16
     case .bf16: .bf16
+    }
+  }
+}
+
+/// What `--attention` takes.
+enum AttentionChoice: String, ExpressibleByArgument, CaseIterable {
+  case causal, prefix
+
+  var mode: AttentionMode {
+    switch self {
+    case .causal: .causal
+    case .prefix: .prefix
     }
   }
 }

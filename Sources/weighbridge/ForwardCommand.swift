@@ -48,8 +48,10 @@ struct ForwardCommand: ParsableCommand {
   var assets: String?
 
   @Option(
-    help: ArgumentHelp("The first N tokens see each other, as GPT-JT was trained.", valueName: "n"))
-  var prefix = 0
+    help: ArgumentHelp(
+      "The first N tokens see each other, as GPT-JT was trained; 0 is causal. By default what the checkpoint says: none, or with prefix attention the whole prompt.",
+      valueName: "n"))
+  var prefix: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -78,7 +80,12 @@ struct ForwardCommand: ParsableCommand {
     if [tokens, tokensFile, prompt].count(where: { $0 != nil }) != 1 {
       throw ValidationError("Give the tokens by one of --tokens, --tokens-file and --prompt.")
     }
-    if prefix < 0 || top < 0 { throw ValidationError("--prefix and --top can't be negative.") }
+    if let prefix, prefix < 0 { throw ValidationError("--prefix can't be negative.") }
+    if top < 0 { throw ValidationError("--top can't be negative.") }
+    if perplexity && prefix ?? 0 > 0 {
+      throw ValidationError(
+        "--perplexity is causal: tokens that see what follows aren't predicted.")
+    }
     if let window, window < 2 { throw ValidationError("--window must be at least 2.") }
     if let generate, generate < 1 { throw ValidationError("--generate must be at least 1.") }
     if perplexity && (generate != nil || logits != nil) {
@@ -103,10 +110,15 @@ struct ForwardCommand: ParsableCommand {
     let decoder = try Decoder(
       source, shared.resources(standardMemory: Processors.halfOfMemory),
       keepsWeights: generate != nil)
-    for finding in source.checkpoint.findings + decoder.weights.findings where !shared.quiet {
-      Console.error(finding.line)
+    let findings =
+      try source.checkpoint.findings + source.model().findings + decoder.weights.findings
+    for finding in findings where !shared.quiet { Console.error(finding.line) }
+    if perplexity && decoder.attention == .prefix {
+      Console.error(
+        "warning: perplexity is measured causally, although the model has prefix attention")
     }
-    var report = ForwardReport(decoder.configuration, rows: rows, tokenizer)
+    var report = ForwardReport(
+      decoder.configuration, rows: rows, prefix: perplexity ? 0 : decoder.prefix(prefix), tokenizer)
     let start = Date()
     if perplexity {
       report.perplexity = try measure(decoder, rows)
@@ -140,7 +152,7 @@ struct ForwardCommand: ParsableCommand {
         logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary)
     }
     let line = ProgressLine("layers", total: 0, quiet: true)
-    let sequences = Sequences(rows.map(\.count), prefix: prefix)
+    let sequences = Sequences(rows.map(\.count), prefix: decoder.prefix(prefix))
     let state = try decoder.run(rows, sequences)
     line.finish()
     let block = FloatBuffer()
@@ -178,6 +190,6 @@ struct ForwardCommand: ParsableCommand {
       throw CheckpointError(
         .usage, "--generate continues one row of tokens", found: "\(rows.count) rows")
     }
-    return try Generation(decoder).tokens(after: rows[0], count, prefix: prefix)
+    return try Generation(decoder).tokens(after: rows[0], count, prefix: decoder.prefix(prefix))
   }
 }

@@ -12,6 +12,8 @@ struct ForwardReport: Encodable {
   let architecture: String
   let rowCount: Int
   let tokenCount: Int
+  /// How many of the first tokens of a row saw each other.
+  let prefix: Int
   /// The likeliest next tokens of each row.
   var top: [[Candidate]]?
   /// Tokens that were generated.
@@ -25,7 +27,7 @@ struct ForwardReport: Encodable {
   private let tokenizer: Tokenizer?
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, architecture, rowCount, tokenCount, top, generated, generatedText,
+    case schema, tool, architecture, rowCount, tokenCount, prefix, top, generated, generatedText,
       perplexity, timing
   }
 
@@ -46,10 +48,11 @@ struct ForwardReport: Encodable {
     var seconds = 0.0
   }
 
-  init(_ configuration: DecoderConfiguration, rows: [[Int]], _ tokenizer: Tokenizer?) {
+  init(_ configuration: DecoderConfiguration, rows: [[Int]], prefix: Int, _ tokenizer: Tokenizer?) {
     self.tokenizer = tokenizer
     architecture = configuration.family
     rowCount = rows.count
+    self.prefix = min(prefix, rows.map(\.count).max() ?? 0)
     tokenCount = rows.reduce(0) { $0 + $1.count }
   }
 

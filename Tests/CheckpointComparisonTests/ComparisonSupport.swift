@@ -31,7 +31,7 @@ func lockstep(
   let comparison = try compare(first, second)
   return try ForwardComparison(
     Decoder(Source(first), resources), Decoder(Source(second), resources), tokens: tokens,
-    prefix: prefix, differences: comparison.differences)
+    prefixes: (prefix, prefix), differences: comparison.differences)
 }
 
 /// Converts a checkpoint.

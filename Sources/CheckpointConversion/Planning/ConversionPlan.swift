@@ -11,6 +11,8 @@ public struct ConversionPlan: Sendable {
   public let format: String
   /// What was asked for.
   public let settings: Settings
+  /// What tokens see, which the format can carry.
+  public let attention: AttentionMode
   /// The output tensors, in canonical order.
   public let tensors: [PlannedTensor]
   /// The files that hold them.

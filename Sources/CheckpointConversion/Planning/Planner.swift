@@ -45,7 +45,7 @@ public struct Planner: Sendable {
   /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit.
   public func outputs(as dtypes: [ExactName: DType] = [:]) throws(CheckpointError) -> [Output] {
     var outputs: [Output] = []
-    for tensor in try source.reader.canonicalTensors() {
+    for tensor in try source.model().tensors {
       let kept = dtypes[ExactName(tensor.name)] ?? tensor.dtype
       let dtype = tensor.dtype.isCastable ? settings.dtype ?? kept : kept
       outputs.append(
@@ -80,15 +80,17 @@ public struct Planner: Sendable {
     format: String, tensors: [ConversionPlan.PlannedTensor],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
-  ) -> ConversionPlan {
-    ConversionPlan(
+  ) throws(CheckpointError) -> ConversionPlan {
+    let model = try source.model()
+    return ConversionPlan(
       source: ConversionPlan.SourceDescription(
         format: source.checkpoint.format, layout: source.checkpoint.layout,
         architecture: source.architectureName),
-      format: format, settings: settings, tensors: tensors, weightFiles: weightFiles,
+      format: format, settings: settings, attention: model.attention, tensors: tensors,
+      weightFiles: weightFiles,
       sidecars: sidecars, companions: companions,
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
-      findings: source.checkpoint.findings + sourceFindings(tensors) + findings)
+      findings: source.checkpoint.findings + model.findings + dtypeFindings(tensors) + findings)
   }
 
   /// The float dtype that most bytes are in.
@@ -100,36 +102,16 @@ public struct Planner: Sendable {
     return bytes.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
   }
 
-  /// What the family's table says that isn't there, and what `--dtype` doesn't change.
-  private func sourceFindings(_ tensors: [ConversionPlan.PlannedTensor]) -> [Finding] {
-    var findings: [Finding] = []
-    if let bytes = source.checkpoint.configuration,
-      let configuration = try? HuggingFaceConfiguration(parsing: bytes),
-      let architecture = configuration.architecture,
-      let dimensions = try? configuration.dimensions(),
-      let canonical = try? source.reader.canonicalTensors()
-    {
-      let names = Set(canonical.map { ExactName($0.name) })
-      let expected = architecture.tensors(dimensions).map(\.name)
-      let missing = expected.filter { !names.contains(ExactName($0)) }
-      // Fewer than half is another spelling, not an incomplete model.
-      if let first = missing.first, missing.count * 2 < expected.count {
-        findings.append(
-          Finding(
-            .warning, "incomplete-model",
-            "\(missing.count) of the \(expected.count) tensors that the configuration asks for are not there",
-            tensor: first))
-      }
-    }
+  /// What `--dtype` doesn't change.
+  private func dtypeFindings(_ tensors: [ConversionPlan.PlannedTensor]) -> [Finding] {
     let kept = Set(tensors.map(\.type.dtype).filter { $0.isUncastFloat })
-    if settings.dtype != nil, !kept.isEmpty {
-      findings.append(
-        Finding(
-          .note, "dtype-kept",
-          "--dtype leaves \(kept.map(\.rawValue).sorted().joined(separator: ", ")) tensors as they are"
-        ))
-    }
-    return findings
+    guard settings.dtype != nil, !kept.isEmpty else { return [] }
+    return [
+      Finding(
+        .note, "dtype-kept",
+        "--dtype leaves \(kept.map(\.rawValue).sorted().joined(separator: ", ")) tensors as they are"
+      )
+    ]
   }
 
   /// What a destination that is one file has no room for.

@@ -25,7 +25,7 @@ struct MeshModel {
       throw CheckpointError(.unsupported, "\(Self.architecture.name) has no Mesh layout")
     }
     self.table = table
-    let canonical = try planner.source.reader.canonicalTensors()
+    let canonical = try planner.source.model().tensors
     configuration = try Self.configuration(planner.source, canonical)
     let found = Dictionary(
       canonical.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
@@ -90,14 +90,8 @@ struct MeshModel {
     }
   }
 
-  /// Older transformers saved attention's masks with the weights, and make them anew when they load a model.
   private static func leftOut(_ name: String) -> Finding {
-    let isMask = name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias")
-    return Finding(
-      isMask ? .note : .warning, isMask ? "attention-mask-left-out" : "tensor-left-out",
-      isMask
-        ? "left out: a buffer that models make anew; attention is causal in Mesh-Transformer"
-        : "left out: no part of a GPT-J", tensor: name)
+    Finding(.warning, "tensor-left-out", "left out: no part of a GPT-J", tensor: name)
   }
 
   /// The numbers of shards that can be made.

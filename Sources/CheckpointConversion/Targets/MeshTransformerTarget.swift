@@ -43,7 +43,7 @@ enum MeshTransformerTarget: ConversionTarget {
             byteCount: layout.byteCount))
       }
     }
-    return planner.plan(
+    return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files,
       sidecars: try planner.sidecars(for: weights),
       findings: model.leftOut + planner.metadataLeftOut(by: format.name)

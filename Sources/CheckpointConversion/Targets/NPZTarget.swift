@@ -21,7 +21,7 @@ enum NPZTarget: ConversionTarget {
       ConversionPlan.PlannedTensor(
         name: output.name, type: output.type, expression: output.expression, file: 0, place: place)
     }
-    return planner.plan(
+    return try planner.plan(
       format: format.name, tensors: tensors,
       weightFiles: [
         ConversionPlan.WeightFile(

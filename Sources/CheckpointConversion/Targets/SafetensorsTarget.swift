@@ -42,7 +42,7 @@ enum SafetensorsTarget: ConversionTarget {
       }
     }
     guard fileName == nil else {
-      return planner.plan(
+      return try planner.plan(
         format: format.name, tensors: tensors, weightFiles: files, sidecars: [],
         leftOut: planner.sidecarNames)
     }
@@ -53,7 +53,7 @@ enum SafetensorsTarget: ConversionTarget {
         parameterCount: tensors.reduce(0) { $0 + $1.type.shape.elementCount })
       sidecars.append(Planner.sidecar(index.name, index.contents))
     }
-    return planner.plan(
+    return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files, sidecars: sidecars)
   }
 

@@ -9,6 +9,7 @@ enum StoreTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = StoreFormat.self
   static let directoryEnding: String? = ".store"
   static let isResharded = true
+  static let carriesAttention = true
 
   /// 4 GB a volume.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(4_000_000_000)
@@ -48,7 +49,7 @@ enum StoreTarget: ConversionTarget {
         ConversionPlan.WeightFile(
           name: StoreManifest.volumeName(number), layout: nil, byteCount: byteCount))
     }
-    return planner.plan(
+    return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files,
       sidecars: try planner.sidecars(for: outputs, in: "\(StoreManifest.assetFolder)/"),
       companions: StoreWriter.companions)
@@ -80,7 +81,7 @@ enum StoreTarget: ConversionTarget {
     let checkpoint = planner.source.checkpoint
     var summed: [CanonicalTensor] = []
     var tasks: [EvaluationTask] = []
-    for tensor in try planner.source.reader.canonicalTensors() {
+    for tensor in try planner.source.model().tensors {
       let expression = try Planner.expression(of: tensor, as: tensor.dtype, in: checkpoint)
       guard expression != tensor.expression else { continue }
       summed.append(tensor)

@@ -14,6 +14,9 @@ protocol ConversionTarget: Sendable {
   /// Whether a checkpoint of this format keeps it when nothing else is asked for.
   static var isResharded: Bool { get }
 
+  /// Whether a checkpoint of this format can say that tokens see more than those before them.
+  static var carriesAttention: Bool { get }
+
   /// Makes the plan of a conversion.
   ///
   /// - Parameters:
@@ -28,6 +31,7 @@ extension ConversionTarget {
   static var fileEnding: String? { nil }
   static var directoryEnding: String? { nil }
   static var isResharded: Bool { false }
+  static var carriesAttention: Bool { false }
 
   /// Endings of a destination's name that say the format.
   static var endings: [String] { [fileEnding, directoryEnding].compactMap { $0 } }

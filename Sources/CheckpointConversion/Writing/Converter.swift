@@ -217,7 +217,8 @@ public struct Converter: Sendable {
       source: Certificate.SourceRecord(
         format: plan.source.format, layout: plan.source.layout,
         architecture: plan.source.architecture),
-      format: plan.format, inputs: inputRecords(digests), tensors: records, files: files,
+      format: plan.format, attention: plan.attention, inputs: inputRecords(digests),
+      tensors: records, files: files,
       assets: plan.assetRecords, leftOut: plan.leftOut,
       findings: findings + overflows,
       root: rootDigest(of: identities))

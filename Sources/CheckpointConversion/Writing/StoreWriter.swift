@@ -176,6 +176,7 @@ struct StoreWriter: WeightWriter {
     var manifest = StoreManifest(
       tensors: [], volumes: [], links: nothing, chunkTable: nothing, assets: [],
       certificate: nothing, root: nothing.digest)
+    manifest.attention = run.plan.attention
     let chosen = Set(volumes)
     for (place, tensor) in run.plan.tensors.enumerated() where chosen.contains(tensor.file) {
       manifest.tensors.append(

@@ -22,6 +22,8 @@ public struct StoreManifest: Hashable, Sendable {
   public var configuration: JSONValue = .null
   /// Metadata of the container that the weights came from.
   public var metadata: [ExactName: String] = [:]
+  /// What tokens see.
+  public var attention = AttentionMode.causal
   /// The training step, where the source says it.
   public var trainingStep: Int?
   /// The tensors, in canonical order.

@@ -63,6 +63,13 @@ extension StoreManifest {
       root: try document.digest("root"))
     architecture = document["architecture"]?.text
     configuration = document["configuration"] ?? .null
+    // Manifests from before it was written are of causal models.
+    if let name = document["attention"] {
+      guard let known = name.text.flatMap(AttentionMode.init) else {
+        throw CheckpointError(.unsupported, "unknown attention", found: name.shortText)
+      }
+      attention = known
+    }
     trainingStep = document["training_step"]?.integer
     for member in document["metadata"]?.members ?? [] {
       guard let text = member.value.text else {

@@ -30,6 +30,7 @@ extension StoreManifest {
     .object([
       .init("architecture", architecture.map(JSONValue.string) ?? .null),
       .init("assets", .array(assets.map(Self.value))),
+      .init("attention", .string(attention.rawValue)),
       .init("base", .null),
       .init("certificate", Self.value(certificate)),
       .init("chunk_table", Self.value(chunkTable)),

@@ -76,6 +76,7 @@ public final class StoreReader: PlacedTensorReader {
     checkpoint.findings = nameFindings(infos)
     checkpoint.carriesSidecars = true
     checkpoint.trainingStep = manifest.trainingStep
+    checkpoint.attention = manifest.attention
     try complete(&checkpoint)
     self.checkpoint = checkpoint
     self.manifest = manifest
