@@ -114,9 +114,8 @@ public struct Inspection: Sendable, Encodable {
   }
 
   private static func attention(_ model: ModelContents?, _ checkpoint: Checkpoint) -> String {
-    let hasOther = model?.problems.contains { $0.code == .unsupported } ?? false
     let known = model?.attention ?? checkpoint.attention ?? .causal
-    return hasOther && model?.storedAttention == nil ? "other" : known.rawValue
+    return model?.hasOtherMasks == true ? "other" : known.rawValue
   }
 
   /// Writes the document; `architecture` is null where it isn't known.

@@ -6,8 +6,12 @@ import TensorModel
 /// Names and shapes of a known family's tensors against its configuration.
 struct ConfigurationCheck {
   private let source: Source
+  private let model: ModelContents?
 
-  init(_ source: Source) { self.source = source }
+  init(_ source: Source, _ model: ModelContents?) {
+    self.source = source
+    self.model = model
+  }
 
   func run(_ report: inout VerificationReport) {
     guard let bytes = source.checkpoint.configuration else {
@@ -53,7 +57,12 @@ struct ConfigurationCheck {
       }
     }
     let names = Set(expected.map { ExactName($0.name) })
-    for tensor in source.checkpoint.tensors where !names.contains(ExactName(tensor.name)) {
+    // Buffers, and heads that are stored twice, are spoken of elsewhere.
+    let weights = model.map { Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) }) }
+    for tensor in source.checkpoint.tensors
+    where !names.contains(ExactName(tensor.name))
+      && weights?.contains(ExactName(tensor.name)) != false
+    {
       findings.append(
         Finding(
           .warning, "configuration", "the family has no such tensor", file: tensor.file,

@@ -56,14 +56,17 @@ public struct Verifier: Sendable {
     }
     report.format = source.checkpoint.format
     let files = source.checkpoint.files.count
+    // What can't be read is found with the contents.
+    let model = try? source.model()
+    let problems = (model?.problems ?? []).map { Finding("model", $0) }
     report.record(
-      .structure, source.checkpoint.findings,
+      .structure, source.checkpoint.findings + (model?.findings ?? []) + problems,
       "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"
     )
     if let store = source.reader as? StoreReader {
       try StoreCheck(store, path, catalogues).run(&report)
     }
-    ConfigurationCheck(source).run(&report)
+    ConfigurationCheck(source, model).run(&report)
     let contents = try ContentsCheck(source, resources, progress).run(&report)
     CertificateCheck(source, path).run(&report, contents)
     if let other {

@@ -53,6 +53,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
     public var layout: Layout
     /// Radians per position of each pair.
     public var frequencies: [Double]
+    /// The same before they are scaled for longer sequences.
+    public var unscaledFrequencies: [Double]
     /// What cosines and sines are multiplied with.
     public var factor: Double
     /// Positions from which on the frequencies depend on the sequence's length, as `dynamic` scaling has it; nil if they never do.

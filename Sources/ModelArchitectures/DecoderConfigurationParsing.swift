@@ -97,9 +97,10 @@ extension DecoderConfiguration {
         .usage, "rotary dimensions come in pairs within a head", file: "config.json",
         found: "'rotary_dim': \(rotated), a head has \(width)")
     }
+    let frequencies = Rotary.frequencies(rotated, 10000)
     rotary = Rotary(
-      dimensions: rotated, layout: .interleaved, frequencies: Rotary.frequencies(rotated, 10000),
-      factor: 1)
+      dimensions: rotated, layout: .interleaved, frequencies: frequencies,
+      unscaledFrequencies: frequencies, factor: 1)
   }
 
   private init(gpt2 settings: inout SettingsReader) throws(CheckpointError) {

@@ -43,6 +43,7 @@ extension DecoderConfiguration.Rotary {
     self.layout = layout
     self.dimensions = dimensions
     let plain = Self.frequencies(dimensions, base)
+    unscaledFrequencies = plain
     factor = 1
     switch kind {
     case "default": frequencies = plain

@@ -192,7 +192,7 @@ import Testing
     let findings = written.findings
     #expect(
       findings.map(\.check).sorted() == [
-        "attention-mask-left-out", "attention-mask-left-out", "tensor-left-out",
+        "default-buffer", "default-buffer", "tensor-left-out",
       ])
     #expect(findings.first { $0.check == "tensor-left-out" }?.tensor == "score.weight")
     #expect(findings.first { $0.check == "tensor-left-out" }?.severity == .warning)

@@ -23,6 +23,13 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(
       format: "npz", name: "mesh-transformer/npz_variants/py311_bf16.npz", tensorCount: 8),
     FormatSample(format: "npz", name: "bad/npz/npy_plain.npy", tensorCount: 1),
+    FormatSample(
+      format: "pytorch", name: "pytorch/gptj/pytorch_model.bin", tensorCount: 41),
+    FormatSample(format: "pytorch", name: "pytorch/gptj_sharded", tensorCount: 41),
+    FormatSample(format: "pytorch", name: "pytorch/gpt2_legacy", tensorCount: 41),
+    FormatSample(format: "pytorch", name: "bad/torchbin/ok_transposed.bin", tensorCount: 1),
+    FormatSample(format: "pytorch", name: "bad/torchbin/ok_expanded_stride0.bin", tensorCount: 1),
+    FormatSample(format: "pytorch", name: "bad/torchbin/ok_legacy_views.bin", tensorCount: 2),
     FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
   ]
 

@@ -11,6 +11,8 @@ struct ModelBuffers {
   private(set) var dropped: Set<ExactName> = []
   /// What the masks say; nil if there are none, or none that can be told.
   private(set) var attention: AttentionMode?
+  /// Whether masks say something that can't be expressed.
+  private(set) var hasOtherMasks = false
   /// What is said of them.
   private(set) var findings: [Finding] = []
   /// Buffers that change what the model computes, in a way that nothing here can express.
@@ -61,6 +63,7 @@ struct ModelBuffers {
     let others = kinds.values.joined().sorted { ExactName($0.name) < ExactName($1.name) }
     guard others.isEmpty, causal.isEmpty || full.isEmpty else {
       let first = others.first ?? full[0]
+      hasOtherMasks = true
       problems.append(
         CheckpointError(
           .unsupported,
@@ -124,11 +127,9 @@ struct ModelBuffers {
     for position in found {
       let tensor = reader.checkpoint.tensors[position]
       let values = try values(position)
-      let tolerance = tensor.dtype.relativeSpacing
-      let agrees = zip(values, rotary.frequencies).allSatisfy {
-        abs($0 - $1) <= 2 * tolerance * $1 + tensor.dtype.smallestSpacing
-      }
-      if values.count == rotary.frequencies.count && agrees {
+      // What is scaled when a model is loaded was stored before.
+      let known = [rotary.frequencies, rotary.unscaledFrequencies]
+      if known.contains(where: { Self.agree(values, $0, in: tensor.dtype) }) {
         defaults.append(tensor)
       } else {
         problems.append(
@@ -144,6 +145,14 @@ struct ModelBuffers {
     drop(
       defaults, "tables of rotary frequencies, which follow from the configuration",
       "default-buffer")
+  }
+
+  /// Whether stored values are given ones, rounded.
+  private static func agree(_ values: [Double], _ expected: [Double], in dtype: DType) -> Bool {
+    values.count == expected.count
+      && zip(values, expected).allSatisfy {
+        abs($0 - $1) <= 2 * dtype.relativeSpacing * $1 + dtype.smallestSpacing
+      }
   }
 
   private mutating func drop(_ tensors: [TensorInfo], _ what: String, _ check: String) {

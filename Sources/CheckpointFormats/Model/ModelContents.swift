@@ -10,6 +10,8 @@ public struct ModelContents: Sendable {
   public let attention: AttentionMode
   /// What the checkpoint itself says of that, whatever was declared; nil if nothing does.
   public let storedAttention: AttentionMode?
+  /// Whether masks say something else than that, which is among the problems.
+  public let hasOtherMasks: Bool
   /// What was left out, and what a person should know.
   public let findings: [Finding]
   /// What keeps it from being converted or run.
@@ -45,6 +47,7 @@ public struct ModelContents: Sendable {
         problems.append(missing)
       }
     }
+    hasOtherMasks = buffers?.hasOtherMasks ?? false
     storedAttention = reader.checkpoint.attention ?? buffers?.attention
     attention = declared ?? storedAttention ?? .causal
     if let finding = Self.declaration(declared, storedAttention) { findings.append(finding) }
