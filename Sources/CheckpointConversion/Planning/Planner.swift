@@ -42,10 +42,12 @@ public struct Planner: Sendable {
   ///
   /// - Parameter dtypes: of tensors that have another dtype than their own under `keep`.
   /// - Returns: the tensors in canonical order.
-  /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit.
+  /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit, or are another framework's.
   public func outputs(as dtypes: [ExactName: DType] = [:]) throws(CheckpointError) -> [Output] {
+    let canonical = try source.reader.canonicalTensors()
+    try refuseTransposed(canonical)
     var outputs: [Output] = []
-    for tensor in try source.reader.canonicalTensors() {
+    for tensor in canonical {
       let kept = dtypes[ExactName(tensor.name)] ?? tensor.dtype
       let dtype = tensor.dtype.isCastable ? settings.dtype ?? kept : kept
       outputs.append(
