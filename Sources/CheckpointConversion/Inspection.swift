@@ -108,7 +108,7 @@ public struct Inspection: Sendable, Encodable {
   /// What it is as a model; nil for layouts that can only be listed.
   private static func model(_ source: Source) throws(CheckpointError) -> ModelContents? {
     do throws(CheckpointError) { return try source.model() } catch {
-      guard error.code == .unsupported || error.code == .usage else { throw error }
+      guard [.unsupported, .usage, .malformed].contains(error.code) else { throw error }
       return nil
     }
   }

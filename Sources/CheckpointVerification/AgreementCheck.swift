@@ -54,7 +54,11 @@ struct AgreementCheck {
     let theirs = Dictionary(
       try other.model().tensors.map { (ExactName($0.name), $0) },
       uniquingKeysWith: { first, _ in first })
-    let ours = try source.model().tensors
+    let ours: [CanonicalTensor]
+    do throws(CheckpointError) { ours = try source.model().tensors } catch {
+      report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
+      return
+    }
     for tensor in ours {
       guard let counterpart = theirs[ExactName(tensor.name)] else {
         findings.append(

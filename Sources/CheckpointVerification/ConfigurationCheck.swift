@@ -30,9 +30,17 @@ struct ConfigurationCheck {
           "no table for the family '\(configuration.modelType ?? "none named")'")
         return
       }
-      let expected = architecture.tensors(try configuration.dimensions())
+      let dimensions = try configuration.dimensions()
+      let expected = architecture.tensors(dimensions)
+      guard let tensors = model?.tensors else {
+        report.skip(.configuration, "the tensors can't be named as the family's")
+        return
+      }
+      let transposed = architecture.transposedTensors(
+        tensors.map { ($0.name, $0.shape) }, dimensions)
       report.record(
-        .configuration, findings(expected.map { ($0.name, $0.shape) }),
+        .configuration,
+        findings(tensors, expected.map { ($0.name, $0.shape) }, transposed: transposed.map(\.name)),
         "names and shapes of \(expected.count) tensors of the family '\(architecture.name)'")
     } catch {
       report.record(
@@ -41,32 +49,36 @@ struct ConfigurationCheck {
     }
   }
 
-  private func findings(_ expected: [(name: String, shape: Shape)]) -> [Finding] {
+  private func findings(
+    _ tensors: [CanonicalTensor], _ expected: [(name: String, shape: Shape)], transposed: [String]
+  ) -> [Finding] {
     var findings: [Finding] = []
+    let found = Dictionary(
+      tensors.map { (ExactName($0.name), $0.shape) }, uniquingKeysWith: { first, _ in first })
     for (name, shape) in expected {
-      guard let type = source.checkpoint.type(of: name) else {
+      guard let actual = found[ExactName(name)] else {
         findings.append(
           Finding(.error, "configuration", "missing: the configuration asks for it", tensor: name))
         continue
       }
-      if type.shape != shape {
+      if actual != shape {
+        let reason =
+          transposed.contains(name)
+          ? "; it is transposed, the values look like those of another framework's format" : ""
         findings.append(
           Finding(
             .error, "configuration",
-            "wrong shape, the configuration asks for \(shape), found \(type.shape)", tensor: name))
+            "wrong shape, the configuration asks for \(shape), found \(actual)\(reason)",
+            tensor: name))
       }
     }
     let names = Set(expected.map { ExactName($0.name) })
-    // Buffers, and heads that are stored twice, are spoken of elsewhere.
-    let weights = model.map { Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) }) }
-    for tensor in source.checkpoint.tensors
-    where !names.contains(ExactName(tensor.name))
-      && weights?.contains(ExactName(tensor.name)) != false
-    {
+    for tensor in tensors where !names.contains(ExactName(tensor.name)) {
+      let stored = tensor.expression.sources.first.flatMap(source.checkpoint.position)
       findings.append(
         Finding(
-          .warning, "configuration", "the family has no such tensor", file: tensor.file,
-          tensor: tensor.name))
+          .warning, "configuration", "the family has no such tensor",
+          file: stored.map { source.checkpoint.tensors[$0].file }, tensor: tensor.name))
     }
     return findings
   }

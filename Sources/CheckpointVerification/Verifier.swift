@@ -56,9 +56,10 @@ public struct Verifier: Sendable {
     }
     report.format = source.checkpoint.format
     let files = source.checkpoint.files.count
-    // What can't be read is found with the contents.
+    // What can't be read is found with the contents, names and shapes by the configuration.
     let model = try? source.model()
-    let problems = (model?.problems ?? []).map { Finding("model", $0) }
+    let problems = (model?.problems ?? []).filter { $0.code == .unsupported }
+      .map { Finding("model", $0) }
     report.record(
       .structure, source.checkpoint.findings + (model?.findings ?? []) + problems,
       "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"

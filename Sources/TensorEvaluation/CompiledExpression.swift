@@ -98,6 +98,9 @@ public struct CompiledExpression: Sendable {
         return Node(.concatenate(transposed, axis: 1 - axis), type)
       }
       return Node(.transpose(inner), type)
+    case .squeeze(let operand):
+      // A vector is a column of cells: the row `[1, n]`, transposed.
+      return Node(.transpose(try node(operand, checkpoint)), type)
     case .sum(let parts):
       return Node(.sum(try nodes(parts, checkpoint).map { cast($0, to: .f32) }), type)
     case .addRow(let matrix, let row):

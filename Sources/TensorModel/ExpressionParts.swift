@@ -18,6 +18,8 @@ extension TensorExpression {
     switch self {
     case .transpose(let operand):
       return try operand.sliced(axis: 1 - axis, range: range, stored: stored).transposed
+    case .squeeze(let operand) where axis == 0:
+      return .squeeze(try operand.sliced(axis: 1, range: range, stored: stored))
     case .concatenate(let parts, axis):
       var touched: [TensorExpression] = []
       var start = 0

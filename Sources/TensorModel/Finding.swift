@@ -47,6 +47,11 @@ public struct Finding: Hashable, Sendable, Codable {
     self.init(.error, check, message, file: error.file, tensor: error.tensor)
   }
 
+  /// The same, of another severity.
+  public func with(_ severity: Severity) -> Finding {
+    Finding(severity, check, message, file: file, tensor: tensor)
+  }
+
   /// One line for a terminal.
   public var line: String {
     let place = [file.map { printable($0) }, tensor.map { "'\(printable($0))'" }].compactMap { $0 }

@@ -9,6 +9,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case concatenate([TensorExpression], axis: Int)
   /// A matrix with rows and columns exchanged: `[a, b]` becomes `[b, a]`.
   case transpose(TensorExpression)
+  /// A matrix of one row as a vector: `[1, n]` becomes `[n]`.
+  case squeeze(TensorExpression)
   /// Float operands of one shape added up in f32, in order, starting from the first.
   case sum([TensorExpression])
   /// A matrix `[n, d]` with a row `[d]` added to each of its rows, in f32.
@@ -40,7 +42,9 @@ public indirect enum TensorExpression: Hashable, Sendable {
     switch self {
     case .stored, .fill: []
     case .concatenate(let parts, _), .sum(let parts): parts
-    case .transpose(let operand), .slice(let operand, _, _), .cast(let operand, _): [operand]
+    case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
+      .cast(let operand, _):
+      [operand]
     case .addRow(let matrix, let row): [matrix, row]
     }
   }
@@ -86,6 +90,11 @@ extension TensorExpression {
         throw misfit("transpose needs a matrix of whole-byte elements", type)
       }
       return TensorType(type.dtype, Shape(type.shape.dimensions.reversed()))
+    case .squeeze(let operand):
+      let type = try operand.type(stored: stored)
+      guard type.shape.rank == 2, type.shape.dimensions[0] == 1, type.dtype.blockElementCount == 1
+      else { throw misfit("squeeze needs a matrix of one row of whole-byte elements", type) }
+      return TensorType(type.dtype, [type.shape.dimensions[1]])
     case .sum(let parts):
       let types = try Self.types(of: parts, stored)
       guard let first = types.first else { throw CheckpointError(.malformed, "a sum of nothing") }
@@ -176,6 +185,7 @@ extension TensorExpression: CustomStringConvertible {
     case .stored(let name): name
     case .concatenate(let parts, let axis): "concatenate(axis \(axis), \(Self.list(parts)))"
     case .transpose(let operand): "transpose(\(operand))"
+    case .squeeze(let operand): "squeeze(\(operand))"
     case .sum(let parts): "sum(\(Self.list(parts)))"
     case .addRow(let matrix, let row): "addRow(\(matrix), \(row))"
     case .slice(let operand, let axis, let range):

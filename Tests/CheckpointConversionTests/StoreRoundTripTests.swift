@@ -132,7 +132,8 @@ import Testing
   @Test func keepsMetadata() throws {
     let tensor = SampleTensor("x", [1], floats: [1])
     for metadata in [
-      ["format": "tf"], ["": "", "ä": "line\nfeed \"x\" \\", "format": "pt"], ["only": "\u{0}"],
+      ["format": "np"], ["format": "mlx"], ["": "", "ä": "line\nfeed \"x\" \\", "format": "pt"],
+      ["only": "\u{0}"],
       [:],
     ] { try check(SafetensorsSample([tensor], metadata: metadata), nil) }
   }

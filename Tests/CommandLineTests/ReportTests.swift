@@ -29,6 +29,7 @@ import Testing
 
   static let checkpoints = [
     [fixture("huggingface/gpt2")], [fixture("huggingface/gptj/model.safetensors")],
+    [fixture("foreign/gpt2_tf")], [fixture("foreign/llama_flax/model.safetensors")],
     [archive, "--config", configuration], [archive],
     [fixture("mesh-transformer/npz_variants/py311_bf16.npz")],
   ]

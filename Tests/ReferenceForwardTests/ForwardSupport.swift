@@ -22,6 +22,9 @@ struct Model: Sendable, CustomTestStringConvertible {
 
   static let huggingFace = Fixtures.names(in: "huggingface").filter { !$0.contains(".") }
     .map(Model.named)
+  /// TensorFlow's and Flax's names.
+  static let foreign = Fixtures.names(in: "foreign").map { Model(folder: "foreign/\($0)") }
+    .filter { Fixtures.names(in: $0.folder).contains("logits.npy") }
   static let mesh = Fixtures.names(in: "mesh-transformer")
     .filter { Fixtures.names(in: "mesh-transformer/\($0)").contains("step.tar.zstd") }
     .map { Model(folder: "mesh-transformer/\($0)", file: "step.tar.zstd") }

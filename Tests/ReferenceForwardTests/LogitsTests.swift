@@ -16,10 +16,11 @@ import Testing
   @Test func thereAreFixturesOfEveryKind() {
     #expect(Model.huggingFace.count >= 14)
     #expect(Model.mesh.count >= 3)
+    #expect(Model.foreign.count >= 5)
     #expect(Model.withPrefix.count >= 5)
   }
 
-  @Test(arguments: Model.huggingFace + Model.mesh)
+  @Test(arguments: Model.huggingFace + Model.mesh + Model.foreign)
   func logitsAreTheReference(model: Model) throws {
     let tokens = try model.tokens
     let distance = largestDistance(

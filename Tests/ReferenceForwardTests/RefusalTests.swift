@@ -98,7 +98,8 @@ import Testing
     var sample = try ModelSample("llama_rope_linear")
     #expect(try decoder(at: sample.write(workspace, "whole")).weights.findings.isEmpty)
     sample.tensors.tensors += [
-      SampleTensor("model.layers.0.self_attn.rotary_emb.inv_freq", [4], floats: [1, 2, 3, 4]),
+      SampleTensor(
+        "model.layers.0.self_attn.rotary_emb.inv_freq", [4], floats: [1, 0.1, 0.01, 0.001]),
       SampleTensor("model.layers.0.self_attn.q_proj.bias", [2], floats: [1, 2]),
     ]
     let findings = try decoder(at: sample.write(workspace, "more")).weights.findings

@@ -16,6 +16,8 @@ import Testing
       randomTensor("cube", .f16, [3, 2, 5], seed: 9), randomTensor("scalar", .f32, [], seed: 10),
       randomTensor("empty", .f32, [0, 7], seed: 11), randomTensor("thin", .f32, [7, 0], seed: 12),
       randomTensor("column", .f32, [7, 1], seed: 13),
+      randomTensor("line", .f32, [1, 11], seed: 14),
+      randomTensor("nothing", .f16, [1, 0], seed: 15),
     ]
     for shard in 0..<4 {
       tensors.append(randomTensor("shard_\(shard)/w", .bf16, [6, 3], seed: 20 + UInt64(shard)))
@@ -36,6 +38,14 @@ import Testing
     .concatenate([.stored("empty"), .stored("a"), .stored("empty")], axis: 0),
     .transpose(.stored("double")), .transpose(.stored("half")), .transpose(.stored("empty")),
     .transpose(.stored("column")), .transpose(.transpose(.stored("a"))),
+    .squeeze(.stored("line")), .squeeze(.stored("nothing")),
+    .squeeze(.transpose(.stored("column"))),
+    .squeeze(.concatenate([.stored("line"), .stored("line")], axis: 1)),
+    .squeeze(.slice(.stored("double"), axis: 0, range: 4..<5)),
+    .cast(.squeeze(.stored("line")), .bf16), .squeeze(.cast(.stored("line"), .f16)),
+    .slice(.squeeze(.stored("line")), axis: 0, range: 3..<9),
+    .concatenate([.squeeze(.stored("line")), .squeeze(.stored("line"))], axis: 0),
+    .addRow(.stored("a"), row: .squeeze(.slice(.stored("line"), axis: 1, range: 2..<9))),
     .sum([.stored("a")]), .sum([.stored("a"), .stored("half"), .stored("brain")]),
     .sum([.stored("row"), .stored("row2")]), .sum([.stored("scalar"), .stored("scalar")]),
     .sum([.transpose(.stored("a")), .transpose(.stored("b"))]),

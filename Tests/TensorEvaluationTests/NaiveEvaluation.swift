@@ -51,6 +51,9 @@ struct NaiveTensor {
     case .transpose(let operand):
       let matrix = try evaluated(operand)
       self.init(matrix.dtype, matrix.columns, matrix.rows) { matrix[$1, $0] }
+    case .squeeze(let operand):
+      let row = try evaluated(operand)
+      self.init(row.dtype, row.columns, 1) { column, _ in row[0, column] }
     case .concatenate(let parts, let axis):
       let tensors = try parts.map(evaluated)
       if axis == 0 {

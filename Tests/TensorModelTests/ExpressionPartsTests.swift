@@ -23,13 +23,19 @@ import Testing
     (columns, 1, 3..<3, "slice(concatenate(axis 1, s{0…3}), axis 1, 3..<3)"),
     (columns, 0, 1..<3, "slice(concatenate(axis 1, s{0…3}), axis 0, 1..<3)"),
     (.transpose(columns), 0, 6..<8, "transpose(s3)"),
+    (.squeeze(.stored("line")), 0, 2..<5, "squeeze(slice(line, axis 1, 2..<5))"),
+    (.squeeze(.stored("line")), 0, 0..<8, "squeeze(line)"),
     (.addRow(whole, row: .stored("r")), 0, 0..<3, "slice(addRow(w, r), axis 0, 0..<3)"),
   ])
   func areTakenFromAsFewTensorsAsPossible(
     _ expression: TensorExpression, _ axis: Int, _ range: Range<Int>, _ text: String
   ) throws {
     func stored(_ name: String) -> TensorType? {
-      name == "r" ? TensorType(.f32, [8]) : Self.type(name)
+      switch name {
+      case "r": TensorType(.f32, [8])
+      case "line": TensorType(.f32, [1, 8])
+      default: Self.type(name)
+      }
     }
     let part = try expression.sliced(axis: axis, range: range, stored: stored)
     #expect(part.description == text)

@@ -11,7 +11,9 @@ import Testing
     "ints": TensorType(.i32, [3, 4]), "introw": TensorType(.i32, [4]),
     "packed": TensorType(.f4, [4, 4]), "empty": TensorType(.f32, [0, 4]),
     "double": TensorType(.f64, [3, 4]), "bytes": TensorType(.u8, [7]),
-    "huge": TensorType(.u8, [1 << 62, 1]),
+    "huge": TensorType(.u8, [1 << 62, 1]), "line": TensorType(.bf16, [1, 4]),
+    "packedline": TensorType(.f4, [1, 4]), "nothing": TensorType(.i32, [1, 0]),
+    "none": TensorType(.f32, [0, 4]), "slab": TensorType(.f32, [1, 1, 4]),
   ]
 
   private func type(_ expression: TensorExpression) throws -> TensorType {
@@ -30,6 +32,9 @@ import Testing
     (.concatenate([.stored("ints")], axis: 1), .i32, [3, 4]),
     (.transpose(.stored("ints")), .i32, [4, 3]),
     (.transpose(.stored("empty")), .f32, [4, 0]),
+    (.squeeze(.stored("line")), .bf16, [4]),
+    (.squeeze(.stored("nothing")), .i32, [0]),
+    (.addRow(.stored("m"), row: .squeeze(.stored("line"))), .f32, [3, 4]),
     (.sum([.stored("half"), .stored("half")]), .f32, [3, 4]),
     (.sum([.stored("half"), .stored("double"), .stored("m")]), .f32, [3, 4]),
     (.sum([.stored("cube")]), .f32, [2, 3, 4]),
@@ -65,6 +70,8 @@ import Testing
     .concatenate([.stored("scalar"), .stored("scalar")], axis: 0),
     .transpose(.stored("row")), .transpose(.stored("cube")), .transpose(.stored("scalar")),
     .transpose(.stored("packed")),
+    .squeeze(.stored("m")), .squeeze(.stored("row")), .squeeze(.stored("none")),
+    .squeeze(.stored("slab")), .squeeze(.stored("scalar")), .squeeze(.stored("packedline")),
     .sum([]), .sum([.stored("m"), .stored("wide")]), .sum([.stored("ints"), .stored("ints")]),
     .sum([.stored("m"), .stored("ints")]), .sum([.stored("bytes")]),
     .addRow(.stored("m"), row: .stored("long")), .addRow(.stored("row"), row: .stored("row")),
@@ -116,6 +123,7 @@ import Testing
   @Test(arguments: [
     (TensorExpression.stored("a"), "a"),
     (.transpose(.stored("a")), "transpose(a)"),
+    (.cast(.squeeze(.stored("a")), .f16), "cast(squeeze(a), F16)"),
     (.cast(.stored("a"), .f16), "cast(a, F16)"),
     (.fill(-0.0, TensorType(.bf16, [64])), "fill(-0.0, BF16, [64])"),
     (.fill(6, TensorType(.i32, [])), "fill(6, I32, [])"),

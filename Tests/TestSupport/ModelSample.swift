@@ -47,8 +47,10 @@ public struct ModelSample {
   public var configuration: [String: Any]
 
   /// The fixture of that name below `huggingface`.
-  public init(_ name: String) throws {
-    let folder = "huggingface/\(name)"
+  public init(_ name: String) throws { try self.init(folder: "huggingface/\(name)") }
+
+  /// The model in a folder below `fixtures`.
+  public init(folder: String) throws {
     tensors = try SafetensorsSample(
       parsing: Data(try Fixtures.bytes("\(folder)/model.safetensors")))
     let object = try JSONSerialization.jsonObject(

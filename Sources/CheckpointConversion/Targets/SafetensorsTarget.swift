@@ -1,5 +1,6 @@
 import CheckpointFormats
 import FileContainers
+import ModelArchitectures
 import TensorModel
 
 /// Writes Hugging Face safetensors: one file, or shards with an index.
@@ -23,8 +24,8 @@ enum SafetensorsTarget: ConversionTarget {
     let sizes = outputs.map(\.byteCount)
     let sharding = planner.settings.sharding ?? standardSharding
     let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)
-    var metadata = planner.source.checkpoint.metadata
-    if metadata["format"] == nil { metadata["format"] = "pt" }
+    var metadata = planner.source.checkpoint.metadataOfCanonicalTensors
+    if metadata["format"] == nil { metadata["format"] = ParameterNaming.pytorch.rawValue }
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {

@@ -135,7 +135,7 @@ struct StoreWriter: WeightWriter {
     manifest.root = certificate.root
     manifest.architecture = run.plan.source.architecture
     manifest.trainingStep = run.source.checkpoint.trainingStep
-    manifest.metadata = run.source.checkpoint.metadata
+    manifest.metadata = run.source.checkpoint.metadataOfCanonicalTensors
     manifest.assets = run.plan.sidecars.map {
       .init(
         name: Directories.split($0.name).name, byteCount: $0.byteCount, digest: $0.digest)

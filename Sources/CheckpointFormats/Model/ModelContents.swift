@@ -46,6 +46,9 @@ public struct ModelContents: Sendable {
       if let missing = Self.missing(configuration, decoder, architecture, named) {
         problems.append(missing)
       }
+      if let transposed = Self.transposed(canonical, decoder, architecture) {
+        problems.append(transposed)
+      }
     }
     hasOtherMasks = buffers?.hasOtherMasks ?? false
     storedAttention = reader.checkpoint.attention ?? buffers?.attention
@@ -95,6 +98,22 @@ public struct ModelContents: Sendable {
       "\(missing.count) of the \(expected.count) tensors that the configuration asks for are not there",
       tensor: first.name, expected: "\(first.shape)",
       hint: "nothing is made up for them: get the file again, or the config.json that belongs to it"
+    )
+  }
+
+  /// PyTorch's names over values that lie as TensorFlow and Flax have them, as far as shapes show it.
+  private static func transposed(
+    _ tensors: [CanonicalTensor], _ decoder: DecoderConfiguration, _ architecture: Architecture
+  ) -> CheckpointError? {
+    let transposed = architecture.transposedTensors(
+      tensors.map { ($0.name, $0.shape) }, decoder.dimensions)
+    guard let first = transposed.first else { return nil }
+    return CheckpointError(
+      .malformed,
+      "\(transposed.count) matrices are transposed: the values look like another framework's under PyTorch's names",
+      tensor: first.name, expected: "\(first.expected)", found: "\(first.found)",
+      hint:
+        "convert the file that this one was made of: with its own names, kernels are transposed here"
     )
   }
 

@@ -1,10 +1,14 @@
 import FileContainers
+import ModelArchitectures
 import TensorModel
 
 /// A safetensors file, or a sharded set with its index.
+///
+/// Names and layouts of TensorFlow and Flax are made PyTorch's. Which they are is seen from the names; the metadata's `format` may be wrong.
 final class SafetensorsReader: PlacedTensorReader {
   let checkpoint: Checkpoint
   private let places: [FileRegion]
+  private let canonical: Result<[CanonicalTensor], CheckpointError>
 
   /// Opens one file.
   convenience init(file: FileRegion, name: String) throws(CheckpointError) {
@@ -58,9 +62,24 @@ final class SafetensorsReader: PlacedTensorReader {
       files: shards.map { .init(name: $0.name, byteCount: $0.region.byteCount) } + indexFile,
       metadata: metadata)
     checkpoint.findings = findings + nameFindings(tensors)
+    do throws(CheckpointError) {
+      let naming = try ParameterNaming(of: tensors, format: metadata["format"])
+      if naming != .pytorch { checkpoint.layout += ", \(naming.title) names" }
+      if let finding = naming.disagreement(with: metadata["format"]) {
+        checkpoint.findings.append(finding)
+      }
+      canonical = .success(try naming.canonicalTensors(tensors))
+    } catch {
+      // It can be looked at all the same.
+      let finding = Finding("parameter-names", error)
+      checkpoint.findings.append(error.code == .unsupported ? finding.with(.warning) : finding)
+      canonical = .failure(error)
+    }
     self.checkpoint = checkpoint
     self.places = places
   }
+
+  func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] { try canonical.get() }
 
   func place(of position: Int) -> FileRegion? { places[position] }
 
