@@ -29,6 +29,8 @@ public struct Inspection: Sendable, Encodable {
   public let tensors: [Tensor]
   /// The root of the stored tensors, if digests were asked for.
   public let root: Digest?
+  /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
+  public let effectivePrecision: CheckpointPrecision?
 
   /// A stored tensor.
   public struct Tensor: Sendable, Encodable {
@@ -53,7 +55,7 @@ public struct Inspection: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, format, layout, architecture, attention, parameterCount, byteCount, findings,
-      metadata, tensors, root
+      metadata, tensors, root, effectivePrecision
   }
 
   /// Inspects a checkpoint, reading its data only if digests or statistics are asked for.
@@ -84,6 +86,8 @@ public struct Inspection: Sendable, Encodable {
         file: tensor.file, digest: digests ? collector[place]?.digest : nil,
         statistics: values?.statistics(of: place))
     }
+    effectivePrecision = statistics ? CheckpointPrecision(tensors) : nil
+    if let finding = effectivePrecision?.finding { findings.append(finding) }
     let identities = tensors.compactMap { tensor in
       tensor.digest.map {
         TensorIdentity(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0)
@@ -135,6 +139,7 @@ public struct Inspection: Sendable, Encodable {
       forKey: .metadata)
     try container.encode(tensors, forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)
+    try container.encodeIfPresent(effectivePrecision, forKey: .effectivePrecision)
   }
 
   /// Metadata is a list: as object keys, its names would be respelled.

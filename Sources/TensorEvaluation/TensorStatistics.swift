@@ -22,8 +22,10 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
   public let nanCount: Int
   /// Infinite values of both signs.
   public let infinityCount: Int
+  /// Which narrower dtypes hold the values; nil unless the dtype is castable.
+  public let effectivePrecision: EffectivePrecision?
 
-  init(_ values: wb_statistics) {
+  init(_ values: wb_statistics, _ precision: EffectivePrecision?) {
     let count = Double(values.finite_count)
     let isEmpty = values.finite_count == 0
     minimum = isEmpty ? nil : values.minimum
@@ -37,6 +39,7 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
     zeroCount = Int(values.zero_count)
     nanCount = Int(values.nan_count)
     infinityCount = Int(values.positive_infinity_count + values.negative_infinity_count)
+    effectivePrecision = precision
   }
 
   /// Nine significant digits: the last bits of a sum depend on how the tensor was cut into slabs.
@@ -52,42 +55,39 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
 
 /// Collects the statistics of tensors as they are evaluated.
 public final class StatisticsCollector: Sendable {
-  private let types: [wb_stat_type?]
-  private let running: Mutex<[Int: wb_statistics]>
+  private let dtypes: [DType]
+  private let running: Mutex<[Int: Running]>
+
+  private struct Running {
+    var values = wb_statistics()
+    var losses = wb_cast_losses()
+
+    init() { wb_statistics_begin(&values) }
+  }
 
   /// A collector for stored tensors, in the order of the tasks.
   public init(_ dtypes: [DType]) {
-    types = dtypes.map(\.statisticsType)
+    self.dtypes = dtypes
     running = Mutex([:])
   }
 
   /// Takes in the next bytes of a tensor; to be called in row order.
   public func update(_ slab: EvaluatedSlab) {
-    guard let type = types[slab.index], let base = slab.bytes.baseAddress else { return }
-    var values =
-      running.withLock { $0[slab.index] }
-      ?? {
-        var fresh = wb_statistics()
-        wb_statistics_begin(&fresh)
-        return fresh
-      }()
-    wb_statistics_add(type, base, slab.bytes.count / slab.elementSize(type), &values)
-    running.withLock { [values] in $0[slab.index] = values }
+    let dtype = dtypes[slab.index]
+    guard let type = dtype.statisticsType, let base = slab.bytes.baseAddress else { return }
+    var state = running.withLock { $0[slab.index] } ?? Running()
+    let count = slab.bytes.count / dtype.blockByteCount
+    wb_statistics_add(type, base, count, &state.values)
+    if let float = dtype.kernelType { wb_cast_losses_add(float, base, count, &state.losses) }
+    running.withLock { [state] in $0[slab.index] = state }
   }
 
   /// The statistics of a tensor; nil for dtypes whose values are not numbers on their own (C64, packed floats).
   public func statistics(of task: Int) -> TensorStatistics? {
-    running.withLock { $0[task] }.map(TensorStatistics.init)
-  }
-}
-
-extension EvaluatedSlab {
-  fileprivate func elementSize(_ type: wb_stat_type) -> Int {
-    switch type {
-    case WB_STAT_F64, WB_STAT_I64, WB_STAT_U64: 8
-    case WB_STAT_F32, WB_STAT_I32, WB_STAT_U32: 4
-    case WB_STAT_F16, WB_STAT_BF16, WB_STAT_I16, WB_STAT_U16: 2
-    default: 1
+    let dtype = dtypes[task]
+    return running.withLock { $0[task] }.map {
+      TensorStatistics(
+        $0.values, dtype.isCastable ? EffectivePrecision(dtype, $0.losses) : nil)
     }
   }
 }

@@ -26,7 +26,10 @@ struct InspectCommand: ParsableCommand {
   var tensors = false
 
   @Flag(
-    help: "Minimum, maximum, mean, standard deviation, zeros, NaN and infinities of each tensor.")
+    help: """
+      Minimum, maximum, mean, standard deviation, zeros, NaN and infinities of each tensor, and \
+      which narrower dtypes would hold its values.
+      """)
   var statistics = false
 
   @Flag(help: "SHA-256 of each tensor, and the checkpoint's root.")

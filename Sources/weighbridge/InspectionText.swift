@@ -25,6 +25,11 @@ struct InspectionText {
         "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"),
       line("dtypes", dtypes),
     ]
+    if let precision = inspection.effectivePrecision {
+      lines += PrecisionText.summary(precision).enumerated().map {
+        line($0 == 0 ? "precision" : "", $1)
+      }
+    }
     if let root = inspection.root { lines.append(line("root", root.description)) }
     if !inspection.metadata.isEmpty {
       let pairs = inspection.metadata.sorted { $0.key < $1.key }
@@ -56,7 +61,9 @@ struct InspectionText {
         printable(tensor.name), tensor.dtype.rawValue, tensor.shape.description,
         humanSize(tensor.byteCount), printable(tensor.file),
       ]
-      if let values = tensor.statistics { row.append(Self.text(values)) }
+      if let values = tensor.statistics {
+        row += [Self.text(values), PrecisionText.remark(tensor.dtype, values.effectivePrecision)]
+      }
       if let digest = tensor.digest { row.append(digest.description) }
       rows.append(row)
     }

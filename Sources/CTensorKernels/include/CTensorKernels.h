@@ -1,12 +1,13 @@
 /// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
-/// sums and statistics; products of matrices with vectors, and what else a transformer's layers compute.
+/// sums, statistics and losses of precision; products of matrices with vectors, and what else a transformer's layers compute.
 ///
 /// Swift code is compiled for baseline x86-64 and cannot ask for AVX at run time; C can, function by function. Each kernel that
 /// has a fast variant also has a portable one, which is its specification: every variant gives the same bits and the same
 /// report. Nothing here allocates, fails or keeps state, so everything may be called from any thread.
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
-/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `swap_bytes.c`; `accumulate.c`; `level.c`;
+/// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
+/// `swap_bytes.c`; `accumulate.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
@@ -207,6 +208,33 @@ void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_stat
 
 /// Returns the value of an 8-bit float; NaN for a type that isn't one of the `WB_STAT_F8` family.
 float wb_small_float(wb_stat_type type, uint8_t code);
+
+// MARK: Effective precision
+
+/// What a cast to one type would do to the values seen so far. NaNs stay NaNs and count for nothing.
+typedef struct {
+  /// Values that would change, all those below among them: `rounded_count` of the cast.
+  uint64_t changed_count;
+  /// Finite values that would become infinite.
+  uint64_t overflow_count;
+  /// Values other than zero that would become zero.
+  uint64_t flushed_count;
+  /// Values that would change and become subnormal numbers, with fewer significant bits than the type has elsewhere.
+  uint64_t subnormal_count;
+} wb_cast_loss;
+
+/// What casts to each type would do. Of a type that holds every value of the source's all counts stay 0.
+typedef struct {
+  wb_cast_loss to_f32, to_f16, to_bf16;
+} wb_cast_losses;
+
+/// Adds what `wb_cast` would do to `count` elements, aligned to their size, to `accumulator`, which is zero at first.
+///
+/// The caller's floating-point environment must be the default one (nearest even, subnormals not flushed).
+void wb_cast_losses_add(wb_float_type from, const void *src, size_t count, wb_cast_losses *accumulator);
+
+/// Does the same with the variant for `level`, which must be available.
+void wb_cast_losses_add_at(wb_level level, wb_float_type from, const void *src, size_t count, wb_cast_losses *accumulator);
 
 #ifdef __cplusplus
 }
