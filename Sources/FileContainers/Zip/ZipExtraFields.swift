@@ -52,10 +52,14 @@ struct ZipExtraFields {
   ///
   /// The field has either only those, or all of them again, as Python's `force_zip64` writes.
   ///
-  /// - Parameter small: size, compressed size, and in the central directory the offset.
+  /// - Parameters:
+  ///   - small: size, compressed size, and in the central directory the offset.
+  ///   - ownOffset: where a local header is: PyTorch's writer repeats it there beyond 4 GiB.
   /// - Returns: the same fields in 64 bits.
   /// - Throws: `malformed`.
-  func resolve(_ small: [UInt32]) throws(CheckpointError) -> [UInt64] {
+  func resolve(
+    _ small: [UInt32], ownOffset: Int? = nil
+  ) throws(CheckpointError) -> [UInt64] {
     let full = UInt32.max
     let missing = small.count { $0 == full }
     guard let zip64 else {
@@ -66,7 +70,9 @@ struct ZipExtraFields {
       }
       return small.map(UInt64.init)
     }
-    if missing > 0, zip64.count == missing * 8 {
+    let repeatsOffset =
+      zip64.count == missing * 8 + 8 && ownOffset.map(UInt64.init) == zip64.u64(missing * 8)
+    if missing > 0 && zip64.count == missing * 8 || repeatsOffset {
       var position = 0
       return small.map { value in
         guard value == full else { return UInt64(value) }

@@ -72,7 +72,8 @@ extension ZipDirectoryEntry {
     }
     let fields = try ZipExtraFields(
       LittleEndianBytes(extra, base: offset + 30 + name.count), name: nameBytes)
-    let sizes = try fields.resolve([header.u32(22), header.u32(18)])
+    let sizes = try fields.resolve(
+      [header.u32(22), header.u32(18)], ownOffset: localHeaderOffset)
     guard
       sizes == [UInt64(byteCount), UInt64(compressedByteCount)] || (wasUnknown && sizes == [0, 0])
     else {
