@@ -25,6 +25,12 @@ struct InspectionText {
         "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"),
       line("dtypes", dtypes),
     ]
+    switch inspection.attention {
+    case AttentionMode.prefix.rawValue:
+      lines.insert(line("attention", "prefix: the prompt is seen as a whole"), at: 2)
+    case AttentionMode.causal.rawValue: break
+    default: lines.insert(line("attention", "other: masks that can't be expressed here"), at: 2)
+    }
     if let precision = inspection.effectivePrecision {
       lines += PrecisionText.summary(precision).enumerated().map {
         line($0 == 0 ? "precision" : "", $1)

@@ -52,7 +52,7 @@ enum TorchGlobal: Hashable, Sendable {
     } else {
       throw CheckpointError(
         .unsupported,
-        "the file wants more than tensors: it names a Python object that isn't one of PyTorch's own for tensors",
+        "a Python object that no file of tensors needs",
         found: "\(module).\(name)",
         hint:
           "nothing of it was run. If you trust the file, load it in Python and save its state dict alone: torch.save(model.state_dict(), …), or as safetensors"
