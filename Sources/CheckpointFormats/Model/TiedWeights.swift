@@ -31,37 +31,30 @@ struct TiedWeights {
     if isEqual {
       isEqual = try StoredRun(reader, head).isEqual(to: StoredRun(reader, embedding))
     }
+    if isTied && isEqual && sharesStorage { repeated = ExactName(infos.0.name) }
+    guard
+      let message = Self.message(
+        isTied: isTied, isEqual: isEqual, isRepeated: repeated != nil, infos.1.name)
+    else { return }
+    findings = [
+      Finding(
+        isTied && !isEqual ? .warning : .note, "tied-weights", message, file: infos.0.file,
+        tensor: infos.0.name)
+    ]
+  }
+
+  /// What is said of a stored head; nil if there is nothing to say.
+  private static func message(
+    isTied: Bool, isEqual: Bool, isRepeated: Bool, _ embedding: String
+  ) -> String? {
     switch (isTied, isEqual) {
-    case (true, true) where sharesStorage:
-      repeated = ExactName(infos.0.name)
-      findings = [
-        Finding(
-          .note, "tied-weights",
-          "left out: the same weights as '\(infos.1.name)', to which the configuration ties it",
-          file: infos.0.file, tensor: infos.0.name)
-      ]
-    case (true, true):
-      findings = [
-        Finding(
-          .note, "tied-weights",
-          "equal to '\(infos.1.name)', to which the configuration ties it: stored twice",
-          file: infos.0.file, tensor: infos.0.name)
-      ]
+    case (true, true) where isRepeated:
+      "left out: the same weights as '\(embedding)', to which the configuration ties it"
+    case (true, true): "equal to '\(embedding)', to which the configuration ties it: stored twice"
     case (true, false):
-      findings = [
-        Finding(
-          .warning, "tied-weights",
-          "the configuration ties it to '\(infos.1.name)', but its values differ: those stored here count, and other software may ignore them",
-          file: infos.0.file, tensor: infos.0.name)
-      ]
-    case (false, true):
-      findings = [
-        Finding(
-          .note, "tied-weights",
-          "equal to '\(infos.1.name)', although the configuration doesn't tie them",
-          file: infos.0.file, tensor: infos.0.name)
-      ]
-    case (false, false): break
+      "the configuration ties it to '\(embedding)', but its values differ: those stored here count, and other software may ignore them"
+    case (false, true): "equal to '\(embedding)', although the configuration doesn't tie them"
+    case (false, false): nil
     }
   }
 
