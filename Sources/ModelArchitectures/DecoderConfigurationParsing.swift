@@ -32,8 +32,10 @@ extension DecoderConfiguration {
     }
   }
 
-  /// Shapes are products of such numbers, and tables have rows for every layer.
-  private static let (widthLimit, layerLimit) = (1 << 30, 1 << 16)
+  /// Shapes are products of such numbers, tables have rows for every layer, and rotations a number for every pair of a head's dimensions.
+  ///
+  /// No model comes near: the widest have 20,000 dimensions, the deepest a few hundred layers.
+  private static let (widthLimit, layerLimit, headLimit) = (1 << 20, 1 << 12, 1 << 16)
 
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
@@ -72,7 +74,7 @@ extension DecoderConfiguration {
 
   private init(gptj settings: inout SettingsReader) throws(CheckpointError) {
     let model = try settings.count("n_embd", default: 4096, below: Self.widthLimit)
-    let heads = try settings.count("n_head", default: 16)
+    let heads = try settings.count("n_head", default: 16, below: Self.headLimit)
     let limit = try settings.count("n_positions", default: 2048)
     let width = model / heads
     let conditions = try Self.headCondition(&settings, isTied: false)
@@ -104,7 +106,7 @@ extension DecoderConfiguration {
 
   private init(gpt2 settings: inout SettingsReader) throws(CheckpointError) {
     let model = try settings.count("n_embd", default: 768, below: Self.widthLimit)
-    let heads = try settings.count("n_head", default: 12)
+    let heads = try settings.count("n_head", default: 12, below: Self.headLimit)
     let limit = try settings.count("n_positions", default: 1024)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
@@ -133,7 +135,7 @@ extension DecoderConfiguration {
 
   private init(gptNeo settings: inout SettingsReader) throws(CheckpointError) {
     let model = try settings.count("hidden_size", default: 2048, below: Self.widthLimit)
-    let heads = try settings.count("num_heads", default: 16)
+    let heads = try settings.count("num_heads", default: 16, below: Self.headLimit)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
@@ -172,7 +174,8 @@ extension DecoderConfiguration {
     var kinds: [String] = []
     for group in types.elements ?? [] {
       guard let parts = group.elements, parts.count == 2, let names = parts[0].elements,
-        let count = parts[1].integer, count >= 0, count <= layers,
+        let count = parts[1].integer, count >= 0, count <= layers, !names.isEmpty,
+        names.count * count <= layers - kinds.count,
         names.allSatisfy({ ["global", "local"].contains($0.text) })
       else { return [] }
       for _ in 0..<count { kinds += names.compactMap(\.text) }
@@ -182,7 +185,7 @@ extension DecoderConfiguration {
 
   private init(gptNeoX settings: inout SettingsReader) throws(CheckpointError) {
     let model = try settings.count("hidden_size", default: 6144, below: Self.widthLimit)
-    let heads = try settings.count("num_attention_heads", default: 64)
+    let heads = try settings.count("num_attention_heads", default: 64, below: Self.headLimit)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     var conditions = try Self.headCondition(&settings, isTied: false)
     if try settings.flag("attention_bias", default: true) { conditions.insert(.attentionBias) }
@@ -210,10 +213,10 @@ extension DecoderConfiguration {
     llama settings: inout SettingsReader, _ family: String
   ) throws(CheckpointError) {
     let model = try settings.count("hidden_size", default: 4096, below: Self.widthLimit)
-    let heads = try settings.count("num_attention_heads", default: 32)
+    let heads = try settings.count("num_attention_heads", default: 32, below: Self.headLimit)
     let keyHeads = try settings.count(
-      "num_key_value_heads", default: family == "mistral" ? 8 : heads)
-    let width = try settings.count("head_dim", default: model / heads)
+      "num_key_value_heads", default: family == "mistral" ? 8 : heads, below: Self.headLimit)
+    let width = try settings.count("head_dim", default: model / heads, below: Self.headLimit)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     var conditions = try Self.headCondition(&settings, isTied: false)
     if family == "qwen2" {
