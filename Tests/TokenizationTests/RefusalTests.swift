@@ -88,7 +88,7 @@ private struct Document {
     ("model", #"{"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}"#, "two tokens"),
     ("model", #"{"type": "BPE", "vocab": {"a": -1}, "merges": []}"#, "no valid id"),
     ("model", #"{"type": "BPE", "vocab": {"a": 1.5}, "merges": []}"#, "no valid id"),
-    ("model", #"{"type": "BPE", "vocab": {"a": 4194304}, "merges": []}"#, "no valid id"),
+    ("model", #"{"type": "BPE", "vocab": {"a": 262146}, "merges": []}"#, "no valid id"),
     (
       "model", #"{"type": "BPE", "vocab": {"a": 9223372036854775808}, "merges": []}"#, "no valid id"
     ),
