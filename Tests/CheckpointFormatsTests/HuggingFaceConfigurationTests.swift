@@ -1,5 +1,6 @@
 import ModelArchitectures
 import TensorModel
+import TestSupport
 import Testing
 
 @Suite struct HuggingFaceConfigurationTests {
@@ -38,6 +39,16 @@ import Testing
       try configuration([key: value]).dimensions()
     }
     #expect(error?.code == .usage && error?.message.contains(key) == true)
+  }
+
+  @Test(arguments: Fixtures.cases("bad/configuration"))
+  func brokenOnesGetTheirVerdict(_ file: Fixtures.Case) throws {
+    let configuration = try HuggingFaceConfiguration(parsing: Fixtures.bytes(file.name))
+    if file.verdict == "accept" {
+      _ = configuration.architecture?.tensors(try configuration.dimensions())
+    } else {
+      #expect(throws: CheckpointError.self) { try configuration.dimensions() }
+    }
   }
 
   @Test func makesShapesOfTheLargestSizesThatItTakes() throws {
