@@ -1,4 +1,4 @@
-// seeds: fixtures/huggingface/*/config.json fixtures/mesh-transformer/*/config.json
+// seeds: fixtures/bad/configuration/*.json fixtures/huggingface/*/config.json fixtures/mesh-transformer/*/config.json
 // words: Sources/ModelArchitectures
 
 import FileContainers

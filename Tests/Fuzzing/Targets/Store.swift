@@ -10,7 +10,7 @@ import TensorModel
 @main struct StoreTarget: FuzzTarget {
   static func use(_ input: [UInt8]) throws(CheckpointError) {
     let parts = input.parts(3)
-    _ = try? StoreManifest(parsing: parts[0])
+    attempt { () throws(CheckpointError) in _ = try StoreManifest(parsing: parts[0]) }
     guard parts.count == 3 else { return }
     let store = try StoreSeal(manifest: parts[0], table: parts[1], volume: parts[2])
     let opened = try StoreFormat.open(tree: store.tree, OpenOptions())
@@ -20,7 +20,9 @@ import TensorModel
     for (name, volume) in reader.volumes {
       let chunks = zip(reader.manifest.tensors, reader.tensors)
         .filter { $0.0.volume == name }.flatMap { $0.1.chunks }
-      _ = try? VolumeStructure.digest(of: volume, around: chunks)
+      attempt { () throws(CheckpointError) in
+        _ = try VolumeStructure.digest(of: volume, around: chunks)
+      }
     }
     try ReaderCheck.use(try StoreSeal.withChecksums(reader))
   }

@@ -10,7 +10,7 @@ import TensorModel
 /// A tar archive: as it is, with its checksums repaired, through a spool, and as a checkpoint.
 @main struct TarTarget: FuzzTarget {
   static func use(_ input: [UInt8]) throws(CheckpointError) {
-    _ = try? ArchiveCheck.members(of: InputInMemory(input))
+    attempt { () throws(CheckpointError) in try ArchiveCheck.members(of: InputInMemory(input)) }
     let archive = TarRepair.repaired(input)
     let file = InputInMemory(archive)
     let members = try ArchiveCheck.members(of: file)

@@ -1,4 +1,4 @@
-// seeds: fixtures/tokenizer/*/tokenizer.json
+// seeds: fixtures/bad/tokenizer/*.json fixtures/tokenizer/*/tokenizer.json
 // seeds, joined: fixtures/tokenizer/gpt2_files/vocab.json+fixtures/tokenizer/gpt2_files/merges.txt+fixtures/tokenizer/gpt2_files/tokenizer_config.json fixtures/tokenizer/qwen2_files/vocab.json+fixtures/tokenizer/qwen2_files/merges.txt+fixtures/tokenizer/qwen2_files/tokenizer_config.json
 // words: Sources/Tokenization
 

@@ -35,6 +35,11 @@ extension FuzzTarget {
   }
 }
 
+/// Does something of which it doesn't matter whether it is refused, as long as it is refused as users are told of it.
+public func attempt(_ body: () throws(CheckpointError) -> Void) {
+  do throws(CheckpointError) { try body() } catch { Outcome.check(error) }
+}
+
 /// What inputs did so far.
 ///
 /// `nonisolated(unsafe)`: libFuzzer calls from one thread.
@@ -49,7 +54,7 @@ private enum Outcome {
   /// Of processor time, not the clock's: a busy machine is not the parser's fault.
   ///
   /// libFuzzer's own timeout ends what never ends.
-  private static let secondsLimit = 1.0
+  private static let secondsLimit = Double(wb_fuzz_slowness())
 
   static func of(_ input: [UInt8]) {
     let start = wb_fuzz_processor_seconds()
@@ -59,9 +64,7 @@ private enum Outcome {
       acceptances += 1
     } catch {
       refusals += 1
-      expect(!error.description.isEmpty)
-      // Nothing is wrong with the file's storage: such an error would mean that something was read that isn't there.
-      expect(![.inputOutput, .conflict].contains(error.code), error.description)
+      check(error)
     }
     largestHeap = max(largestHeap, wb_fuzz_meter_stop())
     let seconds = wb_fuzz_processor_seconds() - start
@@ -70,6 +73,12 @@ private enum Outcome {
       say("==time== an input takes \(seconds) s of processor time")
       abort()
     }
+  }
+
+  static func check(_ error: CheckpointError) {
+    expect(!error.description.isEmpty)
+    // Nothing is wrong with the file's storage: such an error would mean that something was read that isn't there.
+    expect(![.inputOutput, .conflict].contains(error.code), error.description)
   }
 
   static func report() {

@@ -25,6 +25,9 @@ size_t wb_fuzz_meter_stop(void);
 /// Processor time of this process, in seconds.
 double wb_fuzz_processor_seconds(void);
 
+/// How many times slower than usual everything is because of AddressSanitizer.
+int wb_fuzz_slowness(void);
+
 /// CRC-32 as zip has it, bit by bit.
 uint32_t wb_fuzz_crc32(const void *bytes, size_t count);
 
