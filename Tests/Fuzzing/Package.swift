@@ -23,7 +23,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   dependencies: [.package(name: "weighbridge", path: "../..")],
   targets: [
-    .target(name: "CFuzzing"),
+    .target(name: "CFuzzing", cSettings: [.unsafeFlags(["-fno-omit-frame-pointer"])]),
     .target(name: "Fuzzing", dependencies: ["CFuzzing", formats], swiftSettings: strict),
   ]
     + names.map { name in

@@ -8,7 +8,7 @@ public func expect(
 ) {
   if holds { return }
   say("==expectation== \(file):\(line): \(message())")
-  abort()
+  fatalError()
 }
 
 /// Writes a line among libFuzzer's.

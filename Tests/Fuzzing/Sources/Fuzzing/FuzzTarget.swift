@@ -71,7 +71,7 @@ private enum Outcome {
     longestTime = max(longestTime, seconds)
     guard seconds <= secondsLimit else {
       say("==time== an input takes \(seconds) s of processor time")
-      abort()
+      fatalError()
     }
   }
 
