@@ -4,8 +4,8 @@ import PackageDescription
 
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
-  "Configuration", "JSON", "NPY", "NPZ", "PAX", "Safetensors", "SafetensorsIndex", "Store", "Tar",
-  "Tokenizer", "Zip", "Zstd",
+  "Configuration", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Safetensors", "SafetensorsIndex", "Store",
+  "Tar", "Tokenizer", "Zip", "Zstd",
 ]
 
 let formats: Target.Dependency = .product(name: "CheckpointFormats", package: "weighbridge")
