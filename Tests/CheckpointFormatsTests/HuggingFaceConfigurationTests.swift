@@ -51,6 +51,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [("layers", 4096), ("d_model", 1 << 20), ("n_heads", 1 << 16)])
+  func refusesThemOfMeshTransformerToo(_ key: String, _ value: Int) throws {
+    func configuration(_ key: String, _ value: Int) throws -> MeshConfiguration {
+      var sizes = ["layers": 2, "d_model": 1 << 16, "n_heads": 16, "n_vocab": 50400, "seq": 2048]
+      sizes[key] = value
+      let text = sizes.map { "\"\($0)\": \($1)" }.joined(separator: ", ")
+      return try MeshConfiguration(parsing: Array("{\(text)}".utf8))
+    }
+    _ = try configuration(key, value / 2)
+    let error = #expect(throws: CheckpointError.self) { try configuration(key, value) }
+    #expect(error?.code == .usage && error?.found?.contains("\(value)") == true)
+  }
+
   @Test func makesShapesOfTheLargestSizesThatItTakes() throws {
     let most = try configuration([
       "n_embd": "1048560", "vocab_size": "2147483647", "n_layer": "4095",

@@ -13,6 +13,7 @@ import TensorModel
       let written = mesh.huggingFaceConfiguration(dtype: .f16)
       expect(try MeshConfiguration(parsing: written) == mesh)
       _ = MeshConfiguration.template(mesh.dimensions, shards: 8)
+      _ = Architecture.gptj.tensors(mesh.dimensions)
     }
     let configuration = try HuggingFaceConfiguration(parsing: input)
     let changed = try HuggingFaceConfiguration(parsing: configuration.settingDType("bfloat16"))
