@@ -42,6 +42,8 @@ public struct Inspection: Sendable, Encodable {
     public let byteCount: Int
     /// The file that holds it.
     public let file: String
+    /// The first tensor in the same storage, where there are several.
+    public let sharesStorageWith: String?
     /// SHA-256 of its bytes, if digests were asked for.
     public let digest: Digest?
     /// How its values are distributed, if statistics were asked for and the dtype has any.
@@ -81,7 +83,8 @@ public struct Inspection: Sendable, Encodable {
     tensors = checkpoint.tensors.enumerated().map { place, tensor in
       Tensor(
         name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, byteCount: tensor.byteCount,
-        file: tensor.file, digest: digests ? collector[place]?.digest : nil,
+        file: tensor.file, sharesStorageWith: tensor.sharesStorageWith,
+        digest: digests ? collector[place]?.digest : nil,
         statistics: values?.statistics(of: place))
     }
     let identities = tensors.compactMap { tensor in
