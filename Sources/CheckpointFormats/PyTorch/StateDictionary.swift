@@ -55,7 +55,7 @@ struct StateDictionary {
       findings.append(
         Finding(
           .note, "tensor-attributes",
-          "\(interpreter.attributeCount) tensors have attributes of Python's, which are left out"))
+          "attributes of Python's are left out, of tensors: \(interpreter.attributeCount)"))
     }
     if tensors.isEmpty && unreadable.isEmpty {
       findings.append(Finding(.warning, "no-tensors", "the state dict holds no tensors"))
