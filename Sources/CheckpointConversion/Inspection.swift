@@ -96,9 +96,9 @@ public struct Inspection: Sendable, Encodable {
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
-    let model = try Self.model(source)
+    let (model, damage) = try Self.model(source)
     findings += model?.findings ?? []
-    findings += (model?.problems ?? []).map { Finding("model", $0) }
+    findings += ((model?.problems ?? []) + [damage].compactMap { $0 }).map { Finding("model", $0) }
     attention = Self.attention(model, checkpoint)
     // A layout that can't be mapped has only its stored tensors to count.
     let counts = model?.tensors.map(\.shape.elementCount)
@@ -108,11 +108,13 @@ public struct Inspection: Sendable, Encodable {
     self.findings = findings
   }
 
-  /// What it is as a model; nil for layouts that can only be listed.
-  private static func model(_ source: Source) throws(CheckpointError) -> ModelContents? {
-    do throws(CheckpointError) { return try source.model() } catch {
-      guard [.unsupported, .usage, .malformed].contains(error.code) else { throw error }
-      return nil
+  /// What it is as a model; nil for layouts that can only be listed, and where what had to be read for it is damaged.
+  private static func model(
+    _ source: Source
+  ) throws(CheckpointError) -> (contents: ModelContents?, damage: CheckpointError?) {
+    do throws(CheckpointError) { return (try source.model(), nil) } catch {
+      guard [.unsupported, .usage, .malformed, .corrupt].contains(error.code) else { throw error }
+      return (nil, error.code == .corrupt ? error : nil)
     }
   }
 

@@ -190,6 +190,22 @@ import Testing
     #expect(outcome.code == 2 && outcome.errors.contains("lm_head.bias"))
   }
 
+  /// Embedding and head are looked at to see whether they are tied.
+  @Test func aDamagedModelIsListedAllTheSame() throws {
+    let path = workspace.path("damaged")
+    try workspace.copy(fixture("pytorch/gptj_sharded"), to: "damaged")
+    try workspace.edit("damaged/pytorch_model-00001-of-00002.bin") { $0[30_000] ^= 1 }
+    let outcome = try Weighbridge.run("inspect", path, "--json")
+    #expect(outcome.code == 0)
+    let findings = try #require(try outcome.object["findings"] as? [[String: Any]])
+    let errors = findings.filter { $0["severity"] as? String == "error" }
+    #expect(errors.map { $0["tensor"] as? String } == ["transformer.wte.weight"])
+    for arguments in [
+      ["inspect", path, "--digests"],
+      ["convert", path, workspace.path("out"), "--to", "safetensors"],
+    ] { #expect(try Weighbridge.run(arguments).code == 2) }
+  }
+
   @Test func aChecksumIsNoticedWhereBytesAreRead() throws {
     var sample = TorchSample(
       [("w", TorchEntry(count: 2, [2], strides: [1]))], storage: [UInt8](repeating: 1, count: 8)
