@@ -84,6 +84,12 @@ struct TorchTensor: Hashable, Sendable {
     return end
   }
 
+  /// Whether a row's elements lie farther apart than the rows do, as in a transposed matrix.
+  var isScattered: Bool {
+    guard let between = strides.first, !isContiguous else { return false }
+    return zip(shape.dimensions, strides).dropFirst().contains { $0 > 1 && $1 > between }
+  }
+
   /// Whether its elements lie one after the other.
   var isContiguous: Bool {
     var expected = 1
