@@ -1,7 +1,7 @@
 """Measures Weighbridge beside `cp` and other people's programs, and says which of its targets are met.
 
 Every command of a group runs in turn, round after round; medians are compared. The inputs are made once, in a directory named by
-BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 12 GB, with --large 27 GB.
+BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 15 GB, with --large 30 GB.
 """
 
 import argparse
