@@ -19,7 +19,7 @@ public struct CompiledExpression: Sendable {
     var pending = [root]
     while let node = pending.popLast() {
       switch node.operation {
-      case .stored(let position): positions.append(position)
+      case .stored(let position, _): positions.append(position)
       case .fill: continue
       case .concatenate(let parts, _), .sum(let parts): pending += parts
       case .addRow(let matrix, let row): pending += [matrix, row]
@@ -31,7 +31,7 @@ public struct CompiledExpression: Sendable {
   }
 
   indirect enum Operation: Sendable {
-    case stored(position: Int)
+    case stored(position: Int, isScattered: Bool)
     case concatenate([Node], axis: Int)
     case transpose(Node)
     case sum([Node])
@@ -55,7 +55,8 @@ public struct CompiledExpression: Sendable {
     /// Whether rows of the result are gathered from columns, so that few large slabs read better than many small ones.
     var transposes: Bool {
       switch operation {
-      case .stored, .fill: false
+      case .stored(_, let isScattered): isScattered
+      case .fill: false
       case .transpose: true
       case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
       case .addRow(let matrix, _): matrix.transposes
@@ -84,7 +85,8 @@ public struct CompiledExpression: Sendable {
       guard let position = checkpoint.position(of: name) else {
         throw CheckpointError(.missing, "no such tensor in the source", tensor: name)
       }
-      return Node(.stored(position: position), type)
+      let isScattered = checkpoint.tensors[position].isScattered
+      return Node(.stored(position: position, isScattered: isScattered), type)
     case .concatenate(let parts, let axis):
       return Node(.concatenate(try nodes(parts, checkpoint), axis: axis), type)
     case .transpose(let operand):

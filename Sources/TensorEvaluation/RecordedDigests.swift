@@ -28,7 +28,7 @@ final class RecordedDigests: Sendable {
     _ expression: CompiledExpression, _ digest: Digest, _ scratch: ScratchArena
   ) throws(CheckpointError) {
     guard resources.checksRecordedDigests else { return }
-    if case .stored(let position) = expression.root.operation {
+    if case .stored(let position, _) = expression.root.operation {
       try compare(position, digest)
       return
     }

@@ -63,7 +63,7 @@ public struct TensorEvaluator: Sendable {
     _ report: inout CastReport
   ) throws(CheckpointError) {
     switch node.operation {
-    case .stored(let position):
+    case .stored(let position, _):
       try reader.read(position, region, into: destination)
     case .concatenate(let parts, let axis):
       try concatenate(parts, axis: axis, region, destination, scratch, &report)

@@ -16,6 +16,8 @@ public struct TensorInfo: Hashable, Sendable {
   public let recordedDigest: String?
   /// The first tensor of the checkpoint that lies in the same storage, where it isn't the only one.
   public let sharesStorageWith: String?
+  /// Whether neighbours in a row lie farther apart than neighbours in a column, so that few large regions read better than many small ones.
+  public let isScattered: Bool
 
   /// Why a tensor is in the checkpoint.
   public enum Role: String, Sendable, Hashable {
@@ -37,10 +39,11 @@ public struct TensorInfo: Hashable, Sendable {
   ///   - role: what it is for.
   ///   - recordedDigest: 64 hexadecimal digits, where the checkpoint has them.
   ///   - sharesStorageWith: the first tensor in the same storage.
+  ///   - isScattered: whether rows are gathered from all over the storage.
   /// - Throws: `malformed` if the elements don't fill whole bytes or their size overflows.
   public init(
     name: String, dtype: DType, shape: Shape, file: String, role: Role = .weight,
-    recordedDigest: String? = nil, sharesStorageWith: String? = nil
+    recordedDigest: String? = nil, sharesStorageWith: String? = nil, isScattered: Bool = false
   ) throws(CheckpointError) {
     // An extent of 0 doesn't hide an overflow, here either: a row has so many bytes even if there is none. The widest dtype has 8.
     let rowElementCount = shape.dimensions.reduce(1) { $0 * max($1, 1) }
@@ -59,6 +62,7 @@ public struct TensorInfo: Hashable, Sendable {
     self.role = role
     self.recordedDigest = recordedDigest
     self.sharesStorageWith = sharesStorageWith
+    self.isScattered = isScattered
   }
 }
 

@@ -1,7 +1,9 @@
-"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero, flat.
+"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero, flat, torch,
+torch-legacy, torch-transposed.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
-in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are.
+in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are; those
+called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
 """
 
 import json
@@ -117,9 +119,8 @@ def make_mesh(directory, geometry, weights):
 
 # MARK: Hugging Face
 
-def save_random(path, tensors, weights):
+def random_tensors(tensors, weights):
   import torch
-  from safetensors.torch import save_file
   made = {}
   for name, shape in tensors:
     tensor = torch.empty(math.prod(shape), dtype=torch.bfloat16)
@@ -127,7 +128,26 @@ def save_random(path, tensors, weights):
       values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if "ln_" in name and name.endswith("weight") else 0.0)
       tensor[start : start + len(values)] = torch.from_numpy(values.view("int16")).view(torch.bfloat16)
     made[name] = tensor.view(shape)
-  save_file(made, path, metadata={"format": "pt"})
+  return made
+
+
+def save_random(path, tensors, weights):
+  from safetensors.torch import save_file
+  save_file(random_tensors(tensors, weights), path, metadata={"format": "pt"})
+
+
+def flat_shapes(layers):
+  return [(f"layer.{layer}.weight", (4096, 16384)) for layer in range(layers)]
+
+
+def save_torch(kind, path, layers, weights):
+  import torch
+  if kind == "torch-transposed":
+    state = random_tensors([("weight", (4096 * layers, 16384))], weights)
+    state = {name: tensor.T for name, tensor in state.items()}
+  else:
+    state = random_tensors(flat_shapes(layers), weights)
+  torch.save(state, path, _use_new_zipfile_serialization=kind != "torch-legacy")
 
 
 def save_zeros(path, tensors):
@@ -172,7 +192,9 @@ def main():
   os.makedirs(directory)
   weights = None if kind.endswith("-zero") else RandomWeights()
   if kind == "flat":
-    save_random(f"{directory}/model.safetensors", [(f"layer.{layer}.weight", (4096, 16384)) for layer in range(layers)], weights)
+    save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
+  elif kind.startswith("torch"):
+    save_torch(kind, f"{directory}/pytorch_model.bin", layers, weights)
   elif kind.startswith("mesh"):
     make_mesh(directory, geometry, weights)
   else:

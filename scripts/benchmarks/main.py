@@ -1,7 +1,7 @@
 """Measures Weighbridge beside `cp` and other people's programs, and says which of its targets are met.
 
 Every command of a group runs in turn, round after round; medians are compared. The inputs are made once, in a directory named by
-BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 12 GB, with --large 27 GB.
+BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 15 GB, with --large 30 GB.
 """
 
 import argparse
@@ -54,7 +54,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "store", "forward"], help="some of the tasks")
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward"], help="some of the tasks")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
@@ -107,7 +107,7 @@ class Bench:
       rounds=self.options.peer_rounds)
 
   def run(self, name, source, convert, peers, copy_limit, peer_limits):
-    """Measures one task. `peer_limits` has (wall, CPU), either may be None, for every peer."""
+    """Measures one task. `peer_limits` has (wall, CPU) for every peer; any limit may be None."""
     copy, bare = self.copy(source), self.convert_without_sync(convert)
     peers = [peer for peer in peers if peer.rounds > 0]
     progress(f"{name}:")
@@ -118,8 +118,9 @@ class Bench:
     unsynced = Figures.of(copy, with_sync=False, label="cp without sync")
     rows = [synced, ours, unsynced, ours_bare]
     targets = [
-      Target(f"{name}: {ours.wall / synced.wall:.2f} × cp + sync, both synced (target: at most {copy_limit}; "
-             f"the fastest runs: {ours.fastest / synced.fastest:.2f} ×)", ours.wall / synced.wall, copy_limit, True),
+      Target(f"{name}: {ours.wall / synced.wall:.2f} × cp + sync, both synced "
+             f"({f'target: at most {copy_limit}; ' if copy_limit else ''}the fastest runs: {ours.fastest / synced.fastest:.2f} ×)",
+             ours.wall / synced.wall, copy_limit, True),
       Target(f"{name}: {ours_bare.wall / unsynced.wall:.2f} × cp without sync "
              f"(the fastest runs: {ours_bare.fastest / unsynced.fastest:.2f} ×)", ours_bare.wall / unsynced.wall),
     ]
@@ -150,6 +151,32 @@ class Bench:
       [self.peer("transformers", "peer_transformers.py", source, "{destination}"),
        self.peer("safetensors + torch", "peer_streaming.py", source, "{destination}")], 1.4, [(4, None), (2.5, None)])
 
+  def torch(self):
+    """A gigabyte of bf16 as torch.save writes it, and how long a look at such a file takes."""
+    for name, kind, copy_limit, peer_limit in [("torch zip → safetensors", "torch", 1.5, 2.5),
+                                               ("torch legacy → safetensors", "torch-legacy", None, None),
+                                               ("torch zip, transposed → safetensors", "torch-transposed", None, None)]:
+      directory = self.input(kind, FLAT_MATRICES)
+      source = f"{directory}/pytorch_model.bin"
+      convert = Command(
+        "weighbridge", [self.options.tool, "convert", source, "{destination}", "--to", "safetensors", "--memory", "256MB", "--quiet"],
+        is_synced=False, rounds=self.options.rounds)
+      peer = self.peer("torch + safetensors", "peer_torch.py", source, "{destination}")
+      yield self.run(name, directory, convert, [peer], copy_limit, [(peer_limit, None)])
+
+    source = f"{self.input('torch', FLAT_MATRICES)}/pytorch_model.bin"
+    inspect = self.without_output("weighbridge inspect", self.options.tool, "inspect", source)
+    progress("torch, inspect:")
+    alternate([inspect], os.path.dirname(source), self.scratch, progress)
+    figures = Figures.of(inspect, with_sync=False)
+    yield Task("torch, inspect", os.path.getsize(source), [figures], [
+      Target(f"inspect: {figures.wall * 1000:.0f} ms, processes of the shell included", figures.wall)])
+
+  def without_output(self, label, *arguments):
+    """A command that writes no files but what it finds room for in a directory that is made for it."""
+    return Command(
+      label, ["sh", "-c", 'mkdir "$0" && exec "$@"', "{destination}", *arguments], is_synced=False, rounds=self.options.rounds)
+
   # MARK: The forward pass
 
   def forward(self):
@@ -158,10 +185,7 @@ class Bench:
     size = sum(os.path.getsize(path) for path in files_below(source))
 
     def ours(*arguments):
-      script = 'mkdir "$0" && exec "$@"'
-      return Command(
-        "weighbridge", ["sh", "-c", script, "{destination}", self.options.tool, "forward", source, "--quiet", *arguments],
-        is_synced=False, rounds=self.options.rounds)
+      return self.without_output("weighbridge", self.options.tool, "forward", source, "--quiet", *arguments)
 
     first = FORWARD_TOKENS.split(",")[0]
     for name, command, arguments, wish in [
@@ -338,7 +362,8 @@ def main():
     if options.large:
       tasks = list(bench.large())
     else:
-      groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("store", bench.store),
+      groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("torch", bench.torch),
+                ("store", bench.store),
                 ("forward", lambda: list(bench.forward()))]
       tasks = [task for name, run in groups if options.only in (None, name) for task in run()]
   finally:

@@ -10,6 +10,7 @@ import json_documents
 import mesh
 import mesh_writing
 import npz
+import pytorch
 import root
 import sharding
 import statistics_of_tensors
@@ -24,6 +25,7 @@ GROUPS = {
     "sharding": sharding.check,
     "npz": npz.check,
     "forward": forward.check,
+    "pytorch": pytorch.check,
     "root": root.check,
     "store": store.check,
     "json": json_documents.check,

@@ -92,7 +92,8 @@ final class PyTorchReader: CheckpointReader {
       shape = try Shape(checking: shape.dimensions.dropLast() + [widened])
     }
     return try TensorInfo(
-      name: name, dtype: dtype, shape: shape, file: file, sharesStorageWith: owner)
+      name: name, dtype: dtype, shape: shape, file: file, sharesStorageWith: owner,
+      isScattered: tensor.isScattered)
   }
 
   private static func elements(

@@ -12,6 +12,8 @@ struct StridedElements {
 
   /// Bytes that are read at once.
   private static let windowByteCount = 256 << 10
+  /// So much more than what is needed is read, where that makes one read of many.
+  private static let sparsity = 4
   /// A window this small is read even if most of it isn't needed.
   private static let smallWindowByteCount = 16 << 10
 
@@ -98,29 +100,44 @@ struct StridedElements {
     return steps
   }
 
-  /// Copies a block: by one read, if it lies closely enough, else in halves.
+  /// Copies a block: by one read, if it lies closely enough; by several that are then put in order together, if its parts do; else in halves.
   private func copy(
     _ box: Box, to target: UnsafeMutableRawPointer, _ window: UnsafeMutableRawPointer
   ) throws(CheckpointError) {
-    var (first, span, count) = (0, 1, 1)
-    for (range, stride) in zip(box.ranges, strides) {
-      first += range.lowerBound * stride
-      span += (range.count - 1) * stride
-      count *= range.count
-    }
-    let spanByteCount = span * elementByteCount
-    if count > 0, spanByteCount <= Self.windowByteCount,
-      span <= 4 * count || spanByteCount <= Self.smallWindowByteCount
-    {
-      try bytes.read(at: byteOffset + first * elementByteCount, into: window, count: spanByteCount)
-      gather(box, 0, from: window, to: target)
+    guard !box.ranges.contains(where: \.isEmpty) else { return }
+    let reaches = zip(box.ranges, strides).map { ($0.count - 1) * $1 }
+    let first = zip(box.ranges, strides).reduce(0) { $0 + $1.0.lowerBound * $1.1 }
+    let span = 1 + reaches.reduce(0, +)
+    let count = box.ranges.reduce(1) { $0 * $1.count }
+    if isClose(span, count) {
+      try read(first, span, into: window)
+      gather(box, strides, from: window, to: target)
       return
     }
-    let reaches = zip(box.ranges, strides).map { ($0.count - 1) * $1 }
-    guard let widest = reaches.indices.max(by: { reaches[$0] < reaches[$1] }),
-      box.ranges[widest].count > 1
-    else { return }
+    // Something reaches beyond a window, or there would have been one read.
+    guard let widest = reaches.indices.max(by: { reaches[$0] < reaches[$1] }) else { return }
     let range = box.ranges[widest]
+    let part = span - reaches[widest]
+    // Where all of it is dense, parts are neighbours, and halves are better.
+    let isDense = span / Self.sparsity <= count
+    if !isDense, isClose(part, count / range.count) {
+      let step = Self.windowByteCount / (part * elementByteCount)
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: step) {
+        let some = start..<min(start + step, range.upperBound)
+        for index in some {
+          let place = first + (index - range.lowerBound) * strides[widest]
+          let inWindow = (index - some.lowerBound) * part * elementByteCount
+          try read(place, part, into: window + inWindow)
+        }
+        var (piece, packed) = (box, strides)
+        piece.ranges[widest] = some
+        packed[widest] = part
+        gather(
+          piece, packed, from: window,
+          to: target + (start - range.lowerBound) * box.steps[widest])
+      }
+      return
+    }
     let middle = range.lowerBound + range.count / 2
     var (left, right) = (box, box)
     left.ranges[widest] = range.lowerBound..<middle
@@ -129,19 +146,83 @@ struct StridedElements {
     try copy(right, to: target + (middle - range.lowerBound) * box.steps[widest], window)
   }
 
-  /// Takes a block's elements out of a window.
+  /// Whether so many elements, spread over a span of others, are worth one read.
+  private func isClose(_ span: Int, _ count: Int) -> Bool {
+    let byteCount = span * elementByteCount
+    return byteCount <= Self.windowByteCount
+      && (span / Self.sparsity <= count || byteCount <= Self.smallWindowByteCount)
+  }
+
+  private func read(
+    _ first: Int, _ span: Int, into target: UnsafeMutableRawPointer
+  ) throws(CheckpointError) {
+    try bytes.read(
+      at: byteOffset + first * elementByteCount, into: target, count: span * elementByteCount)
+  }
+
+  /// Takes a block's elements out of a window in which they lie `strides` apart.
   private func gather(
-    _ box: Box, _ dimension: Int, from source: UnsafeMutableRawPointer,
+    _ box: Box, _ strides: [Int], from source: UnsafeMutableRawPointer,
     to target: UnsafeMutableRawPointer
   ) {
-    let (count, step) = (box.ranges[dimension].count, box.steps[dimension])
-    let stride = strides[dimension] * elementByteCount
-    if dimension == box.ranges.count - 1 {
-      wb_gather(source, stride, target, step, count, elementByteCount)
+    let axes = box.ranges.indices.filter { box.ranges[$0].count > 1 }.map {
+      Axis(
+        count: box.ranges[$0].count, stride: strides[$0] * elementByteCount, step: box.steps[$0])
+    }
+    let packed = axes.firstIndex { $0.step == elementByteCount }
+    if let packed, let run = axes.firstIndex(where: { $0.stride == elementByteCount }),
+      run != packed
+    {
+      let outer = axes.indices.filter { $0 != run && $0 != packed }.map { axes[$0] }
+      turn(axes[run], axes[packed], outer[...], from: source, to: target)
+    } else {
+      // The longest loop innermost.
+      gather(axes.sorted { $0.count < $1.count }[...], from: source, to: target)
+    }
+  }
+
+  /// A dimension of a block: distances in the window and in the target.
+  private struct Axis {
+    let count: Int
+    let stride: Int
+    let step: Int
+  }
+
+  /// Transposes matrices whose elements are neighbours along one axis in the window, and along another in the target.
+  private func turn(
+    _ run: Axis, _ packed: Axis, _ outer: ArraySlice<Axis>, from source: UnsafeMutableRawPointer,
+    to target: UnsafeMutableRawPointer
+  ) {
+    guard let axis = outer.first else {
+      wb_transpose(
+        source, packed.stride, target, run.step, packed.count, run.count, elementByteCount)
       return
     }
-    for index in 0..<count {
-      gather(box, dimension + 1, from: source + index * stride, to: target + index * step)
+    for index in 0..<axis.count {
+      turn(
+        run, packed, outer.dropFirst(), from: source + index * axis.stride,
+        to: target + index * axis.step)
+    }
+  }
+
+  private func gather(
+    _ axes: ArraySlice<Axis>, from source: UnsafeMutableRawPointer,
+    to target: UnsafeMutableRawPointer
+  ) {
+    guard let axis = axes.first else {
+      target.copyMemory(from: source, byteCount: elementByteCount)
+      return
+    }
+    if axes.count == 1 {
+      if axis.stride == elementByteCount && axis.step == elementByteCount {
+        target.copyMemory(from: source, byteCount: axis.count * elementByteCount)
+      } else {
+        wb_gather(source, axis.stride, target, axis.step, axis.count, elementByteCount)
+      }
+      return
+    }
+    for index in 0..<axis.count {
+      gather(axes.dropFirst(), from: source + index * axis.stride, to: target + index * axis.step)
     }
   }
 }

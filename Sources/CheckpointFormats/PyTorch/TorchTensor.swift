@@ -26,6 +26,9 @@ struct TorchTensor: Hashable, Sendable {
   /// Elements from one index to the next, for each dimension; 0 repeats them.
   let strides: [Int]
 
+  /// What elements that are repeated may amount to, whatever the storage has: a small file can't ask for years of reading.
+  private static let repeatedByteCount = 1 << 32
+
   /// A view.
   ///
   /// - Parameters:
@@ -34,7 +37,7 @@ struct TorchTensor: Hashable, Sendable {
   ///   - offset: the first element's place in the view of the storage.
   ///   - sizes: extents.
   ///   - strides: for each extent.
-  /// - Throws: `malformed` if any element lies outside of the storage.
+  /// - Throws: `malformed` if any element lies outside of the storage, or elements are repeated too often.
   init(
     _ storage: TorchStorage, _ element: TorchElement, offset: Int, sizes: [Int], strides: [Int]
   ) throws(CheckpointError) {
@@ -55,6 +58,14 @@ struct TorchTensor: Hashable, Sendable {
         .malformed, "a tensor reaches beyond its storage",
         expected: "elements within \(storage.view.count) bytes",
         found: "\(element.name) \(shape), strides \(strides), offset \(offset)")
+    }
+    let (several, overflow) = storage.view.count.multipliedReportingOverflow(by: 16)
+    let most = max(Self.repeatedByteCount, overflow ? .max : several) / element.byteCount
+    guard shape.elementCount <= most else {
+      throw CheckpointError(
+        .malformed, "a tensor repeats its storage's elements too often",
+        expected: "at most \(most) elements", found: "\(element.name) \(shape)",
+        hint: "save it with .contiguous() only where that is meant")
     }
     self.storage = storage
     self.element = element
@@ -82,6 +93,12 @@ struct TorchTensor: Hashable, Sendable {
         found: "offset \(offset), strides \(strides)")
     }
     return end
+  }
+
+  /// Whether a row's elements lie farther apart than the rows do, as in a transposed matrix.
+  var isScattered: Bool {
+    guard let between = strides.first, !isContiguous else { return false }
+    return zip(shape.dimensions, strides).dropFirst().contains { $0 > 1 && $1 > between }
   }
 
   /// Whether its elements lie one after the other.

@@ -1,5 +1,5 @@
 // The opcodes of Python's pickle that files of tensors are made of (https://docs.python.org/3/library/pickletools.html):
-// those of `torch.save`, which writes protocol 2, and of protocols 3 and 4, which it can be told to write.
+// those of `torch.save`, which writes protocol 2, and of protocols 3 to 5, which it can be told to write.
 
 /// An instruction of the pickle machine.
 ///

@@ -26,7 +26,7 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
   }
 
   /// The newest protocol that is read.
-  private static var newestProtocol: UInt8 { 4 }
+  private static var newestProtocol: UInt8 { 5 }
 
   /// Reads a pickle at the beginning of some bytes.
   ///

@@ -1,0 +1,71 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a process asks of the kernel while it reads a hostile file; `scripts/interop pytorch` does the same with all of them.
+@Suite(.enabled(if: Strace.isUsable, "strace isn't there, or may not trace"))
+struct TracedTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  /// Calls by which anything but reading a file could happen; io_uring can do all of it unseen.
+  private static let calls =
+    "%process,%network,open,openat,openat2,creat,open_by_handle_at,memfd_create,io_uring_setup,ptrace"
+  /// What the runtime asks about the machine.
+  private static let machine = [
+    "/sys/devices/system/cpu/online", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/memory.max",
+  ]
+
+  @Test(arguments: [
+    "bad_global_posix.bin", "bad_reduce_build.bin", "bad_numpy_runstring.bin",
+    "bad_legacy_evil.bin", "bad_torch_gadget_load.bin", "bad_torchscript_code.bin",
+    "ok_transposed.bin",
+  ])
+  func pickleStartsNothingAndReadsNothingElse(name: String) throws {
+    let (file, trace) = (fixture("bad/torchbin/\(name)"), workspace.path("trace"))
+    for arguments in [
+      ["inspect", file, "--digests"],
+      ["convert", file, workspace.path("out"), "--to", "safetensors", "--quiet"],
+    ] {
+      let outcome = try Weighbridge.run(
+        arguments,
+        shell: "exec strace -f -qq -s 4096 -o '\(trace)' -e trace=\(Self.calls) \"$0\" \"$@\"")
+      #expect(outcome.code == (name.hasPrefix("ok") ? 0 : 2), "\(outcome.errors)")
+      let lines = String(decoding: try workspace.contents("trace"), as: UTF8.self)
+        .split(separator: "\n")
+      // Before the file is opened, the loader and the runtime open theirs.
+      let first = try #require(lines.firstIndex { $0.contains("openat(AT_FDCWD, \"\(file)\"") })
+      for (index, line) in lines.enumerated() where index > 0 {
+        #expect(isHarmless(line, file, hasBegun: index > first), "\(name): \(line)")
+      }
+    }
+  }
+
+  private func isHarmless(_ line: Substring, _ file: String, hasBegun: Bool) -> Bool {
+    let call = line.drop { $0.isNumber || $0 == " " }
+    if ["+++", "---", "<...", "exit"].contains(where: call.hasPrefix) { return true }
+    if call.hasPrefix("clone") { return call.contains("CLONE_THREAD") }
+    guard call.hasPrefix("open"), let path = call.split(separator: "\"").dropFirst().first else {
+      return false
+    }
+    if path == file { return call.contains("O_RDONLY") }
+    if path == workspace.path || path.hasPrefix(workspace.path("out"))
+      || path.hasPrefix(workspace.path(".out.partial"))
+    {
+      return true
+    }
+    return Self.machine.contains(String(path)) || !hasBegun && call.contains("O_RDONLY")
+  }
+}
+
+private enum Strace {
+  static let isUsable: Bool = {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["strace", "-f", "-qq", "-o", "/dev/null", "true"]
+    process.standardError = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return false }
+    process.waitUntilExit()
+    return process.terminationStatus == 0
+  }()
+}
