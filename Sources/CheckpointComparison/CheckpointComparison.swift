@@ -31,14 +31,16 @@ public struct CheckpointComparison: Sendable {
     _ first: Source, _ second: Source, _ resources: EvaluationResources,
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws(CheckpointError) {
-    let ours = try first.model().tensors
+    let models = (try first.model(), try second.model())
+    let (ours, others) = (models.0.tensors, models.1.tensors)
     var theirs: [ExactName: CanonicalTensor] = [:]
-    let others = try second.model().tensors
-    for tensor in others { theirs[ExactName(tensor.name)] = tensor }
+    for tensor in others { theirs[models.1.fullName(of: tensor.name)] = tensor }
     var differences: [TensorDifference?] = []
     var pairs: [Pair] = []
     for tensor in ours {
-      let other = theirs.removeValue(forKey: ExactName(tensor.name))
+      let other =
+        theirs.removeValue(forKey: models.0.fullName(of: tensor.name))
+        ?? theirs.removeValue(forKey: ExactName(tensor.name))
       guard let other, other.shape == tensor.shape else {
         differences.append(
           Self.difference(other == nil ? .missingInSecond : .shape, tensor, other))
@@ -47,7 +49,7 @@ public struct CheckpointComparison: Sendable {
       pairs.append(Pair(place: differences.count, first: tensor, second: other))
       differences.append(nil)
     }
-    for tensor in others where theirs[ExactName(tensor.name)] != nil {
+    for tensor in others where theirs[models.1.fullName(of: tensor.name)] != nil {
       differences.append(Self.difference(.missingInFirst, nil, tensor))
     }
     let runner = Runner(first: first, second: second, resources: resources, progress: progress)

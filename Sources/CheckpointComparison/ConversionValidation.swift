@@ -32,7 +32,7 @@ extension ForwardComparison {
       let tokens = standardTokens(32, vocabulary: settings.dimensions.vocabulary)
       let model = try source.model()
       // The source as it is, whatever was declared: what giving prefix attention up costs shows.
-      let attention = model.storedAttention == .prefix ? .prefix : model.attention
+      let attention = model.storedAttention ?? model.attention
       let decoders = (
         try Decoder(
           DecoderWeights(source.reader, model.tensors, settings), resources, attention: attention),

@@ -116,6 +116,14 @@ public struct ConversionJob: Sendable {
 
   /// Nothing in the format, and nothing in the programs that read it, would say that prompts are to be seen as a whole.
   private func losesAttention(to target: any ConversionTarget.Type) -> CheckpointError {
+    if request.openOptions.attention == .prefix {
+      return CheckpointError(
+        .usage,
+        "prefix attention, which --attention declares, is nothing that \(target.format.name) can carry",
+        hint:
+          "leave --attention out, or choose \(Targets.all.filter { $0.carriesAttention }.map { "--to \($0.format.name)" }.joined(separator: " or "))"
+      )
+    }
     let carriers = Targets.all.filter { $0.carriesAttention }.map { "--to \($0.format.name)" }
     return CheckpointError(
       .usage,

@@ -89,8 +89,6 @@ public struct Inspection: Sendable, Encodable {
         digest: digests ? collector[place]?.digest : nil,
         statistics: values?.statistics(of: place))
     }
-    effectivePrecision = statistics ? CheckpointPrecision(tensors) : nil
-    if let finding = effectivePrecision?.finding { findings.append(finding) }
     let identities = tensors.compactMap { tensor in
       tensor.digest.map {
         TensorIdentity(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0)
@@ -104,6 +102,12 @@ public struct Inspection: Sendable, Encodable {
     findings += model?.findings ?? []
     findings += ((model?.problems ?? []) + [damage].compactMap { $0 }).map { Finding("model", $0) }
     attention = Self.attention(model, checkpoint)
+    // Masks and fillers are no weights: what they would lose says nothing.
+    let weights = model.map { Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) }) }
+    effectivePrecision =
+      statistics
+      ? CheckpointPrecision(tensors.filter { weights?.contains(ExactName($0.name)) ?? true }) : nil
+    if let finding = effectivePrecision?.finding { findings.append(finding) }
     // A layout that can't be mapped has only its stored tensors to count.
     let counts = model?.tensors.map(\.shape.elementCount)
     parameterCount = (counts ?? checkpoint.tensors.map(\.shape.elementCount)).reduce(0, +)

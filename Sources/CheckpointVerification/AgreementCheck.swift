@@ -64,16 +64,20 @@ struct AgreementCheck {
     var findings = try configurationFindings() + attentionFindings()
     var tasks: [EvaluationTask] = []
     var stored: [CompiledExpression] = []
-    let theirs = Dictionary(
-      try other.model().tensors.map { (ExactName($0.name), $0) },
+    let reference = try other.model()
+    var theirs = Dictionary(
+      reference.tensors.map { (reference.fullName(of: $0.name), $0) },
       uniquingKeysWith: { first, _ in first })
-    let ours: [CanonicalTensor]
-    do throws(CheckpointError) { ours = try source.model().tensors } catch {
+    let model: ModelContents
+    do throws(CheckpointError) { model = try source.model() } catch {
       report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
       return
     }
-    for tensor in ours {
-      guard let counterpart = theirs[ExactName(tensor.name)] else {
+    for tensor in model.tensors {
+      let counterpart =
+        theirs.removeValue(forKey: model.fullName(of: tensor.name))
+        ?? theirs.removeValue(forKey: ExactName(tensor.name))
+      guard let counterpart else {
         findings.append(
           Finding(.error, "against", "the other has no such tensor", tensor: tensor.name))
         continue
@@ -97,8 +101,7 @@ struct AgreementCheck {
         stored.append(try CompiledExpression(found, in: source.reader.checkpoint))
       } catch { findings.append(Finding("against", error.in(tensor: tensor.name))) }
     }
-    let names = Set(ours.map { ExactName($0.name) })
-    for name in theirs.keys.sorted() where !names.contains(name) {
+    for name in theirs.keys.sorted() {
       findings.append(
         Finding(.error, "against", "missing: the other has this tensor", tensor: name.text))
     }

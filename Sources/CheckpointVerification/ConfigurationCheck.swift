@@ -53,8 +53,11 @@ struct ConfigurationCheck {
     _ tensors: [CanonicalTensor], _ expected: [(name: String, shape: Shape)], transposed: [String]
   ) -> [Finding] {
     var findings: [Finding] = []
+    func fullName(_ tensor: CanonicalTensor) -> ExactName {
+      model?.fullName(of: tensor.name) ?? ExactName(tensor.name)
+    }
     let found = Dictionary(
-      tensors.map { (ExactName($0.name), $0.shape) }, uniquingKeysWith: { first, _ in first })
+      tensors.map { (fullName($0), $0.shape) }, uniquingKeysWith: { first, _ in first })
     for (name, shape) in expected {
       guard let actual = found[ExactName(name)] else {
         findings.append(
@@ -73,7 +76,7 @@ struct ConfigurationCheck {
       }
     }
     let names = Set(expected.map { ExactName($0.name) })
-    for tensor in tensors where !names.contains(ExactName(tensor.name)) {
+    for tensor in tensors where !names.contains(fullName(tensor)) {
       let stored = tensor.expression.sources.first.flatMap(source.checkpoint.position)
       findings.append(
         Finding(

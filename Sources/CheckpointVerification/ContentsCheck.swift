@@ -33,7 +33,10 @@ struct ContentsCheck {
         "\(findings.count) of \(tensors.count) tensors can't be read as they were written")
       return nil
     }
-    do throws(CheckpointError) { findings = try source.reader.contentFindings() } catch {
+    do throws(CheckpointError) {
+      findings = try source.reader.contentFindings()
+      try source.reader.confirmUnlisted()
+    } catch {
       if error.code.isTransient { throw error }
       report.record(.contents, [Finding("contents", error)], "not every tensor can be read")
       return nil

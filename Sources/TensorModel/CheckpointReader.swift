@@ -25,6 +25,11 @@ public protocol CheckpointReader: AnyObject, Sendable {
   /// - Throws: `corrupt` if a checksum fails, `inputOutput`.
   func confirm(_ position: Int) throws(CheckpointError)
 
+  /// Makes sure of what is in the files beside the tensors of the catalogue, as far as its format can tell.
+  ///
+  /// - Throws: `corrupt` if a checksum fails, `inputOutput`.
+  func confirmUnlisted() throws(CheckpointError)
+
   /// The model's tensors under canonical names, in canonical order.
   ///
   /// - Throws: `usage` if the configuration that the names depend on is missing; `unsupported` for a layout that can be listed but not
@@ -56,6 +61,9 @@ extension CheckpointReader {
         name: $0.name, shape: $0.shape, dtype: $0.dtype, expression: .stored($0.name))
     }
   }
+
+  /// There is nothing else, or it has no checksums.
+  public func confirmUnlisted() {}
 
   /// Nothing to check.
   public func contentFindings() -> [Finding] { [] }

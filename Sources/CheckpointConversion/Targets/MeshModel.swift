@@ -25,10 +25,11 @@ struct MeshModel {
       throw CheckpointError(.unsupported, "\(Self.architecture.name) has no Mesh layout")
     }
     self.table = table
-    let canonical = try planner.source.model().tensors
+    let model = try planner.source.model()
+    let canonical = model.tensors
     configuration = try Self.configuration(planner.source, canonical)
     let found = Dictionary(
-      canonical.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
+      canonical.map { (model.fullName(of: $0.name), $0) }, uniquingKeysWith: { first, _ in first })
     var tensors: [ExactName: CanonicalTensor] = [:]
     for (name, shape, _) in Self.architecture.tensors(configuration.dimensions) {
       guard let tensor = found[ExactName(name)] else {
@@ -40,7 +41,9 @@ struct MeshModel {
       tensors[ExactName(name)] = tensor
     }
     self.tensors = tensors
-    leftOut = canonical.filter { tensors[ExactName($0.name)] == nil }.map { Self.leftOut($0.name) }
+    leftOut = canonical.filter { tensors[model.fullName(of: $0.name)] == nil }.map {
+      Self.leftOut($0.name)
+    }
   }
 
   private static func configuration(

@@ -18,8 +18,9 @@ enum AttentionMask: Hashable {
   /// Whether a tensor has the shape and a dtype that masks have.
   static func hasForm(of tensor: TensorInfo) -> Bool {
     let extents = tensor.shape.dimensions
-    return extents.count == 4 && extents[0] == 1 && extents[1] == 1 && extents[2] == extents[3]
-      && extents[2] > 0 && one(tensor.dtype) != nil
+    guard (2...4).contains(extents.count), let size = extents.last else { return false }
+    return extents[extents.count - 2] == size && extents.dropLast(2).allSatisfy { $0 == 1 }
+      && size > 0 && one(tensor.dtype) != nil
   }
 
   /// The bytes of 1; nil for dtypes that no mask has.
@@ -46,11 +47,11 @@ enum AttentionMask: Hashable {
       return
     }
     // Rows that are repeated in a view may be of any length.
-    guard tensor.shape.dimensions[3] <= Self.maximumSize else {
+    guard tensor.shape.dimensions[tensor.shape.rank - 1] <= Self.maximumSize else {
       self = .other
       return
     }
-    var rows = MaskRows(size: tensor.shape.dimensions[3], one: one)
+    var rows = MaskRows(size: tensor.shape.dimensions[tensor.shape.rank - 1], one: one)
     try StoredRun(reader, position).forEach { (piece) in rows.take(piece) }
     self = rows.mask
   }

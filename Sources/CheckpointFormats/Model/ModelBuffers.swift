@@ -59,7 +59,11 @@ struct ModelBuffers {
       case .window(let width) where isWindow(width, tensor.name): mask = .causal
       // A mask that sees everything where the configuration has a narrower window isn't the default.
       case .causal:
-        if let width = window(tensor.name), width < tensor.shape.dimensions[3] { mask = .other }
+        if let width = window(tensor.name), width < tensor.shape.dimensions.last ?? 0 {
+          mask = .other
+        }
+      // Matrices that are no mask may be parameters; masks as models make them have four dimensions.
+      case .other where tensor.shape.rank < 4: continue
       default: break
       }
       kinds[mask, default: []].append(tensor)

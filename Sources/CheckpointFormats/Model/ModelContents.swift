@@ -6,6 +6,8 @@ public import TensorModel
 public struct ModelContents: Sendable {
   /// The weights under canonical names, in canonical order.
   public let tensors: [CanonicalTensor]
+  /// Full names, by those that are cut short.
+  private let fullNames: [ExactName: ExactName]
   /// What tokens see.
   public let attention: AttentionMode
   /// What the checkpoint itself says of that, whatever was declared; nil if nothing does.
@@ -28,7 +30,7 @@ public struct ModelContents: Sendable {
     _ reader: any CheckpointReader, _ configuration: HuggingFaceConfiguration?,
     declared: AttentionMode?
   ) throws(CheckpointError) {
-    let canonical = try reader.canonicalTensors()
+    var canonical = try reader.canonicalTensors()
     let decoder = configuration.flatMap { try? DecoderConfiguration($0) }
     // Other families have other buffers, and parameters of the same names.
     let isKnown =
@@ -36,13 +38,23 @@ public struct ModelContents: Sendable {
     let buffers = isKnown ? try ModelBuffers(reader, decoder) : nil
     var findings = buffers?.findings ?? []
     var problems = buffers?.problems ?? []
-    var dropped = buffers?.dropped ?? []
+    let dropped = buffers?.dropped ?? []
+    var fullNames: [ExactName: ExactName] = [:]
+    var tensors = canonical.filter { !dropped.contains(ExactName($0.name)) }
     if let configuration, let decoder, let architecture = configuration.architecture {
+      let names = ModelNames(
+        Set(canonical.map { ExactName($0.name) }),
+        expected: architecture.tensors(decoder.dimensions).map(\.name), architecture)
+      fullNames = names.fullNames
+      findings += names.findings
+      (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
       let named = Dictionary(
         canonical.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
       let isTied = !decoder.dimensions.conditions.contains(.untiedHead)
       let ties = try TiedWeights(reader, named, architecture, isTied: isTied)
-      if let repeated = ties.repeated { dropped.insert(repeated) }
+      if let repeated = ties.repeated {
+        tensors.removeAll { $0.expression == .stored(repeated.text) }
+      }
       findings += ties.findings
       if let missing = Self.missing(configuration, decoder, architecture, named) {
         problems.append(missing)
@@ -55,9 +67,15 @@ public struct ModelContents: Sendable {
     storedAttention = reader.checkpoint.attention ?? buffers?.attention
     attention = declared ?? storedAttention ?? .causal
     if let finding = Self.declaration(declared, storedAttention) { findings.append(finding) }
-    tensors = canonical.filter { !dropped.contains(ExactName($0.name)) }
+    self.tensors = tensors
+    self.fullNames = fullNames
     self.findings = findings
     self.problems = problems
+  }
+
+  /// The name that the family's table has for a tensor, whether or not the checkpoint leaves its beginning out.
+  public func fullName(of name: String) -> ExactName {
+    fullNames[ExactName(name)] ?? ExactName(name)
   }
 
   /// What is said where the user's word counts instead of the checkpoint's.
@@ -69,11 +87,14 @@ public struct ModelContents: Sendable {
         .warning, "attention-given-up",
         "prefix attention is given up, as was asked for: the model was made to see its prompt as a whole, the result sees it causally"
       )
-    case (.prefix, .causal), (.prefix, nil):
+    case (.prefix, .causal):
+      Finding(
+        .warning, "attention-declared",
+        "prefix attention is what the command declares; the checkpoint says that it is causal")
+    case (.prefix, nil):
       Finding(
         .note, "attention-declared",
-        "prefix attention is what the command declares; the checkpoint says \(stored == nil ? "nothing" : "that it is causal")"
-      )
+        "prefix attention is what the command declares; the checkpoint says nothing")
     default: nil
     }
   }

@@ -6,6 +6,7 @@ import TensorModel
 final class PyTorchReader: CheckpointReader {
   let checkpoint: Checkpoint
   private let elements: [Elements]
+  private let files: [(name: String, file: TorchFile)]
   private let unreadable: (name: String, kind: String, file: String)?
 
   /// Where a tensor's elements are.
@@ -41,6 +42,7 @@ final class PyTorchReader: CheckpointReader {
   ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
     var elements: [Elements] = []
+    var files: [(name: String, file: TorchFile)] = []
     var findings: [Finding] = []
     var unreadable: (name: String, kind: String, file: String)?
     var unreadableNames: [(name: String, file: String)] = []
@@ -48,6 +50,7 @@ final class PyTorchReader: CheckpointReader {
       do throws(CheckpointError) {
         if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
         let file = try TorchFile(shard.region, temporaryDirectory: temporaryDirectory)
+        files.append((shard.name, file))
         var owners: [String: String] = [:]
         for (name, tensor) in file.dictionary.tensors {
           let info = try Self.info(name, tensor, shard.name, sharing: owners[tensor.storage.key])
@@ -74,6 +77,7 @@ final class PyTorchReader: CheckpointReader {
     checkpoint.findings = findings + nameFindings(tensors)
     self.checkpoint = checkpoint
     self.elements = elements
+    self.files = files
     self.unreadable = unreadable
   }
 
@@ -111,9 +115,17 @@ final class PyTorchReader: CheckpointReader {
       throw CheckpointError(
         .unsupported, "\(unreadable.kind), which can't be converted", file: unreadable.file,
         tensor: unreadable.name,
-        hint: "make it an ordinary tensor in Python first, with .dequantize() or .to_dense()")
+        hint:
+          "make it an ordinary tensor in Python first (.dequantize(), .to_dense(), .resolve_conj(), .resolve_neg()) and save it again"
+      )
     }
     return storedTensors
+  }
+
+  func confirmUnlisted() throws(CheckpointError) {
+    for (name, file) in files {
+      do throws(CheckpointError) { try file.confirmUnlisted() } catch { throw error.in(file: name) }
+    }
   }
 
   func confirm(_ position: Int) throws(CheckpointError) {

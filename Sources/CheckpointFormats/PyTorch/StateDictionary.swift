@@ -62,15 +62,15 @@ struct StateDictionary {
     }
   }
 
-  /// The dict of weights that a dict without tensors of its own holds under a known key.
+  /// The dict of weights that a dict holds under a known key, unless it has as many tensors of its own.
   private mutating func wrapped(_ value: PickleValue) -> (key: String, value: PickleValue)? {
-    guard let entries = heap.dictionary(value),
-      !entries.contains(where: { isTensor($0.value) })
-    else { return nil }
+    guard let entries = heap.dictionary(value) else { return nil }
+    let own = entries.count { isTensor($0.value) }
     for wrapper in Self.wrappers {
       // Of equal keys the last one counts, in Python too.
       if let entry = entries.last(where: { heap.isText($0.key, wrapper) }),
-        heap.dictionary(entry.value) != nil, holdsTensors(entry.value)
+        let inner = heap.dictionary(entry.value), holdsTensors(entry.value),
+        own < max(1, inner.count { isTensor($0.value) })
       {
         return (wrapper, entry.value)
       }
@@ -103,8 +103,10 @@ struct StateDictionary {
     of key: String, in value: PickleValue
   ) throws(CheckpointError) {
     var siblings: [String] = []
+    var looseTensors: [String] = []
     for entry in heap.dictionary(value) ?? [] where !heap.isText(entry.key, key) {
       guard let name = name(of: entry.key) else { continue }
+      if isTensor(entry.value) { looseTensors.append(name) }
       try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
       siblings.append(name)
     }
@@ -113,6 +115,12 @@ struct StateDictionary {
         Finding(
           .note, "training-state-left-out",
           "left out, beside the weights: \(Self.list(siblings))"))
+    }
+    if !looseTensors.isEmpty {
+      findings.append(
+        Finding(
+          .warning, "tensors-left-out",
+          "left out, although they are tensors: \(Self.list(looseTensors))"))
     }
   }
 
@@ -130,6 +138,8 @@ struct StateDictionary {
       throw CheckpointError(
         .malformed, "dicts that lie in each other in a way that no state dict does", tensor: prefix)
     }
+    // The same dict may lie beside itself, only not within.
+    defer { visited.remove(place) }
     for (key, value) in entries {
       guard let key = name(of: key) else {
         guard !holdsTensors(value) else {

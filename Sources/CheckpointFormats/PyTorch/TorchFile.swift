@@ -29,6 +29,10 @@ struct TorchFile {
       let stream = try TorchStream(file, pickleLimit: pickleLimit, memory: heapLimit)
       object = stream.object
       storages = stream.storages
+      findings = [
+        Finding(
+          .note, "no-checksums", "a legacy file has no checksums: damage of values can't be seen")
+      ]
       isBigEndian = false
     } else {
       let archive = try TorchArchive(ZipArchive(file).members, pickleLimit: pickleLimit)
@@ -73,6 +77,16 @@ struct TorchFile {
     var named = error
     named.message = "\(name): \(error.message)"
     return named
+  }
+
+  /// Makes sure that storages are as they were written that belong to no tensor of the dictionary: what training has left beside it.
+  ///
+  /// - Throws: `corrupt` or `inputOutput`.
+  func confirmUnlisted() throws(CheckpointError) {
+    let listed = Set(dictionary.tensors.map(\.tensor.storage.key))
+    for (key, storage) in storages.sorted(by: { $0.key < $1.key }) where !listed.contains(key) {
+      try storage.confirm()
+    }
   }
 
   /// The storage that a tensor is a view of; that it is there was checked.

@@ -1,0 +1,74 @@
+import ModelArchitectures
+import TensorModel
+
+/// Under which names a checkpoint has the tensors that its configuration asks for.
+struct ModelNames {
+  /// What stands before all of them, as `torch.compile`, DataParallel and Lightning put it there; mostly nothing.
+  private(set) var wrapper = ""
+  /// The names that the family's table has, by those of checkpoints of the bare model.
+  private(set) var fullNames: [ExactName: ExactName] = [:]
+  /// Whether any tensor has a name that is known.
+  private(set) var isKnown = false
+
+  private static let wrappers = ["module.", "_orig_mod.", "model."]
+
+  /// Looks the names up.
+  ///
+  /// - Parameters:
+  ///   - names: of the checkpoint.
+  ///   - expected: the table's names.
+  ///   - architecture: the family.
+  init(_ names: Set<ExactName>, expected: [String], _ architecture: Architecture) {
+    var candidates = [""] + Self.wrappers
+    for first in Self.wrappers { candidates += Self.wrappers.map { first + $0 } }
+    var most = 0
+    for candidate in candidates {
+      let found = expected.count { name in
+        architecture.spellings(of: name).contains { names.contains(ExactName(candidate + $0)) }
+      }
+      if found > most { (most, wrapper) = (found, candidate) }
+    }
+    isKnown = most > 0
+    // A few names that happen to fit are no reason to rename the others.
+    if most * 2 < expected.count { wrapper = "" }
+    for name in expected where !names.contains(ExactName(wrapper + name)) {
+      for spelling in architecture.spellings(of: name).dropFirst()
+      where names.contains(ExactName(wrapper + spelling)) {
+        fullNames[ExactName(spelling)] = ExactName(name)
+      }
+    }
+  }
+
+  /// The tensors without what stands before their names.
+  func unwrapped(_ tensors: [CanonicalTensor]) -> [CanonicalTensor] {
+    guard !wrapper.isEmpty else { return tensors }
+    let unwrapped = tensors.map { tensor in
+      tensor.name.hasPrefix(wrapper)
+        ? CanonicalTensor(
+          name: String(tensor.name.unicodeScalars.dropFirst(wrapper.unicodeScalars.count)),
+          shape: tensor.shape, dtype: tensor.dtype, expression: tensor.expression) : tensor
+    }
+    // Names that are the same without it stay as they are.
+    let isUnique = Set(unwrapped.map { ExactName($0.name) }).count == unwrapped.count
+    return isUnique ? unwrapped : tensors
+  }
+
+  /// What is said of unusual names.
+  var findings: [Finding] {
+    if !isKnown {
+      return [
+        Finding(
+          .warning, "unknown-names",
+          "no tensor has a name that the configuration's family knows: they are kept as they are, and other programs won't find them"
+        )
+      ]
+    }
+    return wrapper.isEmpty
+      ? []
+      : [
+        Finding(
+          .note, "name-prefix",
+          "'\(wrapper)' before the tensors' names is left out: a wrapper of the model put it there")
+      ]
+  }
+}
