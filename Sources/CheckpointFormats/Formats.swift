@@ -8,6 +8,7 @@ public enum Formats {
     StoreFormat.self,
     SafetensorsFormat.self,
     MeshTransformerFormat.self,
+    GGUFFormat.self,
     PyTorchFormat.self,
     NPZFormat.self,
   ]
