@@ -23,6 +23,7 @@ let package = Package(
       targets: [
         "TensorEvaluation", "StoreWriting", "CheckpointConversion", "CheckpointVerification",
       ]),
+    .library(name: "Tokenization", targets: ["Tokenization"]),
     .executable(name: "weighbridge", targets: ["weighbridge"]),
   ],
   dependencies: [

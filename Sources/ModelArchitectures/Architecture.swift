@@ -80,6 +80,16 @@ public struct Architecture: Sendable {
     /// What the configuration says.
     public var conditions: Set<Condition>
 
+    /// Widths of the residual stream are below this.
+    ///
+    /// Shapes are products of such numbers, tables have rows for every layer, and rotations a number for every pair of a head's dimensions. No
+    /// model comes near: the widest have 20,000 dimensions, the deepest a few hundred layers.
+    static let widthLimit = 1 << 20
+    /// Numbers of layers are below this.
+    static let layerLimit = 1 << 12
+    /// Numbers of heads, and where they are told their widths, are below this.
+    static let headLimit = 1 << 16
+
     /// Numbers for the dimensions.
     ///
     /// - Parameters:

@@ -32,9 +32,6 @@ extension DecoderConfiguration {
     }
   }
 
-  /// Shapes are products of such numbers, and tables have rows for every layer.
-  private static let (widthLimit, layerLimit) = (1 << 30, 1 << 16)
-
   /// What only training, generation, classification or other software looks at.
   private static let harmless: Set<String> = [
     "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "architectures",
@@ -71,15 +68,17 @@ extension DecoderConfiguration {
   }
 
   private init(gptj settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("n_embd", default: 4096, below: Self.widthLimit)
-    let heads = try settings.count("n_head", default: 16)
+    let model = try settings.count(
+      "n_embd", default: 4096, below: Architecture.Dimensions.widthLimit)
+    let heads = try settings.count("n_head", default: 16, below: Architecture.Dimensions.headLimit)
     let limit = try settings.count("n_positions", default: 2048)
     let width = model / heads
     let conditions = try Self.headCondition(&settings, isTied: false)
     self.init(
       family: "gptj",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("n_layer", default: 28, below: Self.layerLimit), model: model,
+        layers: try settings.count(
+          "n_layer", default: 28, below: Architecture.Dimensions.layerLimit), model: model,
         inner: try settings.count("n_inner", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50400), conditions: conditions),
       heads: heads, headWidth: width,
@@ -104,14 +103,16 @@ extension DecoderConfiguration {
   }
 
   private init(gpt2 settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("n_embd", default: 768, below: Self.widthLimit)
-    let heads = try settings.count("n_head", default: 12)
+    let model = try settings.count(
+      "n_embd", default: 768, below: Architecture.Dimensions.widthLimit)
+    let heads = try settings.count("n_head", default: 12, below: Architecture.Dimensions.headLimit)
     let limit = try settings.count("n_positions", default: 1024)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
       family: "gpt2",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("n_layer", default: 12, below: Self.layerLimit), model: model,
+        layers: try settings.count(
+          "n_layer", default: 12, below: Architecture.Dimensions.layerLimit), model: model,
         inner: try settings.count("n_inner", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50257), positions: limit,
         conditions: conditions),
@@ -133,14 +134,17 @@ extension DecoderConfiguration {
   }
 
   private init(gptNeo settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 2048, below: Self.widthLimit)
-    let heads = try settings.count("num_heads", default: 16)
+    let model = try settings.count(
+      "hidden_size", default: 2048, below: Architecture.Dimensions.widthLimit)
+    let heads = try settings.count(
+      "num_heads", default: 16, below: Architecture.Dimensions.headLimit)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     let conditions = try Self.headCondition(&settings, isTied: true)
     self.init(
       family: "gpt_neo",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_layers", default: 24, below: Self.layerLimit), model: model,
+        layers: try settings.count(
+          "num_layers", default: 24, below: Architecture.Dimensions.layerLimit), model: model,
         inner: try settings.count("intermediate_size", default: 4 * model),
         vocabulary: try settings.count("vocab_size", default: 50257), positions: limit,
         conditions: conditions),
@@ -173,7 +177,8 @@ extension DecoderConfiguration {
     var kinds: [String] = []
     for group in types.elements ?? [] {
       guard let parts = group.elements, parts.count == 2, let names = parts[0].elements,
-        let count = parts[1].integer, count >= 0, count <= layers,
+        let count = parts[1].integer, count >= 0, count <= layers, !names.isEmpty,
+        names.count * count <= layers - kinds.count,
         names.allSatisfy({ ["global", "local"].contains($0.text) })
       else { return [] }
       for _ in 0..<count { kinds += names.compactMap(\.text) }
@@ -182,15 +187,18 @@ extension DecoderConfiguration {
   }
 
   private init(gptNeoX settings: inout SettingsReader) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 6144, below: Self.widthLimit)
-    let heads = try settings.count("num_attention_heads", default: 64)
+    let model = try settings.count(
+      "hidden_size", default: 6144, below: Architecture.Dimensions.widthLimit)
+    let heads = try settings.count(
+      "num_attention_heads", default: 64, below: Architecture.Dimensions.headLimit)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     var conditions = try Self.headCondition(&settings, isTied: false)
     if try settings.flag("attention_bias", default: true) { conditions.insert(.attentionBias) }
     self.init(
       family: "gpt_neox",
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 44, below: Self.layerLimit),
+        layers: try settings.count(
+          "num_hidden_layers", default: 44, below: Architecture.Dimensions.layerLimit),
         model: model,
         inner: try settings.count("intermediate_size", default: 24576),
         vocabulary: try settings.count("vocab_size", default: 50432), conditions: conditions),
@@ -210,11 +218,15 @@ extension DecoderConfiguration {
   private init(
     llama settings: inout SettingsReader, _ family: String
   ) throws(CheckpointError) {
-    let model = try settings.count("hidden_size", default: 4096, below: Self.widthLimit)
-    let heads = try settings.count("num_attention_heads", default: 32)
+    let model = try settings.count(
+      "hidden_size", default: 4096, below: Architecture.Dimensions.widthLimit)
+    let heads = try settings.count(
+      "num_attention_heads", default: 32, below: Architecture.Dimensions.headLimit)
     let keyHeads = try settings.count(
-      "num_key_value_heads", default: family == "mistral" ? 8 : heads)
-    let width = try settings.count("head_dim", default: model / heads)
+      "num_key_value_heads", default: family == "mistral" ? 8 : heads,
+      below: Architecture.Dimensions.headLimit)
+    let width = try settings.count(
+      "head_dim", default: model / heads, below: Architecture.Dimensions.headLimit)
     let limit = try settings.count("max_position_embeddings", default: 2048)
     var conditions = try Self.headCondition(&settings, isTied: false)
     if family == "qwen2" {
@@ -226,7 +238,8 @@ extension DecoderConfiguration {
     self.init(
       family: family,
       dimensions: Architecture.Dimensions(
-        layers: try settings.count("num_hidden_layers", default: 32, below: Self.layerLimit),
+        layers: try settings.count(
+          "num_hidden_layers", default: 32, below: Architecture.Dimensions.layerLimit),
         model: model,
         inner: try settings.count("intermediate_size", default: 11008),
         vocabulary: try settings.count("vocab_size", default: 32000), queries: heads * width,

@@ -89,6 +89,17 @@ public struct MeshConfiguration: Sendable, Hashable {
     checking layers: Int, _ modelWidth: Int, _ heads: Int, _ vocabulary: Int, _ sequenceLength: Int,
     _ rotary: Int
   ) throws(CheckpointError) {
+    guard layers < Architecture.Dimensions.layerLimit,
+      modelWidth < Architecture.Dimensions.widthLimit, heads < Architecture.Dimensions.headLimit
+    else {
+      throw CheckpointError(
+        .usage, "the configuration's sizes are those of no model",
+        expected: """
+          less than \(Architecture.Dimensions.layerLimit) layers, \
+          \(Architecture.Dimensions.headLimit) heads, width \(Architecture.Dimensions.widthLimit)
+          """,
+        found: "\(layers) layers, \(heads) heads, width \(modelWidth)")
+    }
     guard modelWidth % heads == 0 else {
       throw CheckpointError(
         .usage, "the configuration's heads don't divide the model's width",

@@ -34,11 +34,12 @@ extension DecoderConfiguration.Rotary {
     let part = try scaling.number("partial_rotary_factor", default: fraction)
     let older2 = try scaling.text("type", default: "default")
     let kind = try scaling.text("rope_type", default: older2)
-    let dimensions = Int(Double(headWidth) * part)
-    guard dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth, base > 1 else {
+    guard let dimensions = Int(exactly: (Double(headWidth) * part).rounded(.towardZero)),
+      dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth, base > 1
+    else {
       throw CheckpointError(
         .usage, "rotary dimensions come in pairs within a head", file: "config.json",
-        found: "\(dimensions) of \(headWidth)")
+        found: "\(part) of \(headWidth)")
     }
     self.layout = layout
     self.dimensions = dimensions

@@ -41,8 +41,9 @@ public struct Vocabulary: Sendable {
   private var addedPositions: [Int: Int] = [:]
   private var addedByteCount = 0
 
-  /// What an id may be at most: four million, so that a file's number doesn't decide how much is allocated.
-  static let maximumID = (1 << 22) - 1
+  /// What an id may be at most: four million, and not far beyond the number of tokens, so that a file's number doesn't decide how much is
+  /// allocated.
+  private let maximumID: Int
   /// What an added token may have at most, in UTF-8; real ones have up to 60.
   static let maximumAddedTokenByteCount = 512
   /// What all of them may have together.
@@ -53,10 +54,11 @@ public struct Vocabulary: Sendable {
   /// - Parameter members: the object that gives each token's id.
   /// - Throws: `malformed` for ids that are no ids, and for two tokens of one id.
   init(_ members: [JSONValue.Member]) throws(CheckpointError) {
+    maximumID = min(1 << 22, 2 * members.count + 1 << 18) - 1
     ids.reserveCapacity(members.count)
     for member in members {
       guard let id = member.value.integer else {
-        throw Self.badID(member.key, member.value.shortText)
+        throw badID(member.key, member.value.shortText)
       }
       try insert(member.key, id: id, kind: .ordinary)
     }
@@ -68,7 +70,7 @@ public struct Vocabulary: Sendable {
   /// How many different tokens there are.
   var count: Int { ids.count }
 
-  private static func badID(_ text: String, _ found: String) -> CheckpointError {
+  private func badID(_ text: String, _ found: String) -> CheckpointError {
     CheckpointError(
       .malformed, "the token '\(text)' has no valid id",
       expected: "an integer from 0 to \(maximumID)",
@@ -76,7 +78,7 @@ public struct Vocabulary: Sendable {
   }
 
   private mutating func insert(_ text: String, id: Int, kind: Kind) throws(CheckpointError) {
-    guard (0...Self.maximumID).contains(id) else { throw Self.badID(text, "\(id)") }
+    guard (0...maximumID).contains(id) else { throw badID(text, "\(id)") }
     if id >= tokens.count {
       tokens.append(contentsOf: repeatElement(nil, count: id + 1 - tokens.count))
     }

@@ -1,5 +1,6 @@
 import ModelArchitectures
 import TensorModel
+import TestSupport
 import Testing
 
 @Suite struct HuggingFaceConfigurationTests {
@@ -28,8 +29,9 @@ import Testing
 
   /// Shapes are products of these numbers, and tables have rows for every layer.
   @Test(arguments: [
-    ("n_embd", "2147483647"), ("n_embd", "1073741824"), ("n_layer", "100000000"),
-    ("n_layer", "65536"), ("n_layer", "0"), ("vocab_size", "2147483648"), ("n_inner", "-1"),
+    ("n_embd", "2147483647"), ("n_embd", "1048576"), ("n_layer", "100000000"),
+    ("n_layer", "4096"), ("n_layer", "0"), ("n_head", "65536"), ("vocab_size", "2147483648"),
+    ("n_inner", "-1"),
     ("n_embd", "64.0"), ("n_embd", "\"64\""),
   ])
   func refusesNumbersThatNoModelHas(_ key: String, _ value: String) throws {
@@ -39,11 +41,34 @@ import Testing
     #expect(error?.code == .usage && error?.message.contains(key) == true)
   }
 
+  @Test(arguments: Fixtures.cases("bad/configuration"))
+  func brokenOnesGetTheirVerdict(_ file: Fixtures.Case) throws {
+    let configuration = try HuggingFaceConfiguration(parsing: Fixtures.bytes(file.name))
+    if file.verdict == "accept" {
+      _ = configuration.architecture?.tensors(try configuration.dimensions())
+    } else {
+      #expect(throws: CheckpointError.self) { try configuration.dimensions() }
+    }
+  }
+
+  @Test(arguments: [("layers", 4096), ("d_model", 1 << 20), ("n_heads", 1 << 16)])
+  func refusesThemOfMeshTransformerToo(_ key: String, _ value: Int) throws {
+    func configuration(_ key: String, _ value: Int) throws -> MeshConfiguration {
+      var sizes = ["layers": 2, "d_model": 1 << 16, "n_heads": 16, "n_vocab": 50400, "seq": 2048]
+      sizes[key] = value
+      let text = sizes.map { "\"\($0)\": \($1)" }.joined(separator: ", ")
+      return try MeshConfiguration(parsing: Array("{\(text)}".utf8))
+    }
+    _ = try configuration(key, value / 2)
+    let error = #expect(throws: CheckpointError.self) { try configuration(key, value) }
+    #expect(error?.code == .usage && error?.found?.contains("\(value)") == true)
+  }
+
   @Test func makesShapesOfTheLargestSizesThatItTakes() throws {
     let most = try configuration([
-      "n_embd": "1073741760", "vocab_size": "2147483647", "n_layer": "1",
+      "n_embd": "1048560", "vocab_size": "2147483647", "n_layer": "4095",
     ])
-    #expect(Architecture.gptj.tensors(try most.dimensions()).count == 15)
+    #expect(Architecture.gptj.tensors(try most.dimensions()).count == 40955)
   }
 
   @Test(arguments: ["[]", "1", "{", "{\"a\": 1, \"a\": 2}", ""])

@@ -50,6 +50,16 @@ import Testing
   ])
   func refusesBrokenSyntax(_ text: String) { refuses(text) }
 
+  @Test func shortensTextsForMessages() throws {
+    #expect(try parse("[1, {\"a\": []}]").shortText == "[\n  1,\n  {\n    \"a\": []\n  }\n]")
+    let long = "[" + String(repeating: "\"x\", ", count: 2000) + "1]"
+    #expect(try parse(long).shortText.hasSuffix("..."))
+    #expect(try parse(long).shortText.count == 60)
+    // One character of 6000 bytes.
+    let accents = "\"e" + String(repeating: "\u{301}", count: 3000) + "\""
+    #expect(try parse(accents).shortText.count <= 60)
+  }
+
   @Test(arguments: ["1 2", "{} {}", "null,", "[]]", "{}x", "1\0", "{}\u{c}"])
   func refusesTextAfterTheDocument(_ text: String) { refuses(text) }
 

@@ -156,6 +156,20 @@ import Testing
     #expect(error?.summary.contains(key == "model_type" ? value : key) == true)
   }
 
+  @Test func aFractionOfAHeadThatFitsNoIntegerIsAnError() throws {
+    var configuration = try ModelSample("gpt_neox").configuration
+    configuration["rope_parameters"] = ["rope_type": "default", "partial_rotary_factor": 1e300]
+    #expect(failure { try parsed(configuration) }?.code == .usage)
+  }
+
+  @Test(arguments: [["local"], []])
+  func moreAttentionTypesThanLayersAreAnError(types: [String]) throws {
+    var configuration = try ModelSample("gpt_neo").configuration
+    configuration["attention_layers"] = nil
+    configuration["attention_types"] = [[types, 3] as [Any], [types, 3]]
+    #expect(failure { try parsed(configuration) }?.code == .unsupported)
+  }
+
   @Test(arguments: ["longrope", "su", "mrope", "ntk"])
   func scalingThatIsNotKnownIsNamed(kind: String) throws {
     var configuration = try ModelSample("llama").configuration
@@ -171,6 +185,8 @@ import Testing
     ("gpt2", "n_head", 7), ("gpt_neo", "num_heads", 5), ("gpt_neox", "num_attention_heads", 7),
     ("llama", "num_key_value_heads", 3), ("llama", "rms_norm_eps", "small"),
     ("llama", "tie_word_embeddings", 1), ("mistral_window", "sliding_window", "none"),
+    ("llama", "head_dim", 1 << 30), ("llama", "num_attention_heads", 1 << 30),
+    ("llama", "num_key_value_heads", 1 << 30), ("gptj", "n_embd", 1 << 29),
   ]
 
   @Test(arguments: impossible.indices)

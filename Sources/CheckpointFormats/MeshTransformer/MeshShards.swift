@@ -34,7 +34,7 @@ struct MeshShards {
     let names = try tree.children(of: folder)
     let numbers = names.compactMap { Self.shardNumber($0) }.sorted()
     guard numbers == Array(0..<numbers.count) else {
-      let missing = (0...(numbers.last ?? 0)).first { !numbers.contains($0) } ?? 0
+      let missing = zip(0..., numbers).first { $0 != $1 }?.0 ?? 0
       throw CheckpointError(
         .missing, "a shard is missing", file: "\(prefix)shard_\(missing)",
         expected: "shard_0 to shard_\(numbers.last ?? 0)", found: "\(numbers.count) shards",

@@ -7,8 +7,8 @@ public import TensorModel
 public struct ChunkGrid: Hashable, Sendable {
   /// What chunks have at most, where a tensor's rows allow it.
   public static let targetByteCount = 2 << 20
-  /// What a chunk of somebody else's may have.
-  static let maximumChunkByteCount = 64 << 20
+  /// What a chunk of somebody else's may have: a few of them are in memory at a time, whatever the file's size.
+  static let maximumChunkByteCount = 4 << 20
 
   /// The extents of the dataset: those of the tensor, or for packed dtypes the number of bytes.
   public let extents: [Int]

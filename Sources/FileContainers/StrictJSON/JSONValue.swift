@@ -162,33 +162,48 @@ extension JSONValue {
 
   /// The value's text, for messages.
   public var shortText: String {
-    let text = text(indentation: "")
-    return text.count <= 60 ? text : "\(text.prefix(57))..."
+    var text = ""
+    append(to: &text, indentation: "", limit: Self.shortTextByteCount)
+    let isWhole = text.utf8.count < Self.shortTextByteCount
+    return isWhole && text.count <= 60 ? text : "\(text.prefix(57))..."
   }
+
+  /// What is made of a text that is going to be cut; indented, a document is a hundred times as long as it was.
+  private static let shortTextByteCount = 4096
 
   /// A value of ours as a number.
   public static func integer(_ value: Int) -> JSONValue { .number(String(value)) }
 
   /// The document as indented text, as `config.json` usually looks.
-  public var documentText: String { text(indentation: "") }
+  public var documentText: String {
+    var text = ""
+    append(to: &text, indentation: "", limit: .max)
+    return text
+  }
 
-  private func text(indentation: String) -> String {
+  /// Appends the text, or more than the limit's first bytes of it.
+  private func append(to text: inout String, indentation: String, limit: Int) {
     let deeper = indentation + "  "
     switch self {
-    case .null: return "null"
-    case .bool(let value): return value ? "true" : "false"
-    case .number(let text): return text
-    case .string(let text): return Self.quoted(text)
+    case .null: text += "null"
+    case .bool(let value): text += value ? "true" : "false"
+    case .number(let number): text += number
+    case .string(let string): text += Self.quoted(string)
     case .array(let elements):
-      if elements.isEmpty { return "[]" }
-      let lines = elements.map { deeper + $0.text(indentation: deeper) }
-      return "[\n\(lines.joined(separator: ",\n"))\n\(indentation)]"
-    case .object(let members):
-      if members.isEmpty { return "{}" }
-      let lines = members.map {
-        "\(deeper)\(Self.quoted($0.key)): \($0.value.text(indentation: deeper))"
+      text += elements.isEmpty ? "[]" : "["
+      for (index, element) in elements.enumerated() where text.utf8.count < limit {
+        text += index == 0 ? "\n\(deeper)" : ",\n\(deeper)"
+        element.append(to: &text, indentation: deeper, limit: limit)
       }
-      return "{\n\(lines.joined(separator: ",\n"))\n\(indentation)}"
+      if !elements.isEmpty { text += "\n\(indentation)]" }
+    case .object(let members):
+      text += members.isEmpty ? "{}" : "{"
+      for (index, member) in members.enumerated() where text.utf8.count < limit {
+        text += index == 0 ? "\n\(deeper)" : ",\n\(deeper)"
+        text += "\(Self.quoted(member.key)): "
+        member.value.append(to: &text, indentation: deeper, limit: limit)
+      }
+      if !members.isEmpty { text += "\n\(indentation)}" }
     }
   }
 

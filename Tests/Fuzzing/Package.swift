@@ -1,0 +1,40 @@
+// swift-tools-version: 6.3
+
+import PackageDescription
+
+/// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
+let names = [
+  "Configuration", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle", "Safetensors", "SafetensorsIndex",
+  "Store", "Tar", "Tokenizer", "TorchStream", "Zip", "Zstd",
+]
+
+let formats: Target.Dependency = .product(name: "CheckpointFormats", package: "weighbridge")
+
+/// What every target of ours is compiled with.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "fuzzing",
+  platforms: [.macOS(.v15)],
+  dependencies: [.package(name: "weighbridge", path: "../..")],
+  targets: [
+    .target(name: "CFuzzing", cSettings: [.unsafeFlags(["-fno-omit-frame-pointer"])]),
+    .target(name: "Fuzzing", dependencies: ["CFuzzing", formats], swiftSettings: strict),
+  ]
+    + names.map { name in
+      .executableTarget(
+        name: "fuzz-\(name)",
+        dependencies: [
+          "Fuzzing", formats, .product(name: "Tokenization", package: "weighbridge"),
+        ],
+        path: "Targets", exclude: names.filter { $0 != name }.map { "\($0).swift" },
+        swiftSettings: strict)
+    },
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)
