@@ -17,7 +17,9 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case addRow(TensorExpression, row: TensorExpression)
   /// The part of the operand whose index along an axis is in the range.
   case slice(TensorExpression, axis: Int, range: Range<Int>)
-  /// The elements in another float dtype, each rounded once to nearest even.
+  /// The rows in another order.
+  case permuteRows(TensorExpression, RowPermutation)
+  /// The elements in another float dtype, each rounded once to nearest even; of a block format, the values that its blocks stand for.
   case cast(TensorExpression, DType)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
