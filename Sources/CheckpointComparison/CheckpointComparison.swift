@@ -72,7 +72,7 @@ public struct CheckpointComparison: Sendable {
     let first: CanonicalTensor
     let second: CanonicalTensor
 
-    var areFloats: Bool { first.dtype.isCastable && second.dtype.isCastable }
+    var areFloats: Bool { first.dtype.hasFloatValues && second.dtype.hasFloatValues }
   }
 
   private static func difference(

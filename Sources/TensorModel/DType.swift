@@ -126,6 +126,9 @@ public enum DType: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
+  /// Whether `--dtype` gives its values another dtype: those four, and blocks, which stand for values.
+  public var hasFloatValues: Bool { isCastable || isBlockQuantized }
+
   /// PyTorch's name for it, as `config.json` spells it (`float16`), where a configuration can say it.
   public var torchName: String? {
     switch self {

@@ -132,7 +132,7 @@ extension TensorExpression {
       return type
     case .cast(let operand, let dtype):
       let type = try operand.type(stored: stored)
-      guard type.dtype.isCastable || type.dtype.isBlockQuantized, dtype.isCastable else {
+      guard type.dtype.hasFloatValues, dtype.isCastable else {
         throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
       }
       return TensorType(dtype, type.shape)

@@ -47,7 +47,7 @@ public struct Planner: Sendable {
     var outputs: [Output] = []
     for tensor in try source.model().tensors {
       let kept = dtypes[ExactName(tensor.name)] ?? tensor.dtype
-      let dtype = tensor.dtype.isCastable ? settings.dtype ?? kept : kept
+      let dtype = tensor.dtype.hasFloatValues ? settings.dtype ?? kept : kept
       outputs.append(
         Output(
           name: tensor.name, type: TensorType(dtype, tensor.shape),

@@ -17,7 +17,7 @@ public enum GGUFFormat: CheckpointFormat {
   public static func open(
     file: FileRegion, name: String, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
-    try GGUFReader([(name, file)])
+    try GGUFReader([(name, file)], configuration: options.configuration)
   }
 
   /// A directory that holds one `.gguf`, or the parts of one split set.
@@ -38,7 +38,7 @@ public enum GGUFFormat: CheckpointFormat {
     }
     var parts: [(name: String, region: FileRegion)] = []
     for name in names { parts.append((name, try tree.region(name))) }
-    return try GGUFReader(parts)
+    return try GGUFReader(parts, configuration: options.configuration)
   }
 }
 

@@ -1,5 +1,6 @@
 import CTensorKernels
 import FileContainers
+import ModelArchitectures
 import TensorModel
 
 /// A GGUF file, or a split set.
@@ -8,6 +9,8 @@ final class GGUFReader: CheckpointReader {
   /// The metadata, of a set those of its first part.
   let header: GGUFHeader
   private let places: [Place]
+  /// What the user gave instead of what the metadata say.
+  private let givenConfiguration: [UInt8]?
 
   private struct Place {
     let region: FileRegion
@@ -18,7 +21,10 @@ final class GGUFReader: CheckpointReader {
   /// Opens the parts of a set, or one file.
   ///
   /// - Throws: what is wrong with a header, with the file's name; `missing` if parts are.
-  init(_ parts: [(name: String, region: FileRegion)]) throws(CheckpointError) {
+  init(
+    _ parts: [(name: String, region: FileRegion)], configuration: [UInt8]? = nil
+  ) throws(CheckpointError) {
+    givenConfiguration = configuration
     var tensors: [TensorInfo] = []
     var places: [Place] = []
     var headers: [GGUFHeader] = []
@@ -53,6 +59,7 @@ final class GGUFReader: CheckpointReader {
       tensors: tensors,
       files: parts.map { .init(name: $0.name, byteCount: $0.region.byteCount) })
     checkpoint.findings = findings + nameFindings(tensors)
+    for (key, value) in first.metadata { checkpoint.metadata[ExactName(key)] = value.summary }
     self.checkpoint = checkpoint
     self.places = places
   }
@@ -87,6 +94,41 @@ final class GGUFReader: CheckpointReader {
           file: file, tensor: tensor.name))
     }
     return findings
+  }
+
+  func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
+    guard givenConfiguration == nil else { return nil }
+    return try GGUFConfiguration(header).document().map { Array(($0.documentText + "\n").utf8) }
+  }
+
+  func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
+    var bytes = givenConfiguration
+    if bytes == nil { bytes = try makeHuggingFaceConfiguration() }
+    guard let bytes else { return storedTensors }
+    let configuration = try HuggingFaceConfiguration(parsing: bytes)
+    guard let architecture = configuration.architecture, let table = architecture.gguf else {
+      return storedTensors
+    }
+    let model = try GGUFModel(
+      checkpoint, architecture, table, DecoderConfiguration(configuration))
+    for name in model.zeroBiases { try requireZero(name) }
+    return model.tensors
+  }
+
+  /// A bias that the family doesn't have may only be there to fill the graph.
+  private func requireZero(_ name: String) throws(CheckpointError) {
+    guard let position = checkpoint.position(of: name) else { return }
+    var isZero = true
+    try StoredRun(self, position).forEach { (piece) in
+      isZero = piece.allSatisfy { $0 == 0 }
+      return isZero
+    }
+    guard isZero else {
+      throw CheckpointError(
+        .unsupported, "a bias that the family doesn't have",
+        file: checkpoint.tensors[position].file,
+        tensor: name, expected: "zeros, which fill the graph")
+    }
   }
 
   func read(

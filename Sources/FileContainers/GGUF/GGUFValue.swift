@@ -29,6 +29,20 @@ public enum GGUFValue: Hashable, Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// A line for people.
+  public var summary: String {
+    switch self {
+    case .unsigned(let value, _): "\(value)"
+    case .signed(let value, _): "\(value)"
+    case .float(let value, let type): type == .float32 ? "\(Float(value))" : "\(value)"
+    case .bool(let value): "\(value)"
+    case .string(let bytes): String(decoding: bytes.prefix(Self.summaryByteCount), as: UTF8.self)
+    case .array(let array): "\(array.count) × \(array.type)"
+    }
+  }
+
+  private static let summaryByteCount = 4096
+
   /// An integer of any type.
   public var integer: Int? {
     switch self {
