@@ -86,7 +86,7 @@ let package = Package(
       name: "CheckpointConversion",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CTensorKernels", "StoreWriting",
+        "TensorEvaluation", "CTensorKernels", "StoreWriting", "Tokenization",
       ],
       swiftSettings: strict),
     .target(

@@ -81,7 +81,7 @@ public enum GGUFType: UInt32, Sendable, Hashable {
     float64
 
   /// Bytes of a value in the file; for strings and arrays the least.
-  var byteCount: Int {
+  public var byteCount: Int {
     switch self {
     case .uint8, .int8, .bool: 1
     case .uint16, .int16: 2
