@@ -44,6 +44,8 @@ public struct Inspection: Sendable, Encodable {
     public let byteCount: Int
     /// The file that holds it.
     public let file: String
+    /// The first tensor in the same storage, where there are several.
+    public let sharesStorageWith: String?
     /// SHA-256 of its bytes, if digests were asked for.
     public let digest: Digest?
     /// How its values are distributed, if statistics were asked for and the dtype has any.
@@ -83,7 +85,8 @@ public struct Inspection: Sendable, Encodable {
     tensors = checkpoint.tensors.enumerated().map { place, tensor in
       Tensor(
         name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, byteCount: tensor.byteCount,
-        file: tensor.file, digest: digests ? collector[place]?.digest : nil,
+        file: tensor.file, sharesStorageWith: tensor.sharesStorageWith,
+        digest: digests ? collector[place]?.digest : nil,
         statistics: values?.statistics(of: place))
     }
     effectivePrecision = statistics ? CheckpointPrecision(tensors) : nil
@@ -97,9 +100,9 @@ public struct Inspection: Sendable, Encodable {
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
-    let model = try Self.model(source)
+    let (model, damage) = try Self.model(source)
     findings += model?.findings ?? []
-    findings += (model?.problems ?? []).map { Finding("model", $0) }
+    findings += ((model?.problems ?? []) + [damage].compactMap { $0 }).map { Finding("model", $0) }
     attention = Self.attention(model, checkpoint)
     // A layout that can't be mapped has only its stored tensors to count.
     let counts = model?.tensors.map(\.shape.elementCount)
@@ -109,11 +112,13 @@ public struct Inspection: Sendable, Encodable {
     self.findings = findings
   }
 
-  /// What it is as a model; nil for layouts that can only be listed.
-  private static func model(_ source: Source) throws(CheckpointError) -> ModelContents? {
-    do throws(CheckpointError) { return try source.model() } catch {
-      guard [.unsupported, .usage, .malformed].contains(error.code) else { throw error }
-      return nil
+  /// What it is as a model; nil for layouts that can only be listed, and where what had to be read for it is damaged.
+  private static func model(
+    _ source: Source
+  ) throws(CheckpointError) -> (contents: ModelContents?, damage: CheckpointError?) {
+    do throws(CheckpointError) { return (try source.model(), nil) } catch {
+      guard [.unsupported, .usage, .malformed, .corrupt].contains(error.code) else { throw error }
+      return (nil, error.code == .corrupt ? error : nil)
     }
   }
 

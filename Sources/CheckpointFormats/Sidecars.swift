@@ -42,10 +42,25 @@ enum Sidecars {
             Finding(
               .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
               file: name))
+        } else if PyTorchFormat.isWeights(name: name) {
+          checkpoint.findings.append(unused(name, checkpoint))
         }
         checkpoint.leftOut.append(name)
       }
     }
+  }
+
+  /// PyTorch's files are often left beside those that they were made into.
+  private static func unused(_ name: String, _ checkpoint: Checkpoint) -> Finding {
+    if checkpoint.format == PyTorchFormat.name {
+      return Finding(
+        .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
+        file: name)
+    }
+    let used = checkpoint.format == SafetensorsFormat.name ? "safetensors" : checkpoint.format
+    return Finding(
+      .note, "unused-weights", "not used: the weights are read from the \(used) beside it",
+      file: name)
   }
 
   /// The files of `--assets DIR` that a conversion carries.

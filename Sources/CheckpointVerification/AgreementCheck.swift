@@ -47,8 +47,21 @@ struct AgreementCheck {
     }
   }
 
+  /// The same weights compute something else if tokens see something else.
+  private func attentionFindings() throws(CheckpointError) -> [Finding] {
+    guard let ours = try? source.model().attention else { return [] }
+    let theirs = try other.model().attention
+    guard ours != theirs else { return [] }
+    return [
+      Finding(
+        .warning, "against",
+        "the attention is \(ours.rawValue), the other's is \(theirs.rawValue): the same weights compute something else"
+      )
+    ]
+  }
+
   func run(_ report: inout VerificationReport) throws(CheckpointError) {
-    var findings = configurationFindings()
+    var findings = try configurationFindings() + attentionFindings()
     var tasks: [EvaluationTask] = []
     var stored: [CompiledExpression] = []
     let theirs = Dictionary(

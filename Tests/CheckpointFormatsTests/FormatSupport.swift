@@ -30,6 +30,14 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(format: "pytorch", name: "bad/torchbin/ok_transposed.bin", tensorCount: 1),
     FormatSample(format: "pytorch", name: "bad/torchbin/ok_expanded_stride0.bin", tensorCount: 1),
     FormatSample(format: "pytorch", name: "bad/torchbin/ok_legacy_views.bin", tensorCount: 2),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/dtypes.bin", tensorCount: 20),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/big_endian.bin", tensorCount: 20),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/views.bin", tensorCount: 20),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/views_legacy.bin", tensorCount: 20),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/views_deflated.bin", tensorCount: 20),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/views_big_endian.bin", tensorCount: 20),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/old_views.bin", tensorCount: 4),
+    FormatSample(format: "pytorch", name: "pytorch/tensors/sharded", tensorCount: 4),
     FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
   ]
 

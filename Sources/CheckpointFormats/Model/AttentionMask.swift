@@ -33,12 +33,20 @@ enum AttentionMask: Hashable {
     }
   }
 
+  /// No model with stored masks sees so many tokens.
+  private static let maximumSize = 1 << 15
+
   /// Reads a mask and says what it is.
   ///
   /// - Throws: what reading throws.
   init(_ reader: any CheckpointReader, _ position: Int) throws(CheckpointError) {
     let tensor = reader.checkpoint.tensors[position]
     guard Self.hasForm(of: tensor), let one = Self.one(tensor.dtype) else {
+      self = .other
+      return
+    }
+    // Rows that are repeated in a view may be of any length.
+    guard tensor.shape.dimensions[3] <= Self.maximumSize else {
       self = .other
       return
     }

@@ -55,7 +55,13 @@ struct ModelBuffers {
     for position in positions("bias", Self.modules, where: AttentionMask.hasForm) {
       let tensor = reader.checkpoint.tensors[position]
       var mask = try AttentionMask(reader, position)
-      if case .window(let width) = mask, isWindow(width, tensor.name) { mask = .causal }
+      switch mask {
+      case .window(let width) where isWindow(width, tensor.name): mask = .causal
+      // A mask that sees everything where the configuration has a narrower window isn't the default.
+      case .causal:
+        if let width = window(tensor.name), width < tensor.shape.dimensions[3] { mask = .other }
+      default: break
+      }
       kinds[mask, default: []].append(tensor)
     }
     let causal = kinds.removeValue(forKey: .causal) ?? []
@@ -69,7 +75,7 @@ struct ModelBuffers {
           .unsupported,
           others.isEmpty
             ? "some attention masks are causal, others all ones"
-            : "an attention mask that is neither causal nor all ones", file: first.file,
+            : "an attention mask that is neither the default one nor all ones", file: first.file,
           tensor: first.name,
           hint:
             "what such a model computes can't be expressed here; to give the masks up on purpose, remove them from the file"
@@ -85,14 +91,18 @@ struct ModelBuffers {
 
   /// Whether a layer sees only so many tokens, as far as the configuration is known.
   private func isWindow(_ width: Int, _ name: String) -> Bool {
-    guard let configuration else { return name.hasSuffix(".attn.attention.bias") }
+    configuration == nil ? name.hasSuffix(".attn.attention.bias") : window(name) == width
+  }
+
+  /// How many tokens the layer of a tensor sees by the configuration; nil without a limit.
+  private func window(_ name: String) -> Int? {
     let numbers = name.utf8.split(separator: UInt8(ascii: ".")).compactMap {
       Int(String(decoding: $0, as: UTF8.self))
     }
-    guard let layer = numbers.first, configuration.windows.indices.contains(layer) else {
-      return false
-    }
-    return configuration.windows[layer] == width
+    guard let configuration, let layer = numbers.first,
+      configuration.windows.indices.contains(layer)
+    else { return nil }
+    return configuration.windows[layer]
   }
 
   /// The number that masked scores are set to: far below any score.
@@ -104,7 +114,8 @@ struct ModelBuffers {
     for position in found {
       let tensor = reader.checkpoint.tensors[position]
       let value = try values(position)[0]
-      if value <= -1e4 {
+      // BF16 has -9984 instead of -10000.
+      if value <= -9984 {
         defaults.append(tensor)
       } else {
         problems.append(

@@ -31,7 +31,8 @@ public struct ModelContents: Sendable {
     let canonical = try reader.canonicalTensors()
     let decoder = configuration.flatMap { try? DecoderConfiguration($0) }
     // Other families have other buffers, and parameters of the same names.
-    let isKnown = configuration?.modelType == nil || decoder != nil
+    let isKnown =
+      configuration?.modelType == nil || configuration?.architecture != nil || decoder != nil
     let buffers = isKnown ? try ModelBuffers(reader, decoder) : nil
     var findings = buffers?.findings ?? []
     var problems = buffers?.problems ?? []
@@ -91,14 +92,32 @@ public struct ModelContents: Sendable {
     let missing = expected.filter { tensor in
       !architecture.spellings(of: tensor.name).contains { tensors[ExactName($0)] != nil }
     }
-    // Fewer than half is another spelling, not an incomplete model.
-    guard let first = missing.first, missing.count * 2 < expected.count else { return nil }
+    // Most of them missing all over is another spelling, not an incomplete model.
+    guard let first = missing.first,
+      missing.count * 2 < expected.count
+        || lacksLayers(expected.map { ($0.name, $0.row) }, Set(missing.map { ExactName($0.name) }))
+    else { return nil }
     return CheckpointError(
       .missing,
       "\(missing.count) of the \(expected.count) tensors that the configuration asks for are not there",
       tensor: first.name, expected: "\(first.shape)",
       hint: "nothing is made up for them: get the file again, or the config.json that belongs to it"
     )
+  }
+
+  /// Whether some layers are there in full and others not at all: one shard of several.
+  private static func lacksLayers(
+    _ expected: [(name: String, row: Architecture.Row)], _ missing: Set<ExactName>
+  ) -> Bool {
+    var (found, lacking) = (Set<String>(), Set<String>())
+    for (name, row) in expected {
+      guard let brace = row.name.utf8.firstIndex(of: UInt8(ascii: "{")) else { continue }
+      let start = row.name.utf8.distance(from: row.name.startIndex, to: brace)
+      let layer = String(
+        decoding: name.utf8.dropFirst(start).prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self)
+      if missing.contains(ExactName(name)) { lacking.insert(layer) } else { found.insert(layer) }
+    }
+    return !found.subtracting(lacking).isEmpty && !lacking.subtracting(found).isEmpty
   }
 
   /// PyTorch's names over values that lie as TensorFlow and Flax have them, as far as shapes show it.

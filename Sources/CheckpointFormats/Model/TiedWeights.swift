@@ -26,7 +26,7 @@ struct TiedWeights {
     else { return }
     let infos = (reader.checkpoint.tensors[head], reader.checkpoint.tensors[embedding])
     let sharesStorage =
-      infos.0.sharesStorageWith == infos.1.name || infos.1.sharesStorageWith == infos.0.name
+      (infos.0.sharesStorageWith ?? infos.0.name) == (infos.1.sharesStorageWith ?? infos.1.name)
     var isEqual = infos.0.dtype == infos.1.dtype && infos.0.shape == infos.1.shape
     if isEqual {
       isEqual = try StoredRun(reader, head).isEqual(to: StoredRun(reader, embedding))

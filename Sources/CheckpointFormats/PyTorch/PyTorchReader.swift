@@ -43,6 +43,7 @@ final class PyTorchReader: CheckpointReader {
     var elements: [Elements] = []
     var findings: [Finding] = []
     var unreadable: (name: String, kind: String, file: String)?
+    var unreadableNames: [(name: String, file: String)] = []
     for shard in shards {
       do throws(CheckpointError) {
         if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
@@ -54,6 +55,7 @@ final class PyTorchReader: CheckpointReader {
           tensors.append(info)
           elements.append(Self.elements(info, tensor, file))
         }
+        unreadableNames += file.dictionary.unreadable.map { ($0.name, shard.name) }
         if let first = file.dictionary.unreadable.first, unreadable == nil {
           unreadable = (first.name, first.kind, shard.name)
         }
@@ -62,7 +64,7 @@ final class PyTorchReader: CheckpointReader {
         }
       } catch { throw error.in(file: shard.name) }
     }
-    if let index { findings += try index.check(tensors) }
+    if let index { findings += try index.check(tensors, unreadable: unreadableNames) }
     var checkpoint = try Checkpoint(
       format: PyTorchFormat.name,
       layout: index == nil

@@ -10,11 +10,14 @@ struct StateDictionary {
   /// What was found around and among them.
   private(set) var findings: [Finding] = []
 
-  private let heap: PickleHeap
+  private var heap: PickleHeap
   private let interpreter: TorchInterpreter
   private var names: Set<ExactName> = []
   private var visited: Set<Int> = []
   private var others: [String] = []
+  private var listsOfTensors: [String] = []
+  /// How many more objects may be looked at to find out whether there are tensors in them.
+  private var searches = 1 << 20
 
   /// Keys under which training programs keep the weights among other things.
   private static let wrappers = ["model", "state_dict", "model_state_dict", "module"]
@@ -35,8 +38,8 @@ struct StateDictionary {
         found: Self.kind(of: value, interpreter),
         hint: "save the model's state dict: torch.save(model.state_dict(), …)")
     }
-    while let (key, inner) = wrapped(value), path.count < Self.maximumNesting {
-      noteSiblings(of: key, in: value)
+    while path.count < Self.maximumNesting, let (key, inner) = wrapped(value) {
+      try noteSiblings(of: key, in: value)
       path.append(key)
       value = inner
     }
@@ -52,7 +55,7 @@ struct StateDictionary {
       findings.append(
         Finding(
           .note, "tensor-attributes",
-          "\(interpreter.attributeCount) tensors have attributes of Python's, which are left out"))
+          "attributes of Python's are left out, of tensors: \(interpreter.attributeCount)"))
     }
     if tensors.isEmpty && unreadable.isEmpty {
       findings.append(Finding(.warning, "no-tensors", "the state dict holds no tensors"))
@@ -60,13 +63,14 @@ struct StateDictionary {
   }
 
   /// The dict of weights that a dict without tensors of its own holds under a known key.
-  private func wrapped(_ value: PickleValue) -> (key: String, value: PickleValue)? {
+  private mutating func wrapped(_ value: PickleValue) -> (key: String, value: PickleValue)? {
     guard let entries = heap.dictionary(value),
       !entries.contains(where: { isTensor($0.value) })
     else { return nil }
     for wrapper in Self.wrappers {
-      if let entry = entries.first(where: { heap.text($0.key) == wrapper }),
-        heap.dictionary(entry.value) != nil
+      // Of equal keys the last one counts, in Python too.
+      if let entry = entries.last(where: { heap.isText($0.key, wrapper) }),
+        heap.dictionary(entry.value) != nil, holdsTensors(entry.value)
       {
         return (wrapper, entry.value)
       }
@@ -81,9 +85,29 @@ struct StateDictionary {
     }
   }
 
-  private mutating func noteSiblings(of key: String, in value: PickleValue) {
-    let siblings = (heap.dictionary(value) ?? []).compactMap { name(of: $0.key) }
-      .filter { $0 != key }
+  /// Whether there are tensors in a container, however deep; those that take too long to search count as if there were.
+  private mutating func holdsTensors(_ value: PickleValue) -> Bool {
+    var (open, seen) = ([value], Set([value]))
+    while let next = open.popLast() {
+      if isTensor(next) { return true }
+      let inner =
+        heap.dictionary(next)?.map(\.value) ?? heap.list(next) ?? heap.tuple(next).map(Array.init)
+      searches -= 1 + (inner?.count ?? 0)
+      guard searches > 0 else { return true }
+      open += (inner ?? []).filter { seen.insert($0).inserted }
+    }
+    return false
+  }
+
+  private mutating func noteSiblings(
+    of key: String, in value: PickleValue
+  ) throws(CheckpointError) {
+    var siblings: [String] = []
+    for entry in heap.dictionary(value) ?? [] where !heap.isText(entry.key, key) {
+      guard let name = name(of: entry.key) else { continue }
+      try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
+      siblings.append(name)
+    }
     if !siblings.isEmpty {
       findings.append(
         Finding(
@@ -108,23 +132,26 @@ struct StateDictionary {
     }
     for (key, value) in entries {
       guard let key = name(of: key) else {
-        throw CheckpointError(
-          .unsupported, "a key of a state dict that is no text",
-          tensor: prefix.isEmpty ? nil : prefix)
+        guard !holdsTensors(value) else {
+          throw CheckpointError(
+            .unsupported, "a key of a state dict that is no text",
+            tensor: prefix.isEmpty ? nil : prefix)
+        }
+        others.append(prefix.isEmpty ? "?" : "\(prefix).?")
+        continue
       }
       let name = prefix.isEmpty ? key : "\(prefix).\(key)"
+      try claim(name)
       switch interpreter.object(value) {
-      case .tensor(let tensor):
-        try claim(name)
-        tensors.append((name, tensor))
-      case .unreadable(let kind):
-        try claim(name)
-        unreadable.append((name, kind))
+      case .tensor(let tensor): tensors.append((name, tensor))
+      case .unreadable(let kind): unreadable.append((name, kind))
       default:
         if heap.dictionary(value) != nil {
           if !(heap.dictionary(value) ?? []).isEmpty {
             try collect(value, prefix: name, depth: depth + 1)
           }
+        } else if holdsTensors(value) {
+          listsOfTensors.append(name)
         } else {
           others.append(name)
         }
@@ -132,17 +159,28 @@ struct StateDictionary {
     }
   }
 
+  /// Takes a name, and memory for it: names in dicts in dicts can be far longer than the file.
   private mutating func claim(_ name: String) throws(CheckpointError) {
+    try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
     guard names.insert(ExactName(name)).inserted else {
       throw CheckpointError(.malformed, "the same tensor name twice", tensor: name)
     }
   }
+
+  /// What an entry takes in memory here and in catalogues, but for its name.
+  private static let entryByteCount = 512
 
   private mutating func noteOthers() {
     if !others.isEmpty {
       findings.append(
         Finding(
           .note, "not-a-tensor", "left out, because they aren't tensors: \(Self.list(others))"))
+    }
+    if !listsOfTensors.isEmpty {
+      findings.append(
+        Finding(
+          .warning, "tensors-left-out",
+          "left out, because the tensors in them have no names: \(Self.list(listsOfTensors))"))
     }
     for (name, kind) in unreadable {
       findings.append(
@@ -153,7 +191,8 @@ struct StateDictionary {
   }
 
   private static func list(_ names: [String]) -> String {
-    let shown = names.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
+    let shown = names.prefix(5).map { "'\(String(decoding: $0.utf8.prefix(100), as: UTF8.self))'" }
+      .joined(separator: ", ")
     return names.count > 5 ? "\(shown) and \(names.count - 5) more" : shown
   }
 

@@ -30,7 +30,8 @@ struct StridedElements {
     self.bytes = bytes
     self.byteOffset = byteOffset
     self.extents = extents
-    self.strides = strides
+    // A single index has no neighbours, and its stride may be anything.
+    self.strides = zip(extents, strides).map { $0 == 1 ? 0 : $1 }
     self.elementByteCount = elementByteCount
   }
 

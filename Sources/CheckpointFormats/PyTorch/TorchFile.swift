@@ -63,7 +63,7 @@ struct TorchFile {
       findings.append(
         Finding(
           .warning, "unused-storages",
-          "\(unused.count) storages belong to no tensor, such as 'data/\(first)'"))
+          "storages that belong to no tensor: \(unused.count), such as 'data/\(first)'"))
     }
     self.storages = storages
     self.findings = dictionary.findings + findings

@@ -22,6 +22,9 @@ struct TorchInterpreter: PickleInterpreter {
     case opaque
   }
 
+  /// More than any function takes.
+  private static let maximumArgumentCount = 16
+
   init(isLegacy: Bool) { self.isLegacy = isLegacy }
 
   /// What a value stands for; nil for plain ones.
@@ -50,6 +53,10 @@ struct TorchInterpreter: PickleInterpreter {
     guard case .global(let global) = object(callable), let values = heap.tuple(arguments) else {
       throw CheckpointError(.malformed, "a pickle calls something that is no function of PyTorch's")
     }
+    // Before they are copied: a long tuple may be passed again and again.
+    guard values.count <= Self.maximumArgumentCount else {
+      throw CheckpointError(.malformed, "a pickle calls a function with too many arguments")
+    }
     let arguments = Array(values)
     switch global {
     case .orderedDictionary: return try orderedDictionary(arguments, &heap)
@@ -72,7 +79,7 @@ struct TorchInterpreter: PickleInterpreter {
   mutating func make(
     _ type: PickleValue, _ arguments: PickleValue, _ heap: inout PickleHeap
   ) throws(CheckpointError) -> PickleValue {
-    let values = heap.tuple(arguments).map(Array.init)
+    let values = heap.tuple(arguments).map { Array($0.prefix(Self.maximumArgumentCount)) }
     switch (object(type), values) {
     case (.global(.orderedDictionary), let values?): return try orderedDictionary(values, &heap)
     case (.global(.parameter), let values?): return try parameter(values, heap)
@@ -87,7 +94,7 @@ struct TorchInterpreter: PickleInterpreter {
   ) throws(CheckpointError) {
     guard case .dictionary(let place) = target, orderedDictionaries.contains(place),
       let entries = heap.dictionary(state),
-      entries.allSatisfy({ heap.text($0.key) == "_metadata" })
+      entries.allSatisfy({ heap.isText($0.key, "_metadata") })
     else {
       throw CheckpointError(
         .unsupported, "a pickle sets the state of an object",
@@ -99,10 +106,13 @@ struct TorchInterpreter: PickleInterpreter {
     _ identifier: PickleValue, _ heap: inout PickleHeap
   ) throws(CheckpointError) -> PickleValue {
     guard let items = heap.tuple(identifier).map(Array.init), items.count == (isLegacy ? 6 : 5),
-      heap.text(items[0]) == "storage", case .global(.storage(let element)) = object(items[1]),
+      heap.isText(items[0], "storage"), case .global(.storage(let element)) = object(items[1]),
+      case .string(let run) = items[2], heap.raw(run).count <= Self.maximumKeyByteCount,
       let key = heap.text(items[2]), !key.isEmpty,
       key.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-      heap.text(items[3]) != nil, case .integer(let count) = items[4], count >= 0
+      case .string(let location) = items[3],
+      heap.raw(location).count <= Self.maximumLocationByteCount,
+      case .integer(let count) = items[4], count >= 0
     else {
       throw CheckpointError(
         .malformed, "a reference to something that is no storage",
@@ -145,6 +155,10 @@ struct TorchInterpreter: PickleInterpreter {
     return offset * element.byteCount..<(offset + count) * element.byteCount
   }
 
+  /// The most digits of a storage's key: those of an address, in old files.
+  private static let maximumKeyByteCount = 20
+  /// The longest name of a device, such as `cuda:0`.
+  private static let maximumLocationByteCount = 256
   /// What a storage takes in memory, with its name and its place in a table.
   private static let storageByteCount = 256
 

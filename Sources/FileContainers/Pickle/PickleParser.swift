@@ -9,6 +9,7 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
   private var stack: [PickleValue] = []
   private var marks: [Int] = []
   private var memo: [PickleValue?] = []
+  private var memoCount = 0
   private var heap: PickleHeap
   private var interpreter: Interpreter
 
@@ -100,7 +101,7 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
     case .setItems: try setItems(sinceMark())
     case .binPut: try remember(at: integer(1))
     case .longBinPut: try remember(at: integer(4))
-    case .memoize: try remember(at: memo.count)
+    case .memoize: try remember(at: memoCount)
     case .binGet: try push(try recalled(integer(1)))
     case .longBinGet: try push(try recalled(integer(4)))
     case .global, .stackGlobal: try global(opcode)
@@ -235,6 +236,7 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
       try heap.charge((place + 1 - memo.count) * MemoryLayout<PickleValue?>.stride)
       memo += Array(repeating: nil, count: place + 1 - memo.count)
     }
+    if memo[place] == nil { memoCount += 1 }
     memo[place] = value
   }
 

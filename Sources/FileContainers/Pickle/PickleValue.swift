@@ -66,6 +66,12 @@ public struct PickleHeap: Sendable {
     return String(validating: raw(run), as: UTF8.self)
   }
 
+  /// Whether a value is this text; costs no more than the text's bytes.
+  public func isText(_ value: PickleValue, _ text: String) -> Bool {
+    guard case .string(let run) = value, Int(run.count) == text.utf8.count else { return false }
+    return raw(run).elementsEqual(text.utf8)
+  }
+
   /// The bytes of a run.
   public func raw(_ run: PickleBytes) -> ArraySlice<UInt8> {
     let start = bytes.startIndex + Int(run.offset)
