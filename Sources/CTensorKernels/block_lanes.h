@@ -4,8 +4,8 @@
 //   TARGET   the attribute that lets functions use its instructions
 //   WIDTH    how many groups it works on at once
 //
-// and defines its table of kernels as WB_BLOCK_KERNELS. Within a lane everything happens in the order of block_search.c, so that the results are the same bits. What one group does and
-// another doesn't is a selection between lanes.
+// and defines its table of kernels as WB_BLOCK_KERNELS. Within a lane everything happens in the order of block_search.c, so that the
+// results are the same bits. What one group does and another doesn't is a selection between lanes.
 #include "quantize_simple_loops.h"
 
 #pragma STDC FP_CONTRACT OFF
