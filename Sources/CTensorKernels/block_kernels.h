@@ -1,7 +1,8 @@
 // What the files of the quantization share; not part of the module.
 //
 // Reading order: block_formats.h (bytes) -> dequantize.c, dequantize_k.c; quantize.c (rows and levels) -> quantize_simple_loops.h,
-// quantize_groups.c, quantize_k.c -> block_search.c (the searches).
+// quantize_groups.c, quantize_tables.c, quantize_k.c (-> quantize_k_minima.c, quantize_k_symmetric.c) -> block_search.c (the
+// searches, as they are meant) -> block_lanes.h (the same, a group per lane).
 #ifndef WB_BLOCK_KERNELS_H
 #define WB_BLOCK_KERNELS_H
 
@@ -55,8 +56,15 @@ typedef struct {
 } wb_block_kernels;
 
 extern const wb_block_kernels wb_block_kernels_portable;
+#if defined(__x86_64__)
+extern const wb_block_kernels wb_block_kernels_avx2, wb_block_kernels_avx512;
+#elif defined(__aarch64__)
+extern const wb_block_kernels wb_block_kernels_neon;
+#endif
 
 void wb_quantize_groups(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
+                        void *blocks);
+void wb_quantize_tables(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
                         void *blocks);
 void wb_quantize_k(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
                    void *blocks);

@@ -1,4 +1,4 @@
-// How scales of groups are found, one group at a time.
+// How scales of groups are found, one group at a time: the specification of block_lanes.h.
 //
 // Every result depends on the order of the sums, on each product being rounded, and on which of equally good candidates wins: these
 // are those of ggml's make_qkx2_quants and make_qkx3_quants (fit_affine), make_qx_quants (fit_symmetric) and make_q3_quants

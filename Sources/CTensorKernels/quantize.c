@@ -2,18 +2,39 @@
 #include "block_kernels.h"
 
 static const wb_block_kernels *kernels_at(wb_level level) {
-  (void)level;
-  return &wb_block_kernels_portable;
+  switch (level) {
+#if defined(__x86_64__)
+  case WB_AVX2:
+    return &wb_block_kernels_avx2;
+  case WB_AVX512:
+    return &wb_block_kernels_avx512;
+#elif defined(__aarch64__)
+  case WB_NEON:
+    return &wb_block_kernels_neon;
+#endif
+  default:
+    return &wb_block_kernels_portable;
+  }
 }
 
-bool wb_can_quantize(wb_block_type type) {
+typedef void quantize_row(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length,
+                          const float *importance, void *blocks);
+
+static quantize_row *quantization_to(wb_block_type type) {
   switch (type) {
+  case WB_Q2_K:
+  case WB_Q3_K:
+  case WB_Q4_K:
+  case WB_Q5_K:
+  case WB_Q6_K:
+    return wb_quantize_k;
+  case WB_IQ4_NL:
   case WB_IQ4_XS:
   case WB_MXFP4:
   case WB_NVFP4:
-    return false;
+    return wb_quantize_tables;
   default:
-    return wb_block_byte_count(type) > 0;
+    return wb_quantize_groups;
   }
 }
 
@@ -27,9 +48,7 @@ void wb_quantize_at(wb_level level, wb_block_type type, const float *rows, size_
     row_count = row_count > 0;
   }
   for (size_t row = 0; row < row_count; row++) {
-    void (*quantize)(const wb_block_kernels *, wb_block_type, const float *, size_t, const float *, void *) =
-      wb_block_length(type) == WB_LARGE_BLOCK ? wb_quantize_k : wb_quantize_groups;
-    quantize(kernels, type, rows + row * row_length, row_length, importance, (char *)blocks + row * row_bytes);
+    quantization_to(type)(kernels, type, rows + row * row_length, row_length, importance, (char *)blocks + row * row_bytes);
   }
 }
 

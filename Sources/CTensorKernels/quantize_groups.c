@@ -1,6 +1,5 @@
-// Blocks of one group: what a row with importances becomes, and the nonlinear table.
-//
-// Here the variance that weights are made of is the mean square of the whole row, so that a row can't be cut.
+// Blocks of one group with evenly spaced codes. With importances the scales are searched for, by the formulas of ggml's
+// quantize_row_q4_0_impl and the like: the variance that weights are made of is the mean square of the whole row.
 #include "block_kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -88,39 +87,10 @@ static void quantize_weighted(const wb_block_kernels *kernels, wb_block_type typ
   }
 }
 
-// MARK: The nonlinear table
-
-static void quantize_iq4_nl(const wb_block_kernels *kernels, const float *row, size_t length, const float *importance,
-                            wb_block_iq4_nl *blocks) {
-  for (size_t first = 0; first < length / LENGTH; first += TILE) {
-    size_t count = length / LENGTH - first < TILE ? length / LENGTH - first : TILE;
-    const float *x = row + first * LENGTH;
-    float weights[TILE * LENGTH], scales[TILE];
-    if (importance) {
-      for (size_t group = 0; group < count; group++) {
-        size_t element = group * LENGTH;
-        // Twice the mean square, of the group alone.
-        float variance = sum_of_squares(x + element, LENGTH) * (2.f / LENGTH);
-        kernels->weigh(x + element, importance + first * LENGTH + element, variance, LENGTH, weights + element);
-      }
-    }
-    kernels->fit_nonlinear(x, importance ? weights : NULL, count, scales);
-    for (size_t group = 0; group < count; group++) {
-      uint8_t codes[LENGTH];
-      float inverse = scales[group] != 0 ? 1 / scales[group] : 0;
-      for (int i = 0; i < LENGTH; i++) codes[i] = (uint8_t)wb_nonlinear_code(inverse * x[group * LENGTH + (size_t)i]);
-      blocks[first + group].scale = wb_half_of(scales[group]);
-      pack_halves(codes, blocks[first + group].codes);
-    }
-  }
-}
-
 void wb_quantize_groups(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
                         void *blocks) {
   size_t count = length / LENGTH;
-  if (type == WB_IQ4_NL) {
-    quantize_iq4_nl(kernels, row, length, importance, blocks);
-  } else if (type == WB_Q8_0) {
+  if (type == WB_Q8_0) {
     // Eight bits are enough for everything.
     kernels->q8_0(row, count, blocks);
   } else if (importance) {

@@ -58,7 +58,7 @@ INLINE float inverse_of(float scale) {
 
 /// Puts the low four bits of codes in halves of bytes.
 INLINE void pack_halves(const int codes[32], uint8_t packed[16]) {
-  for (int i = 0; i < 16; i++) packed[i] = (uint8_t)((codes[i] & 15) | codes[i + 16] << 4);
+  for (int i = 0; i < 16; i++) packed[i] = (uint8_t)((codes[i] & 15) | (unsigned)codes[i + 16] << 4);
 }
 
 INLINE uint32_t fifth_bits_of(const int codes[32]) {

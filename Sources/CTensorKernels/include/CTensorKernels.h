@@ -1,5 +1,6 @@
 /// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
-/// sums, statistics and losses of precision; products of matrices with vectors, and what else a transformer's layers compute.
+/// sums, statistics and losses of precision; products of matrices with vectors, and what else a transformer's layers compute; and
+/// quantization to the block formats of GGUF and back.
 ///
 /// Swift code is compiled for baseline x86-64 and cannot ask for AVX at run time; C can, function by function. Each kernel that
 /// has a fast variant also has a portable one, which is its specification: every variant gives the same bits and the same
@@ -8,7 +9,8 @@
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
 /// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `swap_bytes.c`; `accumulate.c`; `level.c`;
-/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`.
+/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
+/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -197,17 +199,14 @@ size_t wb_block_byte_count(wb_block_type type);
 /// Writes the weights that `block_count` blocks stand for: the same bits as ggml's dequantize_row functions on any processor.
 void wb_dequantize(wb_block_type type, const void *blocks, size_t block_count, float *out);
 
-/// Returns whether there is a quantization to this type.
-bool wb_can_quantize(wb_block_type type);
-
-/// Quantizes rows to a type for which `wb_can_quantize`, to the bytes that ggml's quantize functions give in IEEE arithmetic.
+/// Quantizes rows, to the bytes that ggml's quantize functions give in IEEE arithmetic.
 ///
 /// ggml's own bytes depend on how it was compiled: a compiler that fuses products and sums (arm64, or -march=native) changes up to a
 /// third of the blocks of some types. Here, as in its builds for x86-64 without FMA, each operation is rounded, in the order of the
 /// source, on every processor.
 ///
 /// `row_length` is a multiple of `wb_block_length`. `importance`, if not null, has `row_length` elements, none negative: how much an
-/// error in each column counts (the mean square of what is multiplied with it); Q8_0 has no use for it. Rows don't depend on each
+/// error in each column counts (the mean square of what is multiplied with it); Q8_0, MXFP4 and NVFP4 have no use for it. Rows don't depend on each
 /// other, so that threads may each take some. `rows` is aligned to its elements; `blocks` doesn't overlap it.
 ///
 /// The rows must be finite, and so must the sums of their squares be; for other values the blocks have the right size and that is all.
