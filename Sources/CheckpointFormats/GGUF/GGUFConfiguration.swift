@@ -11,14 +11,19 @@ struct GGUFConfiguration {
   let architecture: Architecture?
   private let header: GGUFHeader
   private let prefix: String
+  private let shapes: [ExactName: Shape]
 
-  /// Of a file.
-  init(_ header: GGUFHeader) {
+  /// Of a file, or of the first part of a set, with the tensors of all parts.
+  init(_ header: GGUFHeader, _ tensors: [TensorInfo]) {
     self.header = header
+    shapes = Dictionary(uniqueKeysWithValues: tensors.map { (ExactName($0.name), $0.shape) })
     let name = header["general.architecture"]?.text
     prefix = name ?? ""
     let family = header[Self.familyKey]?.text
-    architecture = Architectures.all.first { architecture in
+    // Adapters and importances name the architecture of the model that they are for.
+    let isModel = header["general.type"].map { $0.text == "model" } ?? true
+    let tables = isModel && name != nil ? Architectures.all : []
+    architecture = tables.first { architecture in
       architecture.gguf?.architecture == name
         && (family == nil || architecture.name == family)
         // A file that says nothing more is of the model that the graph was made for.
@@ -75,13 +80,13 @@ struct GGUFConfiguration {
   }
 
   private func gptNeoX() throws(CheckpointError) -> [JSONValue.Member] {
-    let width = try count("embedding_length") / max(1, try count("attention.head_count"))
+    let width = try count("embedding_length") / (try count("attention.head_count"))
     let rotated = try count("rope.dimension_count")
     return try shared() + [
       .init("hidden_act", .string("gelu")),
       .init("layer_norm_eps", try number("attention.layer_norm_epsilon")),
-      .init("rotary_emb_base", number("rope.freq_base", default: 10000)),
-      .init("rotary_pct", Self.json(Double(rotated) / Double(max(1, width)))),
+      .init("rotary_emb_base", try number("rope.freq_base", default: 10000)),
+      .init("rotary_pct", .number("\(Self.fraction(rotated, of: width))")),
       .init("tie_word_embeddings", .bool(isTied)),
       .init("use_parallel_residual", .bool(value("use_parallel_residual")?.flag ?? true)),
     ]
@@ -89,12 +94,12 @@ struct GGUFConfiguration {
 
   private func llama() throws(CheckpointError) -> [JSONValue.Member] {
     guard value("rope.scaling.type").map({ $0.text == "none" }) ?? true,
-      !header.tensors.contains(where: { $0.name.hasPrefix("rope_freqs") })
+      !hasTensor("rope_freqs.weight")
     else {
       throw CheckpointError(
         .unsupported, "rotary positions that are scaled can't be read from a GGUF file yet",
         found: value("rope.scaling.type")?.text ?? "rope_freqs.weight",
-        hint: "pass the model's config.json with --config")
+        hint: Self.hint)
     }
     var members =
       try shared() + [
@@ -102,9 +107,16 @@ struct GGUFConfiguration {
         .init(
           "num_key_value_heads", try integer("attention.head_count_kv", or: "attention.head_count")),
         .init("rms_norm_eps", try number("attention.layer_norm_rms_epsilon")),
-        .init("rope_theta", number("rope.freq_base", default: 10000)),
+        .init("rope_theta", try number("rope.freq_base", default: 10000)),
         .init("tie_word_embeddings", .bool(isTied)),
       ]
+    if architecture?.name != Architecture.qwen2.name {
+      // The keys don't tell, the tensors do.
+      members += [
+        .init("attention_bias", .bool(hasTensor("blk.0.attn_q.bias"))),
+        .init("mlp_bias", .bool(hasTensor("blk.0.ffn_up.bias"))),
+      ]
+    }
     if let width = value("attention.key_length")?.integer {
       members.append(.init("head_dim", .integer(width)))
     }
@@ -127,13 +139,15 @@ struct GGUFConfiguration {
 
   // MARK: Keys
 
+  private static let hint = "pass the model's config.json with --config"
+
   private func value(_ key: String) -> GGUFValue? { header["\(prefix).\(key)"] }
 
   private func count(_ key: String) throws(CheckpointError) -> Int {
     guard let number = value(key)?.integer, number > 0 else {
       throw CheckpointError(
         .malformed, "the metadata lack a number", expected: "'\(prefix).\(key)'",
-        found: value(key) == nil ? "nothing" : "something else")
+        found: value(key) == nil ? "nothing" : "something else", hint: Self.hint)
     }
     return number
   }
@@ -145,29 +159,34 @@ struct GGUFConfiguration {
     return .integer(try count(key))
   }
 
-  private func number(_ key: String) throws(CheckpointError) -> JSONValue {
-    guard let value = value(key)?.number, value.isFinite else {
-      throw CheckpointError(
-        .malformed, "the metadata lack a number", expected: "'\(prefix).\(key)'")
-    }
-    return Self.json(value)
-  }
-
-  private func number(_ key: String, default standard: Double) -> JSONValue {
-    Self.json(value(key)?.number ?? standard)
-  }
-
   /// What a binary32 was written as: 1e-05, not 9.99999974737875e-06.
-  private static func json(_ value: Double) -> JSONValue { .number("\(Float(value))") }
+  private func number(
+    _ key: String, default standard: Double? = nil
+  ) throws(CheckpointError) -> JSONValue {
+    if let standard, value(key) == nil { return .number("\(standard)") }
+    guard let value = value(key)?.number, Float(value).isFinite else {
+      throw CheckpointError(
+        .malformed, "the metadata lack a number", expected: "'\(prefix).\(key)'", hint: Self.hint)
+    }
+    return .number("\(Float(value))")
+  }
 
-  private var isTied: Bool { !header.tensors.contains { $0.name == "output.weight" } }
+  /// The fraction of a width that makes so many when it is multiplied with it and rounded down.
+  private static func fraction(_ count: Int, of width: Int) -> Double {
+    let fraction = Double(count) / Double(max(1, width))
+    return fraction * Double(width) < Double(count) ? fraction.nextUp : fraction
+  }
+
+  private func hasTensor(_ name: String) -> Bool { shapes[ExactName(name)] != nil }
+
+  private var isTied: Bool { !hasTensor("output.weight") }
 
   private func vocabulary() throws(CheckpointError) -> JSONValue {
-    let embedding = header.tensors.first { $0.name == "token_embd.weight" }
-    guard let embedding, embedding.shape.rank == 2 else {
+    let name = ExactName("token_embd.weight")
+    guard let shape = shapes[name], shape.rank == 2 else {
       throw CheckpointError(
-        .malformed, "there is no embedding of tokens", tensor: "token_embd.weight")
+        .malformed, "there is no embedding of tokens", tensor: name.text)
     }
-    return .integer(embedding.shape.dimensions[0])
+    return .integer(shape.dimensions[0])
   }
 }

@@ -26,12 +26,13 @@ struct GGUFModel {
     for (name, shape, row, layer) in architecture.placedTensors(configuration.dimensions) {
       let storedName = row.role.ggufName(layer: layer)
       guard let stored = unused.removeValue(forKey: ExactName(storedName)) else { continue }
-      let mapped = Self.mapped(stored, row.role, table, configuration)
-      guard try mapped.type(stored: checkpoint.type).shape == shape else {
+      let storedShape = row.role.isTransposedInGGUF ? Shape(shape.dimensions.reversed()) : shape
+      guard stored.shape == storedShape else {
         throw CheckpointError(
           .malformed, "a tensor of another shape than the metadata say", file: stored.file,
-          tensor: storedName, expected: "\(shape) as '\(name)'", found: "\(stored.shape)")
+          tensor: storedName, expected: "\(storedShape), as '\(name)'", found: "\(stored.shape)")
       }
+      let mapped = Self.mapped(stored, row.role, table, configuration)
       tensors.append(
         CanonicalTensor(
           name: name, shape: shape,

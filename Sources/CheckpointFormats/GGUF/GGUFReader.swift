@@ -98,7 +98,9 @@ final class GGUFReader: CheckpointReader {
 
   func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
     guard givenConfiguration == nil else { return nil }
-    return try GGUFConfiguration(header).document().map { Array(($0.documentText + "\n").utf8) }
+    return try GGUFConfiguration(header, checkpoint.tensors).document().map {
+      Array(($0.documentText + "\n").utf8)
+    }
   }
 
   func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {

@@ -16,6 +16,7 @@ public enum GGUFSplit {
   ///   - part: from 0.
   ///   - partCount: of the set.
   ///   - tensorCount: of all parts.
+  /// - Returns: the entries.
   public static func entries(
     _ part: Int, of partCount: Int, tensorCount: Int
   ) -> [(key: String, value: GGUFValue)] {
