@@ -132,6 +132,9 @@ struct GGUFGraph {
         ("\(prefix).attention.value_length", .count(configuration.headWidth)),
       ]
     }
+    if let window = configuration.windows.compactMap({ $0 }).first {
+      entries.append(("\(prefix).attention.sliding_window", .count(window)))
+    }
     if let rotary = configuration.rotary {
       entries += [
         ("\(prefix).rope.dimension_count", .count(rotary.dimensions)),

@@ -41,14 +41,20 @@ struct GGUFTensors {
     }
   }
 
-  /// `general.file_type`: what most weights are.
+  /// `general.file_type`: what most weights are, by llama.cpp's numbers (llama.h, `llama_ftype`); of the mixes those with one type alone.
   var fileType: Int {
-    switch Planner.mainDType(outputs.filter { $0.type.shape.rank > 1 }) {
-    case .f16: 1
-    case .bf16: 32
-    default: 0
+    var counts: [DType: Int] = [:]
+    for output in outputs where output.type.shape.rank > 1 {
+      counts[output.type.dtype, default: 0] += output.type.shape.elementCount
     }
+    let main = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
+    return main.flatMap { Self.fileTypes[$0] } ?? 0
   }
+
+  private static let fileTypes: [DType: Int] = [
+    .f32: 0, .f16: 1, .q4_0: 2, .q4_1: 3, .q8_0: 7, .q5_0: 8, .q5_1: 9, .q2K: 10, .q3K: 12,
+    .q4K: 14, .q5K: 16, .q6K: 18, .iq4NL: 25, .iq4XS: 30, .bf16: 32, .mxfp4: 38, .nvfp4: 39,
+  ]
 
   private mutating func append(
     _ tensor: CanonicalTensor, _ role: DecoderRole, _ layer: Int?

@@ -21,14 +21,7 @@ enum SafetensorsTarget: ConversionTarget {
         .unsupported, "safetensors can't have a tensor of this name", tensor: output.name,
         hint: "a store can: --to store")
     }
-    if let output = outputs.first(where: { $0.type.dtype.isBlockQuantized }) {
-      throw CheckpointError(
-        .unsupported, "safetensors has no block formats", tensor: output.name,
-        found: output.type.dtype.rawValue,
-        hint:
-          "name a dtype for the values: --dtype f16, bf16 or f32; a store keeps the blocks: --to store"
-      )
-    }
+    try Planner.requireNoBlocks(outputs.map { ($0.name, $0.type.dtype) }, in: format.name)
     let sizes = outputs.map(\.byteCount)
     let sharding = planner.settings.sharding ?? standardSharding
     let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)
