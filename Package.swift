@@ -86,7 +86,7 @@ let package = Package(
       name: "CheckpointConversion",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CTensorKernels", "StoreWriting",
+        "TensorEvaluation", "CTensorKernels", "StoreWriting", "Tokenization",
       ],
       swiftSettings: strict),
     .target(
@@ -116,8 +116,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "TensorKernelsTests", dependencies: ["CTensorKernels", "TestSupport"],
-      swiftSettings: strict),
+      name: "TensorKernelsTests",
+      dependencies: ["CTensorKernels", "FileContainers", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "CBLASTests", dependencies: ["CBLAS", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -74,7 +74,7 @@ public struct CheckpointComparison: Sendable {
     let first: CanonicalTensor
     let second: CanonicalTensor
 
-    var areFloats: Bool { first.dtype.isCastable && second.dtype.isCastable }
+    var areFloats: Bool { first.dtype.hasFloatValues && second.dtype.hasFloatValues }
   }
 
   private static func difference(
@@ -99,8 +99,10 @@ public struct CheckpointComparison: Sendable {
       return difference(.equalAfterWidening, pair.first, pair.second)
     }
     let isRounding = isWidened && values?.isEqualRounded == true
+    // Cells of bytes are blocks, where there are such; elements are what people count.
+    let counted = pair.first.dtype.isBlockQuantized ? values ?? bytes : bytes ?? values
     return difference(
-      isRounding ? .equalAfterRounding : .values, pair.first, pair.second, bytes ?? values,
+      isRounding ? .equalAfterRounding : .values, pair.first, pair.second, counted,
       values: values?.values)
   }
 

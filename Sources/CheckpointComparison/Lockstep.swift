@@ -116,6 +116,7 @@ struct Lockstep {
     switch dtype {
     case .bf16: 0x1p-8
     case .f16: 0x1p-11
+    case _ where dtype.isBlockQuantized: pow(2, -Double(dtype.bitsPerElement))
     default: 0x1p-23
     }
   }

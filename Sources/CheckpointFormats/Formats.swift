@@ -8,6 +8,7 @@ public enum Formats {
     StoreFormat.self,
     SafetensorsFormat.self,
     MeshTransformerFormat.self,
+    GGUFFormat.self,
     PyTorchFormat.self,
     NPZFormat.self,
   ]
@@ -26,6 +27,8 @@ public enum Formats {
     do throws(CheckpointError) {
       let head = try file.bytes(at: 0, count: min(512, file.byteCount))
       if let error = UnreadableFile.error(head: head) { throw error }
+      // Nothing else is called so, and programs that load it go by the name.
+      if name.hasSuffix(".gguf") { return try GGUFFormat.open(file: file, name: name, options) }
       if try PyTorchFormat.claims(name: name, file: file) {
         return try PyTorchFormat.open(file: file, name: name, options)
       }

@@ -147,7 +147,7 @@ public struct Source: Sendable {
   /// The model's family, known or not, as far as the source says it.
   public var architectureName: String? {
     if reader is MeshTransformerReader { return MeshLayout.architecture.name }
-    return checkpoint.configuration.flatMap {
+    return (try? huggingFaceConfiguration()).flatMap {
       (try? HuggingFaceConfiguration(parsing: $0))?.modelType
     }
   }

@@ -25,7 +25,6 @@ enum UnreadableFile {
   /// The error for a file that nothing recognises.
   static func unrecognised(head: [UInt8]) -> CheckpointError {
     let known: [([UInt8], String, String?)] = [
-      (Array("GGUF".utf8), "a GGUF file, which this version doesn't read", nil),
       (
         [0x80], "a bare Python pickle, not a file that torch.save has written",
         "nothing of it was run. If you trust it, load it in Python and save its tensors with torch.save"

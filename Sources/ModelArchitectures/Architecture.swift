@@ -14,6 +14,8 @@ public struct Architecture: Sendable {
   public let rows: [Row]
   /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
   public let mesh: MeshTable?
+  /// How GGUF files have the family's models; nil where no graph there computes the same.
+  public let gguf: GGUFTable?
 
   /// An extent that a configuration gives a number to.
   public enum Dimension: String, Sendable, Hashable {
@@ -157,5 +159,20 @@ public struct Architecture: Sendable {
       }
     }
     return tensors
+  }
+}
+
+extension Architecture {
+  /// Every tensor of a model of that size with its layer.
+  public func placedTensors(
+    _ dimensions: Dimensions
+  ) -> [(name: String, shape: Shape, row: Row, layer: Int?)] {
+    var seen: [Row: Int] = [:]
+    return tensors(dimensions).map { name, shape, row in
+      guard row.name.contains("{i}") else { return (name, shape, row, nil) }
+      let layer = seen[row, default: 0]
+      seen[row] = layer + 1
+      return (name, shape, row, layer)
+    }
   }
 }

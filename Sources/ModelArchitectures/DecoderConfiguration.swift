@@ -51,6 +51,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
     public var dimensions: Int
     /// Which dimensions form a pair.
     public var layout: Layout
+    /// What the frequencies are powers of.
+    public var base: Double
     /// Radians per position of each pair.
     public var frequencies: [Double]
     /// The same before they are scaled for longer sequences.

@@ -98,7 +98,7 @@ extension DecoderConfiguration {
     }
     let frequencies = Rotary.frequencies(rotated, 10000)
     rotary = Rotary(
-      dimensions: rotated, layout: .interleaved, frequencies: frequencies,
+      dimensions: rotated, layout: .interleaved, base: 10000, frequencies: frequencies,
       unscaledFrequencies: frequencies, factor: 1)
   }
 

@@ -42,6 +42,7 @@ extension DecoderConfiguration.Rotary {
         found: "\(part) of \(headWidth)")
     }
     self.layout = layout
+    self.base = base
     self.dimensions = dimensions
     let plain = Self.frequencies(dimensions, base)
     unscaledFrequencies = plain

@@ -58,7 +58,7 @@ public struct DecoderWeights: Sendable {
           .malformed, "the configuration asks for another shape", tensor: name,
           expected: "\(shape)", found: "\(tensor.shape)")
       }
-      guard tensor.dtype.isCastable else {
+      guard tensor.dtype.hasFloatValues else {
         throw CheckpointError(
           .unsupported, "the forward pass needs floating-point weights", tensor: name,
           expected: "F32, F16 or BF16", found: tensor.dtype.rawValue)
@@ -67,7 +67,7 @@ public struct DecoderWeights: Sendable {
     }
     // A head that is stored counts, whatever the configuration says of tying it.
     for name in ["lm_head.weight", "embed_out.weight"] {
-      guard let head = stored[ExactName(name)], head.dtype.isCastable,
+      guard let head = stored[ExactName(name)], head.dtype.hasFloatValues,
         head.shape.dimensions
           == [configuration.dimensions.vocabulary, configuration.dimensions.model]
       else { continue }
@@ -107,20 +107,5 @@ public struct DecoderWeights: Sendable {
   /// The head's weight: the embedding where they are tied.
   var headWeight: CanonicalTensor? {
     self[.weight(.head), nil] ?? self[.tokenEmbedding, nil]
-  }
-}
-
-extension Architecture {
-  /// Every tensor of a model of that size with its layer.
-  func placedTensors(
-    _ dimensions: Dimensions
-  ) -> [(name: String, shape: Shape, row: Row, layer: Int?)] {
-    var seen: [Row: Int] = [:]
-    return tensors(dimensions).map { name, shape, row in
-      guard row.name.contains("{i}") else { return (name, shape, row, nil) }
-      let layer = seen[row, default: 0]
-      seen[row] = layer + 1
-      return (name, shape, row, layer)
-    }
   }
 }

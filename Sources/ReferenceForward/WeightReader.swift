@@ -59,7 +59,10 @@ final class WeightReader: Sendable {
   ) throws(CheckpointError) -> (bytes: FloatBuffer, dtype: DType) {
     let expression: CompiledExpression
     do throws(CheckpointError) {
-      expression = try CompiledExpression(tensor.expression, in: checkpoint)
+      // Kernels know no blocks.
+      expression = try CompiledExpression(
+        tensor.dtype.isBlockQuantized ? .cast(tensor.expression, .f32) : tensor.expression,
+        in: checkpoint)
     } catch { throw error.in(tensor: tensor.name) }
     let (dtype, geometry) = (expression.type.dtype, expression.geometry)
     let buffer = FloatBuffer((geometry.rows * geometry.rowByteCount + 3) / 4)

@@ -23,7 +23,8 @@ public struct CompiledExpression: Sendable {
       case .fill: continue
       case .concatenate(let parts, _), .sum(let parts): pending += parts
       case .addRow(let matrix, let row): pending += [matrix, row]
-      case .transpose(let operand), .slice(let operand, _, _), .cast(let operand):
+      case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
+        .cast(let operand), .dequantize(let operand):
         pending.append(operand)
       }
     }
@@ -37,7 +38,11 @@ public struct CompiledExpression: Sendable {
     case sum([Node])
     case addRow(Node, row: Node)
     case slice(Node, rowOffset: Int, columnOffset: Int)
+    /// Rows in another order; each is so many rows of the operand's geometry, more than one where its cells are blocks.
+    case permuteRows(Node, RowPermutation, unit: Int)
     case cast(Node)
+    /// A block format's values, in F32.
+    case dequantize(Node)
     case fill(element: [UInt8])
   }
 
@@ -60,7 +65,9 @@ public struct CompiledExpression: Sendable {
       case .transpose: true
       case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
       case .addRow(let matrix, _): matrix.transposes
-      case .slice(let operand, _, _), .cast(let operand): operand.transposes
+      case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
+        .dequantize(let operand):
+        operand.transposes
       }
     }
   }
@@ -116,6 +123,11 @@ public struct CompiledExpression: Sendable {
         .slice(
           inner, rowOffset: axis == 0 ? range.lowerBound : 0,
           columnOffset: axis == 1 ? range.lowerBound : 0), type)
+    case .permuteRows(let operand, let permutation):
+      let inner = try node(operand, checkpoint)
+      let unit =
+        type.dtype.isBlockQuantized ? inner.geometry.rows / max(1, permutation.rowCount) : 1
+      return Node(.permuteRows(inner, permutation, unit: unit), type)
     case .cast(let operand, let dtype):
       return cast(try node(operand, checkpoint), to: dtype)
     case .fill(let value, _):
@@ -133,6 +145,9 @@ public struct CompiledExpression: Sendable {
 
   private static func cast(_ node: Node, to dtype: DType) -> Node {
     if node.type.dtype == dtype { return node }
+    if node.type.dtype.isBlockQuantized {
+      return cast(Node(.dequantize(node), TensorType(.f32, node.type.shape)), to: dtype)
+    }
     let type = TensorType(dtype, node.type.shape)
     switch node.operation {
     case .transpose(let operand): return Node(.transpose(cast(operand, to: dtype)), type)
@@ -140,7 +155,9 @@ public struct CompiledExpression: Sendable {
       return Node(.concatenate(parts.map { cast($0, to: dtype) }, axis: axis), type)
     case .slice(let operand, let rows, let columns):
       return Node(.slice(cast(operand, to: dtype), rowOffset: rows, columnOffset: columns), type)
-    case .stored, .sum, .addRow, .cast, .fill: return Node(.cast(node), type)
+    case .permuteRows(let operand, let permutation, let unit):
+      return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
+    case .stored, .sum, .addRow, .cast, .dequantize, .fill: return Node(.cast(node), type)
     }
   }
 }

@@ -5,7 +5,7 @@ public import TensorModel
 /// Evaluates regions of expressions into memory, with intermediate results of a megabyte or less.
 public struct TensorEvaluator: Sendable {
   private let reader: any CheckpointReader
-  private let tileByteCount: Int
+  let tileByteCount: Int
 
   /// The most that an intermediate result takes: small enough to stay in a core's cache.
   public static let standardTileByteCount = 1 << 20
@@ -56,9 +56,9 @@ public struct TensorEvaluator: Sendable {
   /// - Throws: what the reader throws.
   func confirm(_ position: Int) throws(CheckpointError) { try reader.confirm(position) }
 
-  private typealias Node = CompiledExpression.Node
+  typealias Node = CompiledExpression.Node
 
-  private func evaluate(
+  func evaluate(
     _ node: Node, _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
     _ report: inout CastReport
   ) throws(CheckpointError) {
@@ -78,6 +78,14 @@ public struct TensorEvaluator: Sendable {
       let shifted = MatrixRegion(
         rows: region.rows.shifted(by: rowOffset), columns: region.columns.shifted(by: columnOffset))
       try evaluate(operand, shifted, destination, scratch, &report)
+    case .permuteRows(let operand, let permutation, let unit):
+      for run in permutation.runs(region.rows, unit: unit) {
+        try evaluate(
+          operand, MatrixRegion(rows: run.source, columns: region.columns),
+          destination.advanced(rows: run.first - region.rows.lowerBound), scratch, &report)
+      }
+    case .dequantize(let operand):
+      try dequantize(operand, node.geometry, region, destination, scratch, &report)
     case .cast(let operand):
       try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
     case .fill(let element): fill(element, region, destination)

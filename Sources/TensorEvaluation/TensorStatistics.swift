@@ -113,7 +113,7 @@ extension DType {
     case .f8e4m3fnuz: WB_STAT_F8_E4M3FNUZ
     case .f8e5m2fnuz: WB_STAT_F8_E5M2FNUZ
     case .f8e8m0: WB_STAT_F8_E8M0
-    case .c64, .f4, .f6e2m3, .f6e3m2: nil
+    default: nil
     }
   }
 }

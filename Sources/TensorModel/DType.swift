@@ -1,6 +1,7 @@
-/// The element type of a tensor, named as safetensors 0.8 names it.
+/// The element type of a tensor, named as safetensors 0.8 names it, or as ggml names its block formats.
 ///
-/// Elements smaller than a byte are packed: two `F4` or four 6-bit floats share one block of whole bytes.
+/// Elements smaller than a byte are packed: two `F4` or four 6-bit floats share one block of whole bytes. In a block format some elements of a row share
+/// scales that stand in the block (https://github.com/ggml-org/ggml, ggml-common.h).
 public enum DType: String, CaseIterable, Codable, Hashable, Sendable {
   /// One byte per value, 0 or 1.
   case bool = "BOOL"
@@ -46,12 +47,43 @@ public enum DType: String, CaseIterable, Codable, Hashable, Sendable {
   case f8e4m3fnuz = "F8_E4M3FNUZ"
   /// E5M2 with one NaN, no negative zero and no infinities.
   case f8e5m2fnuz = "F8_E5M2FNUZ"
+  /// 32 integers of 8 bits and a scale.
+  case q8_0 = "Q8_0"
+  /// 32 integers of 4 bits and a scale.
+  case q4_0 = "Q4_0"
+  /// 32 integers of 4 bits, a scale and a minimum.
+  case q4_1 = "Q4_1"
+  /// 32 integers of 5 bits and a scale.
+  case q5_0 = "Q5_0"
+  /// 32 integers of 5 bits, a scale and a minimum.
+  case q5_1 = "Q5_1"
+  /// 16 × 16 integers of 2 bits, scales and minima of 4 bits.
+  case q2K = "Q2_K"
+  /// 16 × 16 integers of 3 bits, scales of 6 bits.
+  case q3K = "Q3_K"
+  /// 8 × 32 integers of 4 bits, scales and minima of 6 bits.
+  case q4K = "Q4_K"
+  /// 8 × 32 integers of 5 bits, scales and minima of 6 bits.
+  case q5K = "Q5_K"
+  /// 16 × 16 integers of 6 bits, scales of 8 bits.
+  case q6K = "Q6_K"
+  /// 32 places in a table of 16 values, and a scale.
+  case iq4NL = "IQ4_NL"
+  /// 8 × 32 places in that table, scales of 6 bits.
+  case iq4XS = "IQ4_XS"
+  /// 32 floats of 4 bits and a power of two.
+  case mxfp4 = "MXFP4"
+  /// 4 × 16 floats of 4 bits, scales of 8-bit floats.
+  case nvfp4 = "NVFP4"
 
   /// Elements in the smallest run that fills whole bytes.
   public var blockElementCount: Int {
     switch self {
     case .f4: 2
     case .f6e2m3, .f6e3m2: 4
+    case .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .iq4NL, .mxfp4: 32
+    case .nvfp4: 64
+    case .q2K, .q3K, .q4K, .q5K, .q6K, .iq4XS: 256
     default: 1
     }
   }
@@ -64,10 +96,26 @@ public enum DType: String, CaseIterable, Codable, Hashable, Sendable {
     case .f6e2m3, .f6e3m2: 3
     case .u32, .i32, .f32: 4
     case .u64, .i64, .f64, .c64: 8
+    case .mxfp4: 17
+    case .q4_0, .iq4NL: 18
+    case .q4_1: 20
+    case .q5_0: 22
+    case .q5_1: 24
+    case .q8_0: 34
+    case .nvfp4: 36
+    case .q2K: 84
+    case .q3K: 110
+    case .iq4XS: 136
+    case .q4K: 144
+    case .q5K: 176
+    case .q6K: 210
     }
   }
 
-  /// Bits of one element; safetensors orders tensors in a file by it, widest first.
+  /// Whether elements share scales: rows then consist of whole blocks.
+  public var isBlockQuantized: Bool { blockElementCount >= 32 }
+
+  /// Bits of one element, rounded down; safetensors orders tensors in a file by it, widest first.
   public var bitsPerElement: Int { blockByteCount * 8 / blockElementCount }
 
   /// Whether `--dtype` may change it: the four float types that hold weights without a scale.
@@ -77,6 +125,9 @@ public enum DType: String, CaseIterable, Codable, Hashable, Sendable {
     default: false
     }
   }
+
+  /// Whether `--dtype` gives its values another dtype: those four, and blocks, which stand for values.
+  public var hasFloatValues: Bool { isCastable || isBlockQuantized }
 
   /// PyTorch's name for it, as `config.json` spells it (`float16`), where a configuration can say it.
   public var torchName: String? {

@@ -17,7 +17,9 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case addRow(TensorExpression, row: TensorExpression)
   /// The part of the operand whose index along an axis is in the range.
   case slice(TensorExpression, axis: Int, range: Range<Int>)
-  /// The elements in another float dtype, each rounded once to nearest even.
+  /// The rows in another order.
+  case permuteRows(TensorExpression, RowPermutation)
+  /// The elements in another float dtype, each rounded once to nearest even; of a block format, the values that its blocks stand for.
   case cast(TensorExpression, DType)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
@@ -43,7 +45,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
     case .stored, .fill: []
     case .concatenate(let parts, _), .sum(let parts): parts
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
-      .cast(let operand, _):
+      .permuteRows(let operand, _), .cast(let operand, _):
       [operand]
     case .addRow(let matrix, let row): [matrix, row]
     }
@@ -121,9 +123,16 @@ extension TensorExpression {
       var dimensions = type.shape.dimensions
       dimensions[axis] = range.count
       return TensorType(type.dtype, Shape(dimensions))
+    case .permuteRows(let operand, let permutation):
+      let type = try operand.type(stored: stored)
+      let isPacked = type.dtype.blockElementCount > 1 && !type.dtype.isBlockQuantized
+      guard permutation.isValid, type.shape.dimensions.first == permutation.rowCount, !isPacked,
+        !type.dtype.isBlockQuantized || type.shape.rank > 1
+      else { throw misfit("can't be put in another order: \(permutation)", type) }
+      return type
     case .cast(let operand, let dtype):
       let type = try operand.type(stored: stored)
-      guard type.dtype.isCastable, dtype.isCastable else {
+      guard type.dtype.hasFloatValues, dtype.isCastable else {
         throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
       }
       return TensorType(dtype, type.shape)
@@ -190,6 +199,7 @@ extension TensorExpression: CustomStringConvertible {
     case .addRow(let matrix, let row): "addRow(\(matrix), \(row))"
     case .slice(let operand, let axis, let range):
       "slice(\(operand), axis \(axis), \(range.lowerBound)..<\(range.upperBound))"
+    case .permuteRows(let operand, let permutation): "permuteRows(\(operand), \(permutation))"
     case .cast(let operand, let dtype): "cast(\(operand), \(dtype.rawValue))"
     case .fill(let value, let type):
       "fill(\(value.text(in: type.dtype)), \(type.dtype.rawValue), \(type.shape))"

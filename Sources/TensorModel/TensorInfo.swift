@@ -46,6 +46,14 @@ public struct TensorInfo: Hashable, Sendable {
     recordedDigest: String? = nil, sharesStorageWith: String? = nil, isScattered: Bool = false
   ) throws(CheckpointError) {
     // An extent of 0 doesn't hide an overflow, here either: a row has so many bytes even if there is none. The widest dtype has 8.
+    if dtype.isBlockQuantized {
+      guard let last = shape.dimensions.last, last % dtype.blockElementCount == 0 else {
+        throw CheckpointError(
+          .malformed, "rows that don't consist of whole blocks", file: file, tensor: name,
+          expected: "a multiple of \(dtype.blockElementCount) columns",
+          found: "\(dtype.rawValue) \(shape)")
+      }
+    }
     let rowElementCount = shape.dimensions.reduce(1) { $0 * max($1, 1) }
     guard let byteCount = dtype.byteCount(elementCount: shape.elementCount),
       rowElementCount <= Int.max / 8
@@ -68,7 +76,7 @@ public struct TensorInfo: Hashable, Sendable {
 
 /// A tensor seen as rows of cells: how regions of it are addressed.
 ///
-/// Rows are the outermost dimension and a cell is an element. Tensors of rank 0 and 1 have one column; packed dtypes (F4, F6)
+/// Rows are the outermost dimension and a cell is an element. Tensors of rank 0 and 1 have one column; packed dtypes (F4, F6) and block formats
 /// have a cell per block and one column, because their rows need not begin at a byte.
 public struct MatrixGeometry: Hashable, Sendable {
   /// The number of rows.

@@ -14,8 +14,8 @@ struct ConvertCommand: ParsableCommand {
     abstract: "Convert a checkpoint to another format, dtype or number of files.",
     discussion: """
       SOURCE is anything readable: a file, a directory, a .tar or .tar.zst archive, or - for an \
-      archive on standard input. A DESTINATION that ends in .safetensors or .npz is one file, any \
-      other a directory; one that ends in .store is a store. Without --to and such an ending, \
+      archive on standard input. A DESTINATION that ends in .safetensors, .gguf or .npz is one file, \
+      any other a directory; one that ends in .store is a store. Without --to and such an ending, \
       safetensors and stores keep their format. A destination is complete or absent; a certificate \
       beside the weights says how each tensor was computed, whether it was rounded, and its digest.
 
@@ -24,12 +24,15 @@ struct ConvertCommand: ParsableCommand {
         store              canonical weight store, HDF5 volumes with zstd chunks
         mesh-transformer   GPT-J's original shards, step_N/shard_i/k.npz
         npz                numpy arrays by name, as numpy.savez writes them
+        gguf               for llama.cpp, with the tokenizer; GPT-J as phi2
 
       Examples:
         weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
         weighbridge convert mesh/step_6 out --to hf --config 6B.json --assets gpt2
         weighbridge convert gpt-j-6b gpt-j-6b-sharded --max-shard-size 2GB
         weighbridge convert gpt-j-6b mesh --to mesh-transformer --shards 8
+        weighbridge convert gpt-j-6b gpt-j-6b.gguf --dtype f16
+        weighbridge convert llama.Q4_K_M.gguf llama --to hf --dtype bf16
         zstd -dc step.tar.zst | weighbridge convert - out --to hf
       """)
 

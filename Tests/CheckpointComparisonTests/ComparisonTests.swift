@@ -43,6 +43,27 @@ import Testing
     #expect(comparison.comparedCount == 35)
   }
 
+  /// Blocks of one format are compared element by element where they differ.
+  @Test func differencesOfBlocksAreCountedInElements() throws {
+    func file(_ name: String, _ edit: (inout [UInt8]) -> Void) throws -> String {
+      var block: [UInt8] = [0, 0x3c] + (0..<32).map { UInt8($0) }
+      var file = GGUFBuilder()
+      let first = block
+      edit(&block)
+      file.add(tensor: "t", type: 8, extents: [32, 2], first + block)
+      return try workspace.write(name, Data(file.contents))
+    }
+    let one = try file("one.gguf") { _ in }
+    let other = try file("other.gguf") {
+      $0[2 + 5] = 99
+      $0[2 + 7] = 98
+    }
+    #expect(try compare(one, workspace.copy(one, to: "copy.gguf")).isIdentical)
+    let difference = try #require(compare(one, other).differences.first)
+    #expect(difference.relation == .values && difference.differingCount == 2)
+    #expect(difference.firstIndex == [1, 5] && difference.values?.maxAbsolute == 94)
+  }
+
   // MARK: Other dtypes
 
   @Test(arguments: [DType.bf16, .f16]) func roundedCopiesAreEqualAfterRounding(dtype: DType) throws

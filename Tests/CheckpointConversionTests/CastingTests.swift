@@ -102,7 +102,8 @@ import Testing
 
   @Test func onlyFloatsOf16BitsAndMoreAreCast() throws {
     var random = SampleRandom(seed: 6)
-    let others = DType.allCases.filter { !$0.isCastable }
+    // Blocks stand for values, which are cast; GGUFReadingTests have them.
+    let others = DType.allCases.filter { !$0.hasFloatValues }
     var tensors = others.map { dtype in
       SampleTensor(
         "t.\(dtype.rawValue)", dtype.rawValue, [4, 8],

@@ -88,7 +88,7 @@ import Testing
       ([], "empty"),
       (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0".utf8), "Git LFS"),
       (Array("<!DOCTYPE html><html>".utf8), "web page"), (Array("<html lang=en>".utf8), "web page"),
-      (Array("GGUF\u{3}\0\0\0".utf8), "GGUF"), ([0x80, 0x02, 0x7d], "pickle"),
+      (Array("GGUF\u{3}\0\0\0".utf8), "cut short"), ([0x80, 0x02, 0x7d], "pickle"),
       ([0x1f, 0x8b, 8, 0], "gzip"), ([0x89, 0x48, 0x44, 0x46, 0x0d], "HDF5"),
     ] as [([UInt8], String)])
   func namesWhatItFoundInstead(_ bytes: [UInt8], _ word: String) throws {

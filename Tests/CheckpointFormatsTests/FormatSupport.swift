@@ -39,6 +39,11 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(format: "pytorch", name: "pytorch/tensors/old_views.bin", tensorCount: 4),
     FormatSample(format: "pytorch", name: "pytorch/tensors/sharded", tensorCount: 4),
     FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
+    FormatSample(format: "gguf", name: "gguf/gptj.Q8_0.gguf", tensorCount: 47),
+    FormatSample(format: "gguf", name: "gguf/gpt2.F16.gguf", tensorCount: 40),
+    FormatSample(format: "gguf", name: "gguf/gpt_neox_sequential.Q5_1.gguf", tensorCount: 28),
+    FormatSample(format: "gguf", name: "gguf/qwen2_split", tensorCount: 26),
+    FormatSample(format: "gguf", name: "gguf/qwen2_tied.F16.big_endian.gguf", tensorCount: 26),
   ]
 
   func open() throws -> Source {

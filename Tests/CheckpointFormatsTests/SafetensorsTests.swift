@@ -243,7 +243,8 @@ import Testing
       "a\"b", "back\\slash", "line\nfeed", "tab\t", "caf\u{e9}", "cafe\u{301}", "漢字", "🙂",
       "\u{1}", "/../x", " ", "\u{7f}",
     ]
-    var tensors: [(name: String, type: TensorType)] = DType.allCases.map {
+    let dtypes = DType.allCases.filter { !$0.isBlockQuantized }  // The format doesn't have these.
+    var tensors: [(name: String, type: TensorType)] = dtypes.map {
       ($0.rawValue, TensorType($0, [3, 4]))
     }
     tensors += odd.map { ($0, TensorType(.u8, [2])) }

@@ -4,8 +4,8 @@ import PackageDescription
 
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
-  "Configuration", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle", "Safetensors", "SafetensorsIndex",
-  "Store", "Tar", "Tokenizer", "TorchStream", "Zip", "Zstd",
+  "Configuration", "GGUF", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle", "Safetensors",
+  "SafetensorsIndex", "Store", "Tar", "Tokenizer", "TorchStream", "Zip", "Zstd",
 ]
 
 let formats: Target.Dependency = .product(name: "CheckpointFormats", package: "weighbridge")

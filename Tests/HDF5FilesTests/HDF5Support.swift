@@ -42,7 +42,9 @@ func writeSample(_ path: String) throws {
   let volume = try HDF5Volume(creating: path)
   var random = FixedRandom(seed: 1)
   for (index, dtype) in DType.allCases.enumerated() {
-    let whole = type(dtype, [4, 3 + index])
+    // Rows of whole blocks.
+    let columns = dtype.isBlockQuantized ? dtype.blockElementCount : 3 + index
+    let whole = type(dtype, [4, columns])
     try volume.write(contents(whole), in: volume.create("whole.\(dtype.rawValue)", whole))
     let chunked = try volume.create(
       "chunked/\(dtype.rawValue)", type(.bf16, [10, 7]),

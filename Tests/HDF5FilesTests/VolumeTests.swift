@@ -29,7 +29,10 @@ import Testing
     let volume = try HDF5Volume(creating: workspace.path("v.h5"))
     var offsets: [Int?] = []
     // Extents that fill whole blocks of packed dtypes.
-    let shapes: [Shape] = [[4], [0], [3, 0, 4], [2, 1, 3, 1, 4], [16, 100]]
+    let block = dtype.isBlockQuantized ? dtype.blockElementCount : 4
+    let shapes = [[block], [0], [3, 0, block], [2, 1, 3, 1, block], [16, 25 * block]].map {
+      Shape($0)
+    }
     let scalars: [Shape] = dtype.blockElementCount == 1 ? [[]] : []
     for (index, shape) in (shapes + scalars).enumerated() {
       let dataset = try volume.create("t\(index)", type(dtype, shape))
@@ -60,11 +63,11 @@ import Testing
 
   @Test func onlyBytesStandForSeveralDTypes() throws {
     let volume = try HDF5Volume(creating: workspace.path("v.h5"))
-    for dtype in DType.allCases { _ = try volume.create(dtype.rawValue, type(dtype, [4])) }
+    for dtype in DType.allCases { _ = try volume.create(dtype.rawValue, type(dtype, [256])) }
     try volume.close()
-    let bytes: Set<DType> = [
+    let bytes = Set<DType>([
       .bool, .u8, .f4, .f6e2m3, .f6e3m2, .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz,
-    ]
+    ]).union(DType.allCases.filter(\.isBlockQuantized))
     for dataset in try catalogue().datasets {
       let dtype = try #require(DType(rawValue: dataset.linkName))
       let expected = bytes.contains(dtype) ? DType.allCases.filter(bytes.contains) : [dtype]

@@ -18,6 +18,8 @@ import Testing
       randomTensor("column", .f32, [7, 1], seed: 13),
       randomTensor("line", .f32, [1, 11], seed: 14),
       randomTensor("nothing", .f16, [1, 0], seed: 15),
+      randomTensor("long", .bf16, [12, 3], seed: 16), randomTensor("list", .f32, [12], seed: 17),
+      randomTensor("wide", .f16, [3, 12], seed: 18),
     ]
     for shard in 0..<4 {
       tensors.append(randomTensor("shard_\(shard)/w", .bf16, [6, 3], seed: 20 + UInt64(shard)))
@@ -74,6 +76,24 @@ import Testing
     .sum([.stored("row"), .fill(-0.0, TensorType(.bf16, [7])), .fill(3, TensorType(.f32, [7]))]),
     .addRow(.fill(1, TensorType(.f32, [2, 7])), row: .stored("row2")),
     .transpose(.concatenate([.stored("a"), .fill(-0.0, TensorType(.f32, [2, 7]))], axis: 0)),
+    .permuteRows(
+      .stored("long"), RowPermutation(.halves(rotated: 4), groupCount: 2, groupRowCount: 6)),
+    .permuteRows(
+      .stored("long"), RowPermutation(.interleaved(rotated: 6), groupCount: 2, groupRowCount: 6)),
+    .permuteRows(
+      .stored("long"), RowPermutation(.parts(count: 3), groupCount: 4, groupRowCount: 3)),
+    .permuteRows(
+      .stored("list"), RowPermutation(.groups(parts: 3), groupCount: 2, groupRowCount: 6)),
+    .cast(
+      .permuteRows(
+        .stored("list"), RowPermutation(.parts(count: 2), groupCount: 3, groupRowCount: 4)), .f16),
+    .transpose(
+      .permuteRows(
+        .transpose(.stored("wide")),
+        RowPermutation(.parts(count: 2), groupCount: 3, groupRowCount: 4))),
+    .permuteRows(
+      .concatenate([.stored("c"), .stored("a")], axis: 0),
+      RowPermutation(.groups(parts: 3), groupCount: 3, groupRowCount: 6)),
   ]
 
   @Test(arguments: expressions)
@@ -115,8 +135,8 @@ import Testing
   @Test func copiesEveryDTypeUnchanged() throws {
     var random = FixedRandom(seed: 14)
     let tensors = DType.allCases.map { dtype in
-      let shape: Shape = [3, 8]
-      let byteCount = dtype.byteCount(elementCount: 24) ?? 0
+      let shape: Shape = dtype.isBlockQuantized ? [3, 2 * dtype.blockElementCount] : [3, 8]
+      let byteCount = dtype.byteCount(elementCount: shape.elementCount) ?? 0
       return (dtype.rawValue, TensorType(dtype, shape), random.bytes(byteCount))
     }
     let reader = try MemoryReader(tensors)

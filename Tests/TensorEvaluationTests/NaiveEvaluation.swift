@@ -89,6 +89,11 @@ struct NaiveTensor {
         tensor.dtype, axis == 0 ? range.count : tensor.rows,
         axis == 1 ? range.count : tensor.columns
       ) { tensor[$0 + down, $1 + right] }
+    case .permuteRows(let operand, let permutation):
+      let tensor = try evaluated(operand)
+      self.init(tensor.dtype, tensor.rows, tensor.columns) {
+        tensor[permutation.source(of: $0), $1]
+      }
     case .cast(let operand, let dtype):
       self = try evaluated(operand)
       self.dtype = dtype

@@ -11,12 +11,48 @@ import Testing
     "F16": (16, 1), "BF16": (16, 1), "I32": (32, 1), "U32": (32, 1), "F32": (32, 1),
     "C64": (64, 1), "F64": (64, 1), "I64": (64, 1), "U64": (64, 1),
   ]
+  /// Bytes and elements of a block, from gguf-py's `GGML_QUANT_SIZES`.
+  private static let blocks: [String: (bytes: Int, elements: Int)] = [
+    "Q4_0": (18, 32), "Q4_1": (20, 32), "Q5_0": (22, 32), "Q5_1": (24, 32), "Q8_0": (34, 32),
+    "Q2_K": (84, 256), "Q3_K": (110, 256), "Q4_K": (144, 256), "Q5_K": (176, 256),
+    "Q6_K": (210, 256), "IQ4_NL": (18, 32), "IQ4_XS": (136, 256), "MXFP4": (17, 32),
+    "NVFP4": (36, 64),
+  ]
 
-  @Test func hasTheDtypesOfSafetensors() {
-    #expect(Set(DType.allCases.map(\.rawValue)) == Set(Self.widths.keys))
+  @Test func hasTheDtypesOfSafetensorsAndBlockFormats() {
+    let names = Set(DType.allCases.map(\.rawValue))
+    #expect(names == Set(Self.widths.keys).union(Self.blocks.keys))
+    let blocks = DType.allCases.filter(\.isBlockQuantized).map(\.rawValue)
+    #expect(Set(blocks) == Set(Self.blocks.keys))
   }
 
-  @Test(arguments: DType.allCases)
+  @Test(arguments: DType.allCases.filter(\.isBlockQuantized))
+  func countsBytesOfBlocksThatShareScales(_ dtype: DType) throws {
+    let block = try #require(Self.blocks[dtype.rawValue])
+    #expect(dtype.blockElementCount == block.elements)
+    #expect(dtype.blockByteCount == block.bytes)
+    #expect(dtype.bitsPerElement == block.bytes * 8 / block.elements)
+    #expect(dtype.byteCount(elementCount: 0) == 0)
+    #expect(dtype.byteCount(elementCount: 3 * block.elements) == 3 * block.bytes)
+    #expect(dtype.byteCount(elementCount: 3 * block.elements - 1) == nil)
+    #expect(dtype.hasFloatValues)
+  }
+
+  @Test(arguments: DType.allCases.filter(\.isBlockQuantized))
+  func blocksLieWithinRows(_ dtype: DType) throws {
+    let columns = dtype.blockElementCount
+    let whole = try TensorInfo(name: "t", dtype: dtype, shape: [2, 3, columns], file: "")
+    #expect(whole.byteCount == 6 * dtype.blockByteCount)
+    // As many elements, but rows of half a block; and no rows at all.
+    for shape in [[2 * columns, columns / 2], []] as [Shape] {
+      let error = #expect(throws: CheckpointError.self) {
+        try TensorInfo(name: "t", dtype: dtype, shape: shape, file: "")
+      }
+      #expect(error?.code == .malformed && error?.expected?.contains("\(columns)") == true)
+    }
+  }
+
+  @Test(arguments: DType.allCases.filter { !$0.isBlockQuantized })
   func countsBytesOfWholeBlocks(_ dtype: DType) throws {
     let width = try #require(Self.widths[dtype.rawValue])
     #expect(dtype.bitsPerElement == width.bits)

@@ -1,5 +1,6 @@
 /// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
-/// sums, statistics and losses of precision; products of matrices with vectors, and what else a transformer's layers compute.
+/// sums, statistics and losses of precision; products of matrices with vectors, and what else a transformer's layers compute; and
+/// quantization to the block formats of GGUF and back.
 ///
 /// Swift code is compiled for baseline x86-64 and cannot ask for AVX at run time; C can, function by function. Each kernel that
 /// has a fast variant also has a portable one, which is its specification: every variant gives the same bits and the same
@@ -8,7 +9,8 @@
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
 /// `crc32.c` -> `crc32_pclmul.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `swap_bytes.c`; `accumulate.c`; `level.c`;
-/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`.
+/// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
+/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -151,6 +153,69 @@ void wb_layer_norm(const float *x, const float *weight, const float *bias, float
 
 /// y = x / √(mean of x² + epsilon) · weight. Weight may be null; y may be x.
 void wb_rms_norm(const float *x, const float *weight, float *y, size_t count, double epsilon);
+
+// MARK: Blocks of quantized weights
+
+/// The block formats of GGUF that are known here, by their number in such a file (`ggml_type`).
+///
+/// A block stands for a fixed number of consecutive weights of a row:
+///
+/// | type | weights | bytes | of a weight's value |
+/// |---|---|---|---|
+/// | `WB_Q8_0` | 32 | 34 | d q, q in -127 ... 127 |
+/// | `WB_Q4_0`, `WB_Q5_0` | 32 | 18, 22 | d (q - 8), d (q - 16) |
+/// | `WB_Q4_1`, `WB_Q5_1` | 32 | 20, 24 | d q + m |
+/// | `WB_Q2_K` | 256 | 84 | 16 groups: d s q - m t; q 2 bits, s and t 4 bits |
+/// | `WB_Q3_K` | 256 | 110 | 16 groups: d (s - 32) (q - 4); q 3 bits, s 6 bits |
+/// | `WB_Q4_K`, `WB_Q5_K` | 256 | 144, 176 | 8 groups: d s q - m t; s and t 6 bits |
+/// | `WB_Q6_K` | 256 | 210 | 16 groups: d s (q - 32); s 8 bits |
+/// | `WB_IQ4_NL`, `WB_IQ4_XS` | 32, 256 | 18, 136 | a table of 16 values, with one scale or 8 of 6 bits |
+/// | `WB_MXFP4`, `WB_NVFP4` | 32, 64 | 17, 36 | floats of 4 bits, with one scale of E8M0 or 4 of E4M3 |
+///
+/// d and m are binary16, little-endian. `block_formats.h` has every byte. Blocks need no alignment.
+typedef enum {
+  WB_Q4_0 = 2,
+  WB_Q4_1 = 3,
+  WB_Q5_0 = 6,
+  WB_Q5_1 = 7,
+  WB_Q8_0 = 8,
+  WB_Q2_K = 10,
+  WB_Q3_K = 11,
+  WB_Q4_K = 12,
+  WB_Q5_K = 13,
+  WB_Q6_K = 14,
+  WB_IQ4_NL = 20,
+  WB_IQ4_XS = 23,
+  WB_MXFP4 = 39,
+  WB_NVFP4 = 40
+} wb_block_type;
+
+/// Returns how many weights a block stands for; 0 for an unknown type.
+size_t wb_block_length(wb_block_type type);
+
+/// Returns how many bytes a block has; 0 for an unknown type.
+size_t wb_block_byte_count(wb_block_type type);
+
+/// Writes the weights that `block_count` blocks stand for: the same bits as ggml's dequantize_row functions on any processor.
+void wb_dequantize(wb_block_type type, const void *blocks, size_t block_count, float *out);
+
+/// Quantizes rows, to the bytes that ggml's quantize functions give in IEEE arithmetic.
+///
+/// ggml's own bytes depend on how it was compiled: a compiler that fuses products and sums (arm64, or -march=native) changes up to a
+/// third of the blocks of some types. Here, as in its builds for x86-64 without FMA, each operation is rounded, in the order of the
+/// source, on every processor.
+///
+/// `row_length` is a multiple of `wb_block_length`. `importance`, if not null, has `row_length` elements, none negative: how much an
+/// error in each column counts (the mean square of what is multiplied with it); Q8_0, MXFP4 and NVFP4 have no use for it. Rows don't depend on each
+/// other, so that threads may each take some. `rows` is aligned to its elements; `blocks` doesn't overlap it.
+///
+/// The rows must be finite, and so must the sums of their squares be; for other values the blocks have the right size and that is all.
+/// The caller's floating-point environment must be the default one.
+void wb_quantize(wb_block_type type, const float *rows, size_t row_count, size_t row_length, const float *importance, void *blocks);
+
+/// Does the same with the variant for `level`, which must be available.
+void wb_quantize_at(wb_level level, wb_block_type type, const float *rows, size_t row_count, size_t row_length,
+                    const float *importance, void *blocks);
 
 // MARK: Checksums
 

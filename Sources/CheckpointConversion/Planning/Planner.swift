@@ -47,7 +47,7 @@ public struct Planner: Sendable {
     var outputs: [Output] = []
     for tensor in try source.model().tensors {
       let kept = dtypes[ExactName(tensor.name)] ?? tensor.dtype
-      let dtype = tensor.dtype.isCastable ? settings.dtype ?? kept : kept
+      let dtype = tensor.dtype.hasFloatValues ? settings.dtype ?? kept : kept
       outputs.append(
         Output(
           name: tensor.name, type: TensorType(dtype, tensor.shape),
@@ -90,7 +90,17 @@ public struct Planner: Sendable {
       weightFiles: weightFiles,
       sidecars: sidecars, companions: companions,
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
-      findings: source.checkpoint.findings + model.findings + dtypeFindings(tensors) + findings)
+      findings: source.checkpoint.findings + model.findings + dtypeFindings(tensors)
+        + findings + graphFindings(format, findings))
+  }
+
+  /// Keys of a GGUF file describe a graph and a tokenizer of llama.cpp's: formats that carry metadata don't carry these.
+  private func graphFindings(_ format: String, _ findings: [Finding]) -> [Finding] {
+    let left = metadataLeftOut(by: format)
+    guard source.checkpoint.format == GGUFFormat.name,
+      !findings.contains(where: { left.contains($0) })
+    else { return [] }
+    return left
   }
 
   /// The float dtype that most bytes are in.

@@ -83,11 +83,14 @@ struct MeshModel {
         expected: "\(shape)", found: "\(tensor.shape)",
         hint: "is it the configuration of another model?")
     }
-    guard [.f32, .f16, .bf16].contains(asked ?? tensor.dtype), tensor.dtype.isCastable else {
+    if asked == nil {
+      try Planner.requireNoBlocks([(tensor.name, tensor.dtype)], in: MeshTransformerFormat.name)
+    }
+    guard [.f32, .f16, .bf16].contains(asked ?? tensor.dtype), tensor.dtype.hasFloatValues else {
       throw CheckpointError(
         .unsupported, "Mesh-Transformer checkpoints hold F32, F16 and BF16 weights only",
         tensor: tensor.name, found: tensor.dtype.rawValue,
-        hint: tensor.dtype.isCastable
+        hint: tensor.dtype.hasFloatValues
           ? "choose one with --dtype f32, f16 or bf16"
           : "start from a checkpoint of float weights")
     }
@@ -114,8 +117,11 @@ struct MeshModel {
       let tensorName = layer.map { leaf.tensorName.replacing("{i}", with: String($0)) }
       guard let tensor = tensors[ExactName(tensorName ?? leaf.tensorName)] else { continue }
       let dtype = planner.settings.dtype ?? tensor.dtype
+      // Blocks can't be taken apart, values can.
+      let weights: TensorExpression =
+        tensor.dtype.isBlockQuantized ? .cast(tensor.expression, .f32) : tensor.expression
       let part = try leaf.part(
-        shard, of: count, tensor.expression, configuration.dimensions, dtype
+        shard, of: count, weights, configuration.dimensions, dtype
       ) { checkpoint.type(of: $0) }
       guard let part, let shape = leaf.shardShape(configuration.dimensions, shards: count) else {
         throw CheckpointError(.usage, "can't be cut into \(count) shards", tensor: tensor.name)

@@ -16,6 +16,7 @@ enum NPZTarget: ConversionTarget {
         hint: "leave out --max-shard-size and --shards, or choose --to safetensors")
     }
     let outputs = try planner.outputs()
+    try Planner.requireNoBlocks(outputs.map { ($0.name, $0.type.dtype) }, in: format.name)
     let layout = try NPZLayout.layout(outputs.map { ($0.name, $0.type) })
     let tensors = zip(outputs, layout.places).map { output, place in
       ConversionPlan.PlannedTensor(

@@ -21,6 +21,7 @@ enum SafetensorsTarget: ConversionTarget {
         .unsupported, "safetensors can't have a tensor of this name", tensor: output.name,
         hint: "a store can: --to store")
     }
+    try Planner.requireNoBlocks(outputs.map { ($0.name, $0.type.dtype) }, in: format.name)
     let sizes = outputs.map(\.byteCount)
     let sharding = planner.settings.sharding ?? standardSharding
     let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)

@@ -9,6 +9,7 @@ enum Targets {
     StoreTarget.self,
     MeshTransformerTarget.self,
     NPZTarget.self,
+    GGUFTarget.self,
   ]
 
   /// Whether a destination of that name is one file.

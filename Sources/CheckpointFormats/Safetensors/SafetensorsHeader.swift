@@ -117,7 +117,9 @@ struct SafetensorsHeader {
       case ("dtype", nil, _, _):
         let text = try scanner.string()
         dtype = DType(rawValue: text)
-        if dtype == nil { throw scanner.error("unknown dtype", found: "'\(text)'") }
+        if dtype?.isBlockQuantized != false {
+          throw scanner.error("unknown dtype", found: "'\(text)'")
+        }
       case ("shape", _, nil, _): shape = try Shape(checking: naturalNumbers(&scanner))
       case ("data_offsets", _, _, nil): offsets = try naturalNumbers(&scanner)
       default:

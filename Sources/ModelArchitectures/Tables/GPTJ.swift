@@ -71,7 +71,11 @@ extension Architecture {
         .leaf(
           "projection_shard/~/replicated_layer_norm/scale", [.model], .firstShard,
           .tensor("transformer.ln_f.weight")),
-      ]))
+      ]),
+    // Phi-2 computes the same, but pairs the halves of the rotated dimensions and has biases of the attention.
+    gguf: GGUFTable(
+      "phi2", rowOrders: [.query: .halves, .key: .halves],
+      zeroBiases: [.query, .key, .value, .output]))
 }
 
 extension MeshTable.Leaf {

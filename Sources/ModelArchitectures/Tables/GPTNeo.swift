@@ -27,5 +27,6 @@ extension Architecture {
       .weight("transformer.ln_f.bias", [.model], .normOffset(.final)),
       .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
     ],
-    mesh: nil)
+    mesh: nil,
+    gguf: nil)
 }

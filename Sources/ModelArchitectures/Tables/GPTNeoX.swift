@@ -30,5 +30,6 @@ extension Architecture {
       .weight("gpt_neox.final_layer_norm.bias", [.model], .normOffset(.final)),
       .weight("embed_out.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
     ],
-    mesh: nil)
+    mesh: nil,
+    gguf: GGUFTable("gptneox", rowOrders: [.queryKeyValue: .consecutive]))
 }

@@ -1,21 +1,26 @@
 extension Architecture {
   /// Llama: RMS norms, rotary positions in halves, a gated feed-forward layer, heads that may share keys and values.
-  public static let llama = llamaLike(name: "llama", modelClass: "LlamaForCausalLM")
+  public static let llama = llamaLike(
+    name: "llama", modelClass: "LlamaForCausalLM", gguf: inPairs)
 
   /// Mistral: Llama with a sliding window.
-  public static let mistral = llamaLike(name: "mistral", modelClass: "MistralForCausalLM")
+  public static let mistral = llamaLike(
+    name: "mistral", modelClass: "MistralForCausalLM", gguf: inPairs)
 
   /// Qwen2: Llama with biases of queries, keys and values.
   public static let qwen2 = llamaLike(
-    name: "qwen2", modelClass: "Qwen2ForCausalLM", hasOutputBias: false)
+    name: "qwen2", modelClass: "Qwen2ForCausalLM", hasOutputBias: false, gguf: GGUFTable("qwen2"))
+
+  private static let inPairs = GGUFTable("llama", rowOrders: [.query: .pairs, .key: .pairs])
 
   /// - Parameters:
   ///   - name: `model_type`.
   ///   - modelClass: of transformers.
   ///   - hasOutputBias: whether the attention's output has a bias where the other projections have one.
+  ///   - gguf: its layout in GGUF files.
   /// - Returns: the table.
   private static func llamaLike(
-    name: String, modelClass: String, hasOutputBias: Bool = true
+    name: String, modelClass: String, hasOutputBias: Bool = true, gguf: GGUFTable
   ) -> Architecture {
     let outputBias: [Row] =
       hasOutputBias
@@ -55,6 +60,7 @@ extension Architecture {
         .weight("model.norm.weight", [.model], .normScale(.final)),
         .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
       ],
-      mesh: nil)
+      mesh: nil,
+      gguf: gguf)
   }
 }

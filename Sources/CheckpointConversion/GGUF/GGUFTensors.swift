@@ -1,0 +1,126 @@
+import CheckpointFormats
+import FileContainers
+import ModelArchitectures
+import TensorModel
+
+/// The tensors of a model as one of llama.cpp's graphs has them.
+struct GGUFTensors {
+  /// In the order of the family's table.
+  private(set) var outputs: [Planner.Output] = []
+  /// Tensors that the graph has no place for.
+  private(set) var findings: [Finding] = []
+
+  private let planner: Planner
+  private let graph: GGUFGraph
+
+  /// Finds all tensors of the model.
+  ///
+  /// - Throws: `missing` for tensors that aren't there, `malformed` for others than the configuration says.
+  init(_ planner: Planner, _ graph: GGUFGraph) throws(CheckpointError) {
+    self.planner = planner
+    self.graph = graph
+    var unused: [ExactName: CanonicalTensor] = [:]
+    for tensor in try planner.source.model().tensors { unused[ExactName(tensor.name)] = tensor }
+    let placed = graph.architecture.placedTensors(graph.configuration.dimensions)
+    for (name, shape, row, layer) in placed {
+      let spelling = graph.architecture.spellings(of: name).first { unused[ExactName($0)] != nil }
+      guard let spelling, let tensor = unused.removeValue(forKey: ExactName(spelling)) else {
+        throw CheckpointError(
+          .missing, "the model needs a tensor that the source doesn't have", tensor: name,
+          expected: "\(shape)")
+      }
+      try append(tensor, row.role, layer)
+    }
+    try appendHead(&unused, placed.map(\.name))
+    appendZeroBiases()
+    if let first = unused.keys.min() {
+      findings.append(
+        Finding(
+          .warning, "tensor-left-out",
+          "left out: \(unused.count) tensors that the graph has no place for", tensor: first.text))
+    }
+  }
+
+  /// `general.file_type`: what most weights are, by llama.cpp's numbers (llama.h, `llama_ftype`); of the mixes those with one type alone.
+  var fileType: Int {
+    var counts: [DType: Int] = [:]
+    for output in outputs where output.type.shape.rank > 1 {
+      counts[output.type.dtype, default: 0] += output.type.shape.elementCount
+    }
+    let main = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
+    return main.flatMap { Self.fileTypes[$0] } ?? 0
+  }
+
+  private static let fileTypes: [DType: Int] = [
+    .f32: 0, .f16: 1, .q4_0: 2, .q4_1: 3, .q8_0: 7, .q5_0: 8, .q5_1: 9, .q2K: 10, .q3K: 12,
+    .q4K: 14, .q5K: 16, .q6K: 18, .iq4NL: 25, .iq4XS: 30, .bf16: 32, .mxfp4: 38, .nvfp4: 39,
+  ]
+
+  private mutating func append(
+    _ tensor: CanonicalTensor, _ role: DecoderRole, _ layer: Int?
+  ) throws(CheckpointError) {
+    var expression = tensor.expression
+    var shape = tensor.shape
+    if let permutation = role.projection.flatMap({
+      graph.table.permutation($0, graph.configuration)
+    }) {
+      expression = .permuteRows(expression, permutation)
+    }
+    if role.isTransposedInGGUF {
+      expression = expression.transposed
+      shape = Shape(shape.dimensions.reversed())
+    }
+    let dtype = self.dtype(of: tensor, role)
+    let mapped = CanonicalTensor(
+      name: tensor.name, shape: shape, dtype: dtype, expression: expression)
+    outputs.append(
+      Planner.Output(
+        name: role.ggufName(layer: layer), type: TensorType(dtype, shape),
+        expression: try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)))
+  }
+
+  /// Vectors, norms and positions are F32, as llama.cpp wants them; matrices what was asked for.
+  private func dtype(of tensor: CanonicalTensor, _ role: DecoderRole) -> DType {
+    guard tensor.shape.rank > 1, role != .positionEmbedding else { return .f32 }
+    let kept = tensor.dtype == .f64 ? .f32 : tensor.dtype
+    return planner.settings.dtype ?? kept
+  }
+
+  /// A head that is stored although it is tied counts; a graph that needs one gets the embedding.
+  private mutating func appendHead(
+    _ unused: inout [ExactName: CanonicalTensor], _ known: [String]
+  ) throws(CheckpointError) {
+    let role = DecoderRole.weight(.head)
+    guard let row = graph.architecture.rows.first(where: { $0.role == role }),
+      !known.contains(row.name)
+    else { return }
+    if let stored = unused.removeValue(forKey: ExactName(row.name)) {
+      try append(stored, role, nil)
+    } else if graph.table.architecture == "gptneox" {
+      let embedding = graph.architecture.rows.first { $0.role == .tokenEmbedding }
+      let tensors = try planner.source.model().tensors
+      if let tensor = tensors.first(where: { $0.name == embedding?.name }) {
+        try append(tensor, role, nil)
+      }
+    }
+  }
+
+  private mutating func appendZeroBiases() {
+    let (configuration, dimensions) = (graph.configuration, graph.configuration.dimensions)
+    for layer in 0..<dimensions.layers {
+      for projection in graph.table.zeroBiases {
+        let count =
+          switch projection {
+          case .query: dimensions.queries
+          case .key, .value: configuration.keyHeads * configuration.headWidth
+          default: dimensions.model
+          }
+        let type = TensorType(.f32, [count])
+        outputs.append(
+          Planner.Output(
+            name: DecoderRole.bias(projection).ggufName(layer: layer), type: type,
+            expression: .fill(FillValue(0), type)))
+      }
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import CheckpointFormats
+import FileContainers
+import ModelArchitectures
+import TensorModel
+
+/// Writes GGUF for llama.cpp: one file, or a split set in a directory.
+enum GGUFTarget: ConversionTarget {
+  static let format: any CheckpointFormat.Type = GGUFFormat.self
+  static let fileEnding: String? = ".gguf"
+
+  static func plan(
+    _ planner: Planner, fileName: String?
+  ) throws(CheckpointError) -> ConversionPlan {
+    let graph = try GGUFGraph(planner.source)
+    let tokenizer = try GGUFTokenizerKeys(planner.source)
+    let tensors = try GGUFTensors(planner, graph)
+    let entries = graph.entries(
+      fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
+    let vocabulary = try tokenizer.entries(rows: graph.configuration.dimensions.vocabulary)
+    let sizes = tensors.outputs.map(\.byteCount)
+    let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
+    var files: [ConversionPlan.WeightFile] = []
+    var planned: [ConversionPlan.PlannedTensor] = []
+    for (number, members) in shards.enumerated() {
+      let metadata =
+        (number == 0 ? entries + vocabulary : [])
+        + GGUFSplit.entries(number, of: shards.count, tensorCount: sizes.count)
+      let layout = try GGUFLayout.layout(
+        members.map { (tensors.outputs[$0].name, tensors.outputs[$0].type) }, metadata: metadata)
+      files.append(
+        ConversionPlan.WeightFile(
+          name: fileName ?? GGUFSplit.fileName(number, of: shards.count), layout: layout,
+          byteCount: layout.byteCount))
+      for (member, place) in zip(members, layout.places) {
+        let output = tensors.outputs[member]
+        planned.append(
+          ConversionPlan.PlannedTensor(
+            name: output.name, type: output.type, expression: output.expression, file: number,
+            place: place))
+      }
+    }
+    return try planner.plan(
+      format: format.name, tensors: planned, weightFiles: files, sidecars: [],
+      leftOut: planner.sidecarNames.filter { !GGUFTokenizerKeys.contains($0) },
+      findings: graph.findings + tensors.findings + planner.metadataLeftOut(by: format.name))
+  }
+}

@@ -1,0 +1,150 @@
+import CTensorKernels
+import FileContainers
+import ModelArchitectures
+import TensorModel
+
+/// A GGUF file, or a split set.
+final class GGUFReader: CheckpointReader {
+  let checkpoint: Checkpoint
+  /// The metadata, of a set those of its first part.
+  let header: GGUFHeader
+  private let places: [Place]
+  /// What the user gave instead of what the metadata say.
+  private let givenConfiguration: [UInt8]?
+
+  private struct Place {
+    let region: FileRegion
+    /// Bytes whose order is reversed; 1 for none.
+    let swappedByteCount: Int
+  }
+
+  /// Opens the parts of a set, or one file.
+  ///
+  /// - Throws: what is wrong with a header, with the file's name; `missing` if parts are.
+  init(
+    _ parts: [(name: String, region: FileRegion)], configuration: [UInt8]? = nil
+  ) throws(CheckpointError) {
+    givenConfiguration = configuration
+    var tensors: [TensorInfo] = []
+    var places: [Place] = []
+    var headers: [GGUFHeader] = []
+    var findings: [Finding] = []
+    for part in parts {
+      do throws(CheckpointError) {
+        if let error = UnreadableFile.error(head: try part.region.head(512)) { throw error }
+        let header = try GGUFHeader(part.region)
+        for tensor in header.tensors {
+          guard
+            let region = part.region.part(at: tensor.range.lowerBound, count: tensor.range.count)
+          else { continue }  // Within the file, as the header has checked.
+          places.append(try Self.place(tensor, region, header))
+          tensors.append(
+            try TensorInfo(
+              name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, file: part.name))
+        }
+        findings += Self.findings(header, part.name)
+        headers.append(header)
+      } catch { throw error.in(file: part.name) }
+    }
+    guard let first = headers.first else {
+      throw CheckpointError(.missing, "there is no GGUF file")
+    }
+    try GGUFSplit.check(headers, parts.map(\.name), tensorCount: tensors.count)
+    header = first
+    var checkpoint = try Checkpoint(
+      format: GGUFFormat.name,
+      layout: parts.count == 1
+        ? "version \(first.version)\(first.isBigEndian ? ", big-endian" : "")"
+        : "\(parts.count) parts of a set",
+      tensors: tensors,
+      files: parts.map { .init(name: $0.name, byteCount: $0.region.byteCount) })
+    checkpoint.findings = findings + nameFindings(tensors)
+    for (key, value) in first.metadata { checkpoint.metadata[ExactName(key)] = value.summary }
+    self.checkpoint = checkpoint
+    self.places = places
+  }
+
+  private static func place(
+    _ tensor: GGUFHeader.Tensor, _ region: FileRegion, _ header: GGUFHeader
+  ) throws(CheckpointError) -> Place {
+    guard header.isBigEndian else { return Place(region: region, swappedByteCount: 1) }
+    guard !tensor.dtype.isBlockQuantized else {
+      throw CheckpointError(
+        .unsupported, "a quantized tensor in a big-endian file", tensor: tensor.name,
+        hint: "convert it on the machine that it is from")
+    }
+    return Place(region: region, swappedByteCount: tensor.dtype.blockByteCount)
+  }
+
+  private static func findings(_ header: GGUFHeader, _ file: String) -> [Finding] {
+    var findings: [Finding] = []
+    if header.metadata.isEmpty && header.tensors.isEmpty {
+      findings.append(Finding(.warning, "gguf-empty", "neither metadata nor tensors", file: file))
+    }
+    if header.trailingByteCount > 0 {
+      findings.append(
+        Finding(
+          .warning, "gguf-trailing-bytes",
+          "\(header.trailingByteCount) bytes after the last tensor", file: file))
+    }
+    for tensor in header.tensors where tensor.shape.rank == 0 || tensor.shape.elementCount == 0 {
+      findings.append(
+        Finding(
+          .warning, "gguf-shape", "a shape \(tensor.shape) that llama.cpp doesn't write",
+          file: file, tensor: tensor.name))
+    }
+    return findings
+  }
+
+  func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
+    guard givenConfiguration == nil else { return nil }
+    return try GGUFConfiguration(header, checkpoint.tensors).document().map {
+      Array(($0.documentText + "\n").utf8)
+    }
+  }
+
+  func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
+    var bytes = givenConfiguration
+    if bytes == nil { bytes = try makeHuggingFaceConfiguration() }
+    guard let bytes else { return storedTensors }
+    let configuration = try HuggingFaceConfiguration(parsing: bytes)
+    guard let architecture = configuration.architecture, let table = architecture.gguf else {
+      return storedTensors
+    }
+    let model = try GGUFModel(
+      checkpoint, architecture, table, DecoderConfiguration(configuration))
+    for name in model.zeroBiases { try requireZero(name) }
+    return model.tensors
+  }
+
+  /// A bias that the family doesn't have may only be there to fill the graph.
+  private func requireZero(_ name: String) throws(CheckpointError) {
+    guard let position = checkpoint.position(of: name) else { return }
+    var isZero = true
+    try StoredRun(self, position).forEach { (piece) in
+      isZero = piece.allSatisfy { $0 == 0 }
+      return isZero
+    }
+    guard isZero else {
+      throw CheckpointError(
+        .unsupported, "a bias that the family doesn't have",
+        file: checkpoint.tensors[position].file,
+        tensor: name, expected: "zeros, which fill the graph")
+    }
+  }
+
+  func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    let (tensor, place) = (checkpoint.tensors[position], places[position])
+    let geometry = MatrixGeometry(dtype: tensor.dtype, shape: tensor.shape)
+    do throws(CheckpointError) {
+      try place.region.read(matrixAt: 0, geometry, region, into: destination)
+    } catch { throw error.in(file: tensor.file, tensor: tensor.name) }
+    if place.swappedByteCount > 1 {
+      wb_swap_rows(
+        destination.base, destination.rowStride, region.rows.count,
+        region.columns.count * geometry.cellByteCount, place.swappedByteCount)
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import CTensorKernels
+import FileContainers
+import TensorModel
+
+extension RowPermutation {
+  /// Some rows of the result, as runs of rows that follow each other in the operand.
+  ///
+  /// - Parameters:
+  ///   - rows: of the result, counted in units.
+  ///   - unit: how many of these a row is.
+  /// - Returns: where each run begins in the result, and the operand's rows.
+  func runs(_ rows: Range<Int>, unit: Int) -> [(first: Int, source: Range<Int>)] {
+    var runs: [(first: Int, source: Range<Int>)] = []
+    var position = rows.lowerBound
+    while position < rows.upperBound {
+      let (row, within) = position.quotientAndRemainder(dividingBy: unit)
+      let count = min(unit - within, rows.upperBound - position)
+      let start = source(of: row) * unit + within
+      if let last = runs.last, last.source.upperBound == start {
+        runs[runs.count - 1].source = last.source.lowerBound..<start + count
+      } else {
+        runs.append((position, start..<start + count))
+      }
+      position += count
+    }
+    return runs
+  }
+}
+
+extension TensorEvaluator {
+  /// Writes the values of a region of a block format's tensor as F32.
+  ///
+  /// - Parameters:
+  ///   - operand: of a block format, whose cells are blocks, one after the other.
+  ///   - geometry: of the result.
+  ///   - region: of the result.
+  ///   - destination: room for the region.
+  ///   - scratch: for blocks and whole blocks' values.
+  ///   - report: of the operand's casts.
+  /// - Throws: what the reader throws.
+  func dequantize(
+    _ operand: CompiledExpression.Node, _ geometry: MatrixGeometry, _ region: MatrixRegion,
+    _ destination: MatrixBuffer, _ scratch: ScratchArena, _ report: inout CastReport
+  ) throws(CheckpointError) {
+    guard let type = operand.type.dtype.blockType else {
+      throw CheckpointError(.unsupported, "no values of \(operand.type.dtype.rawValue)")
+    }
+    let blocks = BlockRuns(
+      elementCount: operand.type.dtype.blockElementCount,
+      limit: max(1, tileByteCount / (operand.type.dtype.blockElementCount * 4)))
+    // A run of elements: all of some rows, or a part of one.
+    let isWhole =
+      region.columns.count == geometry.columns
+      && destination.rowStride == region.columns.count * 4
+    let (runCount, runLength) =
+      isWhole ? (1, region.cellCount) : (region.rows.count, region.columns.count)
+    for run in 0..<runCount {
+      let first =
+        (region.rows.lowerBound + run) * geometry.columns + region.columns.lowerBound
+      let target = destination.advanced(rows: run).base
+      for piece in blocks.pieces(first..<first + runLength) {
+        let byteCount = piece.blocks.count * operand.geometry.cellByteCount
+        let valueByteCount = piece.blocks.count * blocks.elementCount * 4
+        try scratch.withPiece(byteCount: byteCount) { (stored) throws(CheckpointError) in
+          try evaluate(
+            operand, MatrixRegion(rows: piece.blocks, columns: 0..<1),
+            MatrixBuffer(base: stored, rowStride: operand.geometry.cellByteCount), scratch,
+            &report)
+          scratch.withPiece(byteCount: valueByteCount) { values in
+            wb_dequantize(
+              type, stored, piece.blocks.count, values.assumingMemoryBound(to: Float.self))
+            (target + (piece.elements.lowerBound - first) * 4).copyMemory(
+              from: values + piece.skipped * 4, byteCount: piece.elements.count * 4)
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Cuts runs of elements into pieces, each with the blocks that hold it.
+private struct BlockRuns {
+  let elementCount: Int
+  /// Blocks of a piece at most.
+  let limit: Int
+
+  struct Piece {
+    let elements: Range<Int>
+    let blocks: Range<Int>
+    /// Elements of the first block that come before.
+    let skipped: Int
+  }
+
+  func pieces(_ elements: Range<Int>) -> [Piece] {
+    var pieces: [Piece] = []
+    var position = elements.lowerBound
+    while position < elements.upperBound {
+      let block = position / elementCount
+      let end = min(elements.upperBound, (block + limit) * elementCount)
+      pieces.append(
+        Piece(
+          elements: position..<end, blocks: block..<(end + elementCount - 1) / elementCount,
+          skipped: position - block * elementCount))
+      position = end
+    }
+    return pieces
+  }
+}
+
+extension DType {
+  /// The block format of the kernels; nil for other dtypes.
+  var blockType: wb_block_type? {
+    isBlockQuantized ? ggmlType.map { wb_block_type(UInt32($0)) } : nil
+  }
+}

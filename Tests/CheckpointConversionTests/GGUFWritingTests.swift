@@ -1,0 +1,292 @@
+import CheckpointConversion
+import CheckpointFormats
+import CheckpointVerification
+import FileContainers
+import Foundation
+import ModelArchitectures
+import TensorEvaluation
+import TensorModel
+import TestSupport
+import Testing
+
+/// GGUF files for llama.cpp.
+@Suite struct GGUFWritingTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  /// A tokenizer that fits into the smallest vocabulary: letters, a merge, a control token and another.
+  private static let tokenizer = Fixtures.path("gguf/tokenizer")
+
+  private func toGGUF(
+    _ model: String, _ name: String = "x.gguf", dtype: DType? = nil,
+    _ edit: (inout ConversionRequest) -> Void = { _ in }
+  ) -> ConversionRequest {
+    request(
+      model.hasPrefix("/") ? model : Fixtures.path("huggingface/\(model)"), workspace.path(name),
+      dtype: dtype
+    ) {
+      $0.format = "gguf"
+      $0.openOptions.assetsDirectory = Self.tokenizer
+      edit(&$0)
+    }
+  }
+
+  private func header(_ name: String = "x.gguf") throws -> GGUFHeader {
+    try GGUFHeader(InputFile(path: workspace.path(name)).region)
+  }
+
+  private func configuration(_ path: String) throws -> DecoderConfiguration {
+    let bytes = try #require(try Source(path).huggingFaceConfiguration())
+    return try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
+  }
+
+  static let expressible = [
+    "gptj", "gpt2", "gpt_neox", "gpt_neox_sequential", "llama", "llama_biases", "mistral_window",
+    "qwen2_tied",
+  ]
+
+  // MARK: There and back
+
+  @Test(arguments: expressible) func comesBackBitForBit(_ name: String) throws {
+    let original = Fixtures.path("huggingface/\(name)")
+    let written = try convert(toGGUF(name))
+    #expect(written.certificate.tensors.allSatisfy { $0.exactness == .exact })
+    #expect(workspace.names() == ["x.certificate.json", "x.gguf"])
+    let back = try convert(workspace.path("x.gguf"), workspace.path("back"))
+    let copy = try convert(original, workspace.path("copy"))
+    #expect(back.certificate.root == copy.certificate.root)
+    #expect(try configuration(workspace.path("x.gguf")) == configuration(original))
+    #expect(try configuration(workspace.path("back")) == configuration(original))
+    let report = try Verifier(workspace.path("x.gguf"), OpenOptions(), smallResources).run(
+      against: Source(original))
+    #expect(!report.hasFindings(.error), "\(report.findings)")
+  }
+
+  @Test(arguments: expressible, [DType.f16, .bf16])
+  func matricesAreRoundedOnceAndVectorsAreNot(_ name: String, _ dtype: DType) throws {
+    try convert(toGGUF(name, dtype: dtype))
+    let header = try header()
+    for tensor in header.tensors {
+      let isVector = tensor.shape.rank < 2 || tensor.name.hasPrefix("position_embd")
+      #expect(tensor.dtype == (isVector ? .f32 : dtype), "\(tensor.name)")
+    }
+    #expect(header["general.file_type"] == .unsigned(dtype == .f16 ? 1 : 32, .uint32))
+    let back = try convert(workspace.path("x.gguf"), workspace.path("back"), dtype: dtype)
+    let direct = try convert(
+      Fixtures.path("huggingface/\(name)"), workspace.path("direct"), dtype: dtype)
+    #expect(back.certificate.root == direct.certificate.root)
+  }
+
+  /// What gguf-py reads, and llama.cpp needs.
+  @Test(arguments: expressible) func tensorsAreThoseOfTheGraph(_ name: String) throws {
+    try convert(toGGUF(name))
+    let header = try header()
+    let names = Set(header.tensors.map(\.name))
+    #expect(names.isSuperset(of: ["token_embd.weight", "output_norm.weight"]))
+    #expect(names.contains("output.weight") == !["gpt2", "qwen2_tied"].contains(name))
+    #expect(names.allSatisfy { !$0.contains("rotary") && !$0.contains("masked") })
+    let graph = try #require(header["general.architecture"]?.text)
+    let layers = try #require(header["\(graph).block_count"]?.integer)
+    for layer in 0..<layers {
+      #expect(names.contains("blk.\(layer).attn_output.weight"))
+      if graph == "phi2" {
+        for part in ["q", "k", "v", "output"] {
+          let tensor = header.tensors.first { $0.name == "blk.\(layer).attn_\(part).bias" }
+          #expect(tensor?.dtype == .f32 && tensor?.shape == [64])
+        }
+        #expect(names.contains("output.bias") && !names.contains("blk.\(layer).ffn_norm.weight"))
+      }
+    }
+  }
+
+  /// `fixtures/gguf/written.json` is what gguf-py reads of these files' metadata.
+  @Test(arguments: expressible) func metadataAreAsTheReferenceReadsThem(_ name: String) throws {
+    try convert(toGGUF(name))
+    let object = try JSONSerialization.jsonObject(
+      with: Data(Fixtures.bytes("gguf/written.json")))
+    let golden = try #require((object as? [String: [String: Any]])?[name])
+    let header = try header()
+    #expect(Set(header.metadata.map(\.key)) == Set(golden.keys))
+    for (key, value) in header.metadata {
+      let expected = try #require(golden[key] as? [Any], "\(key)")
+      #expect(expected.first as? String == "\(value.type)".uppercased(), "\(key)")
+      let found: [String] =
+        value.array.map { $0.texts ?? $0.values?.map(\.summary) ?? [] } ?? [value.summary]
+      let texts = (expected[1] as? [Any] ?? [expected[1]]).map { "\($0)" }
+      #expect(found == texts, "\(key)")
+    }
+  }
+
+  // MARK: Tokenizers
+
+  @Test func tokensHaveTheirKinds() throws {
+    try convert(toGGUF("qwen2_tied"))
+    let header = try header()
+    let tokens = try #require(header["tokenizer.ggml.tokens"]?.array?.texts)
+    let kinds = try #require(header["tokenizer.ggml.token_type"]?.array?.values)
+    #expect(tokens.count == 71 && kinds.count == 71)
+    #expect(Array(tokens[25...30]) == ["z", "ab", "<|end|>", "<mine>", "[PAD29]", "[PAD30]"])
+    #expect(kinds[25...30].map(\.integer) == [1, 1, 3, 4, 5, 5])
+    #expect(header["tokenizer.ggml.merges"]?.array?.texts == ["a b"])
+    #expect(header["tokenizer.ggml.eos_token_id"] == .unsigned(27, .uint32))
+    #expect(header["tokenizer.ggml.bos_token_id"] == nil)
+    #expect(header["tokenizer.ggml.model"]?.text == "gpt2")
+    #expect(header["tokenizer.ggml.pre"]?.text == "gpt-2")
+    #expect(header["tokenizer.ggml.add_bos_token"] == .bool(false))
+  }
+
+  @Test func withoutATokenizerTheHintSaysHowToAddOne() throws {
+    let error = failure(of: toGGUF("qwen2_tied") { $0.openOptions.assetsDirectory = nil })
+    #expect(error?.code == .missing && error?.hint?.contains("--assets") == true)
+    #expect(workspace.names().isEmpty)
+  }
+
+  @Test func tokenizersHaveToFit() throws {
+    let large = failure(
+      of: toGGUF("qwen2_tied") {
+        $0.openOptions.assetsDirectory = Fixtures.path("tokenizer/qwen2")
+      })
+    #expect(large?.code == .malformed && large?.expected == "at most 71")
+    let text = String(decoding: try Fixtures.bytes("gguf/tokenizer/tokenizer.json"), as: UTF8.self)
+    let spaced = text.replacing(#""add_prefix_space": false"#, with: #""add_prefix_space": true"#)
+    #expect(spaced != text)
+    try workspace.write("spaced/tokenizer.json", Data(spaced.utf8))
+    let error = failure(
+      of: toGGUF("qwen2_tied") { $0.openOptions.assetsDirectory = workspace.path("spaced") })
+    #expect(error?.code == .unsupported && error?.message.contains("tokenizer") == true)
+  }
+
+  // MARK: Refusals
+
+  @Test(arguments: [
+    ("gpt_neo", "no graph for this family", "not scaled"),
+    ("gpt2_inverse_layer", "attention scales that depend on the layer", ""),
+    ("qwen2_window", "see only so many tokens", ""),
+    ("llama_rope_linear", "scaled for longer sequences", ""),
+    ("llama_rope_llama3", "scaled for longer sequences", ""),
+    ("llama_rope_yarn", "scaled for longer sequences", ""),
+  ])
+  func saysWhatNoGraphComputes(_ name: String, _ reason: String, _ hint: String) throws {
+    let error = failure(of: toGGUF(name))
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+    #expect(hint.isEmpty || error?.hint?.contains(hint) == true)
+    #expect(!workspace.has("x.gguf"))
+  }
+
+  @Test(arguments: [("gptj", "activation_function"), ("llama", "hidden_act")])
+  func otherActivationsAreRefused(_ name: String, _ key: String) throws {
+    var sample = try ModelSample(name)
+    sample.configuration[key] = "relu"
+    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    #expect(error?.code == .unsupported && error?.message.contains("'relu'") == true)
+  }
+
+  @Test func prefixAttentionHasToBeGivenUp() throws {
+    let model = try ModelSample.withPrefix().write(workspace, "prefix")
+    let error = failure(of: toGGUF(model))
+    #expect(error?.code == .usage && error?.hint?.contains("--attention causal") == true)
+    let outcome = try convert(toGGUF(model) { $0.openOptions.attention = .causal })
+    #expect(outcome.certificate.findings.contains { $0.check == "attention-given-up" })
+    try convert(toGGUF("gptj", "plain.gguf"))
+    #expect(
+      try contents(of: workspace.path("x.gguf")) == contents(of: workspace.path("plain.gguf")))
+  }
+
+  @Test func aSourceWithoutConfigurationNeedsOne() throws {
+    let source = Fixtures.path("huggingface/qwen2_tied/model.safetensors")
+    let error = failure(of: toGGUF(source))
+    #expect(error?.code == .usage && error?.hint?.contains("--config") == true)
+  }
+
+  @Test func tensorsThatAreMissingAreNamed() throws {
+    var sample = try ModelSample("qwen2_tied")
+    sample.tensors.tensors.removeAll { $0.name == "model.layers.1.mlp.up_proj.weight" }
+    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    #expect(error?.code == .missing && error?.tensor == "model.layers.1.mlp.up_proj.weight")
+  }
+
+  @Test func differencesAreFindings() throws {
+    let window = try convert(toGGUF("mistral_window")).certificate.findings
+    #expect(window.contains { $0.check == "gguf-window" && $0.severity == .warning })
+    let gelu = try convert(toGGUF("gpt_neox", "y.gguf")).certificate.findings
+    #expect(gelu.contains { $0.check == "gguf-gelu" && $0.severity == .note })
+  }
+
+  // MARK: Files
+
+  @Test func theEndingSaysTheFormat() throws {
+    let outcome = try convert(toGGUF("qwen2_tied") { $0.format = nil })
+    #expect(outcome.certificate.format == "gguf")
+    let error = failure(of: toGGUF("qwen2_tied", "y.gguf") { $0.format = "safetensors" })
+    #expect(error?.code == .usage)
+  }
+
+  @Test(arguments: ["gptj", "qwen2_tied"]) func splitSetsComeBack(_ name: String) throws {
+    try convert(toGGUF(name, "set") { $0.settings.sharding = .maximumByteCount(40_000) })
+    let parts = workspace.names(in: "set").filter { $0.hasSuffix(".gguf") }
+    #expect(parts.count > 1)
+    for (index, part) in parts.enumerated() {
+      #expect(part.hasSuffix("-of-\(String(parts.count + 100_000).dropFirst()).gguf"))
+      let header = try header("set/\(part)")
+      #expect(header["split.no"] == .unsigned(UInt64(index), .uint16))
+      #expect(header["split.count"] == .unsigned(UInt64(parts.count), .uint16))
+      #expect((header["general.architecture"] != nil) == (index == 0))
+    }
+    try convert(toGGUF(name))
+    #expect(
+      try Source(workspace.path("set")).checkpoint.tensors.count == header().tensors.count)
+    #expect(try header("set/\(parts[0])")["split.tensors.count"]?.integer == header().tensors.count)
+    let back = try convert(workspace.path("set"), workspace.path("back"))
+    let copy = try convert(Fixtures.path("huggingface/\(name)"), workspace.path("copy"))
+    #expect(back.certificate.root == copy.certificate.root)
+    #expect(
+      try configuration(workspace.path("set"))
+        == configuration(Fixtures.path("huggingface/\(name)")))
+    #expect(try !verification(of: workspace.path("set")).hasFindings(.error))
+  }
+
+  @Test func aDirectoryHoldsOneFileOtherwise() throws {
+    try convert(toGGUF("qwen2_tied", "out"))
+    #expect(workspace.names(in: "out") == ["model.gguf", "weighbridge-certificate.json"])
+    try convert(toGGUF("qwen2_tied"))
+    #expect(try workspace.contents("out/model.gguf") == workspace.contents("x.gguf"))
+    let error = failure(
+      of: toGGUF("qwen2_tied", "y.gguf") { $0.settings.sharding = .maximumByteCount(40_000) })
+    #expect(error?.code == .usage)
+  }
+
+  /// From what is in blocks already: they stay, in the graph's order again.
+  @Test(arguments: ["gptj.Q8_0.gguf", "gpt_neox_sequential.Q5_1.gguf", "mistral_window.Q4_0.gguf"])
+  func blocksStayBlocks(_ name: String) throws {
+    let source = Fixtures.path("gguf/\(name)")
+    try convert(toGGUF(source) { $0.settings.dtype = nil })
+    let original = try contents(of: source)
+    #expect(try contents(of: workspace.path("x.gguf")) == original)
+    let type = try #require(GGUFReadingTests.samples[name]).type
+    let numbers = ["Q8_0": 7, "Q5_1": 9, "Q4_0": 2]
+    #expect(try header()["general.file_type"]?.integer == numbers[type])
+    try convert(toGGUF(source, "f16.gguf", dtype: .f16))
+    #expect(try header("f16.gguf").tensors.allSatisfy { !$0.dtype.isBlockQuantized })
+  }
+
+  @Test func resumedOrNotTheBytesAreTheSame() throws {
+    func gguf(_ name: String, _ resources: EvaluationResources, resume: Bool = false)
+      -> ConversionRequest
+    {
+      toGGUF("gptj", name, dtype: .f16) {
+        $0.resources = resources
+        $0.resume = resume
+      }
+    }
+    let never = Interruption(at: 0)
+    try convert(gguf("whole.gguf", never.resources()))
+    let whole = try workspace.contents("whole.gguf")
+    for call in stride(from: 1, through: never.callCount, by: 9) {
+      let interrupted = gguf("r\(call).gguf", Interruption(at: call).resources())
+      #expect(failure(of: interrupted)?.code == .interrupted)
+      try convert(gguf("r\(call).gguf", smallResources, resume: true))
+      #expect(try workspace.contents("r\(call).gguf") == whole)
+    }
+  }
+}
