@@ -88,61 +88,47 @@ static void dequantize_nvfp4(const wb_block_nvfp4 *block, float *restrict out) {
   }
 }
 
+#define FOR_EACH_FORMAT(USE)                                                                                                  \
+  USE(WB_Q4_0, 32, wb_block_q4_0, dequantize_q4_0)                                                                            \
+  USE(WB_Q4_1, 32, wb_block_q4_1, dequantize_q4_1)                                                                            \
+  USE(WB_Q5_0, 32, wb_block_q5_0, dequantize_q5_0)                                                                            \
+  USE(WB_Q5_1, 32, wb_block_q5_1, dequantize_q5_1)                                                                            \
+  USE(WB_Q8_0, 32, wb_block_q8_0, dequantize_q8_0)                                                                            \
+  USE(WB_Q2_K, 256, wb_block_q2_k, wb_dequantize_q2_k)                                                                        \
+  USE(WB_Q3_K, 256, wb_block_q3_k, wb_dequantize_q3_k)                                                                        \
+  USE(WB_Q4_K, 256, wb_block_q4_k, wb_dequantize_q4_k)                                                                        \
+  USE(WB_Q5_K, 256, wb_block_q5_k, wb_dequantize_q5_k)                                                                        \
+  USE(WB_Q6_K, 256, wb_block_q6_k, wb_dequantize_q6_k)                                                                        \
+  USE(WB_IQ4_NL, 32, wb_block_iq4_nl, dequantize_iq4_nl)                                                                      \
+  USE(WB_IQ4_XS, 256, wb_block_iq4_xs, dequantize_iq4_xs)                                                                     \
+  USE(WB_MXFP4, 32, wb_block_mxfp4, dequantize_mxfp4)                                                                         \
+  USE(WB_NVFP4, 64, wb_block_nvfp4, dequantize_nvfp4)
+
 size_t wb_block_length(wb_block_type type) {
   switch (type) {
-  case WB_Q4_0:
-  case WB_Q4_1:
-  case WB_Q5_0:
-  case WB_Q5_1:
-  case WB_Q8_0:
-  case WB_IQ4_NL:
-  case WB_MXFP4:
-    return 32;
-  case WB_NVFP4:
-    return 64;
-  default:
-    return wb_block_byte_count(type) ? WB_LARGE_BLOCK : 0;
-  }
-}
-
-#define FOR_EACH_FORMAT(USE)                                                                                                   \
-  USE(WB_Q4_0, q4_0)                                                                                                           \
-  USE(WB_Q4_1, q4_1)                                                                                                           \
-  USE(WB_Q5_0, q5_0)                                                                                                           \
-  USE(WB_Q5_1, q5_1)                                                                                                           \
-  USE(WB_Q8_0, q8_0)                                                                                                           \
-  USE(WB_Q2_K, q2_k)                                                                                                           \
-  USE(WB_Q3_K, q3_k)                                                                                                           \
-  USE(WB_Q4_K, q4_k)                                                                                                           \
-  USE(WB_Q5_K, q5_k)                                                                                                           \
-  USE(WB_Q6_K, q6_k)                                                                                                           \
-  USE(WB_IQ4_NL, iq4_nl)                                                                                                       \
-  USE(WB_IQ4_XS, iq4_xs)                                                                                                       \
-  USE(WB_MXFP4, mxfp4)                                                                                                         \
-  USE(WB_NVFP4, nvfp4)
-
-size_t wb_block_byte_count(wb_block_type type) {
-  switch (type) {
-#define BYTE_COUNT(TYPE, NAME)                                                                                                 \
-  case TYPE:                                                                                                                   \
-    return sizeof(wb_block_##NAME);
-    FOR_EACH_FORMAT(BYTE_COUNT)
+#define LENGTH_OF(TYPE, LENGTH, BLOCK, FUNCTION)                                                                              \
+  case TYPE:                                                                                                                  \
+    return LENGTH;
+    FOR_EACH_FORMAT(LENGTH_OF)
   }
   return 0;
 }
 
-#define dequantize_q2_k wb_dequantize_q2_k
-#define dequantize_q3_k wb_dequantize_q3_k
-#define dequantize_q4_k wb_dequantize_q4_k
-#define dequantize_q5_k wb_dequantize_q5_k
-#define dequantize_q6_k wb_dequantize_q6_k
+size_t wb_block_byte_count(wb_block_type type) {
+  switch (type) {
+#define BYTE_COUNT_OF(TYPE, LENGTH, BLOCK, FUNCTION)                                                                          \
+  case TYPE:                                                                                                                  \
+    return sizeof(BLOCK);
+    FOR_EACH_FORMAT(BYTE_COUNT_OF)
+  }
+  return 0;
+}
 
 void wb_dequantize(wb_block_type type, const void *blocks, size_t block_count, float *out) {
-  size_t length = wb_block_length(type);
   switch (type) {
-#define DEQUANTIZE(TYPE, NAME)                                                                                                 \
-  case TYPE:                                                                                                                   \
-    for (size_t i = 0; i < block_count; i++) dequantize_##NAME((const wb_block_##NAME *)blocks + i, out + i * length);         \
+#define DEQUANTIZE(TYPE, LENGTH, BLOCK, FUNCTION)                                                                             \
+  case TYPE:                                                                                                                  \
+    for (size_t i = 0; i < block_count; i++) FUNCTION((const BLOCK *)blocks + i, out + i * LENGTH);                           \
     break;
     FOR_EACH_FORMAT(DEQUANTIZE)
   }

@@ -17,20 +17,26 @@ INLINE float largest_magnitude(const float *x) {
   return wb_of_bits((uint32_t)largest);
 }
 
-/// Returns the first element whose bits under `mask` are `bits`; 0 if there is none.
-INLINE float first_with_bits(const float *x, uint32_t mask, uint32_t bits) {
-  int32_t first = 32;
-  for (int32_t i = 0; i < 32; i++) {
-    int32_t candidate = (wb_bits_of(x[i]) & mask) == bits ? i : 32;
-    first = candidate < first ? candidate : first;
+INLINE bool contains(const float *x, uint32_t bits) {
+  bool found = false;
+  for (int i = 0; i < 32; i++) found |= wb_bits_of(x[i]) == bits;
+  return found;
+}
+
+/// Returns the first element of a magnitude; 0 if there is none.
+INLINE float first_of(const float *x, float magnitude) {
+  bool is_positive = contains(x, wb_bits_of(magnitude)), is_negative = contains(x, wb_bits_of(-magnitude));
+  if (is_positive != is_negative) return is_positive ? magnitude : -magnitude;
+  for (int i = 0; i < 32; i++) {
+    if (fabsf(x[i]) == magnitude) return x[i];
   }
-  return first < 32 ? x[first] : 0;
+  return 0;
 }
 
 /// Returns the element of the largest magnitude, the first of several; 0 if all are ±0.
 INLINE float first_extreme(const float *x) {
   float largest = largest_magnitude(x);
-  return largest != 0 ? first_with_bits(x, 0x7FFFFFFF, wb_bits_of(largest)) : 0;
+  return largest != 0 ? first_of(x, largest) : 0;
 }
 
 /// An integer with the order of the value: those of negative values count backwards. Its own inverse.
@@ -48,7 +54,7 @@ INLINE void find_range(const float *x, float *minimum, float *maximum) {
   }
   *minimum = wb_of_bits((uint32_t)ordered((uint32_t)least));
   *maximum = wb_of_bits((uint32_t)ordered((uint32_t)largest));
-  if (*minimum == 0) *minimum = first_with_bits(x, 0x7FFFFFFF, 0);
+  if (*minimum == 0) *minimum = first_of(x, 0);
 }
 
 /// The inverse with which codes are chosen: that of the scale before it is rounded to 16 bits.

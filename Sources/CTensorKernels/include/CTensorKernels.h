@@ -160,7 +160,7 @@ void wb_rms_norm(const float *x, const float *weight, float *y, size_t count, do
 ///
 /// A block stands for a fixed number of consecutive weights of a row:
 ///
-/// | type | weights | bytes | of a weight's value |
+/// | type | weights | bytes | a weight |
 /// |---|---|---|---|
 /// | `WB_Q8_0` | 32 | 34 | d q, q in -127 ... 127 |
 /// | `WB_Q4_0`, `WB_Q5_0` | 32 | 18, 22 | d (q - 8), d (q - 16) |
@@ -196,7 +196,8 @@ size_t wb_block_length(wb_block_type type);
 /// Returns how many bytes a block has; 0 for an unknown type.
 size_t wb_block_byte_count(wb_block_type type);
 
-/// Writes the weights that `block_count` blocks stand for: the same bits as ggml's dequantize_row functions on any processor.
+/// Writes the weights that `block_count` blocks stand for: the same bits as ggml's dequantize_row functions on any processor, but for
+/// the sign of a NaN, which only a block with a scale that isn't finite has. `out` is aligned to its elements.
 void wb_dequantize(wb_block_type type, const void *blocks, size_t block_count, float *out);
 
 /// Quantizes rows, to the bytes that ggml's quantize functions give in IEEE arithmetic.
@@ -206,8 +207,8 @@ void wb_dequantize(wb_block_type type, const void *blocks, size_t block_count, f
 /// source, on every processor.
 ///
 /// `row_length` is a multiple of `wb_block_length`. `importance`, if not null, has `row_length` elements, none negative: how much an
-/// error in each column counts (the mean square of what is multiplied with it); Q8_0, MXFP4 and NVFP4 have no use for it. Rows don't depend on each
-/// other, so that threads may each take some. `rows` is aligned to its elements; `blocks` doesn't overlap it.
+/// error in each column counts (the mean square of what is multiplied with it); Q8_0, MXFP4 and NVFP4 have no use for it. Rows don't
+/// depend on each other, so that threads may each take some. `rows` is aligned to its elements; `blocks` doesn't overlap it.
 ///
 /// The rows must be finite, and so must the sums of their squares be; for other values the blocks have the right size and that is all.
 /// The caller's floating-point environment must be the default one.

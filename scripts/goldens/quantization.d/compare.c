@@ -48,12 +48,16 @@ static float as_bfloat16(float value) {
 }
 
 /// Middles between values of the tables, and ends of them.
-static const float middles[] = {0.25f, 0.75f,  1.25f, 1.75f, 2.5f, 3.5f, 5, 6,     3,     2,  -115.5f, -93.5f, -74,  -57,
-                                -42,   -28.5f, -16,   -4.5f, 7,    19,   31.5f, 45.5f, 61, 79,      101,    -127, 113};
+static const float middles[] = {
+  0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5,   6,    3,  2,  -115.5f, -93.5f, -74, -57,
+  -42,   -28.5f, -16,  -4.5f, 7,    19,   31.5f, 45.5f, 61, 79, 101,     -127,   113,
+};
 
 static const char *const kinds[] = {
-  "Gaussian", "Student's t", "bfloat16",  "ties",   "tiny with zeros", "constant", "huge",   "subnormal", "negative",        "zero",    "zeros of both signs",
-  "one of 32", "one of 4",   "positive",  "codes",  "small integers",  "mixed",    "nearly 1", "1e17",    "near a middle", "near a power of two"};
+  "Gaussian",  "Student's t",         "bfloat16",  "ties",     "tiny with zeros", "constant",       "huge",
+  "subnormal", "negative",            "zero",      "±0",       "one of 32",       "one of 4",       "positive",
+  "codes",     "small integers",      "mixed",     "nearly 1", "1e17",            "near a middle",  "near a power of two",
+};
 
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 

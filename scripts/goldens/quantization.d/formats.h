@@ -17,8 +17,9 @@ static const struct {
   wb_block_type type;
   const char *name;
 } formats[] = {
-  {WB_Q8_0, "q8_0"}, {WB_Q4_0, "q4_0"}, {WB_Q4_1, "q4_1"}, {WB_Q5_0, "q5_0"},     {WB_Q5_1, "q5_1"},     {WB_Q2_K, "q2_K"},   {WB_Q3_K, "q3_K"},
-  {WB_Q4_K, "q4_K"}, {WB_Q5_K, "q5_K"}, {WB_Q6_K, "q6_K"}, {WB_IQ4_NL, "iq4_nl"}, {WB_IQ4_XS, "iq4_xs"}, {WB_MXFP4, "mxfp4"}, {WB_NVFP4, "nvfp4"},
+  {WB_Q8_0, "q8_0"},     {WB_Q4_0, "q4_0"},     {WB_Q4_1, "q4_1"},   {WB_Q5_0, "q5_0"},   {WB_Q5_1, "q5_1"},
+  {WB_Q2_K, "q2_K"},     {WB_Q3_K, "q3_K"},     {WB_Q4_K, "q4_K"},   {WB_Q5_K, "q5_K"},   {WB_Q6_K, "q6_K"},
+  {WB_IQ4_NL, "iq4_nl"}, {WB_IQ4_XS, "iq4_xs"}, {WB_MXFP4, "mxfp4"}, {WB_NVFP4, "nvfp4"},
 };
 
 enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
