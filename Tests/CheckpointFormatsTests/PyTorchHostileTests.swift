@@ -6,27 +6,9 @@ import TestSupport
 import Testing
 
 /// Files that look like `torch.save`'s and are not.
-@Suite struct PyTorchHostileTests {
-  private let workspace: Workspace
+@Suite struct PyTorchHostileTests: TorchFileTests {
+  let workspace: Workspace
   init() throws { workspace = try Workspace() }
-
-  private func open(_ bytes: [UInt8]) throws -> Source {
-    try Source(workspace.write("x.bin", Data(bytes)))
-  }
-
-  /// The file must be refused.
-  private func refuses(
-    _ bytes: [UInt8], _ message: String, _ code: CheckpointError.Code = .malformed,
-    _ location: SourceLocation = #_sourceLocation
-  ) {
-    let error = #expect(throws: CheckpointError.self, sourceLocation: location) {
-      try open(bytes)
-    }
-    #expect(error?.code == code && error?.file == "x.bin", sourceLocation: location)
-    #expect(
-      error?.message.contains(message) == true, "\(error?.description ?? "")",
-      sourceLocation: location)
-  }
 
   private let storage = [UInt8](0..<24)
   private func sample(_ entry: TorchEntry) -> TorchSample {

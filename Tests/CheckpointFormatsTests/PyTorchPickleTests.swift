@@ -6,27 +6,9 @@ import TestSupport
 import Testing
 
 /// Pickles in archives of PyTorch's that its `torch.save` doesn't write.
-@Suite struct PyTorchPickleTests {
-  private let workspace: Workspace
+@Suite struct PyTorchPickleTests: TorchFileTests {
+  let workspace: Workspace
   init() throws { workspace = try Workspace() }
-
-  private func open(_ bytes: [UInt8]) throws -> Source {
-    try Source(workspace.write("x.bin", Data(bytes)))
-  }
-
-  /// The file must be refused.
-  private func refuses(
-    _ bytes: [UInt8], _ message: String, _ code: CheckpointError.Code = .malformed,
-    _ location: SourceLocation = #_sourceLocation
-  ) {
-    let error = #expect(throws: CheckpointError.self, sourceLocation: location) {
-      try open(bytes)
-    }
-    #expect(error?.code == code && error?.file == "x.bin", sourceLocation: location)
-    #expect(
-      error?.message.contains(message) == true, "\(error?.description ?? "")",
-      sourceLocation: location)
-  }
 
   private let storage = [UInt8](0..<24)
   private let plain = TorchEntry(count: 6, [2, 3], strides: [3, 1])

@@ -222,4 +222,40 @@ import Testing
     }
     #expect(try Weighbridge.run("verify", path).code == 1)
   }
+
+  /// Masks of two dimensions say the same as those of four.
+  @Test func masksOfOtherRanksAreRead() throws {
+    var sample = try ModelSample("gptj")
+    let ones = Data(repeating: 1, count: 64 * 64)
+    for layer in 0..<3 {
+      sample.tensors.tensors.append(
+        SampleTensor("transformer.h.\(layer).attn.bias", "BOOL", [64, 64], ones))
+    }
+    let path = try sample.write(workspace, "flat")
+    #expect(try logits(path) == logits(prefix))
+  }
+
+  @Test func validationShowsWhatDeclaringPrefixChanges() throws {
+    var sample = try ModelSample("gptj")
+    let rows = (0..<64).flatMap { row in (0..<64).map { UInt8($0 <= row ? 1 : 0) } }
+    for layer in 0..<3 {
+      sample.tensors.tensors.append(
+        SampleTensor("transformer.h.\(layer).attn.bias", "BOOL", [1, 1, 64, 64], Data(rows)))
+    }
+    let outcome = try Weighbridge.run(
+      "convert", sample.write(workspace, "masked"), workspace.path("declared.store"),
+      "--attention", "prefix", "--validate")
+    #expect(outcome.code == 0 && !outcome.text.contains("by at most 0,"), "\(outcome.text)")
+    #expect(outcome.errors.contains("warning: prefix attention"), "\(outcome.errors)")
+  }
+
+  /// A filler of −1e9 doesn't fit F16, but is no weight.
+  @Test func fillersAreNoPrecision() throws {
+    let filler = SampleTensor("h.0.attn.masked_bias", [], floats: [-1e9])
+    let weight = SampleTensor("h.0.w", [2], floats: [1, 2])
+    let path = try workspace.write(
+      "x.safetensors", SafetensorsSample([filler, weight]).fileContents)
+    let outcome = try Weighbridge.run("inspect", path, "--statistics")
+    #expect(outcome.text.contains("this F32 checkpoint is"), "\(outcome.text)")
+  }
 }

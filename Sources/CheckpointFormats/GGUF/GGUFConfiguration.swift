@@ -53,20 +53,18 @@ struct GGUFConfiguration {
   // MARK: Families
 
   private func gptj() throws(CheckpointError) -> [JSONValue.Member] {
-    [
-      .init("activation_function", .string("gelu_new")),
-      .init("layer_norm_epsilon", try number("attention.layer_norm_epsilon")),
-      .init("n_embd", try integer("embedding_length")),
-      .init("n_head", try integer("attention.head_count")),
-      .init("n_inner", try integer("feed_forward_length")),
-      .init("n_layer", try integer("block_count")),
-      .init("n_positions", try integer("context_length")),
+    try gpt() + [
       .init("rotary_dim", try integer("rope.dimension_count")),
-      .init("tie_word_embeddings", .bool(false)), .init("vocab_size", try vocabulary()),
+      .init("tie_word_embeddings", .bool(false)),
     ]
   }
 
   private func gpt2() throws(CheckpointError) -> [JSONValue.Member] {
+    try gpt() + [.init("tie_word_embeddings", .bool(isTied))]
+  }
+
+  /// What GPT-2 and GPT-J have under the same names.
+  private func gpt() throws(CheckpointError) -> [JSONValue.Member] {
     [
       .init("activation_function", .string("gelu_new")),
       .init("layer_norm_epsilon", try number("attention.layer_norm_epsilon")),
@@ -75,7 +73,7 @@ struct GGUFConfiguration {
       .init("n_inner", try integer("feed_forward_length")),
       .init("n_layer", try integer("block_count")),
       .init("n_positions", try integer("context_length")),
-      .init("tie_word_embeddings", .bool(isTied)), .init("vocab_size", try vocabulary()),
+      .init("vocab_size", try vocabulary()),
     ]
   }
 
