@@ -40,7 +40,9 @@ struct ConfigurationCheck {
         tensors.map { ($0.name, $0.shape) }, dimensions)
       report.record(
         .configuration,
-        findings(tensors, expected.map { ($0.name, $0.shape) }, transposed: transposed.map(\.name)),
+        findings(
+          tensors, expected.map { ($0.name, $0.shape) }, optional: architecture.rows.map(\.name),
+          transposed: transposed.map(\.name)),
         "names and shapes of \(expected.count) tensors of the family '\(architecture.name)'")
     } catch {
       report.record(
@@ -50,7 +52,8 @@ struct ConfigurationCheck {
   }
 
   private func findings(
-    _ tensors: [CanonicalTensor], _ expected: [(name: String, shape: Shape)], transposed: [String]
+    _ tensors: [CanonicalTensor], _ expected: [(name: String, shape: Shape)],
+    optional: [String], transposed: [String]
   ) -> [Finding] {
     var findings: [Finding] = []
     func fullName(_ tensor: CanonicalTensor) -> ExactName {
@@ -75,7 +78,8 @@ struct ConfigurationCheck {
             tensor: name))
       }
     }
-    let names = Set(expected.map { ExactName($0.name) })
+    // A head that is stored although it is tied is spoken of where ties are.
+    let names = Set((expected.map(\.name) + optional).map { ExactName($0) })
     for tensor in tensors where !names.contains(fullName(tensor)) {
       let stored = tensor.expression.sources.first.flatMap(source.checkpoint.position)
       findings.append(
