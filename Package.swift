@@ -83,10 +83,13 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(
+      name: "Quantization", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
+      swiftSettings: strict),
+    .target(
       name: "CheckpointConversion",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CTensorKernels", "StoreWriting", "Tokenization",
+        "TensorEvaluation", "CTensorKernels", "StoreWriting", "Tokenization", "Quantization",
       ],
       swiftSettings: strict),
     .target(
@@ -108,7 +111,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
-        "ReferenceForward", "CheckpointComparison", "Tokenization",
+        "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -149,6 +152,12 @@ let package = Package(
       name: "TensorEvaluationTests",
       dependencies: [
         "TensorEvaluation", "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "QuantizationTests",
+      dependencies: [
+        "Quantization", "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
