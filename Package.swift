@@ -83,7 +83,8 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(
-      name: "Quantization", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
+      name: "Quantization",
+      dependencies: ["TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures"],
       swiftSettings: strict),
     .target(
       name: "CheckpointConversion",

@@ -22,14 +22,23 @@ extension ForwardComparison {
 
   private static func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
 
-  /// Runs source and result of a conversion side by side on 32 fixed tokens.
+  /// Runs source and result of a conversion side by side.
   ///
-  /// - Parameter resources: memory and threads.
+  /// - Parameters:
+  ///   - resources: memory and threads.
+  ///   - tokens: one sequence; nil takes fixed ones.
+  ///   - standardCount: how many fixed ones, at most as many as the model has positions.
   /// - Returns: what a conversion calls at its end.
-  public static func validator(_ resources: EvaluationResources) -> Certificate.Validator {
+  public static func validator(
+    _ resources: EvaluationResources, tokens: [Int]? = nil, standardCount: Int = 32
+  ) -> Certificate.Validator {
     { (source, result, configuration) throws(CheckpointError) in
       let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
-      let tokens = standardTokens(32, vocabulary: settings.dimensions.vocabulary)
+      let tokens =
+        tokens
+        ?? standardTokens(
+          min(standardCount, settings.positionLimit ?? standardCount),
+          vocabulary: settings.dimensions.vocabulary)
       let model = try source.model()
       // The source as it is, whatever was declared: what giving prefix attention up costs shows.
       let attention = model.storedAttention ?? model.attention
@@ -46,8 +55,11 @@ extension ForwardComparison {
       return Certificate.Validation(
         tokenCount: tokens.count,
         maxAbsLogitDifference: finite(comparison.maxAbsLogitDifference),
-        meanKlDivergence: finite(comparison.klDivergence.mean),
-        maxKlDivergence: finite(comparison.klDivergence.max),
+        klDivergence: (
+          finite(comparison.klDivergence.mean), finite(comparison.klDivergence.median),
+          finite(comparison.klDivergence.p99), finite(comparison.klDivergence.max)
+        ),
+        negativeLogLikelihoodIncrease: comparison.negativeLogLikelihoodIncrease.flatMap(finite),
         sameTopFraction: comparison.sameTopFraction)
     }
   }

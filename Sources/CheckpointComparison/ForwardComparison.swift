@@ -13,6 +13,8 @@ public struct ForwardComparison: Sendable, Encodable {
   public let maxAbsLogitDifference: Double
   /// Kullback-Leibler divergence of the second model's next-token distributions from the first's, in nats.
   public let klDivergence: Distribution
+  /// By how much the mean negative log-likelihood of the tokens is larger in the second model, in nats; nil for a single token.
+  public let negativeLogLikelihoodIncrease: Double?
   /// Positions at which both find the same token likeliest.
   public let sameTopFraction: Double
   /// Tokens that were run.
@@ -96,7 +98,7 @@ public struct ForwardComparison: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case layers, firstDivergence, maxAbsLogitDifference, klDivergence, sameTopFraction, tokenCount,
-      prefixes
+      prefixes, negativeLogLikelihoodIncrease
   }
 
   /// Writes nothing as null.
@@ -107,6 +109,8 @@ public struct ForwardComparison: Sendable, Encodable {
     try container.encodeFinite(maxAbsLogitDifference, forKey: .maxAbsLogitDifference)
     try container.encode(klDivergence, forKey: .klDivergence)
     try container.encode(sameTopFraction, forKey: .sameTopFraction)
+    try container.encodeFinite(
+      negativeLogLikelihoodIncrease ?? .nan, forKey: .negativeLogLikelihoodIncrease)
     try container.encode(tokenCount, forKey: .tokenCount)
     try container.encode(prefixes, forKey: .prefixes)
   }
@@ -127,7 +131,12 @@ public struct ForwardComparison: Sendable, Encodable {
   ) throws(CheckpointError) {
     var run = try Lockstep(first, second, tokens, prefixes, differences)
     try run.run(progress)
-    (maxAbsLogitDifference, klDivergence, sameTopFraction) = try run.outcome()
+    let outcome = try run.outcome(tokens)
+    maxAbsLogitDifference = outcome.largestDifference
+    klDivergence = Distribution(outcome.divergences)
+    sameTopFraction = Double(outcome.sameTopCount) / Double(max(tokens.count, 1))
+    negativeLogLikelihoodIncrease =
+      tokens.count > 1 ? outcome.likelihoodLoss / Double(tokens.count - 1) : nil
     layers = run.distances
     firstDivergence = run.divergence
     tokenCount = tokens.count

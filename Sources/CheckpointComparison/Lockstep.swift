@@ -146,16 +146,25 @@ struct Lockstep {
     return a.isFinite && b.isFinite ? abs(Double(a) - Double(b)) : .infinity
   }
 
+  /// What the logits of all positions say.
+  struct Outcome {
+    /// The largest difference of a logit.
+    var largestDifference = 0.0
+    /// Of the second's distributions from the first's, in nats.
+    var divergences: [Double] = []
+    /// Positions at which both find the same token likeliest.
+    var sameTopCount = 0
+    /// What the tokens' negative log-likelihood is larger by in the second, in nats.
+    var likelihoodLoss = 0.0
+  }
+
   /// What the logits say in the end.
-  mutating func outcome() throws(CheckpointError) -> (
-    Double, ForwardComparison.Distribution, Double
-  ) {
+  mutating func outcome(_ tokens: [Int]) throws(CheckpointError) -> Outcome {
     let vocabulary = first.configuration.dimensions.vocabulary
     let count = mine.sequences.rowCount
     let (ours, others, shadow) = (FloatBuffer(), FloatBuffer(), FloatBuffer())
-    var (largest, apart, norm) = (0.0, 0.0, 0.0)
-    var divergences: [Double] = []
-    var same = 0
+    var (apart, norm) = (0.0, 0.0)
+    var outcome = Outcome()
     for start in stride(from: 0, to: count, by: 64) {
       let rows = start..<min(count, start + 64)
       try first.logits(mine, rows, into: ours)
@@ -177,14 +186,19 @@ struct Lockstep {
       for row in 0..<rows.count {
         let (a, b) = (ours.base + row * vocabulary, others.base + row * vocabulary)
         for index in 0..<vocabulary {
-          largest = max(largest, Self.distance(a[index], b[index]))
+          outcome.largestDifference = max(
+            outcome.largestDifference, Self.distance(a[index], b[index]))
         }
         let (p, q) = (LogitRow(a, count: vocabulary), LogitRow(b, count: vocabulary))
         let divergence = p.divergence(from: q)
         // Without numbers there is no distribution.
         let isSame = memcmp(a, b, vocabulary * 4) == 0
-        divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)
-        if p.likeliest == q.likeliest { same += 1 }
+        outcome.divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)
+        if p.likeliest == q.likeliest { outcome.sameTopCount += 1 }
+        if rows.lowerBound + row + 1 < count {
+          let next = tokens[rows.lowerBound + row + 1]
+          outcome.likelihoodLoss += p.logProbability(of: next) - q.logProbability(of: next)
+        }
       }
     }
     let names = names { isOfHead($0) }
@@ -193,7 +207,7 @@ struct Lockstep {
       divergence = ForwardComparison.Divergence(
         layer: nil, sublayer: "head", tensors: unexplained(names), cause: nil)
     }
-    return (largest, .init(divergences), Double(same) / Double(max(count, 1)))
+    return outcome
   }
 
   /// The last norm and what makes logits: the embedding too, where the head is tied to it.

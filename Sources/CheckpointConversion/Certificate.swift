@@ -60,6 +60,12 @@ public struct Certificate: Sendable, Codable, Hashable {
     public let meanKlDivergence: Double?
     /// The largest one; nil likewise.
     public let maxKlDivergence: Double?
+    /// Half of the divergences are below; nil likewise.
+    public let medianKlDivergence: Double?
+    /// 99 % of the divergences are below; nil likewise.
+    public let p99KlDivergence: Double?
+    /// By how much the mean negative log-likelihood of the tokens grows, in nats; nil likewise, and for a single token.
+    public let negativeLogLikelihoodIncrease: Double?
     /// Positions at which both find the same token likeliest.
     public let sameTopFraction: Double
 
@@ -68,17 +74,21 @@ public struct Certificate: Sendable, Codable, Hashable {
     /// - Parameters:
     ///   - tokenCount: tokens that were run.
     ///   - maxAbsLogitDifference: the largest difference of a logit.
-    ///   - meanKlDivergence: of next-token distributions, in nats.
-    ///   - maxKlDivergence: the largest one.
+    ///   - klDivergence: of next-token distributions, in nats: the mean, the median, what 99 % are below, the largest.
+    ///   - negativeLogLikelihoodIncrease: of the tokens, in nats, the mean.
     ///   - sameTopFraction: positions with the same likeliest token.
     public init(
-      tokenCount: Int, maxAbsLogitDifference: Double?, meanKlDivergence: Double?,
-      maxKlDivergence: Double?, sameTopFraction: Double
+      tokenCount: Int, maxAbsLogitDifference: Double?,
+      klDivergence: (mean: Double?, median: Double?, p99: Double?, max: Double?),
+      negativeLogLikelihoodIncrease: Double?, sameTopFraction: Double
     ) {
       self.tokenCount = tokenCount
       self.maxAbsLogitDifference = maxAbsLogitDifference
-      self.meanKlDivergence = meanKlDivergence
-      self.maxKlDivergence = maxKlDivergence
+      meanKlDivergence = klDivergence.mean
+      medianKlDivergence = klDivergence.median
+      p99KlDivergence = klDivergence.p99
+      maxKlDivergence = klDivergence.max
+      self.negativeLogLikelihoodIncrease = negativeLogLikelihoodIncrease
       self.sameTopFraction = sameTopFraction
     }
   }
@@ -139,6 +149,8 @@ public struct Certificate: Sendable, Codable, Hashable {
     public let largestErrorUlp: Double
     /// Finite values that became infinite.
     public let overflowCount: Int
+    /// How far blocks are from the values that they were made of; absent for other dtypes.
+    public let quantization: QuantizationRecord?
     /// SHA-256 of its little-endian, row-major bytes.
     public let digest: Digest
   }

@@ -12,14 +12,26 @@ public struct CastReport: Hashable, Sendable {
   /// Finite values that became infinite.
   public private(set) var overflowCount = 0
 
+  /// How far blocks are from values; nil if none were made.
+  public private(set) var quantization: QuantizationErrors?
+
   /// Nothing changed so far.
   public init() {}
 
-  /// Takes in what happened to another part of the tensor.
-  public mutating func merge(_ other: CastReport) {
-    roundedCount += other.roundedCount
-    largestErrorUlp = max(largestErrorUlp, other.largestErrorUlp)
-    overflowCount += other.overflowCount
+  /// Takes in what happened to the part of the tensor that comes next.
+  public mutating func merge(_ next: CastReport) {
+    roundedCount += next.roundedCount
+    largestErrorUlp = max(largestErrorUlp, next.largestErrorUlp)
+    overflowCount += next.overflowCount
+    if let errors = next.quantization { merge(errors) }
+  }
+
+  mutating func merge(_ errors: QuantizationErrors) {
+    guard quantization != nil else {
+      quantization = errors
+      return
+    }
+    quantization?.merge(errors)
   }
 
   mutating func merge(_ kernel: wb_cast_report) {
@@ -29,7 +41,7 @@ public struct CastReport: Hashable, Sendable {
   }
 
   /// Whether every element kept its value.
-  public var isExact: Bool { roundedCount == 0 }
+  public var isExact: Bool { roundedCount == 0 && (quantization?.squaredError ?? 0) == 0 }
 }
 
 extension DType {

@@ -13,6 +13,14 @@ public struct CompiledExpression: Sendable {
   /// The result as rows of cells.
   public var geometry: MatrixGeometry { root.geometry }
 
+  /// Whether the result is blocks that are made of values.
+  var quantizes: Bool { if case .quantize = root.operation { true } else { false } }
+
+  /// Whether blocks of a row depend on each other, so that rows must not be cut.
+  var needsWholeRows: Bool {
+    if case .quantize(_, let importance) = root.operation { importance != nil } else { false }
+  }
+
   /// The stored tensors that it reads, by their places in the checkpoint.
   var storedPositions: [Int] {
     var positions: [Int] = []
@@ -24,7 +32,7 @@ public struct CompiledExpression: Sendable {
       case .concatenate(let parts, _), .sum(let parts): pending += parts
       case .addRow(let matrix, let row): pending += [matrix, row]
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
-        .cast(let operand), .dequantize(let operand):
+        .cast(let operand), .dequantize(let operand), .quantize(let operand, _):
         pending.append(operand)
       }
     }
@@ -43,6 +51,8 @@ public struct CompiledExpression: Sendable {
     case cast(Node)
     /// A block format's values, in F32.
     case dequantize(Node)
+    /// Values in F32 as blocks.
+    case quantize(Node, ColumnImportance?)
     case fill(element: [UInt8])
   }
 
@@ -66,7 +76,7 @@ public struct CompiledExpression: Sendable {
       case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
       case .addRow(let matrix, _): matrix.transposes
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
-        .dequantize(let operand):
+        .dequantize(let operand), .quantize(let operand, _):
         operand.transposes
       }
     }
@@ -130,6 +140,8 @@ public struct CompiledExpression: Sendable {
       return Node(.permuteRows(inner, permutation, unit: unit), type)
     case .cast(let operand, let dtype):
       return cast(try node(operand, checkpoint), to: dtype)
+    case .quantize(let operand, _, let importance):
+      return Node(.quantize(cast(try node(operand, checkpoint), to: .f32), importance), type)
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
@@ -149,6 +161,7 @@ public struct CompiledExpression: Sendable {
       return cast(Node(.dequantize(node), TensorType(.f32, node.type.shape)), to: dtype)
     }
     let type = TensorType(dtype, node.type.shape)
+    if dtype.isBlockQuantized { return Node(.quantize(cast(node, to: .f32), nil), type) }
     switch node.operation {
     case .transpose(let operand): return Node(.transpose(cast(operand, to: dtype)), type)
     case .concatenate(let parts, let axis):
@@ -157,7 +170,8 @@ public struct CompiledExpression: Sendable {
       return Node(.slice(cast(operand, to: dtype), rowOffset: rows, columnOffset: columns), type)
     case .permuteRows(let operand, let permutation, let unit):
       return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
-    case .stored, .sum, .addRow, .cast, .dequantize, .fill: return Node(.cast(node), type)
+    case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill:
+      return Node(.cast(node), type)
     }
   }
 }

@@ -6,15 +6,13 @@ public import TensorModel
 ///
 /// The same bytes and digests come out for any number of threads.
 public struct EvaluationPipeline: Sendable {
-  private let evaluator: TensorEvaluator
+  private let reader: any CheckpointReader
   private let resources: EvaluationResources
-  private let digests: RecordedDigests
 
   /// A pipeline over a checkpoint.
   public init(_ reader: any CheckpointReader, _ resources: EvaluationResources) {
-    evaluator = TensorEvaluator(reader, tileByteCount: resources.tileByteCount)
+    self.reader = reader
     self.resources = resources
-    digests = RecordedDigests(reader, evaluator, resources)
   }
 
   /// Runs all tasks.
@@ -29,15 +27,18 @@ public struct EvaluationPipeline: Sendable {
     guard !tasks.isEmpty else { return }
     let schedule = EvaluationSchedule(tasks, resources, consumer.order)
     let states = TensorStates(count: tasks.count)
+    let evaluator = resources.evaluator(
+      reader, gathers: tasks.contains { $0.expression.quantizes && $0.expression.root.transposes })
+    let digests = RecordedDigests(reader, evaluator, resources)
     DispatchQueue.concurrentPerform(iterations: resources.threads) { _ in
-      work(schedule, states, tasks, consumer)
+      work(schedule, states, tasks, consumer, evaluator, digests)
     }
     if let failure = schedule.failure { throw failure }
   }
 
   private func work(
     _ schedule: EvaluationSchedule, _ states: TensorStates, _ tasks: [EvaluationTask],
-    _ consumer: some EvaluationConsumer
+    _ consumer: some EvaluationConsumer, _ evaluator: TensorEvaluator, _ digests: RecordedDigests
   ) {
     let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
     var buffer = ScratchArena(

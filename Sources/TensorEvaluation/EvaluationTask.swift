@@ -168,6 +168,17 @@ public struct EvaluationResources: Sendable {
       min(TensorEvaluator.standardTileByteCount, memory / threads / 16))
   }
 
+  /// An evaluator with buffers of these sizes.
+  ///
+  /// - Parameters:
+  ///   - reader: of the checkpoint.
+  ///   - gathers: whether transposed matrices are to be quantized.
+  func evaluator(_ reader: any CheckpointReader, gathers: Bool) -> TensorEvaluator {
+    TensorEvaluator(
+      reader, tileByteCount: tileByteCount,
+      gatheredByteCount: gathers ? quantizedByteCount(transposing: true) : nil)
+  }
+
   /// Bytes of all buffers at most, which is what a conversion of large tensors takes.
   public var bufferByteCount: Int {
     threads
@@ -179,5 +190,11 @@ public struct EvaluationResources: Sendable {
   func slabByteCount(transposing: Bool) -> Int {
     let available = memory / threads - TensorEvaluator.scratchByteCount(tileByteCount)
     return max(Self.minimumSlabByteCount, min(transposing ? 32 << 20 : 2 << 20, available))
+  }
+
+  /// Bytes of the values that one slab of blocks is made of: such that blocks and gathered values together are no more than a slab of
+  /// gathered values alone.
+  func quantizedByteCount(transposing: Bool) -> Int {
+    transposing ? slabByteCount(transposing: true) / 4 * 3 : 4 << 20
   }
 }

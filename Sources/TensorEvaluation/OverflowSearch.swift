@@ -54,16 +54,3 @@ public struct Overflow: Hashable, Sendable {
     return nil
   }
 }
-
-extension Shape {
-  /// The indices of the element at a place in row-major order.
-  fileprivate func index(of place: Int) -> [Int] {
-    var rest = place
-    var index: [Int] = []
-    for extent in dimensions.reversed() {
-      index.append(rest % extent)
-      rest /= extent
-    }
-    return index.reversed()
-  }
-}

@@ -22,10 +22,17 @@ struct SlabCutter {
   func slabs(of task: EvaluationTask, _ index: Int) -> [Slab] {
     let expression = task.expression
     let cell = expression.geometry.cellByteCount
-    let limit = resources.slabByteCount(transposing: expression.root.transposes)
+    let transposes = expression.root.transposes
+    let limit = resources.slabByteCount(transposing: transposes)
     let regions =
-      task.pieces.map { Self.joined($0, expression.geometry, limit) }
-      ?? expression.geometry.whole.tiles(cellByteCount: cell, limit: limit)
+      if let pieces = task.pieces {
+        Self.joined(pieces, expression.geometry, limit)
+      } else if expression.quantizes {
+        Self.blocks(
+          expression, valueByteLimit: resources.quantizedByteCount(transposing: transposes))
+      } else {
+        expression.geometry.whole.tiles(cellByteCount: cell, limit: limit)
+      }
     var offset = 0
     var slabs: [Slab] = []
     for region in regions {
@@ -43,6 +50,15 @@ struct SlabCutter {
           byteCount: 0))
     }
     return slabs
+  }
+
+  /// Runs of blocks, of whole rows unless these are large and may be cut.
+  private static func blocks(
+    _ expression: CompiledExpression, valueByteLimit: Int
+  ) -> [MatrixRegion] {
+    BlockRows(expression.type, isWhole: expression.needsWholeRows)
+      .pieces(of: 0..<expression.geometry.rows, valueByteLimit: valueByteLimit)
+      .map { MatrixRegion(rows: $0, columns: 0..<1) }
   }
 
   /// Pieces joined as long as that gives a rectangle within the limit.

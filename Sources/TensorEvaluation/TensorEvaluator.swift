@@ -6,6 +6,8 @@ public import TensorModel
 public struct TensorEvaluator: Sendable {
   private let reader: any CheckpointReader
   let tileByteCount: Int
+  /// The most that the values of a matrix take that is transposed and then quantized: many rows, so that columns are read in long runs.
+  let gatheredByteCount: Int
 
   /// The most that an intermediate result takes: small enough to stay in a core's cache.
   public static let standardTileByteCount = 1 << 20
@@ -15,7 +17,9 @@ public struct TensorEvaluator: Sendable {
   private static let maximumNesting = 8
 
   /// What one thread needs beside the buffer for the result.
-  public var scratchByteCount: Int { Self.scratchByteCount(tileByteCount) }
+  public var scratchByteCount: Int {
+    Self.scratchByteCount(tileByteCount) + ScratchArena.rounded(gatheredByteCount - tileByteCount)
+  }
 
   static func scratchByteCount(_ tileByteCount: Int) -> Int {
     maximumNesting * (tileByteCount + ScratchArena.alignment)
@@ -26,11 +30,14 @@ public struct TensorEvaluator: Sendable {
   /// - Parameters:
   ///   - reader: of the checkpoint.
   ///   - tileByteCount: the most that an intermediate result takes.
+  ///   - gatheredByteCount: the most that values of a transposed matrix take before they are quantized; nil takes no more than for others.
   public init(
-    _ reader: any CheckpointReader, tileByteCount: Int = TensorEvaluator.standardTileByteCount
+    _ reader: any CheckpointReader, tileByteCount: Int = TensorEvaluator.standardTileByteCount,
+    gatheredByteCount: Int? = nil
   ) {
     self.reader = reader
     self.tileByteCount = tileByteCount
+    self.gatheredByteCount = max(tileByteCount, gatheredByteCount ?? 0)
   }
 
   /// Writes a region of the result to `destination`, little-endian, rows `rowStride` bytes apart.
@@ -86,6 +93,8 @@ public struct TensorEvaluator: Sendable {
       }
     case .dequantize(let operand):
       try dequantize(operand, node.geometry, region, destination, scratch, &report)
+    case .quantize(let operand, let importance):
+      try quantize(operand, node.type, importance, region, destination, scratch, &report)
     case .cast(let operand):
       try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
     case .fill(let element): fill(element, region, destination)

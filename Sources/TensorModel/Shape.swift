@@ -74,3 +74,21 @@ extension Shape: Codable {
     try container.encode(dimensions)
   }
 }
+
+extension Shape {
+  /// The indices of the element at a place in row-major order.
+  public func index(of place: Int) -> [Int] {
+    var rest = place
+    var index: [Int] = []
+    for extent in dimensions.reversed() {
+      index.append(rest % extent)
+      rest /= extent
+    }
+    return index.reversed()
+  }
+
+  /// The same as text, such as `[3, 17]`.
+  public func indexText(of place: Int) -> String {
+    "[\(index(of: place).map(String.init).joined(separator: ", "))]"
+  }
+}

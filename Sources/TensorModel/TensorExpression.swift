@@ -19,8 +19,11 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case slice(TensorExpression, axis: Int, range: Range<Int>)
   /// The rows in another order.
   case permuteRows(TensorExpression, RowPermutation)
-  /// The elements in another float dtype, each rounded once to nearest even; of a block format, the values that its blocks stand for.
+  /// The elements in another float dtype, each rounded once to nearest even; of a block format, the values that its blocks stand for. To a
+  /// block format: the blocks that ggml's reference makes of the values in F32.
   case cast(TensorExpression, DType)
+  /// The blocks of a block format for a matrix, chosen so that errors in important columns are small.
+  case quantize(TensorExpression, DType, ColumnImportance)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
 
@@ -45,7 +48,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
     case .stored, .fill: []
     case .concatenate(let parts, _), .sum(let parts): parts
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
-      .permuteRows(let operand, _), .cast(let operand, _):
+      .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _):
       [operand]
     case .addRow(let matrix, let row): [matrix, row]
     }
@@ -132,16 +135,35 @@ extension TensorExpression {
       return type
     case .cast(let operand, let dtype):
       let type = try operand.type(stored: stored)
-      guard type.dtype.hasFloatValues, dtype.isCastable else {
+      guard type.dtype.hasFloatValues, dtype.hasFloatValues else {
         throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
       }
-      return TensorType(dtype, type.shape)
+      return try blocks(type, dtype)
+    case .quantize(let operand, let dtype, let importance):
+      let type = try operand.type(stored: stored)
+      guard type.dtype.hasFloatValues, dtype.isBlockQuantized,
+        type.shape.dimensions.last == importance.values.count
+      else {
+        throw misfit(
+          "\(importance.values.count) importances can't make it \(dtype.rawValue)", type)
+      }
+      return try blocks(type, dtype)
     case .fill(let value, let type):
       guard value.bytes(in: type.dtype) != nil else {
         throw misfit("nothing can be filled with \(value)", type)
       }
       return type
     }
+  }
+
+  /// The type after a cast; rows of a block format are whole blocks.
+  private func blocks(_ type: TensorType, _ dtype: DType) throws(CheckpointError) -> TensorType {
+    let isFilled = (type.shape.dimensions.last ?? 0).isMultiple(of: dtype.blockElementCount)
+    guard !dtype.isBlockQuantized || isFilled else {
+      throw misfit(
+        "rows don't fill blocks of \(dtype.blockElementCount), as \(dtype.rawValue) has them", type)
+    }
+    return TensorType(dtype, type.shape)
   }
 
   private static func types(
@@ -201,6 +223,8 @@ extension TensorExpression: CustomStringConvertible {
       "slice(\(operand), axis \(axis), \(range.lowerBound)..<\(range.upperBound))"
     case .permuteRows(let operand, let permutation): "permuteRows(\(operand), \(permutation))"
     case .cast(let operand, let dtype): "cast(\(operand), \(dtype.rawValue))"
+    case .quantize(let operand, let dtype, let importance):
+      "quantize(\(operand), \(dtype.rawValue), importance \(importance.origin))"
     case .fill(let value, let type):
       "fill(\(value.text(in: type.dtype)), \(type.dtype.rawValue), \(type.shape))"
     }

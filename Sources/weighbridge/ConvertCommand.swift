@@ -49,52 +49,10 @@ struct ConvertCommand: ParsableCommand {
   var dtype = DTypeChoice.keep
 
   @Option(
-    help: ArgumentHelp("The most bytes of tensors in a file (default: 5GB).", valueName: "size"))
-  var maxShardSize: ByteSize?
-
-  @Option(
-    help: ArgumentHelp(
-      "The number of files, instead of --max-shard-size; for mesh-transformer the number of shards (default: the source's, else the largest of 8, 4, 2, 1 that divides heads and vocabulary).",
-      valueName: "n"))
-  var shards: Int?
-
-  @Option(
     help: ArgumentHelp(
       "How a store is compressed: zstd (what suits each dtype best), zstd:LEVEL, or none. By default zstd, or as the source store is.",
       valueName: "method"))
   var compression: CompressionChoice?
-
-  @Option(
-    help: ArgumentHelp(
-      "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"))
-  var assets: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "What tokens see: causal gives prefix attention up where the destination can't carry it, prefix declares it for files that don't say it. By default what the checkpoint says.",
-      valueName: "mode"))
-  var attention: AttentionChoice?
-
-  @Flag(help: "Let values that don't fit the dtype become infinite instead of stopping.")
-  var allowOverflow = false
-
-  @Flag(help: "Go on with an interrupted conversion.")
-  var resume = false
-
-  @Flag(
-    help:
-      "Replace an existing destination, and discard unfinished work for it (with --resume: go on with that)."
-  )
-  var force = false
-
-  @Flag(help: "Print what would be done, and write nothing.")
-  var dryRun = false
-
-  @Flag(
-    help:
-      "Don't compare a store's tensors with the digests in its manifest; the checksums of its chunks are always compared."
-  )
-  var skipDigestCheck = false
 
   @Flag(
     name: .customLong("validate"),
@@ -103,45 +61,23 @@ struct ConvertCommand: ParsableCommand {
   )
   var validatesResult = false
 
-  @Flag(help: "Put SHA-256 digests of the input files into the certificate.")
-  var hashInputs = false
+  @OptionGroup var options: DestinationOptions
 
   @OptionGroup var shared: SharedOptions
 
-  func validate() throws {
-    if maxShardSize != nil && shards != nil {
-      throw ValidationError("Give --max-shard-size or --shards, not both.")
-    }
-    if let shards, shards < 1 { throw ValidationError("--shards must be at least 1.") }
-  }
-
   private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {
-    var resources = shared.resources
-    resources.checksRecordedDigests = !skipDigestCheck
-    var request = ConversionRequest(
-      source: source, destination: destination,
-      openOptions: try shared.openOptions(progress: progress), resources: resources)
+    var request = try options.request(source, destination, shared, progress)
     request.format = to
     request.settings.dtype = dtype.dtype
-    request.settings.allowOverflow = allowOverflow
     request.settings.compression = compression?.value
-    if let shards { request.settings.sharding = .count(shards) }
-    if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }
-    request.openOptions.assetsDirectory = assets
-    request.openOptions.attention = attention?.mode
-    request.spoolDirectory = shared.spool
-    if validatesResult { request.validator = ForwardComparison.validator(resources) }
-    request.resume = resume
-    request.force = force
-    request.hashesInputs = hashInputs
+    if validatesResult { request.validator = ForwardComparison.validator(request.resources) }
     return request
   }
 
   func run() throws {
-    let unpacking = ProgressLine("unpacking", total: 0, quiet: shared.quiet)
-    if let size = try? InputFile(path: source).byteCount { unpacking.setTotal(size) }
+    let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
     let job = ConversionJob(try request(unpacking))
-    if dryRun {
+    if options.dryRun {
       let (source, plan) = try job.plan()
       if shared.json {
         Console.output(try ConversionJob.document(plan, source))
@@ -150,34 +86,12 @@ struct ConvertCommand: ParsableCommand {
       }
       return
     }
-    let start = Date()
-    let log = FindingLog(quiet: shared.quiet)
-    let writing = ProgressLine("writing", total: 0, quiet: shared.quiet)
-    let outcome = try job.run(
-      ConversionJob.Observer(
-        willStart: { source, plan in
-          unpacking.finish()
-          writing.setTotal(plan.tensors.reduce(0) { $0 + $1.byteCount })
-          if !shared.quiet {
-            Console.error(ConversionText.opening(plan, source, destination, shared))
-          }
-          for finding in plan.findings { log.report(finding) }
-          if !plan.leftOut.isEmpty && !shared.quiet {
-            Console.error("note: left out: \(printable(plan.leftOut.joined(separator: ", ")))")
-          }
-        },
-        report: log.report, progress: writing.add))
-    writing.finish()
-    log.finish("the certificate")
-    if let leftover = outcome.leftover {
-      Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
-    }
+    let work = try AttendedConversion(job, destination, unpacking, shared)
     if shared.json {
-      let seconds = Date().timeIntervalSince(start)
       Console.output(
-        try JSONDocument.bytes(ConversionDocument(outcome, seconds: seconds)))
+        try JSONDocument.bytes(ConversionDocument(work.outcome, seconds: work.seconds)))
     } else {
-      Console.output(ConversionText.closing(outcome, destination))
+      Console.output(ConversionText.closing(work.outcome, destination))
     }
   }
 }
@@ -209,18 +123,6 @@ enum DTypeChoice: String, ExpressibleByArgument, CaseIterable {
     case .f32: .f32
     case .f16: .f16
     case .bf16: .bf16
-    }
-  }
-}
-
-/// What `--attention` takes.
-enum AttentionChoice: String, ExpressibleByArgument, CaseIterable {
-  case causal, prefix
-
-  var mode: AttentionMode {
-    switch self {
-    case .causal: .causal
-    case .prefix: .prefix
     }
   }
 }

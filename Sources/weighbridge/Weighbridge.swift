@@ -21,7 +21,8 @@ struct Weighbridge: ParsableCommand {
       """,
     version: Certificate.Tool.current.version,
     subcommands: [
-      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, CompareCommand.self,
+      InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, VerifyCommand.self,
+      CompareCommand.self,
       ForwardCommand.self,
       CatalogueCommand.self,
     ])

@@ -1,4 +1,5 @@
 import FileContainers
+import Foundation
 import TensorEvaluation
 import TensorModel
 import TestSupport
@@ -98,6 +99,7 @@ struct NaiveTensor {
       self = try evaluated(operand)
       self.dtype = dtype
       values = values.map { dtype.rounded($0) }
+    case .quantize: throw CocoaError(.featureUnsupported)
     case .fill(let value, let type):
       self.init(type.dtype, type.geometry.rows, type.geometry.columns) { _, _ in value.number }
     }

@@ -218,6 +218,26 @@ void wb_quantize(wb_block_type type, const float *rows, size_t row_count, size_t
 void wb_quantize_at(wb_level level, wb_block_type type, const float *rows, size_t row_count, size_t row_length,
                     const float *importance, void *blocks);
 
+/// How far blocks are from the weights that they were made of, for those seen so far; zero at first.
+typedef struct {
+  /// Weights.
+  uint64_t count;
+  /// Σ (x - y)², Σ x² and Σ x (x - y) for weights x and blocks' values y. Not finite if one of these isn't.
+  double squared_error, squared_values, error_product;
+  /// The largest |x - y|, and the first weight that has it.
+  float largest_error;
+  uint64_t largest_error_place;
+  /// Blocks whose values are all zero, and those of them whose weights were not.
+  uint64_t zero_block_count, flushed_block_count;
+} wb_block_errors;
+
+/// Compares `block_count` blocks with the weights that they were made of, and adds that to `accumulator`. `values` is aligned.
+void wb_block_errors_add(wb_block_type type, const float *values, const void *blocks, size_t block_count, wb_block_errors *accumulator);
+
+/// Does the same with the variant for `level`, which must be available.
+void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *values, const void *blocks, size_t block_count,
+                            wb_block_errors *accumulator);
+
 // MARK: Checksums
 
 /// Returns the CRC-32 of zip and gzip of the bytes seen so far: pass 0 at first, then the previous result (as zlib's `crc32`).

@@ -1,17 +1,21 @@
 import CheckpointFormats
 import FileContainers
 import ModelArchitectures
+import Quantization
 import TensorModel
 
 /// The tensors of a model as one of llama.cpp's graphs has them.
 struct GGUFTensors {
   /// In the order of the family's table.
   private(set) var outputs: [Planner.Output] = []
+  /// What each is quantized to and why, if that was asked for.
+  private(set) var quantizations: [ConversionPlan.Quantization] = []
   /// Tensors that the graph has no place for.
   private(set) var findings: [Finding] = []
 
   private let planner: Planner
   private let graph: GGUFGraph
+  private var types: GGUFTypes?
 
   /// Finds all tensors of the model.
   ///
@@ -22,6 +26,13 @@ struct GGUFTensors {
     var unused: [ExactName: CanonicalTensor] = [:]
     for tensor in try planner.source.model().tensors { unused[ExactName(tensor.name)] = tensor }
     let placed = graph.architecture.placedTensors(graph.configuration.dimensions)
+    let head = graph.architecture.rows.first { $0.role == .weight(.head) }?.name
+    if let request = planner.settings.quantization {
+      let hasHead =
+        graph.table.architecture == "gptneox" || placed.contains { $0.name == head }
+        || head.map { unused[ExactName($0)] != nil } ?? false
+      types = GGUFTypes(request, graph.configuration, hasHead: hasHead)
+    }
     for (name, shape, row, layer) in placed {
       let spelling = graph.architecture.spellings(of: name).first { unused[ExactName($0)] != nil }
       guard let spelling, let tensor = unused.removeValue(forKey: ExactName(spelling)) else {
@@ -33,6 +44,7 @@ struct GGUFTensors {
     }
     try appendHead(&unused, placed.map(\.name))
     appendZeroBiases()
+    if let types { findings += try types.findings(quantizations, outputs) }
     if let first = unused.keys.min() {
       findings.append(
         Finding(
@@ -43,6 +55,7 @@ struct GGUFTensors {
 
   /// `general.file_type`: what most weights are, by llama.cpp's numbers (llama.h, `llama_ftype`); of the mixes those with one type alone.
   var fileType: Int {
+    if let scheme = planner.settings.quantization?.scheme { return scheme.fileType }
     var counts: [DType: Int] = [:]
     for output in outputs where output.type.shape.rank > 1 {
       counts[output.type.dtype, default: 0] += output.type.shape.elementCount
@@ -70,13 +83,18 @@ struct GGUFTensors {
       expression = expression.transposed
       shape = Shape(shape.dimensions.reversed())
     }
-    let dtype = self.dtype(of: tensor, role)
+    let name = role.ggufName(layer: layer)
+    let choice = types?.choice(name, role, layer: layer, shape)
+    let dtype = choice?.type ?? self.dtype(of: tensor, role)
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
+    expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
+    if let choice {
+      expression = try types?.weighted(expression, name, shape) ?? expression
+      quantizations.append(.init(choice: choice, source: tensor.dtype))
+    }
     outputs.append(
-      Planner.Output(
-        name: role.ggufName(layer: layer), type: TensorType(dtype, shape),
-        expression: try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)))
+      Planner.Output(name: name, type: TensorType(dtype, shape), expression: expression))
   }
 
   /// Vectors, norms and positions are F32, as llama.cpp wants them; matrices what was asked for.
@@ -120,6 +138,10 @@ struct GGUFTensors {
           Planner.Output(
             name: DecoderRole.bias(projection).ggufName(layer: layer), type: type,
             expression: .fill(FillValue(0), type)))
+        if types != nil {
+          quantizations.append(
+            .init(choice: TypeChoice(.f32, wanted: .f32, .unquantized), source: .f32))
+        }
       }
     }
   }

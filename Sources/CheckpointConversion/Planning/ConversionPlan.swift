@@ -1,5 +1,6 @@
 public import CheckpointFormats
 public import FileContainers
+public import Quantization
 import TensorEvaluation
 public import TensorModel
 
@@ -37,7 +38,7 @@ public struct ConversionPlan: Sendable {
   }
 
   /// What was asked for.
-  public struct Settings: Hashable, Sendable, Encodable {
+  public struct Settings: Hashable, Sendable {
     /// The dtype of float tensors; nil keeps each tensor's own.
     public var dtype: DType?
     /// Whether finite values may become infinite.
@@ -46,6 +47,8 @@ public struct ConversionPlan: Sendable {
     public var sharding: Sharding?
     /// How a store is compressed; nil leaves it to the format.
     public var compression: Compression?
+    /// How weights are quantized; nil if they aren't.
+    public var quantization: QuantizationRequest?
 
     /// Settings.
     public init(
@@ -60,7 +63,7 @@ public struct ConversionPlan: Sendable {
   }
 
   /// How tensors are spread over files.
-  public enum Sharding: Hashable, Sendable, Encodable {
+  public enum Sharding: Hashable, Sendable {
     /// Files of at most so many bytes of tensors, unless one tensor alone has more.
     case maximumByteCount(Int)
     /// So many files.
@@ -70,7 +73,7 @@ public struct ConversionPlan: Sendable {
   }
 
   /// How the chunks of a store are compressed.
-  public enum Compression: Hashable, Sendable, Encodable, CustomStringConvertible {
+  public enum Compression: Hashable, Sendable, CustomStringConvertible {
     /// Not at all: tensors lie in one piece.
     case uncompressed
     /// By zstd; nil takes what suits each dtype best, else one of zstd's levels.
@@ -103,9 +106,19 @@ public struct ConversionPlan: Sendable {
     public let place: FileLayout.Place?
     /// How a store keeps it; nil for other formats.
     public var encoding: StoreManifest.Encoding?
+    /// Which type it gets and why, where weights are quantized.
+    public var quantization: Quantization?
 
     /// Bytes of it.
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
+  }
+
+  /// What a tensor is quantized to.
+  public struct Quantization: Hashable, Sendable {
+    /// The type, and why.
+    public let choice: TypeChoice
+    /// The dtype that its values had.
+    public let source: DType
   }
 
   /// A file that holds tensors.

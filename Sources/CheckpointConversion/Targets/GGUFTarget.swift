@@ -33,10 +33,11 @@ enum GGUFTarget: ConversionTarget {
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
         let output = tensors.outputs[member]
-        planned.append(
-          ConversionPlan.PlannedTensor(
-            name: output.name, type: output.type, expression: output.expression, file: number,
-            place: place))
+        var tensor = ConversionPlan.PlannedTensor(
+          name: output.name, type: output.type, expression: output.expression, file: number,
+          place: place)
+        if !tensors.quantizations.isEmpty { tensor.quantization = tensors.quantizations[member] }
+        planned.append(tensor)
       }
     }
     return try planner.plan(

@@ -43,6 +43,8 @@ public struct Converter: Sendable {
 
   /// What came of it.
   public struct Outcome: Sendable {
+    /// What was to be done.
+    public let plan: ConversionPlan
     /// The certificate, as it was written.
     public let certificate: Certificate
     /// Tensors that were taken over from an interrupted run.
@@ -124,7 +126,8 @@ public struct Converter: Sendable {
     certificate.validation = try validation(writer)
     let leftover = try publish(certificate, files.map(\.name), writer)
     return Outcome(
-      certificate: certificate, resumedTensorCount: resumedTensorCount, leftover: leftover)
+      plan: plan, certificate: certificate, resumedTensorCount: resumedTensorCount,
+      leftover: leftover)
   }
 
   /// What source and result compute, if that is to be compared.
@@ -167,7 +170,8 @@ public struct Converter: Sendable {
       // Only whether and how far values were rounded is in the certificate, not how many.
       Journal.Claim(
         tensor: place, digest: tensor.digest, rounded: tensor.exactness == .exact ? 0 : 1,
-        ulp: tensor.largestErrorUlp, overflows: tensor.overflowCount)
+        ulp: tensor.largestErrorUlp, overflows: tensor.overflowCount,
+        quantization: tensor.quantization)
     }
   }
 
@@ -202,7 +206,8 @@ public struct Converter: Sendable {
           file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
           sources: tensor.expression.sources,
           exactness: result.rounded == 0 ? .exact : .rounded, largestErrorUlp: result.ulp,
-          overflowCount: result.overflows, digest: result.digest))
+          overflowCount: result.overflows, quantization: result.quantization,
+          digest: result.digest))
     }
     let overflows = records.filter { $0.overflowCount > 0 }.map {
       Finding(

@@ -2,7 +2,8 @@
 //
 // 1. lines of the form `<CRC-32 of the rest, 8 hexadecimal digits> <JSON>\n`; what follows a broken line doesn't count
 // 2. the first line: { "journal": 1, "plan": digest, "inputs": [{ "name", "byte_count", "modification_time" }] }
-// 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }
+// 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }, with
+//    "quantization" for blocks
 // 4. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see StoredVolume
 //
 // Lines aren't synced: after a power loss a claim can be there and the data not, which re-hashing finds.
@@ -26,6 +27,7 @@ final class Journal: Sendable {
     let rounded: Int
     let ulp: Double
     let overflows: Int
+    var quantization: QuantizationRecord?
   }
 
   /// What an interrupted run says that it has finished.

@@ -87,9 +87,14 @@ struct ConversionRun: Sendable {
     if tensor.report.overflowCount > 0 && !plan.settings.allowOverflow {
       throw try OverflowError.error(plan.tensors[place], tensor.report, source.reader)
     }
+    let report = tensor.report
     return Journal.Claim(
-      tensor: place, digest: tensor.digest, rounded: tensor.report.roundedCount,
-      ulp: tensor.report.largestErrorUlp, overflows: tensor.report.overflowCount)
+      tensor: place, digest: tensor.digest,
+      rounded: report.isExact ? 0 : max(1, report.roundedCount), ulp: report.largestErrorUlp,
+      overflows: report.overflowCount,
+      quantization: report.quantization.map {
+        QuantizationRecord($0, plan.tensors[place].type.shape)
+      })
   }
 
   /// Takes over the results of tensors that an interrupted run has written.

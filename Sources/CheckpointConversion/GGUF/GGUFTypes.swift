@@ -1,0 +1,130 @@
+import FileContainers
+import ModelArchitectures
+import Quantization
+import TensorModel
+
+/// Which types the weights of a GGUF file get where they are quantized.
+struct GGUFTypes {
+  private let request: QuantizationRequest
+  private let rules: QuantizationRules
+
+  /// Types for a model.
+  ///
+  /// - Parameters:
+  ///   - request: the scheme and what it is to leave to others.
+  ///   - configuration: of the model.
+  ///   - hasHead: whether the head has weights of its own in the file.
+  init(_ request: QuantizationRequest, _ configuration: DecoderConfiguration, hasHead: Bool) {
+    self.request = request
+    rules = QuantizationRules(
+      request,
+      QuantizationRules.Model(
+        layers: configuration.dimensions.layers,
+        queriesPerKey: configuration.heads / max(1, configuration.keyHeads), hasHead: hasHead))
+  }
+
+  /// The type of a tensor, and why.
+  func choice(_ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape) -> TypeChoice {
+    rules.choice(name, role, layer: layer, shape)
+  }
+
+  /// A cast to blocks with importances, if there are any for the tensor and the format heeds them.
+  ///
+  /// - Throws: `malformed` if there are fewer or more than columns.
+  func weighted(
+    _ expression: TensorExpression, _ name: String, _ shape: Shape
+  ) throws(CheckpointError) -> TensorExpression {
+    guard case .cast(let operand, let dtype) = expression, dtype.heedsImportance,
+      let importance = request.importance, let count = shape.dimensions.last,
+      let values = try importance.columns(of: name, count: count)
+    else { return expression }
+    return .quantize(
+      operand, dtype,
+      ColumnImportance(origin: "\(importance.digest) \(name)", values: values))
+  }
+
+  /// What a person should know of the choices.
+  ///
+  /// - Throws: `unsupported` for substituted types where that is forbidden, `usage` for patterns that fit no tensor.
+  func findings(
+    _ quantizations: [ConversionPlan.Quantization], _ outputs: [Planner.Output]
+  ) throws(CheckpointError) -> [Finding] {
+    let all = zip(quantizations.map(\.choice), outputs).map { (choice: $0, output: $1) }
+    try requireMatches(outputs.map(\.name))
+    var findings: [Finding] = []
+    let substituted = all.filter(\.choice.isSubstitution)
+    if let first = substituted.first {
+      let columns = first.output.type.shape.dimensions.last ?? 0
+      guard !request.isStrict else {
+        throw CheckpointError(
+          .unsupported,
+          "\(substituted.count) tensors can't get the type that the scheme has for them, and --strict allows no other",
+          tensor: first.output.name,
+          expected:
+            "rows of a multiple of \(first.choice.wanted.blockElementCount) for \(first.choice.wanted.rawValue)",
+          found: "\(columns) columns",
+          hint:
+            "choose a scheme whose blocks fit, such as \(Self.smaller(columns)), or leave out --strict"
+        )
+      }
+      let weights = all.reduce(0) { $0 + $1.output.type.shape.elementCount }
+      let share = substituted.reduce(0) { $0 + $1.output.type.shape.elementCount }
+      findings.append(
+        Finding(
+          .warning, "type-substituted",
+          "\(substituted.count) tensors, \(share * 100 / max(1, weights)) % of the weights, get another type because their rows don't fill blocks: \(Self.pairs(substituted.map(\.choice)))",
+          tensor: first.output.name))
+    }
+    if zip(quantizations, outputs).contains(where: {
+      $0.source.isBlockQuantized && $1.type.dtype != $0.source
+    }) {
+      findings.append(
+        Finding(
+          .warning, "quantized-again",
+          "weights that were quantized before are quantized again: better start from the original"))
+    }
+    return findings + unimportant(all.map { ($0.choice.type, $0.output) })
+  }
+
+  /// `Q4_K → Q5_0, Q6_K → Q8_0`.
+  private static func pairs(_ choices: [TypeChoice]) -> String {
+    Set(choices.map { "\($0.wanted.rawValue) → \($0.type.rawValue)" }).sorted()
+      .joined(separator: ", ")
+  }
+
+  /// A scheme that suits rows of so many columns.
+  private static func smaller(_ columns: Int) -> String {
+    columns.isMultiple(of: DType.q8_0.blockElementCount) ? "q8_0" : "f16"
+  }
+
+  private func requireMatches(_ names: [String]) throws(CheckpointError) {
+    for override in request.overrides where !names.contains(where: override.matches) {
+      throw CheckpointError(
+        .usage, "--tensor-type fits no tensor", expected: "such as \(names.first ?? "")",
+        found: override.pattern, hint: "--dry-run lists the names")
+    }
+  }
+
+  /// Tensors that the importance matrix has nothing for.
+  private func unimportant(_ tensors: [(type: DType, output: Planner.Output)]) -> [Finding] {
+    guard request.importance != nil else { return [] }
+    let missing = tensors.filter { type, output in
+      guard type.heedsImportance, case .cast = output.expression else { return false }
+      return true
+    }
+    guard let first = missing.first else { return [] }
+    return [
+      Finding(
+        .note, "importance-missing",
+        "the importance matrix has nothing for \(missing.count) tensors, which are quantized without",
+        tensor: first.output.name)
+    ]
+  }
+}
+
+extension DType {
+  /// Whether importances change its blocks.
+  fileprivate var heedsImportance: Bool {
+    isBlockQuantized && ![.q8_0, .mxfp4, .nvfp4].contains(self)
+  }
+}

@@ -1,0 +1,197 @@
+public import FileContainers
+public import Quantization
+public import TensorModel
+
+/// What a quantization does to a model, tensor by tensor: `quantize --json`, and what the other reports are made of.
+public struct QuantizationReport: Sendable, Encodable {
+  /// The JSON schema that it validates against.
+  public let schema = "quantization/v1"
+  /// Who wrote it.
+  public let tool = Certificate.Tool.current
+  /// What is quantized.
+  public let source: SourceRecord
+  /// What most weights become.
+  public let scheme: QuantizationScheme
+  /// The importance matrix; nil without one.
+  public let importance: ImportanceRecord?
+  /// Weights.
+  public let parameterCount: Int
+  /// Bytes of all tensors.
+  public let byteCount: Int
+  /// Bits of all tensors for each weight.
+  public let bitsPerWeight: Double
+  /// How many weights are in which type, most first.
+  public let types: [TypeSummary]
+  /// All tensors, in the order of the file.
+  public let tensors: [Tensor]
+  /// Tensors whose rows don't fill blocks of the type that they should get.
+  public let substitutions: [Substitution]
+  /// The ten tensors with the largest relative error, worst first.
+  public let worstTensors: [String]
+  /// What quantizing costs in the end; nil if that wasn't measured.
+  public let validation: Certificate.Validation?
+  /// What errors may be at most.
+  public let limits: Limits
+  /// Which limits are exceeded.
+  public let exceeded: [Excess]
+  /// What a person should know.
+  public let findings: [Finding]
+  /// The files that are written.
+  public let files: [Certificate.FileRecord]
+  /// The root of all tensors; nil as long as nothing is written.
+  public let root: Digest?
+
+  /// What is quantized.
+  public struct SourceRecord: Sendable, Encodable {
+    /// Its format.
+    public let format: String
+    /// The model's family.
+    public let architecture: String?
+    /// Bits for each weight.
+    public let bitsPerWeight: Double
+  }
+
+  /// An importance matrix.
+  public struct ImportanceRecord: Sendable, Encodable {
+    /// SHA-256 of the file.
+    public let digest: Digest
+    /// What it was computed on.
+    public let datasets: [String]
+  }
+
+  /// The tensors of a type.
+  public struct TypeSummary: Sendable, Encodable {
+    /// The type.
+    public let dtype: DType
+    /// How many.
+    public let tensorCount: Int
+    /// Their weights.
+    public let parameterCount: Int
+    /// Their bytes.
+    public let byteCount: Int
+    /// ‖x - y‖ / ‖x‖ of the worst; nil if none was quantized, or nothing was measured.
+    public let largestRelativeRmse: Double?
+  }
+
+  /// A tensor.
+  public struct Tensor: Sendable, Encodable {
+    /// Its name in the file.
+    public let name: String
+    /// The type that it gets.
+    public let dtype: DType
+    /// The dtype that its values had.
+    public let sourceDtype: DType
+    /// Rows and columns.
+    public let shape: Shape
+    /// Bytes of it.
+    public let byteCount: Int
+    /// Why it gets that type.
+    public let reason: TypeChoice.Reason
+    /// How far blocks are from values; nil where there are no blocks, or nothing was measured.
+    public let errors: QuantizationRecord?
+    /// The largest rounding error in units of the output dtype's spacing where it is cast to floats; nil as long as nothing is written.
+    public let largestErrorUlp: Double?
+    /// SHA-256 of its bytes; nil as long as nothing is written.
+    public let digest: Digest?
+
+    /// Errors stand beside the rest, so that a table can be made of the list.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(name, forKey: .name)
+      try container.encode(dtype, forKey: .dtype)
+      try container.encode(sourceDtype, forKey: .sourceDtype)
+      try container.encode(shape, forKey: .shape)
+      try container.encode(byteCount, forKey: .byteCount)
+      try container.encode(reason, forKey: .reason)
+      try container.encodeIfPresent(largestErrorUlp, forKey: .largestErrorUlp)
+      try container.encodeIfPresent(digest, forKey: .digest)
+      try errors?.encode(to: encoder)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case name, dtype, sourceDtype, shape, byteCount, reason, largestErrorUlp, digest
+    }
+  }
+
+  /// A type that was wanted, and the one that is taken instead.
+  public struct Substitution: Sendable, Encodable {
+    /// The tensor.
+    public let name: String
+    /// What it should get.
+    public let wanted: DType
+    /// What it gets.
+    public let dtype: DType
+    /// What doesn't fill the wanted type's blocks.
+    public let columns: Int
+  }
+
+  /// What errors may be at most; nil is no limit.
+  public struct Limits: Sendable, Encodable {
+    /// The mean Kullback-Leibler divergence, in nats.
+    public var maxKl: Double?
+    /// ‖x - y‖ / ‖x‖ of any tensor.
+    public var maxRmse: Double?
+
+    /// Limits.
+    public init(maxKl: Double? = nil, maxRmse: Double? = nil) {
+      self.maxKl = maxKl
+      self.maxRmse = maxRmse
+    }
+  }
+
+  /// A limit that is exceeded.
+  public struct Excess: Sendable, Encodable {
+    /// `max_kl` or `max_rmse`.
+    public let limit: String
+    /// What is allowed.
+    public let allowed: Double
+    /// What was found; nil if it is no number.
+    public let found: Double?
+    /// Of which tensor.
+    public let tensor: String?
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, source, scheme, importance, parameterCount, byteCount, bitsPerWeight, types,
+      tensors, substitutions, worstTensors, limits, exceeded, findings, files, root
+    case klDivergence, sameTopFraction, negativeLogLikelihoodIncrease, maxAbsLogitDifference,
+      tokenCount
+  }
+
+  private struct Divergence: Encodable {
+    let mean, median, p99, max: Double?
+  }
+
+  /// What quantizing costs stands beside the rest, as `compare` has it.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(schema, forKey: .schema)
+    try container.encode(tool, forKey: .tool)
+    try container.encode(source, forKey: .source)
+    try container.encode(scheme, forKey: .scheme)
+    try container.encode(importance, forKey: .importance)
+    try container.encode(parameterCount, forKey: .parameterCount)
+    try container.encode(byteCount, forKey: .byteCount)
+    try container.encode(bitsPerWeight, forKey: .bitsPerWeight)
+    try container.encode(types, forKey: .types)
+    try container.encode(tensors, forKey: .tensors)
+    try container.encode(substitutions, forKey: .substitutions)
+    try container.encode(worstTensors, forKey: .worstTensors)
+    try container.encode(limits, forKey: .limits)
+    try container.encode(exceeded, forKey: .exceeded)
+    try container.encode(findings, forKey: .findings)
+    try container.encode(files, forKey: .files)
+    try container.encodeIfPresent(root, forKey: .root)
+    guard let validation else { return }
+    try container.encode(
+      Divergence(
+        mean: validation.meanKlDivergence, median: validation.medianKlDivergence,
+        p99: validation.p99KlDivergence, max: validation.maxKlDivergence), forKey: .klDivergence)
+    try container.encode(validation.sameTopFraction, forKey: .sameTopFraction)
+    try container.encodeIfPresent(
+      validation.negativeLogLikelihoodIncrease, forKey: .negativeLogLikelihoodIncrease)
+    try container.encodeIfPresent(
+      validation.maxAbsLogitDifference, forKey: .maxAbsLogitDifference)
+    try container.encode(validation.tokenCount, forKey: .tokenCount)
+  }
+}

@@ -1,0 +1,106 @@
+public import Quantization
+import TensorModel
+
+extension QuantizationReport {
+  /// A report of a plan, or of what came of it.
+  ///
+  /// - Parameters:
+  ///   - plan: of a quantization.
+  ///   - request: what was asked for.
+  ///   - certificate: what came of it; nil before.
+  ///   - limits: what errors may be at most.
+  public init(
+    _ plan: ConversionPlan, _ request: QuantizationRequest, _ certificate: Certificate? = nil,
+    limits: Limits = Limits()
+  ) {
+    let tensors = plan.tensors.enumerated().map { place, tensor in
+      Tensor(tensor, certificate?.tensors[place])
+    }
+    self.tensors = tensors
+    self.limits = limits
+    scheme = request.scheme
+    importance = request.importance.map {
+      ImportanceRecord(digest: $0.digest, datasets: $0.datasets)
+    }
+    parameterCount = tensors.reduce(0) { $0 + $1.shape.elementCount }
+    byteCount = tensors.reduce(0) { $0 + $1.byteCount }
+    bitsPerWeight = Self.bits(tensors.map { ($0.byteCount * 8, $0.shape.elementCount) })
+    source = SourceRecord(
+      format: plan.source.format, architecture: plan.source.architecture,
+      bitsPerWeight: Self.bits(
+        tensors.map {
+          let blocks = $0.shape.elementCount / $0.sourceDtype.blockElementCount
+          return (blocks * $0.sourceDtype.blockByteCount * 8, $0.shape.elementCount)
+        }))
+    types = Self.summaries(tensors)
+    substitutions = zip(plan.tensors, tensors).compactMap { planned, tensor in
+      guard let choice = planned.quantization?.choice, choice.isSubstitution else { return nil }
+      return Substitution(
+        name: tensor.name, wanted: choice.wanted, dtype: choice.type,
+        columns: tensor.shape.dimensions.last ?? 0)
+    }
+    worstTensors = Self.worst(tensors).prefix(10).map(\.name)
+    validation = certificate?.validation
+    exceeded = Self.exceeded(limits, Self.worst(tensors).first, certificate?.validation)
+    findings = certificate?.findings ?? plan.findings
+    files = certificate?.files ?? plan.fileRecords
+    root = certificate?.root
+  }
+
+  /// Quantized tensors, the largest relative error first.
+  private static func worst(_ tensors: [Tensor]) -> [Tensor] {
+    tensors.filter { ($0.errors?.relativeRmse ?? 0) > 0 }.sorted {
+      let (a, b) = ($0.errors?.relativeRmse ?? 0, $1.errors?.relativeRmse ?? 0)
+      return a == b ? $0.name < $1.name : a > b
+    }
+  }
+
+  private static func bits(_ tensors: [(bits: Int, count: Int)]) -> Double {
+    let count = tensors.reduce(0) { $0 + $1.count }
+    return (Double(tensors.reduce(0) { $0 + $1.bits }) / Double(max(1, count))).sixDigits
+  }
+
+  private static func summaries(_ tensors: [Tensor]) -> [TypeSummary] {
+    Dictionary(grouping: tensors, by: \.dtype).map { dtype, tensors in
+      TypeSummary(
+        dtype: dtype, tensorCount: tensors.count,
+        parameterCount: tensors.reduce(0) { $0 + $1.shape.elementCount },
+        byteCount: tensors.reduce(0) { $0 + $1.byteCount },
+        largestRelativeRmse: tensors.compactMap { $0.errors?.relativeRmse }.max())
+    }.sorted {
+      ($0.parameterCount, $1.dtype.rawValue) > ($1.parameterCount, $0.dtype.rawValue)
+    }
+  }
+
+  private static func exceeded(
+    _ limits: Limits, _ worst: Tensor?, _ validation: Certificate.Validation?
+  ) -> [Excess] {
+    var exceeded: [Excess] = []
+    if let allowed = limits.maxKl, let validation {
+      // What is no number is within no limit.
+      let found = validation.meanKlDivergence
+      if !((found ?? .infinity) <= allowed) {
+        exceeded.append(Excess(limit: "max_kl", allowed: allowed, found: found, tensor: nil))
+      }
+    }
+    if let allowed = limits.maxRmse, let found = worst?.errors?.relativeRmse, found > allowed {
+      exceeded.append(
+        Excess(limit: "max_rmse", allowed: allowed, found: found, tensor: worst?.name))
+    }
+    return exceeded
+  }
+}
+
+extension QuantizationReport.Tensor {
+  fileprivate init(_ tensor: ConversionPlan.PlannedTensor, _ record: Certificate.TensorRecord?) {
+    name = tensor.name
+    dtype = tensor.type.dtype
+    sourceDtype = tensor.quantization?.source ?? tensor.type.dtype
+    shape = tensor.type.shape
+    byteCount = tensor.byteCount
+    reason = tensor.quantization?.choice.reason ?? .unquantized
+    errors = record?.quantization
+    largestErrorUlp = record.flatMap { $0.quantization == nil ? $0.largestErrorUlp : nil }
+    digest = record?.digest
+  }
+}

@@ -1,0 +1,130 @@
+public import ModelArchitectures
+public import TensorModel
+
+/// Which type each tensor of a model gets: the rules of llama.cpp's quantization (llama-quant.cpp, `llama_tensor_get_type`).
+public struct QuantizationRules: Sendable {
+  private let request: QuantizationRequest
+  private let model: Model
+
+  /// What the rules need to know of a model.
+  public struct Model: Sendable {
+    /// The number of layers.
+    public let layers: Int
+    /// Heads of queries for each head of keys.
+    public let queriesPerKey: Int
+    /// Whether the head has weights of its own in the file.
+    public let hasHead: Bool
+
+    /// A model.
+    public init(layers: Int, queriesPerKey: Int, hasHead: Bool) {
+      self.layers = layers
+      self.queriesPerKey = queriesPerKey
+      self.hasHead = hasHead
+    }
+  }
+
+  /// Rules for a model.
+  public init(_ request: QuantizationRequest, _ model: Model) {
+    self.request = request
+    self.model = model
+  }
+
+  /// The type of a tensor.
+  ///
+  /// - Parameters:
+  ///   - name: in the file.
+  ///   - role: what it does.
+  ///   - layer: from 0; nil for what belongs to none.
+  ///   - shape: as the file has it, rows of columns.
+  /// - Returns: the type, and why.
+  public func choice(_ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape) -> TypeChoice
+  {
+    guard shape.rank > 1, role.isQuantized else {
+      return TypeChoice(.f32, wanted: .f32, .unquantized)
+    }
+    let (wanted, reason) = wanted(name, role, layer ?? 0)
+    return TypeChoice(wanted.fitting(columns: shape.dimensions.last ?? 0), wanted: wanted, reason)
+  }
+
+  private func wanted(_ name: String, _ role: DecoderRole, _ layer: Int) -> (
+    DType, TypeChoice.Reason
+  ) {
+    let base = request.scheme.type
+    let isHead = role.projection == .head || role == .tokenEmbedding && !model.hasHead
+    if isHead, let type = request.outputType { return (type, .requested) }
+    if let override = request.overrides.first(where: { $0.matches(name) }) {
+      return (override.type, .requested)
+    }
+    guard base.isBlockQuantized else { return (base, .scheme) }
+    if isHead { return base == .q8_0 ? (base, .scheme) : (.q6K, .head) }
+    if let type = special(role, layer), type != base { return (type, .rule) }
+    return (base, .scheme)
+  }
+
+  /// The type of tensors that the scheme doesn't treat as most.
+  private func special(_ role: DecoderRole, _ layer: Int) -> DType? {
+    switch role.projection {
+    case .value, .queryKeyValue: values(layer)
+    case .down: down(layer)
+    case .output: output
+    default: nil
+    }
+  }
+
+  /// Attention values, and what holds them with queries and keys.
+  private func values(_ layer: Int) -> DType? {
+    switch request.scheme {
+    case .q2K: model.queriesPerKey >= 4 ? .q4K : .q3K
+    case .q3KM: layer < 2 ? .q5K : .q4K
+    case .q3KL: .q5K
+    case .q4KS: layer < 4 ? .q5K : nil
+    case .q4KM, .q5KM: hasMoreBits(layer) ? .q6K : nil
+    case .iq4NL, .iq4XS: model.queriesPerKey >= 4 ? .q5K : nil
+    default: nil
+    }
+  }
+
+  /// The feed-forward layers' outputs.
+  private func down(_ layer: Int) -> DType? {
+    let eighth = model.layers / 8
+    switch request.scheme {
+    case .q2K: return .q3K
+    case .q3KM: return layer < model.layers / 16 ? .q5K : hasMoreBits(layer) ? .q4K : nil
+    case .q3KL: return .q5K
+    case .q4KS: return layer < eighth ? .q5K : nil
+    case .q4KM, .q5KM: return hasMoreBits(layer) ? .q6K : nil
+    case .iq4NL, .iq4XS: return layer < eighth && !hasImportance ? .q5K : nil
+    case .q4_0: return layer < eighth && hasImportance ? .q4_1 : nil
+    case .q5_0: return layer < eighth && hasImportance ? .q5_1 : nil
+    default: return nil
+    }
+  }
+
+  /// The heads' way back.
+  private var output: DType? {
+    switch request.scheme {
+    case .q2K: .q3K
+    case .q3KM: .q4K
+    case .q3KL: .q5K
+    default: nil
+    }
+  }
+
+  private var hasImportance: Bool { request.importance != nil }
+
+  /// The first and last eighth of the layers, and every third between them.
+  private func hasMoreBits(_ layer: Int) -> Bool {
+    let eighth = model.layers / 8
+    return layer < eighth || layer >= 7 * model.layers / 8 || (layer - eighth) % 3 == 2
+  }
+}
+
+extension DecoderRole {
+  /// Whether it is a matrix that llama.cpp quantizes: not positions.
+  fileprivate var isQuantized: Bool {
+    switch self {
+    case .tokenEmbedding, .weight: true
+    case .positionEmbedding, .normScale, .normOffset, .bias: false
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import CTensorKernels
+import FileContainers
+import TensorModel
+
+extension TensorEvaluator {
+  /// Writes blocks for the values of a region.
+  ///
+  /// - Parameters:
+  ///   - operand: the values, F32.
+  ///   - type: the block format, and the shape; rows are whole blocks.
+  ///   - importance: of the columns; nil if errors count the same everywhere.
+  ///   - region: of blocks, one after the other.
+  ///   - destination: room for the region.
+  ///   - scratch: for values, and blocks at the region's ends.
+  ///   - report: takes in how far blocks and values are apart.
+  /// - Throws: `malformed` for values that are no numbers, `overflow` for those that are too large; what the reader throws.
+  func quantize(
+    _ operand: CompiledExpression.Node, _ type: TensorType, _ importance: ColumnImportance?,
+    _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
+    _ report: inout CastReport
+  ) throws(CheckpointError) {
+    guard let format = type.dtype.blockType else {
+      throw CheckpointError(.unsupported, "no blocks of \(type.dtype.rawValue)")
+    }
+    let rows = BlockRows(type, isWhole: importance != nil)
+    let limit = operand.transposes ? gatheredByteCount : tileByteCount
+    for piece in rows.pieces(of: region.rows, valueByteLimit: limit) {
+      let byteCount = piece.count * rows.elementCount * 4
+      // A row that must stay whole may be larger than what pieces are cut to.
+      let arena = byteCount <= limit ? scratch : ScratchArena(byteCount: 2 * byteCount)
+      try arena.withPiece(byteCount: byteCount) { (values) throws(CheckpointError) in
+        let first = piece.lowerBound * rows.elementCount
+        try evaluateElements(
+          operand, first..<first + piece.count * rows.elementCount, values, scratch, &report)
+        let floats = UnsafePointer(values.assumingMemoryBound(to: Float.self))
+        let shared = piece.clamped(to: region.rows)
+        let target =
+          destination.base + (shared.lowerBound - region.rows.lowerBound) * rows.blockByteCount
+        if shared == piece {
+          rows.quantize(format, floats, piece, importance, target)
+        } else {
+          arena.withPiece(byteCount: piece.count * rows.blockByteCount) { blocks in
+            rows.quantize(format, floats, piece, importance, blocks)
+            target.copyMemory(
+              from: blocks + (shared.lowerBound - piece.lowerBound) * rows.blockByteCount,
+              byteCount: shared.count * rows.blockByteCount)
+          }
+        }
+        let skipped = (shared.lowerBound - piece.lowerBound) * rows.elementCount
+        var errors = wb_block_errors()
+        wb_block_errors_add(format, floats + skipped, target, shared.count, &errors)
+        let outcome = QuantizationErrors(errors)
+        guard outcome.isFinite(in: type.dtype) else {
+          throw Self.unfit(
+            floats + skipped, shared.count * rows.elementCount,
+            shared.lowerBound * rows.elementCount, type)
+        }
+        report.merge(outcome)
+      }
+    }
+  }
+
+  /// Evaluates a run of elements in row-major order.
+  private func evaluateElements(
+    _ node: CompiledExpression.Node, _ elements: Range<Int>, _ destination: UnsafeMutableRawPointer,
+    _ scratch: ScratchArena, _ report: inout CastReport
+  ) throws(CheckpointError) {
+    let width = node.geometry.columns
+    var position = elements.lowerBound
+    while position < elements.upperBound {
+      let (row, column) = position.quotientAndRemainder(dividingBy: width)
+      let whole = column == 0 ? (elements.upperBound - position) / width : 0
+      let count =
+        whole > 0 ? whole * width : min(width - column, elements.upperBound - position)
+      let part = MatrixRegion(
+        rows: row..<row + max(1, whole),
+        columns: whole > 0 ? 0..<width : column..<column + count)
+      try evaluate(
+        node, part,
+        MatrixBuffer(
+          base: destination + (position - elements.lowerBound) * 4,
+          rowStride: part.columns.count * 4),
+        scratch, &report)
+      position += count
+    }
+  }
+
+  /// The error for values that no block of the format can stand for, with the place of the first.
+  private static func unfit(
+    _ values: UnsafePointer<Float>, _ count: Int, _ first: Int, _ type: TensorType
+  ) -> CheckpointError {
+    for place in 0..<count where !values[place].isFinite {
+      return CheckpointError(
+        .malformed, "a weight is no finite number: \(type.dtype.rawValue) can't stand for it",
+        found:
+          "\(values[place].isNaN ? "NaN" : values[place] < 0 ? "-inf" : "inf") at \(type.shape.indexText(of: first + place))",
+        hint: "the source is damaged, or has weights that were never trained")
+    }
+    let largest = (0..<count).max { abs(values[$0]) < abs(values[$1]) } ?? 0
+    return CheckpointError(
+      .overflow, "weights are too large for the scales of \(type.dtype.rawValue)",
+      found: "\(values[largest]) at \(type.shape.indexText(of: first + largest))",
+      hint: "keep the tensor as it is by --tensor-type 'NAME=f32'")
+  }
+}

@@ -1,0 +1,69 @@
+import CTensorKernels
+import TensorModel
+
+/// How far the blocks of a tensor are from the values that they were made of.
+public struct QuantizationErrors: Hashable, Sendable {
+  /// Values.
+  public private(set) var count = 0
+  /// Σ (x - y)² over values x and what blocks make of them, y.
+  public private(set) var squaredError = 0.0
+  /// Σ x².
+  public private(set) var squaredValues = 0.0
+  /// Σ x (x - y).
+  public private(set) var errorProduct = 0.0
+  /// The largest |x - y|.
+  public private(set) var largestError = 0.0
+  /// The place of the first value that has it, in row-major order.
+  public private(set) var largestErrorPlace = 0
+  /// Blocks whose values are all zero.
+  public private(set) var zeroBlockCount = 0
+  /// Those of them that were made of other values.
+  public private(set) var flushedBlockCount = 0
+
+  init(_ kernel: wb_block_errors) {
+    count = Int(kernel.count)
+    squaredError = kernel.squared_error
+    squaredValues = kernel.squared_values
+    errorProduct = kernel.error_product
+    largestError = Double(kernel.largest_error)
+    largestErrorPlace = Int(kernel.largest_error_place)
+    zeroBlockCount = Int(kernel.zero_block_count)
+    flushedBlockCount = Int(kernel.flushed_block_count)
+  }
+
+  /// Takes in the errors of the values that come after these.
+  mutating func merge(_ next: QuantizationErrors) {
+    if next.largestError > largestError {
+      largestError = next.largestError
+      largestErrorPlace = count + next.largestErrorPlace
+    }
+    count += next.count
+    squaredError += next.squaredError
+    squaredValues += next.squaredValues
+    errorProduct += next.errorProduct
+    zeroBlockCount += next.zeroBlockCount
+    flushedBlockCount += next.flushedBlockCount
+  }
+
+  /// ‖x - y‖ / ‖x‖; 0 if all is zero.
+  public var relativeRMSE: Double {
+    squaredValues > 0 ? (squaredError / squaredValues).squareRoot() : 0
+  }
+
+  /// The cosine of the angle between values and what blocks make of them; 1 if all is zero, 0 if blocks alone are.
+  public var cosine: Double {
+    // y = x - e
+    let product = squaredValues - errorProduct
+    let squaredBlocks = squaredValues - 2 * errorProduct + squaredError
+    guard squaredValues > 0 else { return 1 }
+    guard squaredBlocks > 0 else { return 0 }
+    return min(1, product / (squaredValues * squaredBlocks).squareRoot())
+  }
+
+  /// Whether values and blocks are numbers, and in the range that scales of binary16 give.
+  func isFinite(in dtype: DType) -> Bool {
+    // The searches square in F32. No scale but a power of two of its own reaches beyond 3e8.
+    let limit = dtype == .mxfp4 ? Double.infinity : 1e30
+    return squaredError.isFinite && squaredValues < limit
+  }
+}

@@ -1,0 +1,59 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorModel
+
+/// A conversion that somebody looks on at: what is said before and while it runs, on standard error.
+struct AttendedConversion {
+  let plan: ConversionPlan
+  let outcome: Converter.Outcome
+  let seconds: Double
+
+  /// Runs a job to its end.
+  ///
+  /// - Parameters:
+  ///   - job: what is to be done.
+  ///   - destination: as the user has named it.
+  ///   - unpacking: the line that shows how an archive is unpacked.
+  ///   - shared: whether to be quiet, and resources.
+  /// - Throws: what the job throws.
+  init(
+    _ job: ConversionJob, _ destination: String, _ unpacking: ProgressLine, _ shared: SharedOptions
+  ) throws(CheckpointError) {
+    let start = Date()
+    let log = FindingLog(quiet: shared.quiet)
+    let writing = ProgressLine("writing", total: 0, quiet: shared.quiet)
+    let outcome = try job.run(
+      ConversionJob.Observer(
+        willStart: { source, plan in
+          unpacking.finish()
+          writing.setTotal(plan.tensors.reduce(0) { $0 + $1.byteCount })
+          if !shared.quiet {
+            Console.error(ConversionText.opening(plan, source, destination, shared))
+          }
+          for finding in plan.findings { log.report(finding) }
+          if !plan.leftOut.isEmpty && !shared.quiet {
+            Console.error("note: left out: \(printable(plan.leftOut.joined(separator: ", ")))")
+          }
+        },
+        report: log.report, progress: writing.add))
+    writing.finish()
+    log.finish("the certificate")
+    if let leftover = outcome.leftover {
+      Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
+    }
+    plan = outcome.plan
+    self.outcome = outcome
+    seconds = Date().timeIntervalSince(start)
+  }
+}
+
+extension ProgressLine {
+  /// The line that shows how an archive is unpacked.
+  static func unpacking(_ source: String, quiet: Bool) -> ProgressLine {
+    let line = ProgressLine("unpacking", total: 0, quiet: quiet)
+    if let size = try? InputFile(path: source).byteCount { line.setTotal(size) }
+    return line
+  }
+}

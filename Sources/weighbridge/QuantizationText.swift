@@ -1,0 +1,133 @@
+import CheckpointConversion
+import Foundation
+import Quantization
+import TensorModel
+
+/// What `quantize` says to people.
+enum QuantizationText {
+  /// What would be done.
+  static func plan(_ report: QuantizationReport) -> String {
+    let width = columnWidth(report.tensors.map(\.name))
+    var lines = report.tensors.map { tensor in
+      "\(padded(tensor.name, width))  \(padded(tensor.dtype.rawValue, 6)) \(padded("\(tensor.shape)", 16)) \(reason(tensor, report))"
+    }
+    lines += [""] + types(report) + [size(report)]
+    lines += report.findings.map(\.line)
+    return lines.joined(separator: "\n")
+  }
+
+  /// What came of it.
+  static func outcome(_ report: QuantizationReport, _ destination: String) -> String {
+    var lines = types(report)
+    if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
+    lines += ["", size(report)]
+    if let validation = report.validation { lines.append(self.validation(validation)) }
+    lines += report.exceeded.map(excess)
+    if let root = report.root {
+      lines.append(
+        "root \(root); check it again with: weighbridge verify \(ConversionText.quoted(destination))"
+      )
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func types(_ report: QuantizationReport) -> [String] {
+    let rows = report.types.map { type in
+      [
+        type.dtype.rawValue, grouped(type.tensorCount), grouped(type.parameterCount),
+        humanSize(type.byteCount),
+        type.largestRelativeRmse.map { String(format: "%.3g", $0) } ?? "",
+      ]
+    }
+    return table([["type", "tensors", "weights", "size", "relative error"]] + rows)
+  }
+
+  private static func worst(_ report: QuantizationReport) -> [String] {
+    let tensors = report.worstTensors.compactMap { name in
+      report.tensors.first { $0.name == name }
+    }
+    let width = columnWidth(tensors.map(\.name))
+    return tensors.compactMap { tensor in
+      guard let errors = tensor.errors else { return nil }
+      let index = errors.largestErrorIndex.map(String.init).joined(separator: ", ")
+      var line =
+        "  \(padded(tensor.name, width))  \(padded(tensor.dtype.rawValue, 6)) \(String(format: "%.3g", errors.relativeRmse))"
+      if let ratio = errors.signalToNoiseDb { line += String(format: ", %.1f dB", ratio) }
+      line += String(
+        format: ", cosine %.5f, at most %.3g at [\(index)]", errors.cosine, errors.largestError)
+      if errors.flushedBlockCount > 0 {
+        line += ", \(counted(errors.flushedBlockCount, "block")) became zero"
+      }
+      return line
+    }
+  }
+
+  private static func size(_ report: QuantizationReport) -> String {
+    String(
+      format:
+        "%.3f bits per weight (source %.3g): \(humanSize(report.byteCount)) for \(counted(report.parameterCount, "weight"))",
+      report.bitsPerWeight, report.source.bitsPerWeight)
+  }
+
+  private static func validation(_ figures: Certificate.Validation) -> String {
+    guard let mean = figures.meanKlDivergence, let median = figures.medianKlDivergence,
+      let p99 = figures.p99KlDivergence, let max = figures.maxKlDivergence
+    else { return "THE RESULT COMPUTES NO NUMBERS on the \(figures.tokenCount) tokens" }
+    var line = String(
+      format:
+        "KL divergence mean %.3g, median %.3g, 99 %% %.3g, max %.3g nats; same likeliest token at %.1f %% of %d positions",
+      mean, median, p99, max, 100 * figures.sameTopFraction, figures.tokenCount)
+    if let increase = figures.negativeLogLikelihoodIncrease {
+      line += String(format: "; negative log-likelihood %+.3g", increase)
+    }
+    return line
+  }
+
+  private static func excess(_ excess: QuantizationReport.Excess) -> String {
+    let found = excess.found.map { String(format: "%.3g", $0) } ?? "no number"
+    let what =
+      excess.limit == "max_kl"
+      ? "the mean KL divergence" : "the relative error of \(printable(excess.tensor ?? ""))"
+    return
+      "EXCEEDED: \(what) is \(found), --\(excess.limit.replacing("_", with: "-")) allows \(String(format: "%.3g", excess.allowed))"
+  }
+
+  private static func reason(_ tensor: QuantizationReport.Tensor, _ report: QuantizationReport)
+    -> String
+  {
+    if let substitution = report.substitutions.first(where: { $0.name == tensor.name }) {
+      return
+        "instead of \(substitution.wanted.rawValue): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.blockElementCount)"
+    }
+    return switch tensor.reason {
+    case .unquantized: "isn't quantized"
+    case .scheme: ""
+    case .rule: "\(report.scheme.rawValue)'s rule for this tensor"
+    case .head: "makes the logits"
+    case .requested: "as requested"
+    }
+  }
+
+  // MARK: Columns
+
+  private static func columnWidth(_ names: [String]) -> Int {
+    min(48, names.map { printable($0).count }.max() ?? 0)
+  }
+
+  private static func padded(_ text: String, _ width: Int) -> String {
+    let shown = printable(text)
+    return shown + String(repeating: " ", count: max(0, width - shown.count))
+  }
+
+  /// Rows of texts, the first column to the left, numbers to the right.
+  private static func table(_ rows: [[String]]) -> [String] {
+    let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0
+    }
+    return rows.map { row in
+      row.enumerated().map { column, text in
+        let space = String(repeating: " ", count: widths[column] - text.count)
+        return column == 0 ? text + space : space + text
+      }.joined(separator: "  ")
+    }
+  }
+}

@@ -1,0 +1,224 @@
+import ArgumentParser
+import CheckpointComparison
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import Quantization
+import TensorModel
+
+/// `weighbridge quantize`.
+struct QuantizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quantize",
+    abstract: "Make a checkpoint smaller, by a known amount: GGUF in llama.cpp's block formats.",
+    discussion: """
+      SOURCE is anything readable, also archives and checkpoints that llama.cpp itself can't read; \
+      it is converted and quantized in one pass. The blocks are those of ggml's reference, bit for \
+      bit, on every machine and with any number of threads. A report says for every tensor which \
+      type it gets and why, and how far the blocks are from the weights.
+
+      Schemes:
+        q8_0 q6_k                       nearly lossless: 8.5 and 6.6 bits per weight
+        q5_k_m q5_k_s q5_1 q5_0         5.5 to 6 bits
+        q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs
+                                        4.25 to 5 bits; q4_k_m is the usual choice
+        q3_k_l q3_k_m q3_k_s q2_k       2.6 to 4 bits; better with --imatrix
+        f32 f16 bf16                    floats
+
+      Types for --tensor-type and --output-type: \(DType.quantizationNames.joined(separator: " ")).
+
+      Exit code 1: the quantization is written, but exceeds --max-kl or --max-rmse.
+
+      Examples:
+        weighbridge quantize gpt-j-6b gpt-j-6b.Q4_K_M.gguf --scheme q4_k_m
+        weighbridge quantize step_383500_slim.tar.zstd gpt-j.gguf --scheme q8_0 --assets gpt2
+        weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
+        weighbridge quantize llama llama.gguf --scheme q4_0 --tensor-type 'ffn_down=q6_k' --dry-run
+        weighbridge quantize llama llama.gguf --scheme q5_k_m --validate --max-kl 0.02 --report q.html
+      """)
+
+  @Argument(help: "The checkpoint to quantize.")
+  var source: String
+
+  @Argument(help: "Where to write: a .gguf file, or a directory for a split set.")
+  var destination: String
+
+  @Option(help: ArgumentHelp("What most weights become.", valueName: "scheme"))
+  var scheme: SchemeChoice
+
+  @Option(
+    help: ArgumentHelp(
+      "The type of tensors whose name in the file has a match of a regular expression, such as 'blk\\.[0-3]\\.ffn_down=q6_k'; may be repeated, the first that fits counts.",
+      valueName: "pattern=type"))
+  var tensorType: [OverrideChoice] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The type of what makes the logits: the head, or the embedding where that is the head.",
+      valueName: "type"))
+  var outputType: QuantizedTypeChoice?
+
+  @Option(
+    help: ArgumentHelp(
+      "An importance matrix of llama.cpp's, GGUF or .dat: errors in columns that matter count more.",
+      valueName: "file"))
+  var imatrix: String?
+
+  @Flag(
+    help:
+      "Stop where a tensor's rows don't fill blocks of its type, instead of substituting another.")
+  var strict = false
+
+  @Flag(
+    name: .customLong("validate"),
+    help:
+      "Run source and result side by side at the end: divergence of next-token distributions, and the tokens' likelihood."
+  )
+  var validatesResult = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Token ids for --validate, separated by commas; by default 128 fixed ones.", valueName: "ids")
+  )
+  var tokens: String?
+
+  @Option(
+    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"))
+  var tokensFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --validate: the largest mean Kullback-Leibler divergence, in nats, that makes the exit code 0.",
+      valueName: "x"))
+  var maxKl: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "The largest relative error of any tensor, ‖x - y‖ / ‖x‖, that makes the exit code 0.",
+      valueName: "x"))
+  var maxRmse: Double?
+
+  @Option(
+    help: ArgumentHelp("Write the report to a file, for a browser: .html.", valueName: "file"))
+  var report: String?
+
+  @OptionGroup var options: DestinationOptions
+
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    if tokens != nil && tokensFile != nil {
+      throw ValidationError("Give --tokens or --tokens-file, not both.")
+    }
+    guard validatesResult || (tokens == nil && tokensFile == nil && maxKl == nil) else {
+      throw ValidationError("--tokens, --tokens-file and --max-kl need --validate.")
+    }
+    for (name, limit) in [("--max-kl", maxKl), ("--max-rmse", maxRmse)] {
+      if let limit, !limit.isFinite || limit < 0 {
+        throw ValidationError("\(name) must be a number, and not negative.")
+      }
+    }
+    if options.dryRun && report != nil {
+      throw ValidationError("--report needs a run: --dry-run measures nothing.")
+    }
+    if let report, !report.hasSuffix(".html") {
+      throw ValidationError("--report writes HTML: name a file that ends in .html.")
+    }
+  }
+
+  private func quantization() throws(CheckpointError) -> QuantizationRequest {
+    var request = QuantizationRequest(scheme.scheme)
+    request.overrides = tensorType.map(\.value)
+    request.outputType = outputType?.type
+    request.isStrict = strict
+    if let imatrix { request.importance = try ImportanceMatrix(path: imatrix) }
+    return request
+  }
+
+  func run() throws {
+    let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
+    let quantization = try quantization()
+    var request = try options.request(source, destination, shared, unpacking)
+    request.format = GGUFFormat.name
+    request.settings.quantization = quantization
+    if validatesResult {
+      request.validator = ForwardComparison.validator(
+        request.resources, tokens: try TokenArguments(tokens: tokens, file: tokensFile).row,
+        standardCount: 128)
+    }
+    let job = ConversionJob(request)
+    let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
+    if options.dryRun {
+      let (_, plan) = try job.plan()
+      let report = QuantizationReport(plan, quantization, limits: limits)
+      Console.output(
+        shared.json
+          ? try JSONDocument.bytes(report) : Array((QuantizationText.plan(report) + "\n").utf8))
+      return
+    }
+    let work = try AttendedConversion(job, destination, unpacking, shared)
+    let report = QuantizationReport(
+      work.plan, quantization, work.outcome.certificate, limits: limits)
+    if shared.json {
+      Console.output(
+        try JSONDocument.bytes(
+          QuantizationDocument(
+            report: report, resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
+      )
+    } else {
+      Console.output(QuantizationText.outcome(report, destination))
+    }
+    if !report.exceeded.isEmpty { throw ExitCode(1) }
+  }
+}
+
+/// `quantize --json`: the report, and what may differ from run to run.
+private struct QuantizationDocument: Encodable {
+  let report: QuantizationReport
+  let resumedTensors: Int
+  let seconds: Double
+
+  private struct Timing: Encodable { let seconds: Double }
+
+  private enum CodingKeys: String, CodingKey { case resumedTensors, timing }
+
+  func encode(to encoder: any Encoder) throws {
+    try report.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(resumedTensors, forKey: .resumedTensors)
+    try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
+  }
+}
+
+/// What `--scheme` takes.
+struct SchemeChoice: ExpressibleByArgument {
+  let scheme: QuantizationScheme
+
+  init?(argument: String) {
+    guard let scheme = QuantizationScheme(rawValue: argument.lowercased()) else { return nil }
+    self.scheme = scheme
+  }
+
+  static var allValueStrings: [String] { QuantizationScheme.allCases.map(\.rawValue) }
+}
+
+/// What `--tensor-type` takes.
+struct OverrideChoice: ExpressibleByArgument {
+  let value: TensorTypeOverride
+
+  init?(argument: String) {
+    guard let value = TensorTypeOverride(argument) else { return nil }
+    self.value = value
+  }
+}
+
+/// What `--output-type` takes.
+struct QuantizedTypeChoice: ExpressibleByArgument {
+  let type: DType
+
+  init?(argument: String) {
+    guard let type = DType(quantizationName: argument) else { return nil }
+    self.type = type
+  }
+}
