@@ -24,6 +24,7 @@ let package = Package(
         "TensorEvaluation", "StoreWriting", "CheckpointConversion", "CheckpointVerification",
       ]),
     .library(name: "Tokenization", targets: ["Tokenization"]),
+    .library(name: "Quantization", targets: ["Quantization"]),
     .executable(name: "weighbridge", targets: ["weighbridge"]),
   ],
   dependencies: [

@@ -4,8 +4,8 @@ import PackageDescription
 
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
-  "Configuration", "GGUF", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle", "Safetensors",
-  "SafetensorsIndex", "Store", "Tar", "Tokenizer", "TorchStream", "Zip", "Zstd",
+  "Configuration", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle",
+  "Safetensors", "SafetensorsIndex", "Store", "Tar", "Tokenizer", "TorchStream", "Zip", "Zstd",
 ]
 
 let formats: Target.Dependency = .product(name: "CheckpointFormats", package: "weighbridge")
@@ -31,6 +31,7 @@ let package = Package(
         name: "fuzz-\(name)",
         dependencies: [
           "Fuzzing", formats, .product(name: "Tokenization", package: "weighbridge"),
+          .product(name: "Quantization", package: "weighbridge"),
         ],
         path: "Targets", exclude: names.filter { $0 != name }.map { "\($0).swift" },
         swiftSettings: strict)

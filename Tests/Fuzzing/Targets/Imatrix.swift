@@ -1,0 +1,24 @@
+// seeds: fixtures/quantization/imatrix/imatrix.*
+// words: Sources/Quantization/ImportanceMatrix
+
+import Fuzzing
+import Quantization
+import TensorModel
+
+/// An importance matrix of llama.cpp: what is read of it are numbers that weights can be quantized with.
+@main struct ImatrixTarget: FuzzTarget {
+  static func use(_ input: [UInt8]) throws(CheckpointError) {
+    let matrix = try ImportanceMatrix(path: InputInMemory(input).path)
+    expect(!matrix.names.isEmpty)
+    for name in matrix.names {
+      for count in 1...16 {
+        attempt { () throws(CheckpointError) in
+          guard let columns = try matrix.columns(of: name, count: count) else {
+            return expect(false, "a name without importances")
+          }
+          expect(columns.count == count && columns.allSatisfy { $0.isFinite && $0 >= 0 })
+        }
+      }
+    }
+  }
+}
