@@ -68,3 +68,11 @@ public struct ImportanceMatrix: Sendable {
     return entry.importances
   }
 }
+
+extension ImportanceMatrix: Hashable {
+  /// Whether both are the same file's.
+  public static func == (a: ImportanceMatrix, b: ImportanceMatrix) -> Bool { a.digest == b.digest }
+
+  /// Takes in which file it is.
+  public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
