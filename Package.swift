@@ -159,7 +159,8 @@ let package = Package(
     .testTarget(
       name: "QuantizationTests",
       dependencies: [
-        "Quantization", "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+        "Quantization", "CheckpointFormats", "ModelArchitectures", "FileContainers", "TensorModel",
+        "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

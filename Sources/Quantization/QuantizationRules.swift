@@ -2,12 +2,16 @@ public import ModelArchitectures
 public import TensorModel
 
 /// Which type each tensor of a model gets: the rules of llama.cpp's quantization (llama-quant.cpp, `llama_tensor_get_type`).
+///
+/// Layers are counted as they are: with llama.cpp a tensor that `--tensor-type` gives its type moves the rules of the layers after it.
 public struct QuantizationRules: Sendable {
   private let request: QuantizationRequest
   private let model: Model
 
   /// What the rules need to know of a model.
   public struct Model: Sendable {
+    /// `general.architecture`.
+    public let graph: String
     /// The number of layers.
     public let layers: Int
     /// Heads of queries for each head of keys.
@@ -16,10 +20,16 @@ public struct QuantizationRules: Sendable {
     public let hasHead: Bool
 
     /// A model.
-    public init(layers: Int, queriesPerKey: Int, hasHead: Bool) {
+    public init(graph: String, layers: Int, queriesPerKey: Int, hasHead: Bool) {
+      self.graph = graph
       self.layers = layers
       self.queriesPerKey = queriesPerKey
       self.hasHead = hasHead
+    }
+
+    /// What llama.cpp takes for one of 70 billion weights.
+    fileprivate var isOfEightyLayers: Bool {
+      layers == 80 && (graph == "qwen2" || graph == "llama" && queriesPerKey > 1)
     }
   }
 
@@ -37,18 +47,19 @@ public struct QuantizationRules: Sendable {
   ///   - layer: from 0; nil for what belongs to none.
   ///   - shape: as the file has it, rows of columns.
   /// - Returns: the type, and why.
-  public func choice(_ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape) -> TypeChoice
-  {
-    guard shape.rank > 1, role.isQuantized else {
+  public func choice(
+    _ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape
+  ) -> TypeChoice {
+    guard shape.rank > 1, let columns = shape.dimensions.last, role.isQuantized else {
       return TypeChoice(.f32, wanted: .f32, .unquantized)
     }
-    let (wanted, reason) = wanted(name, role, layer ?? 0)
-    return TypeChoice(wanted.fitting(columns: shape.dimensions.last ?? 0), wanted: wanted, reason)
+    let (wanted, reason) = wanted(name, role, layer ?? 0, columns)
+    return TypeChoice(wanted.fitting(columns: columns), wanted: wanted, reason)
   }
 
-  private func wanted(_ name: String, _ role: DecoderRole, _ layer: Int) -> (
-    DType, TypeChoice.Reason
-  ) {
+  private func wanted(
+    _ name: String, _ role: DecoderRole, _ layer: Int, _ columns: Int
+  ) -> (DType, TypeChoice.Reason) {
     let base = request.scheme.type
     let isHead = role.projection == .head || role == .tokenEmbedding && !model.hasHead
     if isHead, let type = request.outputType { return (type, .requested) }
@@ -56,18 +67,27 @@ public struct QuantizationRules: Sendable {
       return (override.type, .requested)
     }
     guard base.isBlockQuantized else { return (base, .scheme) }
-    if isHead { return base == .q8_0 ? (base, .scheme) : (.q6K, .head) }
-    if let type = special(role, layer), type != base { return (type, .rule) }
-    return (base, .scheme)
+    if isHead { return head(base, columns) }
+    let type = special(role, layer) ?? base
+    return (type, type == base ? .scheme : .rule)
+  }
+
+  private func head(_ base: DType, _ columns: Int) -> (DType, TypeChoice.Reason) {
+    if base == .q8_0 { return (base, .scheme) }
+    // Rows that don't fill blocks of the scheme's type are as good as lossless, where Q6_K's blocks would do too.
+    return (columns.isMultiple(of: base.blockElementCount) ? .q6K : .q8_0, .head)
   }
 
   /// The type of tensors that the scheme doesn't treat as most.
   private func special(_ role: DecoderRole, _ layer: Int) -> DType? {
     switch role.projection {
-    case .value, .queryKeyValue: values(layer)
-    case .down: down(layer)
-    case .output: output
-    default: nil
+    case .value, .queryKeyValue:
+      let type = values(layer)
+      let isSmall = [.q3K, .q4K].contains(type ?? request.scheme.type)
+      return model.isOfEightyLayers && isSmall ? .q5K : type
+    case .down: return down(layer)
+    case .output: return output
+    default: return nil
     }
   }
 
@@ -75,6 +95,7 @@ public struct QuantizationRules: Sendable {
   private func values(_ layer: Int) -> DType? {
     switch request.scheme {
     case .q2K: model.queriesPerKey >= 4 ? .q4K : .q3K
+    case .q2KS: model.queriesPerKey >= 4 ? .q4K : nil
     case .q3KM: layer < 2 ? .q5K : .q4K
     case .q3KL: .q5K
     case .q4KS: layer < 4 ? .q5K : nil
@@ -86,16 +107,17 @@ public struct QuantizationRules: Sendable {
 
   /// The feed-forward layers' outputs.
   private func down(_ layer: Int) -> DType? {
-    let eighth = model.layers / 8
+    let isEarly = layer < model.layers / 8
     switch request.scheme {
     case .q2K: return .q3K
-    case .q3KM: return layer < model.layers / 16 ? .q5K : hasMoreBits(layer) ? .q4K : nil
+    case .q2KS: return isEarly ? .q4K : nil
+    case .q3KM: return layer < model.layers / 16 ? .q5K : .q4K
     case .q3KL: return .q5K
-    case .q4KS: return layer < eighth ? .q5K : nil
+    case .q4KS: return isEarly ? .q5K : nil
     case .q4KM, .q5KM: return hasMoreBits(layer) ? .q6K : nil
-    case .iq4NL, .iq4XS: return layer < eighth && !hasImportance ? .q5K : nil
-    case .q4_0: return layer < eighth && hasImportance ? .q4_1 : nil
-    case .q5_0: return layer < eighth && hasImportance ? .q5_1 : nil
+    case .iq4NL, .iq4XS: return isEarly && !hasImportance ? .q5K : nil
+    case .q4_0: return isEarly && hasImportance ? .q4_1 : nil
+    case .q5_0: return isEarly && hasImportance ? .q5_1 : nil
     default: return nil
     }
   }
@@ -110,7 +132,7 @@ public struct QuantizationRules: Sendable {
     }
   }
 
-  private var hasImportance: Bool { request.importance != nil }
+  private var hasImportance: Bool { request.importance.map { !$0.names.isEmpty } ?? false }
 
   /// The first and last eighth of the layers, and every third between them.
   private func hasMoreBits(_ layer: Int) -> Bool {

@@ -22,6 +22,8 @@ public enum QuantizationScheme: String, CaseIterable, Hashable, Sendable, Codabl
   case q5_1
   /// 2 bits, some tensors 3 or 4.
   case q2K = "q2_k"
+  /// 2 bits; needs importances.
+  case q2KS = "q2_k_s"
   /// 3 bits.
   case q3KS = "q3_k_s"
   /// 3 bits, some tensors 4 or 5.
@@ -54,7 +56,7 @@ public enum QuantizationScheme: String, CaseIterable, Hashable, Sendable, Codabl
     case .q4_1: .q4_1
     case .q5_0: .q5_0
     case .q5_1: .q5_1
-    case .q2K: .q2K
+    case .q2K, .q2KS: .q2K
     case .q3KS, .q3KM, .q3KL: .q3K
     case .q4KS, .q4KM: .q4K
     case .q5KS, .q5KM: .q5K
@@ -83,6 +85,7 @@ public enum QuantizationScheme: String, CaseIterable, Hashable, Sendable, Codabl
     case .q5KS: 16
     case .q5KM: 17
     case .q6K: 18
+    case .q2KS: 21
     case .iq4NL: 25
     case .iq4XS: 30
     case .bf16: 32

@@ -31,7 +31,7 @@ struct GGUFTensors {
       let hasHead =
         graph.table.architecture == "gptneox" || placed.contains { $0.name == head }
         || head.map { unused[ExactName($0)] != nil } ?? false
-      types = GGUFTypes(request, graph.configuration, hasHead: hasHead)
+      types = try GGUFTypes(request, graph, hasHead: hasHead)
     }
     for (name, shape, row, layer) in placed {
       let spelling = graph.architecture.spellings(of: name).first { unused[ExactName($0)] != nil }

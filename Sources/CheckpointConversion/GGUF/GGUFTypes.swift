@@ -12,14 +12,23 @@ struct GGUFTypes {
   ///
   /// - Parameters:
   ///   - request: the scheme and what it is to leave to others.
-  ///   - configuration: of the model.
+  ///   - graph: of the model.
   ///   - hasHead: whether the head has weights of its own in the file.
-  init(_ request: QuantizationRequest, _ configuration: DecoderConfiguration, hasHead: Bool) {
+  /// - Throws: `usage` for a scheme that needs importances where there are none.
+  init(
+    _ request: QuantizationRequest, _ graph: GGUFGraph, hasHead: Bool
+  ) throws(CheckpointError) {
+    if request.scheme == .q2KS && request.importance == nil {
+      throw CheckpointError(
+        .usage, "\(request.scheme.rawValue) is of no use without an importance matrix",
+        hint: "name one by --imatrix, or choose --scheme q2_k")
+    }
     self.request = request
+    let configuration = graph.configuration
     rules = QuantizationRules(
       request,
       QuantizationRules.Model(
-        layers: configuration.dimensions.layers,
+        graph: graph.table.architecture, layers: configuration.dimensions.layers,
         queriesPerKey: configuration.heads / max(1, configuration.keyHeads), hasHead: hasHead))
   }
 

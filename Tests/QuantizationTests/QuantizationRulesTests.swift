@@ -1,0 +1,105 @@
+import Foundation
+import ModelArchitectures
+import Quantization
+import TensorModel
+import TestSupport
+import Testing
+
+/// The types that llama-quantize gives to small models; `scripts/goldens/quantization-types` wrote them.
+struct LlamaQuantizeTypes: Decodable {
+  struct Model: Decodable, CustomStringConvertible {
+    var architecture: String
+    var layers, width, feedForward, heads, kvHeads, vocabulary: Int
+    var tied, fused: Bool
+
+    var description: String {
+      "\(architecture) \(layers) layers, \(width) and \(feedForward) wide, \(heads)/\(kvHeads) heads\(tied ? ", tied" : "")"
+    }
+
+    /// Columns of a weight by its name.
+    func columns(of name: String) -> Int { name.contains("ffn_down") ? feedForward : width }
+  }
+
+  struct File: Decodable {
+    var scheme: String
+    var imatrix: [Bool]
+    var fileType: Int?
+    /// By name, `*` standing for all layers: `q6_K*2 q4_K`; nil where it stops with an error.
+    var types: [String: String]?
+  }
+
+  struct Entry: Decodable {
+    var model: Model
+    var files: [File]
+  }
+
+  var models: [Entry]
+
+  static func read() throws -> LlamaQuantizeTypes {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(
+      LlamaQuantizeTypes.self,
+      from: Data(try Fixtures.bytes("quantization/llama-quantize-types.json")))
+  }
+}
+
+@Suite struct QuantizationRulesTests {
+  /// What tensors of these names do.
+  private static let roles: [String: DecoderRole] = {
+    var roles = ["token_embd.weight": DecoderRole.tokenEmbedding]
+    for projection in DecoderRole.Projection.allCases {
+      let role = DecoderRole.weight(projection)
+      roles[role.ggufName(layer: nil)] = role
+    }
+    return roles
+  }()
+
+  @Test func typesAreThoseOfLlamaQuantize() throws {
+    let importance = try ImportanceMatrix(path: Fixtures.path("quantization/imatrix/imatrix.gguf"))
+    var compared = 0
+    for entry in try LlamaQuantizeTypes.read().models {
+      let model = entry.model
+      for file in entry.files {
+        guard let types = file.types else { continue }
+        let scheme = try #require(QuantizationScheme(rawValue: file.scheme.lowercased()))
+        #expect(scheme.fileType == file.fileType, "\(scheme)")
+        for hasImportance in file.imatrix {
+          var request = QuantizationRequest(scheme)
+          if hasImportance { request.importance = importance }
+          let rules = QuantizationRules(
+            request,
+            QuantizationRules.Model(
+              graph: model.architecture, layers: model.layers,
+              queriesPerKey: model.heads / model.kvHeads, hasHead: types["output.weight"] != nil))
+          for (pattern, runs) in types {
+            let bare = pattern.replacing("blk.*.", with: "")
+            guard let role = Self.roles[bare] else {
+              Issue.record("no role for \(pattern)")
+              continue
+            }
+            let expanded = Self.expanded(runs, pattern == bare ? 1 : model.layers)
+            for (layer, expected) in expanded.enumerated() {
+              let choice = rules.choice(
+                pattern.replacing("*", with: "\(layer)"), role,
+                layer: pattern == bare ? nil : layer, [8, model.columns(of: pattern)])
+              #expect(
+                choice.type.rawValue == expected.uppercased(),
+                "\(model), \(scheme), importances \(hasImportance): \(pattern), layer \(layer)")
+              compared += 1
+            }
+          }
+        }
+      }
+    }
+    #expect(compared > 10_000)
+  }
+
+  private static func expanded(_ runs: String, _ count: Int) -> [String] {
+    runs.split(separator: " ").flatMap { run in
+      let parts = run.split(separator: "*")
+      let repeated = parts.count == 2 ? Int(parts[1]) ?? 0 : runs.contains(" ") ? 1 : count
+      return Array(repeating: String(parts[0]), count: repeated)
+    }
+  }
+}
