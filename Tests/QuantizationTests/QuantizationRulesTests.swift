@@ -47,7 +47,9 @@ struct LlamaQuantizeTypes: Decodable {
 @Suite struct QuantizationRulesTests {
   /// What tensors of these names do.
   private static let roles: [String: DecoderRole] = {
-    var roles = ["token_embd.weight": DecoderRole.tokenEmbedding]
+    var roles = [
+      "token_embd.weight": DecoderRole.tokenEmbedding, "position_embd.weight": .positionEmbedding,
+    ]
     for projection in DecoderRole.Projection.allCases {
       let role = DecoderRole.weight(projection)
       roles[role.ggufName(layer: nil)] = role
