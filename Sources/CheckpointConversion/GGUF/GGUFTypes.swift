@@ -67,7 +67,7 @@ struct GGUFTypes {
       guard !request.isStrict else {
         throw CheckpointError(
           .unsupported,
-          "\(substituted.count) tensors can't get the type that the scheme has for them, and --strict allows no other",
+          "\(Self.tensors(substituted.count)) can't get the type that the scheme has for them, and --strict allows no other",
           tensor: first.output.name,
           expected:
             "rows of a multiple of \(first.choice.wanted.blockElementCount) for \(first.choice.wanted.rawValue)",
@@ -81,7 +81,7 @@ struct GGUFTypes {
       findings.append(
         Finding(
           .warning, "type-substituted",
-          "\(substituted.count) tensors, \(share * 100 / max(1, weights)) % of the weights, get another type because their rows don't fill blocks: \(Self.pairs(substituted.map(\.choice)))",
+          "\(Self.tensors(substituted.count)), \(share * 100 / max(1, weights)) % of the weights, given another type because rows don't fill blocks: \(Self.pairs(substituted.map(\.choice)))",
           tensor: first.output.name))
     }
     if zip(quantizations, outputs).contains(where: {
@@ -101,9 +101,17 @@ struct GGUFTypes {
       .joined(separator: ", ")
   }
 
-  /// A scheme that suits rows of so many columns.
-  private static func smaller(_ columns: Int) -> String {
-    columns.isMultiple(of: DType.q8_0.blockElementCount) ? "q8_0" : "f16"
+  /// A scheme whose blocks the rows of all these tensors fill.
+  private static func fittingScheme(_ outputs: [Planner.Output]) -> QuantizationScheme {
+    let fits = outputs.allSatisfy {
+      ($0.type.shape.dimensions.last ?? 0).isMultiple(of: DType.q8_0.blockElementCount)
+    }
+    return fits ? .q8_0 : .f16
+  }
+
+  /// `1 tensor`, `2 tensors`.
+  private static func tensors(_ count: Int) -> String {
+    "\(count) tensor\(count == 1 ? "" : "s")"
   }
 
   private func requireMatches(_ names: [String]) throws(CheckpointError) {
@@ -125,9 +133,22 @@ struct GGUFTypes {
     return [
       Finding(
         .note, "importance-missing",
-        "the importance matrix has nothing for \(missing.count) tensors, which are quantized without",
+        "the importance matrix has nothing for \(Self.tensors(missing.count)): quantized without",
         tensor: first.output.name)
     ]
+  }
+}
+
+extension ImportanceMatrix {
+  /// What llama.cpp's quantization says of it in the file (tools/quantize, `quantize.imatrix.*`).
+  var entries: [(key: String, value: GGUFValue)] {
+    var entries = [("quantize.imatrix.file", GGUFValue.text(fileName))]
+    if let dataset = datasets.first { entries.append(("quantize.imatrix.dataset", .text(dataset))) }
+    entries.append(("quantize.imatrix.entries_count", .count(names.count)))
+    if let chunkCount, chunkCount > 0 {
+      entries.append(("quantize.imatrix.chunks_count", .count(chunkCount)))
+    }
+    return entries
   }
 }
 

@@ -1,6 +1,7 @@
 import CheckpointFormats
 import FileContainers
 import ModelArchitectures
+import Quantization
 import TensorModel
 
 /// Writes GGUF for llama.cpp: one file, or a split set in a directory.
@@ -16,6 +17,7 @@ enum GGUFTarget: ConversionTarget {
     let tensors = try GGUFTensors(planner, graph)
     let entries = graph.entries(
       fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
+      + (planner.settings.quantization?.importance?.entries ?? [])
     let vocabulary = try tokenizer.entries(rows: graph.configuration.dimensions.vocabulary)
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
