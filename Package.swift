@@ -98,7 +98,7 @@ let package = Package(
       name: "CheckpointVerification",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CheckpointConversion", "HDF5Files",
+        "TensorEvaluation", "Quantization", "CheckpointConversion", "HDF5Files",
       ],
       swiftSettings: strict),
     .target(

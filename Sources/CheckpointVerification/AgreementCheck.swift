@@ -1,7 +1,7 @@
-import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import Quantization
 import Synchronization
 import TensorEvaluation
 import TensorModel
@@ -10,15 +10,17 @@ import TensorModel
 struct AgreementCheck {
   private let source: Source
   private let other: Source
+  private let importance: ImportanceMatrix?
   private let resources: EvaluationResources
   private let progress: @Sendable (Int) -> Void
 
   init(
-    _ source: Source, _ other: Source, _ resources: EvaluationResources,
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
+    _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
   ) {
     self.source = source
     self.other = other
+    self.importance = importance
     self.resources = resources
     self.progress = progress
   }
@@ -61,51 +63,18 @@ struct AgreementCheck {
   }
 
   func run(_ report: inout VerificationReport) throws(CheckpointError) {
-    var findings = try configurationFindings() + attentionFindings()
-    var tasks: [EvaluationTask] = []
-    var stored: [CompiledExpression] = []
-    let reference = try other.model()
-    var theirs = Dictionary(
-      reference.tensors.map { (reference.fullName(of: $0.name), $0) },
-      uniquingKeysWith: { first, _ in first })
-    let model: ModelContents
-    do throws(CheckpointError) { model = try source.model() } catch {
+    // What is wrong with the other keeps the check from running.
+    _ = try other.model()
+    let pairs: AgreementPairs
+    do throws(CheckpointError) {
+      pairs = try AgreementPairs(source, other, importance, resources)
+    } catch {
       report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
       return
     }
-    for tensor in model.tensors {
-      let counterpart =
-        theirs.removeValue(forKey: model.fullName(of: tensor.name))
-        ?? theirs.removeValue(forKey: ExactName(tensor.name))
-      guard let counterpart else {
-        findings.append(
-          Finding(.error, "against", "the other has no such tensor", tensor: tensor.name))
-        continue
-      }
-      guard counterpart.shape == tensor.shape else {
-        findings.append(
-          Finding(
-            .error, "against", "shape \(tensor.shape), the other has \(counterpart.shape)",
-            tensor: tensor.name))
-        continue
-      }
-      do throws(CheckpointError) {
-        let expected = try Planner.expression(
-          of: counterpart, as: tensor.dtype, in: other.reader.checkpoint)
-        let found = try Planner.expression(
-          of: tensor, as: tensor.dtype, in: source.reader.checkpoint)
-        tasks.append(
-          EvaluationTask(
-            name: tensor.name,
-            expression: try CompiledExpression(expected, in: other.reader.checkpoint)))
-        stored.append(try CompiledExpression(found, in: source.reader.checkpoint))
-      } catch { findings.append(Finding("against", error.in(tensor: tensor.name))) }
-    }
-    for name in theirs.keys.sorted() {
-      findings.append(
-        Finding(.error, "against", "missing: the other has this tensor", tensor: name.text))
-    }
-    let comparison = StreamingComparison(source.reader, stored, progress)
+    var findings = try configurationFindings() + attentionFindings() + pairs.findings
+    let tasks = pairs.tasks
+    let comparison = StreamingComparison(source.reader, pairs.stored, progress)
     try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
     for (place, task) in tasks.enumerated() {
       if let failure = comparison.failure(of: place) {
@@ -113,11 +82,12 @@ struct AgreementCheck {
         continue
       }
       guard let difference = comparison.difference(of: place) else { continue }
-      let cell = task.expression.geometry.cellByteCount
+      let geometry = task.expression.geometry
+      let unit = task.expression.type.dtype.isBlockQuantized ? "blocks" : "elements"
       findings.append(
         Finding(
           .error, "against",
-          "\(difference.cellCount) of \(task.expression.type.shape.elementCount) elements differ from the other's, the first at place \(difference.firstByte / cell)",
+          "\(difference.cellCount) of \(geometry.rows * geometry.columns) \(unit) differ from the other's, the first at place \(difference.firstByte / geometry.cellByteCount)",
           tensor: task.name))
     }
     report.record(

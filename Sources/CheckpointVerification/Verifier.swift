@@ -1,5 +1,6 @@
 public import CheckpointFormats
 import FileContainers
+public import Quantization
 public import TensorEvaluation
 public import TensorModel
 
@@ -33,11 +34,15 @@ public struct Verifier: Sendable {
 
   /// Runs all checks.
   ///
-  /// - Parameter other: another checkpoint to compare every tensor with.
+  /// - Parameters:
+  ///   - other: another checkpoint to compare every tensor with.
+  ///   - importance: the matrix that the checkpoint was quantized with, if there was one.
   /// - Returns: checks and findings.
   /// - Throws: only what keeps the checks from running: `missing` if there is no such path, `inputOutput`, `noSpace`, `interrupted`, and anything that is wrong with
   ///   `other`. What is wrong with the checkpoint is in the report.
-  public func run(against other: Source?) throws(CheckpointError) -> VerificationReport {
+  public func run(
+    against other: Source?, importance: ImportanceMatrix? = nil
+  ) throws(CheckpointError) -> VerificationReport {
     var report = VerificationReport()
     guard FileKind(of: path) != nil || path == "-" else {
       throw CheckpointError(.missing, "no such file or directory", file: path)
@@ -71,7 +76,7 @@ public struct Verifier: Sendable {
     let contents = try ContentsCheck(source, resources, progress).run(&report)
     CertificateCheck(source, path).run(&report, contents)
     if let other {
-      try AgreementCheck(source, other, resources, progress).run(&report)
+      try AgreementCheck(source, other, importance, resources, progress).run(&report)
     }
     return report
   }

@@ -6,6 +6,8 @@ public struct QuantizationRequest: Hashable, Sendable {
   public var scheme: QuantizationScheme
   /// Types for tensors by name; the first that fits counts.
   public var overrides: [TensorTypeOverride] = []
+  /// Types by exact names, before anything else: those of a file that is to be made again.
+  public var exactTypes: [ExactName: DType] = [:]
   /// The type of the head, or of the embedding where that is the head; nil leaves it to the scheme.
   public var outputType: DType?
   /// Whether a type that a tensor's rows don't fit is an error instead of being substituted.

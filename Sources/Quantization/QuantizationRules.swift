@@ -50,6 +50,9 @@ public struct QuantizationRules: Sendable {
   public func choice(
     _ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape
   ) -> TypeChoice {
+    if let exact = request.exactTypes[ExactName(name)] {
+      return TypeChoice(exact, wanted: exact, .requested)
+    }
     guard shape.rank > 1, let columns = shape.dimensions.last, role.isQuantized else {
       return TypeChoice(.f32, wanted: .f32, .unquantized)
     }

@@ -4,6 +4,7 @@ import CheckpointFormats
 import CheckpointVerification
 import FileContainers
 import Foundation
+import Quantization
 import TensorModel
 
 /// `weighbridge verify`.
@@ -30,10 +31,19 @@ struct VerifyCommand: ParsableCommand {
     help: ArgumentHelp("A checkpoint that must give the same tensors.", valueName: "other"))
   var against: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "For --against: the importance matrix that CHECKPOINT was quantized with.", valueName: "file"))
+  var imatrix: String?
+
   @Option(help: "The least severity that makes the exit code 1: warning or error.")
   var failOn = FailureLevel.error
 
   @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    if imatrix != nil && against == nil { throw ValidationError("--imatrix needs --against.") }
+  }
 
   func run() throws {
     let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
@@ -49,7 +59,7 @@ struct VerifyCommand: ParsableCommand {
     }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
-    ).run(against: other)
+    ).run(against: other, importance: try imatrix.map(ImportanceMatrix.init(path:)))
     reading.finish()
     if shared.json {
       Console.output(try JSONDocument.bytes(report))

@@ -73,7 +73,7 @@ struct GGUFTypes {
             "rows of a multiple of \(first.choice.wanted.blockElementCount) for \(first.choice.wanted.rawValue)",
           found: "\(columns) columns",
           hint:
-            "choose a scheme whose blocks fit, such as \(Self.smaller(columns)), or leave out --strict"
+            "choose a scheme whose blocks fit, such as \(Self.fittingScheme(substituted.map(\.output)).rawValue), or leave out --strict"
         )
       }
       let weights = all.reduce(0) { $0 + $1.output.type.shape.elementCount }

@@ -1,0 +1,112 @@
+import CheckpointConversion
+import CheckpointFormats
+import Quantization
+import TensorEvaluation
+import TensorModel
+
+/// The tensors of a checkpoint, each with what another one gives in its name and dtype.
+struct AgreementPairs {
+  /// What the other gives.
+  private(set) var tasks: [EvaluationTask] = []
+  /// What is stored, in the same order.
+  private(set) var stored: [CompiledExpression] = []
+  /// Tensors without a counterpart, and those of other shapes.
+  private(set) var findings: [Finding] = []
+
+  private let source: Source
+  private let other: Source
+
+  /// Pairs for two checkpoints.
+  ///
+  /// - Throws: what opening the other as a model throws; `malformed` where the checkpoint's own tensors have no canonical names.
+  init(
+    _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
+    _ resources: EvaluationResources
+  ) throws(CheckpointError) {
+    self.source = source
+    self.other = other
+    if source.checkpoint.tensors.contains(where: { $0.dtype.isBlockQuantized }),
+      source.checkpoint.format == GGUFFormat.name,
+      let outputs = try? Planner.outputs(
+        of: other, like: source.checkpoint, importance: importance, resources)
+    {
+      appendStored(outputs)
+    } else {
+      try appendCanonical()
+    }
+    let isWeighted = source.checkpoint.metadata.keys.contains { $0.text.hasPrefix("quantize.imatrix") }
+    if isWeighted && importance == nil {
+      findings.append(
+        Finding(
+          .warning, "against",
+          "the file was quantized with an importance matrix: name it by --imatrix, or blocks differ"))
+    }
+  }
+
+  /// Tensors as the file has them: blocks are made along its rows, which may be columns of the model's own matrices.
+  private mutating func appendStored(_ outputs: [Planner.Output]) {
+    var theirs = Dictionary(
+      outputs.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
+    for tensor in source.checkpoint.tensors {
+      let output = theirs.removeValue(forKey: ExactName(tensor.name))
+      append(tensor.name, tensor.shape, output?.type.shape) { () throws(CheckpointError) in
+        (output?.expression, .stored(tensor.name))
+      }
+    }
+    appendMissing(theirs.keys)
+  }
+
+  private mutating func appendCanonical() throws(CheckpointError) {
+    let reference = try other.model()
+    var theirs = Dictionary(
+      reference.tensors.map { (reference.fullName(of: $0.name), $0) },
+      uniquingKeysWith: { first, _ in first })
+    let model = try source.model()
+    let (ours, others) = (source.checkpoint, other.checkpoint)
+    for tensor in model.tensors {
+      let counterpart =
+        theirs.removeValue(forKey: model.fullName(of: tensor.name))
+        ?? theirs.removeValue(forKey: ExactName(tensor.name))
+      append(tensor.name, tensor.shape, counterpart?.shape) { () throws(CheckpointError) in
+        (
+          try counterpart.map { (found) throws(CheckpointError) in
+            try Planner.expression(of: found, as: tensor.dtype, in: others)
+          }, try Planner.expression(of: tensor, as: tensor.dtype, in: ours)
+        )
+      }
+    }
+    appendMissing(theirs.keys)
+  }
+
+  private mutating func append(
+    _ name: String, _ shape: Shape, _ theirs: Shape?,
+    _ expressions: () throws(CheckpointError) -> (
+      expected: TensorExpression?, found: TensorExpression
+    )
+  ) {
+    guard let theirs else {
+      findings.append(Finding(.error, "against", "the other has no such tensor", tensor: name))
+      return
+    }
+    guard theirs == shape else {
+      findings.append(
+        Finding(.error, "against", "shape \(shape), the other has \(theirs)", tensor: name))
+      return
+    }
+    do throws(CheckpointError) {
+      let (expected, found) = try expressions()
+      guard let expected else { return }
+      let theirs = try CompiledExpression(expected, in: other.reader.checkpoint)
+      let ours = try CompiledExpression(found, in: source.reader.checkpoint)
+      tasks.append(EvaluationTask(name: name, expression: theirs))
+      stored.append(ours)
+    } catch { findings.append(Finding("against", error.in(tensor: name))) }
+  }
+
+  private mutating func appendMissing(_ names: some Sequence<ExactName>) {
+    for name in names.sorted() {
+      findings.append(
+        Finding(.error, "against", "missing: the other has this tensor", tensor: name.text))
+    }
+  }
+}
