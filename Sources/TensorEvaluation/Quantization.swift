@@ -34,25 +34,27 @@ extension TensorEvaluator {
           operand, first..<first + piece.count * rows.elementCount, values, scratch, &report)
         let floats = UnsafePointer(values.assumingMemoryBound(to: Float.self))
         let shared = piece.clamped(to: region.rows)
-        let target =
-          destination.base + (shared.lowerBound - region.rows.lowerBound) * rows.blockByteCount
-        if shared == piece {
-          rows.quantize(format, floats, piece, importance, target)
-        } else {
-          arena.withPiece(byteCount: piece.count * rows.blockByteCount) { blocks in
-            rows.quantize(format, floats, piece, importance, blocks)
-            target.copyMemory(
-              from: blocks + (shared.lowerBound - piece.lowerBound) * rows.blockByteCount,
-              byteCount: shared.count * rows.blockByteCount)
-          }
-        }
-        let skipped = (shared.lowerBound - piece.lowerBound) * rows.elementCount
+        let skippedBlocks = shared.lowerBound - piece.lowerBound
+        let target = destination.advanced(rows: shared.lowerBound - region.rows.lowerBound)
+        let isDirect = shared == piece && target.rowStride == rows.blockByteCount
         var errors = wb_block_errors()
-        wb_block_errors_add(format, floats + skipped, target, shared.count, &errors)
+        arena.withPiece(byteCount: isDirect ? 0 : piece.count * rows.blockByteCount) { spare in
+          let blocks = isDirect ? target.base : spare
+          rows.quantize(format, floats, piece, importance, blocks)
+          let wanted = blocks + skippedBlocks * rows.blockByteCount
+          if !isDirect {
+            for block in 0..<shared.count {
+              target.advanced(rows: block).base.copyMemory(
+                from: wanted + block * rows.blockByteCount, byteCount: rows.blockByteCount)
+            }
+          }
+          wb_block_errors_add(
+            format, floats + skippedBlocks * rows.elementCount, wanted, shared.count, &errors)
+        }
         let outcome = QuantizationErrors(errors)
         guard outcome.isFinite(in: type.dtype) else {
           throw Self.unfit(
-            floats + skipped, shared.count * rows.elementCount,
+            floats + skippedBlocks * rows.elementCount, shared.count * rows.elementCount,
             shared.lowerBound * rows.elementCount, type)
         }
         report.merge(outcome)
