@@ -14,6 +14,8 @@ struct QuantizationPage {
   let sourceKind: String
   let destination: String
   let tool: String
+  /// The command that checks the destination again.
+  let check: String
   let importance: String?
   let alerts: [Alert]
   let figures: [Figure]
@@ -85,6 +87,7 @@ struct QuantizationPage {
     sourceKind = [report.source.architecture, report.source.format].compactMap { $0 }
       .joined(separator: ", ")
     self.destination = Directories.split(destination).name
+    check = "weighbridge verify \(ConversionText.quoted(self.destination))"
     tool = "\(report.tool.name) \(report.tool.version)"
     importance = report.importance.map {
       "\($0.digest)\($0.datasets.isEmpty ? "" : ", computed on \($0.datasets.joined(separator: ", "))")"
@@ -117,7 +120,7 @@ struct QuantizationPage {
         size: humanSize(type.byteCount),
         share: percent(Double(type.byteCount) / Double(max(1, report.byteCount))),
         bits: TensorRow.bits(type.byteCount, type.parameterCount),
-        error: type.largestRelativeRmse.map(threeDigits) ?? "")
+        error: type.largestRelativeRmse.map(threeDigitsInColumn) ?? "")
     }
 
     let substituted = Dictionary(
@@ -221,7 +224,7 @@ struct QuantizationPage {
       Figure(
         name: "Size of the tensors", value: humanSize(report.byteCount),
         note: sourceSize > 0
-          ? "\(percent(Double(report.byteCount) / sourceSize)) of the source’s \(humanSize(Int(exactly: sourceSize.rounded()) ?? .max))"
+          ? "\(percent(Double(report.byteCount) / sourceSize)) of \(humanSize(Int(exactly: sourceSize.rounded()) ?? .max))"
           : ""),
       Figure(
         name: "Weights", value: grouped(report.parameterCount),
@@ -242,7 +245,7 @@ struct QuantizationPage {
         name: "KL divergence, mean",
         value: validation.meanKlDivergence.map { "\(threeDigits($0)) nats" } ?? "no number",
         note:
-          "median \(number(validation.medianKlDivergence)), 99 % \(number(validation.p99KlDivergence)), max \(number(validation.maxKlDivergence))"
+          "median\u{a0}\(number(validation.medianKlDivergence)), 99\u{a0}%\u{a0}\(number(validation.p99KlDivergence)), max\u{a0}\(number(validation.maxKlDivergence))"
       ))
     figures.append(
       Figure(

@@ -44,10 +44,10 @@ extension QuantizationPage {
         ?? QuantizationText.reason(tensor.reason, scheme)
       let errors = tensor.errors
       error =
-        errors.map { threeDigits($0.relativeRmse) }
+        errors.map { threeDigitsInColumn($0.relativeRmse) }
         ?? tensor.largestErrorUlp.map { $0 == 0 ? "exact" : "\(threeDigits($0)) ulp" } ?? ""
       ratio = errors?.signalToNoiseDb.map { String(format: "%.1f", $0) } ?? ""
-      largest = errors.map { threeDigits($0.largestError) } ?? ""
+      largest = errors.map { threeDigitsInColumn($0.largestError) } ?? ""
       self.place =
         errors.map { $0.largestErrorIndex.map(String.init).joined(separator: ", ") } ?? ""
       cosine = errors.map { String(format: "%.6f", $0.cosine) } ?? ""

@@ -16,8 +16,8 @@ struct ByteBar {
   let parts: [Part]
 
   private static let length = 1080.0
-  /// A label needs so much, in pixels.
-  private static let labelWidth = 96.0
+  /// A label's character needs so much, in pixels.
+  private static let characterWidth = 7.2
 
   /// A bar; nil if there are no bytes.
   init?(_ types: [(name: String, color: String, byteCount: Int)]) {
@@ -31,7 +31,7 @@ struct ByteBar {
       let text = "\(type.name) \(percent(share))"
       return Part(
         start: pixels(start), extent: pixels(max(0.5, end - start - 1)),
-        label: end - start < Self.labelWidth ? "" : text,
+        label: end - start < Self.characterWidth * Double(text.count) ? "" : text,
         text: "\(text), \(humanSize(type.byteCount))", color: type.color)
     }
   }

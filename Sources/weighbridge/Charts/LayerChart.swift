@@ -28,7 +28,7 @@ struct LayerChart {
   }
 
   let width = 1080
-  let height = 420
+  let height: Int
   let left = pixels(Self.left)
   let right = pixels(Self.right)
   let top = pixels(Self.top)
@@ -54,7 +54,7 @@ struct LayerChart {
   /// How large marks are.
   let scale: String
 
-  private static let left = 64.0
+  private static let left = 80.0
   private static let right = 1064.0
   private static let top = 12.0
   private static let bottom = 318.0
@@ -101,11 +101,10 @@ struct LayerChart {
       : stride(from: 1, to: layers.count, by: 2).map {
         Band(start: pixels(layers.start($0)), extent: pixels(layers.bandWidth))
       }
-    scale = layers.bandWidth > 20 ? "1" : layers.bandWidth > 8 ? "0.75" : "0.55"
-
     // Kinds stand side by side in their layer.
     let (styles, index) = KindStyle.assigned(layered.map(\.place.kind))
     let slot = min(layers.bandWidth * 0.8 / Double(max(1, styles.count)), 22)
+    scale = slot > 9 ? "1" : slot > 4 ? "0.8" : layers.bandWidth > 8 ? "0.7" : "0.55"
     let byStyle = Dictionary(grouping: layered) { index[$0.place.kind] ?? 0 }
     var groups = styles.enumerated().map { number, style in
       let offset = (Double(number) - Double(styles.count - 1) / 2) * slot
@@ -129,12 +128,13 @@ struct LayerChart {
           }))
     }
     self.groups = groups
-    otherTicks =
-      others.count > Self.labelledCount
-      ? []
-      : others.enumerated().map { number, value in
-        Tick(at: pixels(othersAxis.middle(number)), label: shortened(value.place.kind, 18))
-      }
+    let labels =
+      others.count > Self.labelledCount ? [] : others.map { shortened($0.place.kind, 18) }
+    otherTicks = labels.enumerated().map { number, label in
+      Tick(at: pixels(othersAxis.middle(number)), label: label)
+    }
+    // Slanted labels need room.
+    height = Int(Self.bottom) + max(50, 26 + 5 * (labels.map(\.count).max() ?? 0))
   }
 }
 

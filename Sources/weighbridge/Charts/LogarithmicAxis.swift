@@ -21,8 +21,8 @@ struct LogarithmicAxis {
   ///   - end: where the largest is; may be less than `start`.
   init(_ values: [Double], from start: Double, to end: Double) {
     let positive = values.filter { $0.isFinite && $0 > 0 }
-    let smallest = max(positive.min() ?? 0.01, 1e-300)
-    let largest = max(positive.max() ?? 0.1, smallest)
+    let smallest = Self.shown(positive.min() ?? 0.01)
+    let largest = Self.shown(positive.max() ?? 0.1)
     // Numbers that are almost the same stay together.
     let missing = max(0, log(1.5) - log(largest / smallest)) / 2
     let margin = log(largest / smallest) * 0.04 + 0.01 + missing
@@ -37,10 +37,14 @@ struct LogarithmicAxis {
     }
   }
 
+  /// Quotients of numbers in this range are finite.
+  private static func shown(_ value: Double) -> Double { min(max(value, 1e-100), 1e100) }
+
   /// Where a number is, in pixels.
   func position(_ value: Double) -> Double {
     guard value > 0 else { return zero ?? start }
-    let part = log(value / domain.lowerBound) / log(domain.upperBound / domain.lowerBound)
+    let part =
+      log(Self.shown(value) / domain.lowerBound) / log(domain.upperBound / domain.lowerBound)
     return start + min(max(part, 0), 1) * (end - start)
   }
 

@@ -32,7 +32,7 @@ struct TypeChart {
   let rows: [Row]
 
   private static let left = 84.0
-  private static let right = 820.0
+  private static let right = 780.0
   private static let spacing = 40.0
   private static let strokeHeight = 22.0
   private static let top = 8.0
@@ -66,7 +66,9 @@ struct TypeChart {
       let median = quantile(errors, 0.5)
       return Row(
         name: name,
-        text: "median \(threeDigits(median)), largest \(threeDigits(errors[errors.count - 1]))",
+        text: errors.count == 1
+          ? "1 tensor: \(threeDigitsInColumn(median))"
+          : "\(grouped(errors.count)) tensors: median \(threeDigitsInColumn(median)), largest \(threeDigitsInColumn(errors[errors.count - 1]))",
         middle: pixels(middle), top: pixels(top),
         strokes: places.map { "M\($0) \(pixels(top))v\(pixels(Self.strokeHeight))" }.joined(),
         boxStart: pixels(box.0), boxExtent: pixels(box.1 - box.0),
