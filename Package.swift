@@ -30,6 +30,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
     .systemLibrary(
@@ -115,8 +116,9 @@ let package = Package(
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
         "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Mustache", package: "swift-mustache"),
       ],
-      swiftSettings: strict),
+      resources: [.embedInCode("Templates/quantization.html")], swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
       path: "Tests/TestSupport", swiftSettings: strict),
@@ -191,8 +193,9 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "weighbridge", "CheckpointVerification", "StoreWriting", "HDF5Files", "TensorEvaluation",
-        "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+        "weighbridge", "CheckpointVerification", "CheckpointConversion", "Quantization",
+        "StoreWriting", "HDF5Files", "TensorEvaluation", "CheckpointFormats", "FileContainers",
+        "TensorModel", "TestSupport",
       ],
       exclude: ["Snapshots"], swiftSettings: strict),
   ],

@@ -8,8 +8,13 @@ enum QuantizationText {
   /// What would be done.
   static func plan(_ report: QuantizationReport) -> String {
     let width = columnWidth(report.tensors.map(\.name))
+    let substitutions = Dictionary(
+      report.substitutions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var lines = report.tensors.map { tensor in
-      "\(padded(tensor.name, width))  \(padded(tensor.dtype.rawValue, 6)) \(padded("\(tensor.shape)", 16)) \(reason(tensor, report))"
+      let reason =
+        substitutions[tensor.name].map(reason) ?? reason(tensor.reason, report.scheme)
+      return
+        "\(padded(tensor.name, width))  \(padded(tensor.dtype.rawValue, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
     }
     lines += [""] + types(report) + [size(report)]
     lines += report.findings.map(\.line)
@@ -22,7 +27,7 @@ enum QuantizationText {
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
     if let validation = report.validation { lines.append(self.validation(validation)) }
-    lines += report.exceeded.map(excess)
+    lines += report.exceeded.map { "EXCEEDED: \(excess($0))" }
     if let root = report.root {
       lines.append(
         "root \(root); check it again with: weighbridge verify \(ConversionText.quoted(destination))"
@@ -83,26 +88,26 @@ enum QuantizationText {
     return line
   }
 
-  private static func excess(_ excess: QuantizationReport.Excess) -> String {
-    let found = excess.found.map { String(format: "%.3g", $0) } ?? "no number"
+  /// A limit, and by what it is exceeded.
+  static func excess(_ excess: QuantizationReport.Excess) -> String {
+    let found = excess.found.map(threeDigits) ?? "no number"
     let what =
       excess.limit == "max_kl"
       ? "the mean KL divergence" : "the relative error of \(printable(excess.tensor ?? ""))"
     return
-      "EXCEEDED: \(what) is \(found), --\(excess.limit.replacing("_", with: "-")) allows \(String(format: "%.3g", excess.allowed))"
+      "\(what) is \(found), --\(excess.limit.replacing("_", with: "-")) allows \(threeDigits(excess.allowed))"
   }
 
-  private static func reason(_ tensor: QuantizationReport.Tensor, _ report: QuantizationReport)
-    -> String
-  {
-    if let substitution = report.substitutions.first(where: { $0.name == tensor.name }) {
-      return
-        "instead of \(substitution.wanted.rawValue): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.blockElementCount)"
-    }
-    return switch tensor.reason {
+  private static func reason(_ substitution: QuantizationReport.Substitution) -> String {
+    "instead of \(substitution.wanted.rawValue): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.blockElementCount)"
+  }
+
+  /// Why a tensor gets its type; nothing for the type of most.
+  static func reason(_ reason: TypeChoice.Reason, _ scheme: QuantizationScheme) -> String {
+    switch reason {
     case .unquantized: "isn't quantized"
     case .scheme: ""
-    case .rule: "\(report.scheme.rawValue)'s rule for this tensor"
+    case .rule: "\(scheme.rawValue)'s rule for this tensor"
     case .head: "makes the logits"
     case .requested: "as requested"
     }

@@ -157,9 +157,11 @@ struct QuantizeCommand: ParsableCommand {
           ? try JSONDocument.bytes(report) : Array((QuantizationText.plan(report) + "\n").utf8))
       return
     }
+    let page = try reportFile()
     let work = try AttendedConversion(job, destination, unpacking, shared)
     let report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
+    try page?.write(QuantizationPage(report, source: source, destination: destination).html())
     if shared.json {
       Console.output(
         try JSONDocument.bytes(
