@@ -33,6 +33,7 @@ struct GGUFTensors {
     }
     try appendHead(&unused, placed.map(\.name))
     appendZeroBiases()
+    appendRotaryDivisors()
     if let first = unused.keys.min() {
       findings.append(
         Finding(
@@ -122,5 +123,18 @@ struct GGUFTensors {
             expression: .fill(FillValue(0), type)))
       }
     }
+  }
+
+  /// What the graph divides rotary frequencies by.
+  private mutating func appendRotaryDivisors() {
+    guard let rotary = graph.configuration.rotary, case .llama3(let scaling) = rotary.scaling else {
+      return
+    }
+    let divisors = scaling.divisors(dimensions: rotary.dimensions, base: rotary.base)
+    outputs.append(
+      Planner.Output(
+        name: GGUFRotaryKeys.divisors, type: TensorType(.f32, [divisors.count]),
+        expression: .concatenate(
+          divisors.map { .fill(FillValue(Double($0)), TensorType(.f32, [1])) }, axis: 0)))
   }
 }
