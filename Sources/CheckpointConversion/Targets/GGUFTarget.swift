@@ -12,18 +12,18 @@ enum GGUFTarget: ConversionTarget {
     _ planner: Planner, fileName: String?
   ) throws(CheckpointError) -> ConversionPlan {
     let graph = try GGUFGraph(planner.source)
-    let tokenizer = try GGUFTokenizerKeys(planner.source)
+    let tokenizer = try GGUFTokenizerKeys(
+      planner.source, rows: graph.configuration.dimensions.vocabulary)
     let tensors = try GGUFTensors(planner, graph)
     let entries = graph.entries(
       fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
-    let vocabulary = try tokenizer.entries(rows: graph.configuration.dimensions.vocabulary)
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
     var files: [ConversionPlan.WeightFile] = []
     var planned: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {
       let metadata =
-        (number == 0 ? entries + vocabulary : [])
+        (number == 0 ? entries + tokenizer.entries : [])
         + GGUFSplit.entries(number, of: shards.count, tensorCount: sizes.count)
       let layout = try GGUFLayout.layout(
         members.map { (tensors.outputs[$0].name, tensors.outputs[$0].type) }, metadata: metadata)
@@ -41,7 +41,8 @@ enum GGUFTarget: ConversionTarget {
     }
     return try planner.plan(
       format: format.name, tensors: planned, weightFiles: files, sidecars: [],
-      leftOut: planner.sidecarNames.filter { !GGUFTokenizerKeys.contains($0) },
-      findings: graph.findings + tensors.findings + planner.metadataLeftOut(by: format.name))
+      leftOut: planner.sidecarNames.filter { !tokenizer.contains($0) },
+      findings: graph.findings + tensors.findings + tokenizer.findings
+        + planner.metadataLeftOut(by: format.name))
   }
 }

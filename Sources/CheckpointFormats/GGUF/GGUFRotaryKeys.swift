@@ -47,7 +47,7 @@ public enum GGUFRotaryKeys {
     }
   }
 
-  /// `rope_scaling` of `config.json`; nil for positions that aren't scaled.
+  /// `rope_scaling` of `config.json`.
   ///
   /// - Parameters:
   ///   - header: of the file.
@@ -55,6 +55,7 @@ public enum GGUFRotaryKeys {
   ///   - divisors: the tensor's values; nil if there is none.
   ///   - dimensions: of a head that are rotated.
   ///   - base: of the frequencies.
+  /// - Returns: nil for positions that aren't scaled.
   /// - Throws: `unsupported` for another kind of scaling, `malformed` for numbers that contradict each other.
   static func setting(
     _ header: GGUFHeader, _ graph: String, divisors: [Float]?, dimensions: Int, base: Double
