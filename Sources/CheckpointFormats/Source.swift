@@ -66,6 +66,16 @@ public struct Source: Sendable {
       let head = try file.region.head(ArchiveKind.headByteCount)
       if ArchiveKind(head: head) != nil {
         try self.init(archive: .file(file), name: name, path, [input], options)
+      } else if let names = try GGUFFormat.parts(
+        beside: name, in: Directories.split(path).parent)
+      {
+        var files: [(name: String, file: InputFile)] = []
+        for name in names {
+          files.append((name, try InputFile(path: "\(Directories.split(path).parent)/\(name)")))
+        }
+        let reader = try GGUFFormat.open(parts: files.map { ($0.name, $0.file.region) }, options)
+        let inputs = files.map { Input(name: $0.name, $0.file) }
+        try self.init(path, reader, reader.checkpoint, inputs, options)
       } else {
         let reader = try Formats.open(file: file.region, name: name, options)
         try self.init(path, reader, reader.checkpoint, [input], options)

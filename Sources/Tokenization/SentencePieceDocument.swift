@@ -30,7 +30,7 @@ struct SentencePieceDocument {
       try vocabulary.appendMerge(left, right)
     }
     let scores = try Self.scores(vocabulary)
-    try Self.requireAllMerges(vocabulary, scores)
+    try Self.requireAllMerges(vocabulary)
     let unknown = try model.string("unk_token")
     var special: Set<ExactName> = []
     for token in document["added_tokens"]?.elements ?? [] where try token.flag("special") ?? false {
@@ -99,18 +99,17 @@ struct SentencePieceDocument {
   }
 
   /// SentencePiece merges any two pieces that make a piece; a list that lacks one would cut texts otherwise.
-  private static func requireAllMerges(
-    _ vocabulary: Vocabulary, _ scores: [Int: Float]
-  ) throws(CheckpointError) {
+  private static func requireAllMerges(_ vocabulary: Vocabulary) throws(CheckpointError) {
     struct Pair: Hashable {
       let left: Int
       let right: Int
     }
     let known = Set(vocabulary.merges.map { Pair(left: $0.left, right: $0.right) })
-    for id in scores.keys {
-      guard let scalars = vocabulary.tokens[id]?.text.unicodeScalars,
-        scalars.count <= maximumPieceLength
-      else { throw TokenizerFiles.unsupported("a piece that is too long") }
+    for case let token? in vocabulary.tokens {
+      let scalars = token.text.unicodeScalars
+      guard scalars.count <= maximumPieceLength else {
+        throw TokenizerFiles.unsupported("a piece that is too long")
+      }
       for index in scalars.indices.dropFirst() {
         guard let left = vocabulary.id(of: String(scalars[..<index])),
           let right = vocabulary.id(of: String(scalars[index...])),

@@ -121,6 +121,11 @@ import Testing
     #expect(source.checkpoint.files.map(\.name) == Self.parts)
     #expect(source.inputs.map(\.name) == Self.parts)
     #expect(source.checkpoint.layout == "3 parts of a set")
+    for part in Self.parts {
+      let named = try Source(Fixtures.path("gguf/qwen2_split/\(part)"))
+      #expect(named.inputs.map(\.name) == Self.parts)
+      #expect(named.checkpoint.tensors == source.checkpoint.tensors)
+    }
     #expect(try set { _ in } == nil)
   }
 
@@ -128,8 +133,8 @@ import Testing
     let error = try set { try $0.remove("set/\(Self.parts[part])") }
     #expect(error?.code == .missing && error?.expected == "3 parts" && error?.found == "2")
     #expect(error?.hint != nil)
-    let alone = try failure(Fixtures.path("gguf/qwen2_split/\(Self.parts[part])"))
-    #expect(alone?.code == .missing && alone?.file == Self.parts[part])
+    let other = try failure(workspace.path("set/\(Self.parts[(part + 1) % 3])"))
+    #expect(other?.code == .missing && other?.found == "2")
   }
 
   @Test func partsMayNotBeExchangedRenamedOrFromElsewhere() throws {

@@ -7,6 +7,9 @@ import TensorModel
 enum GGUFTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = GGUFFormat.self
   static let fileEnding: String? = ".gguf"
+  static let partCount: (@Sendable (String, String) -> Int?)? = {
+    GGUFSplit.partCount(of: $0, cutFrom: $1)
+  }
 
   static func plan(
     _ planner: Planner, fileName: String?
@@ -19,6 +22,12 @@ enum GGUFTarget: ConversionTarget {
       fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
+    guard shards.count <= GGUFSplit.maximumPartCount else {
+      throw CheckpointError(
+        .usage, "too many files for one set", expected: "at most \(GGUFSplit.maximumPartCount)",
+        found: "\(shards.count)", hint: "choose a larger --max-shard-size")
+    }
+    let isCut = (planner.settings.sharding ?? .none) != ConversionPlan.Sharding.none
     var files: [ConversionPlan.WeightFile] = []
     var planned: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {
@@ -29,7 +38,9 @@ enum GGUFTarget: ConversionTarget {
         members.map { (tensors.outputs[$0].name, tensors.outputs[$0].type) }, metadata: metadata)
       files.append(
         ConversionPlan.WeightFile(
-          name: fileName ?? GGUFSplit.fileName(number, of: shards.count), layout: layout,
+          name: isCut
+            ? GGUFSplit.fileName(number, of: shards.count, cutFrom: fileName)
+            : fileName ?? GGUFSplit.standardName, layout: layout,
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
         let output = tensors.outputs[member]
