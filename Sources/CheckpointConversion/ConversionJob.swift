@@ -79,7 +79,7 @@ public struct ConversionJob: Sendable {
   /// - Throws: what opening and planning throw.
   public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
     _ = try destination()
-    let source = try Source(request.source, request.openOptions)
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
     return (source, try plan(source))
   }
 
@@ -167,7 +167,7 @@ public struct ConversionJob: Sendable {
             ))
         }
       }
-      let source = try Source(request.source, options)
+      let source = RestoredTokenizer.added(to: try Source(request.source, options))
       let plan = try plan(source)
       observer.willStart(source, plan)
       let converter = Converter(

@@ -21,7 +21,10 @@ struct SentencePieceModel {
   /// Whether of several spaces only one stays.
   private(set) var removesSpaces = true
   /// The control pieces of roles, by their texts.
-  private(set) var roles: [Tokenizer.Role: String] = [
+  private(set) var roles = Self.standardRoles
+
+  /// What control pieces are called where nothing says it.
+  static let standardRoles: [Tokenizer.Role: String] = [
     .beginning: "<s>", .end: "</s>", .padding: "<pad>",
   ]
 

@@ -74,7 +74,7 @@ public struct SentencePieceVocabulary: Sendable {
     }
     let names = try SpecialTokenNames(files, defaults: [])
     let configuration = try files.document("tokenizer_config.json") ?? .object([])
-    var ownRoles: [Tokenizer.Role: String] = [:]
+    var ownRoles = SentencePieceModel.standardRoles
     if let bytes = try files.bytes(Self.fileName) {
       let model = try within(Self.fileName) { () throws(CheckpointError) in
         let model = try SentencePieceModel(parsing: bytes)

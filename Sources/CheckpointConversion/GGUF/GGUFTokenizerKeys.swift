@@ -27,14 +27,23 @@ struct GGUFTokenizerKeys {
   /// - Throws: `missing` if there are none, `unsupported` for what llama.cpp's tokenizers can't do, `malformed` if there are more tokens than rows.
   init(_ source: Source, rows: Int) throws(CheckpointError) {
     do throws(CheckpointError) {
-      let tokenizer = try Tokenizer(assets: source.checkpoint.assets)
+      try self.init(source.checkpoint.assets, rows: rows)
+    } catch { throw error.code == .missing ? Self.missing(source) : error }
+  }
+
+  /// Reads the tokenizer of these files.
+  ///
+  /// - Throws: as above.
+  init(_ assets: [Checkpoint.Asset], rows: Int) throws(CheckpointError) {
+    do throws(CheckpointError) {
+      let tokenizer = try Tokenizer(assets: assets)
       entries = try Self.entries(tokenizer, rows: rows)
       findings = []
       fileNames = Set(Tokenizer.fileNames)
     } catch {
       guard [.missing, .unsupported].contains(error.code),
-        let vocabulary = try SentencePieceVocabulary(assets: source.checkpoint.assets)
-      else { throw error.code == .missing ? Self.missing(source) : error }
+        let vocabulary = try SentencePieceVocabulary(assets: assets)
+      else { throw error }
       let keys = try GGUFSentencePieceKeys(vocabulary, rows: rows)
       entries = keys.entries
       findings = keys.findings
@@ -83,6 +92,9 @@ struct GGUFTokenizerKeys {
         }
       kinds.append(kind.rawValue)
     }
+    // What begins texts is the beginning's token, whether a file calls it so or not.
+    var roles = tokenizer.roles
+    if let first = tokenizer.prefix.first, roles[.beginning] == nil { roles[.beginning] = first }
     let merges = vocabulary.merges.map { merge in
       "\(vocabulary.tokens[merge.left]?.text ?? "") \(vocabulary.tokens[merge.right]?.text ?? "")"
     }
@@ -91,7 +103,7 @@ struct GGUFTokenizerKeys {
       ("tokenizer.ggml.tokens", .array(GGUFArray(texts))),
       ("tokenizer.ggml.token_type", .array(GGUFArray(kinds))),
       ("tokenizer.ggml.merges", .array(GGUFArray(merges))),
-    ] + entries(tokenizer.roles)
+    ] + entries(roles)
       + [("tokenizer.ggml.add_bos_token", .bool(!tokenizer.prefix.isEmpty))]
   }
 
