@@ -90,6 +90,37 @@ import Tokenization
     #expect(try keys("z.gguf") == keys("y.gguf"))
   }
 
+  @Test func templatesOfConversationsComeAlong() throws {
+    let template = "{% for message in messages %}\n\"{{ message }}\" é{% endfor %}"
+    let model = try model("gpt2")
+    let json = try JSONSerialization.data(withJSONObject: [
+      "chat_template": [
+        ["name": "other", "template": "x"], ["name": "default", "template": template],
+      ]
+    ])
+    let files = [("tokenizer_config.json", json), ("chat_template.jinja", Data(template.utf8))]
+    for (file, contents) in files {
+      let folder = "assets \(file)"
+      try workspace.copy(Fixtures.path("tokenizer/gpt2/tokenizer.json"), to: "tokenizer.json")
+      try workspace.folder(folder)
+      try workspace.move("tokenizer.json", to: "\(folder)/tokenizer.json")
+      try workspace.write("\(folder)/\(file)", contents)
+      let outcome = try convert(model, workspace.path("\(file).gguf")) {
+        $0.format = "gguf"
+        $0.openOptions.assetsDirectory = workspace.path(folder)
+      }
+      #expect(try keys("\(file).gguf")["tokenizer.chat_template"]?.text == template)
+      #expect(!outcome.certificate.leftOut.contains(file))
+      let back = try convert(workspace.path("\(file).gguf"), workspace.path("back \(file)"))
+      #expect(!back.certificate.findings.contains { $0.message.contains("chat_template") })
+      try convert(workspace.path("back \(file)"), workspace.path("again.gguf")) {
+        $0.format = "gguf"
+        $0.force = true
+      }
+      #expect(try keys("again.gguf") == keys("\(file).gguf"))
+    }
+  }
+
   // MARK: Keys that make no tokenizer
 
   /// A model's file with a tokenizer of four tokens.

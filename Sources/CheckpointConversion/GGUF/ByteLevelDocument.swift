@@ -30,7 +30,8 @@ struct ByteLevelDocument {
         ]))
     }
     // llama.cpp composes no texts; the models were trained with texts that were.
-    let composes = ["gptneox", "qwen2"].contains(header["general.architecture"]?.text)
+    let composes =
+      pattern == .qwen2 || ["gptneox", "qwen2"].contains(header["general.architecture"]?.text)
     contents = .object([
       .init("version", .string("1.0")), .init("truncation", .null), .init("padding", .null),
       .init("added_tokens", .array(added)),

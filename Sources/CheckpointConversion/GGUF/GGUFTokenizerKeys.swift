@@ -35,19 +35,23 @@ struct GGUFTokenizerKeys {
   ///
   /// - Throws: as above.
   init(_ assets: [Checkpoint.Asset], rows: Int) throws(CheckpointError) {
+    let template = try ChatTemplate.text(in: assets).map {
+      [(ChatTemplate.key, GGUFValue.text($0))]
+    }
     do throws(CheckpointError) {
       let tokenizer = try Tokenizer(assets: assets)
-      entries = try Self.entries(tokenizer, rows: rows)
+      entries = try Self.entries(tokenizer, rows: rows) + (template ?? [])
       findings = []
-      fileNames = Set(Tokenizer.fileNames)
+      fileNames = Set(Tokenizer.fileNames + [ChatTemplate.fileName])
     } catch {
       guard [.missing, .unsupported].contains(error.code),
         let vocabulary = try SentencePieceVocabulary(assets: assets)
       else { throw error }
       let keys = try GGUFSentencePieceKeys(vocabulary, rows: rows)
-      entries = keys.entries
+      entries = keys.entries + (template ?? [])
       findings = keys.findings
-      fileNames = Set(Tokenizer.fileNames + [SentencePieceVocabulary.fileName])
+      fileNames = Set(
+        Tokenizer.fileNames + [SentencePieceVocabulary.fileName, ChatTemplate.fileName])
     }
   }
 

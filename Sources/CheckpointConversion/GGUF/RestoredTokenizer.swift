@@ -110,6 +110,9 @@ struct GGUFTokens {
     for (name, role) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
       if let token = token(role) { settings.append(.init("\(name)_token", .string(token))) }
     }
+    if let template = header[ChatTemplate.key]?.text {
+      settings.append(.init("chat_template", .string(template)))
+    }
     return settings
   }
 }
