@@ -44,6 +44,8 @@ public struct ConversionJob: Sendable {
   private let request: ConversionRequest
   /// The destination is one file.
   private let isSingleFile: Bool
+  /// Tells the parts that the file is to be cut into; nil where it isn't.
+  private let partCount: AtomicDestination.PartCount?
 
   /// Who is told how it goes.
   public struct Observer: Sendable {
@@ -69,6 +71,7 @@ public struct ConversionJob: Sendable {
   public init(_ request: ConversionRequest) {
     self.request = request
     isSingleFile = Targets.isSingleFile(request.destination)
+    partCount = Targets.partCount(for: request)
   }
 
   /// The plan, without writing anything beside the destination.
@@ -76,7 +79,7 @@ public struct ConversionJob: Sendable {
   /// - Throws: what opening and planning throw.
   public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
     _ = try destination()
-    let source = try Source(request.source, request.openOptions)
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
     return (source, try plan(source))
   }
 
@@ -94,7 +97,7 @@ public struct ConversionJob: Sendable {
 
   private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
     let target = try Targets.target(for: request, source)
-    guard !isSingleFile || request.settings.sharding == nil else {
+    guard !isSingleFile || partCount != nil || request.settings.sharding == nil else {
       throw CheckpointError(
         .usage, "one file can't be cut into shards", file: request.destination,
         hint: "name a directory as destination, or leave out --max-shard-size and --shards")
@@ -164,7 +167,7 @@ public struct ConversionJob: Sendable {
             ))
         }
       }
-      let source = try Source(request.source, options)
+      let source = RestoredTokenizer.added(to: try Source(request.source, options))
       let plan = try plan(source)
       observer.willStart(source, plan)
       let converter = Converter(
@@ -189,8 +192,8 @@ public struct ConversionJob: Sendable {
   private func destination() throws(CheckpointError) -> AtomicDestination {
     try refuseOverlap()
     let destination = try AtomicDestination(
-      request.destination, kind: isSingleFile ? .file : .directory, replacing: request.force,
-      resuming: request.resume)
+      request.destination, kind: isSingleFile ? .file : .directory, partCount: partCount,
+      replacing: request.force, resuming: request.resume)
     try refuseForeignCertificate(destination)
     return destination
   }
@@ -281,6 +284,12 @@ public struct ConversionJob: Sendable {
       throw CheckpointError(
         .usage, "the destination lies inside the source", file: request.destination,
         hint: "choose a destination outside of \(request.source)")
+    }
+    let (parent, name) = Directories.split(source)
+    if let partCount, partCount(name) != nil, parent == Directories.split(destination).parent {
+      throw CheckpointError(
+        .usage, "the source is of the parts that would be replaced", file: request.source,
+        hint: "choose another name for the destination")
     }
     if source.hasPrefix(folder) && request.force {
       throw CheckpointError(

@@ -1,4 +1,4 @@
-import FileContainers
+public import FileContainers
 import ModelArchitectures
 public import TensorModel
 
@@ -24,7 +24,7 @@ public struct Source: Sendable {
   }
 
   /// What is in it, with the files beside the weights.
-  public let checkpoint: Checkpoint
+  public private(set) var checkpoint: Checkpoint
   private let contents: ModelCache
 
   /// Opens a file, a directory, an archive, or an archive on standard input (`-`).
@@ -66,6 +66,16 @@ public struct Source: Sendable {
       let head = try file.region.head(ArchiveKind.headByteCount)
       if ArchiveKind(head: head) != nil {
         try self.init(archive: .file(file), name: name, path, [input], options)
+      } else if let names = try GGUFFormat.parts(
+        beside: name, in: Directories.split(path).parent)
+      {
+        var files: [(name: String, file: InputFile)] = []
+        for name in names {
+          files.append((name, try InputFile(path: "\(Directories.split(path).parent)/\(name)")))
+        }
+        let reader = try GGUFFormat.open(parts: files.map { ($0.name, $0.file.region) }, options)
+        let inputs = files.map { Input(name: $0.name, $0.file) }
+        try self.init(path, reader, reader.checkpoint, inputs, options)
       } else {
         let reader = try Formats.open(file: file.region, name: name, options)
         try self.init(path, reader, reader.checkpoint, [input], options)
@@ -139,6 +149,22 @@ public struct Source: Sendable {
   /// - Throws: `usage` if something in it is neither stored nor given.
   public func huggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
     try reader.makeHuggingFaceConfiguration() ?? checkpoint.configuration
+  }
+
+  /// The keys of a GGUF source, of a set those of its first part; nil for other formats.
+  public var ggufHeader: GGUFHeader? { (reader as? GGUFReader)?.header }
+
+  /// The same with files that were made from keys of its metadata, instead of these.
+  ///
+  /// - Parameters:
+  ///   - keys: what the files say.
+  ///   - assets: the files.
+  /// - Returns: the source.
+  public func replacing(_ keys: [String], by assets: [Checkpoint.Asset]) -> Source {
+    var other = self
+    other.checkpoint.assets += assets
+    for key in keys { other.checkpoint.metadata[ExactName(key)] = nil }
+    return other
   }
 
   /// How many shards a Mesh-Transformer source is cut into; nil for other formats.

@@ -18,7 +18,10 @@ struct CertificateCheck {
   private var certificatePath: String {
     if FileKind(of: path) == .directory { return "\(path)/\(Certificate.fileName)" }
     let (parent, name) = Directories.split(path)
-    return "\(parent)/\(Certificate.fileName(beside: name))"
+    let own = "\(parent)/\(Certificate.fileName(beside: name))"
+    // The parts of a file share one.
+    guard !fileExists(own), let whole = GGUFSplit.wholeName(ofPart: name) else { return own }
+    return "\(parent)/\(Certificate.fileName(beside: whole))"
   }
 
   func run(_ report: inout VerificationReport, _ contents: [TensorIdentity]?) {

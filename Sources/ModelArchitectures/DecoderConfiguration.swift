@@ -61,6 +61,22 @@ public struct DecoderConfiguration: Sendable, Hashable {
     public var factor: Double
     /// Positions from which on the frequencies depend on the sequence's length, as `dynamic` scaling has it; nil if they never do.
     public var dynamicFrom: Int? = nil
+    /// How the frequencies came out of the unscaled ones.
+    public var scaling = Scaling.none
+
+    /// How frequencies are scaled for longer sequences, as `rope_type` names it.
+    public enum Scaling: Sendable, Hashable {
+      /// Not at all.
+      case none
+      /// All divided by one factor.
+      case linear(factor: Double)
+      /// Some, by their wavelength.
+      case llama3(Llama3Scaling)
+      /// Some, by their number of rotations, and attention along with them.
+      case yarn
+      /// As the sequence's length has it.
+      case dynamic
+    }
 
     /// Which dimensions form a pair.
     public enum Layout: String, Sendable, Hashable {

@@ -51,14 +51,20 @@ extension DecoderConfiguration.Rotary {
     case "default": frequencies = plain
     case "linear":
       let factor = try scaling.number("factor")
+      self.scaling = .linear(factor: factor)
       frequencies = plain.map { $0 / factor }
     case "dynamic":
       // Beyond the original length the base changes with every token; up to it nothing does.
       _ = try scaling.number("factor")
+      self.scaling = .dynamic
       frequencies = plain
       dynamicFrom = positionLimit
-    case "llama3": frequencies = try Self.llama3(plain, &scaling)
+    case "llama3":
+      let llama3 = try Llama3Scaling(&scaling)
+      self.scaling = .llama3(llama3)
+      frequencies = plain.map(llama3.scaled)
     case "yarn":
+      self.scaling = .yarn
       (frequencies, factor) = try Self.yarn(plain, base, &scaling, positionLimit)
     default: throw scaling.unsupported("rope_type", expected: "default, linear, llama3, yarn")
     }
@@ -68,22 +74,6 @@ extension DecoderConfiguration.Rotary {
   /// The frequencies of the original paper.
   static func frequencies(_ dimensions: Int, _ base: Double) -> [Double] {
     (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
-  }
-
-  private static func llama3(
-    _ plain: [Double], _ scaling: inout SettingsReader
-  ) throws(CheckpointError) -> [Double] {
-    let factor = try scaling.number("factor")
-    let low = try scaling.number("low_freq_factor")
-    let high = try scaling.number("high_freq_factor")
-    let original = try scaling.number("original_max_position_embeddings")
-    return plain.map { frequency in
-      let wavelength = 2 * Double.pi / frequency
-      if wavelength < original / high { return frequency }
-      if wavelength > original / low { return frequency / factor }
-      let smooth = (original / wavelength - low) / (high - low)
-      return (1 - smooth) * frequency / factor + smooth * frequency
-    }
   }
 
   private static func yarn(
@@ -111,5 +101,15 @@ extension DecoderConfiguration.Rotary {
       return frequency / factor * ramp + frequency * (1 - ramp)
     }
     return (frequencies, attention)
+  }
+}
+
+extension Llama3Scaling {
+  fileprivate init(_ settings: inout SettingsReader) throws(CheckpointError) {
+    self.init(
+      factor: try settings.number("factor"),
+      lowFrequencyFactor: try settings.number("low_freq_factor"),
+      highFrequencyFactor: try settings.number("high_freq_factor"),
+      originalLength: try settings.number("original_max_position_embeddings"))
   }
 }

@@ -68,7 +68,7 @@ extension TokenizerDefinition {
   }
 
   /// `"a b"`, or `["a", "b"]` since 2024.
-  private static func pair(_ merge: JSONValue) throws(CheckpointError) -> (String, String) {
+  static func pair(_ merge: JSONValue) throws(CheckpointError) -> (String, String) {
     if let text = merge.text, let pair = MergeLine.pair(text.utf8) { return pair }
     if let parts = merge.elements, parts.count == 2, let left = parts[0].text,
       let right = parts[1].text

@@ -58,7 +58,16 @@ enum ConversionText {
       text += "; \(grouped(outcome.resumedTensorCount)) taken over from the interrupted run"
     }
     return text
-      + "; root \(outcome.certificate.root); check it again with: weighbridge verify \(quoted(destination))"
+      + "; root \(outcome.certificate.root); check it again with: weighbridge verify \(quoted(result(outcome, destination)))"
+  }
+
+  /// What can be opened: of a file that was cut into parts, the first.
+  private static func result(_ outcome: Converter.Outcome, _ destination: String) -> String {
+    let (parent, name) = Directories.split(destination)
+    guard let first = outcome.certificate.files.first?.name,
+      GGUFSplit.partCount(of: first, cutFrom: name) != nil
+    else { return destination }
+    return parent == "." ? first : "\(parent)/\(first)"
   }
 
   private static func ulp(_ value: Double) -> String {

@@ -42,7 +42,7 @@ import Testing
 
   static let expressible = [
     "gptj", "gpt2", "gpt_neox", "gpt_neox_sequential", "llama", "llama_biases", "mistral_window",
-    "qwen2_tied",
+    "qwen2_tied", "llama_rope_linear", "llama_rope_llama3",
   ]
 
   // MARK: There and back
@@ -117,6 +117,61 @@ import Testing
     }
   }
 
+  // MARK: Rotary positions
+
+  @Test func scaledPositionsAreKeysOrATensor() throws {
+    try convert(toGGUF("llama_rope_linear"))
+    let linear = try header()
+    #expect(linear["llama.rope.scaling.type"]?.text == "linear")
+    #expect(linear["llama.rope.scaling.factor"] == .float(2.5, .float32))
+    #expect(!linear.tensors.contains { $0.name == "rope_freqs.weight" })
+    let written = try convert(toGGUF("llama_rope_llama3", "y.gguf", dtype: .f16)).certificate
+    let llama3 = try header("y.gguf")
+    #expect(llama3["llama.rope.scaling.type"] == nil)
+    let divisors = try #require(llama3.tensors.first { $0.name == "rope_freqs.weight" })
+    #expect(divisors.dtype == .f32 && divisors.shape == [4])
+    #expect(!written.findings.contains { $0.severity == .warning })
+    let source = try Source(workspace.path("y.gguf"))
+    #expect(try !source.model().tensors.contains { $0.name == "rope_freqs.weight" })
+  }
+
+  @Test(arguments: [
+    ("llama", "dynamic", "'dynamic'"), ("llama", "longrope", "doesn't know this setting"),
+    ("qwen2_tied", "llama3", "'llama3' for this family"),
+  ])
+  func otherScalingIsRefusedByName(_ name: String, _ kind: String, _ reason: String) throws {
+    var sample = try ModelSample(name)
+    sample.configuration["rope_parameters"] = [
+      "rope_type": kind, "rope_theta": 10000, "factor": 8, "low_freq_factor": 1,
+      "high_freq_factor": 4, "original_max_position_embeddings": 32,
+    ]
+    if kind == "dynamic" {
+      sample.configuration["rope_parameters"] = [
+        "rope_type": kind, "rope_theta": 10000, "factor": 8,
+      ]
+    }
+    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains(reason) == true, "\(error?.description ?? "")")
+    #expect(error?.description.contains(kind) == true)
+  }
+
+  /// A configuration that is given has to be the one that the divisors are of.
+  @Test func divisorsFollowFromTheConfiguration() throws {
+    try convert(toGGUF("llama_rope_llama3"))
+    for (name, isFine) in [("llama_rope_llama3", true), ("llama_rope_linear", false)] {
+      var options = OpenOptions()
+      options.configuration = try Fixtures.bytes("huggingface/\(name)/config.json")
+      let source = try Source(workspace.path("x.gguf"), options)
+      if isFine {
+        #expect(try !source.model().tensors.isEmpty)
+      } else {
+        let error = #expect(throws: CheckpointError.self) { try source.model() }
+        #expect(error?.code == .malformed && error?.tensor == "rope_freqs.weight")
+      }
+    }
+  }
+
   // MARK: Tokenizers
 
   @Test func tokensHaveTheirKinds() throws {
@@ -162,9 +217,7 @@ import Testing
     ("gpt_neo", "no graph for this family", "not scaled"),
     ("gpt2_inverse_layer", "attention scales that depend on the layer", ""),
     ("qwen2_window", "see only so many tokens", ""),
-    ("llama_rope_linear", "scaled for longer sequences", ""),
-    ("llama_rope_llama3", "scaled for longer sequences", ""),
-    ("llama_rope_yarn", "scaled for longer sequences", ""),
+    ("llama_rope_yarn", "scaled by 'yarn'", ""),
   ])
   func saysWhatNoGraphComputes(_ name: String, _ reason: String, _ hint: String) throws {
     let error = failure(of: toGGUF(name))
@@ -251,9 +304,6 @@ import Testing
     #expect(workspace.names(in: "out") == ["model.gguf", "weighbridge-certificate.json"])
     try convert(toGGUF("qwen2_tied"))
     #expect(try workspace.contents("out/model.gguf") == workspace.contents("x.gguf"))
-    let error = failure(
-      of: toGGUF("qwen2_tied", "y.gguf") { $0.settings.sharding = .maximumByteCount(40_000) })
-    #expect(error?.code == .usage)
   }
 
   /// From what is in blocks already: they stay, in the graph's order again.

@@ -121,6 +121,11 @@ import Testing
     #expect(source.checkpoint.files.map(\.name) == Self.parts)
     #expect(source.inputs.map(\.name) == Self.parts)
     #expect(source.checkpoint.layout == "3 parts of a set")
+    for part in Self.parts {
+      let named = try Source(Fixtures.path("gguf/qwen2_split/\(part)"))
+      #expect(named.inputs.map(\.name) == Self.parts)
+      #expect(named.checkpoint.tensors == source.checkpoint.tensors)
+    }
     #expect(try set { _ in } == nil)
   }
 
@@ -128,8 +133,8 @@ import Testing
     let error = try set { try $0.remove("set/\(Self.parts[part])") }
     #expect(error?.code == .missing && error?.expected == "3 parts" && error?.found == "2")
     #expect(error?.hint != nil)
-    let alone = try failure(Fixtures.path("gguf/qwen2_split/\(Self.parts[part])"))
-    #expect(alone?.code == .missing && alone?.file == Self.parts[part])
+    let other = try failure(workspace.path("set/\(Self.parts[(part + 1) % 3])"))
+    #expect(other?.code == .missing && other?.found == "2")
   }
 
   @Test func partsMayNotBeExchangedRenamedOrFromElsewhere() throws {
@@ -265,16 +270,104 @@ import Testing
     }
   }
 
+  /// Divisors of a model with so wide a head.
+  private func add(_ divisors: [Float], to file: inout GGUFBuilder) {
+    file.add(
+      tensor: "rope_freqs.weight", extents: [UInt64(divisors.count)],
+      divisors.flatMap { file.bytes($0.bitPattern) })
+  }
+
   @Test func scaledPositionsAreNotIgnored() throws {
-    for edit: (inout GGUFBuilder) -> Void in [
-      { $0.add("llama.rope.scaling.type", "linear") },
-      { $0.add(tensor: "rope_freqs.weight", extents: [1], [0, 0, 0x80, 0x3f]) },
-    ] {
-      let error = #expect(throws: CheckpointError.self) { try configuration(model("llama", edit)) }
+    let edits: [(String, (inout GGUFBuilder) -> Void)] = [
+      ("llama", { $0.add("llama.rope.scaling.type", "yarn") }),
+      ("llama", { $0.add("llama.rope.scaling.type", "longrope") }),
+      (
+        "llama",
+        { $0.add("llama.rope.scaling.attn_factor", type: 6, $0.bytes(Float(2).bitPattern)) }
+      ),
+      (
+        "llama",
+        { $0.add("llama.rope.scaling.factor", type: 6, $0.bytes(Float.infinity.bitPattern)) }
+      ),
+      ("llama", { add([1, 1, 1, 8], to: &$0) }), ("llama", { add([1, 1, 8], to: &$0) }),
+      ("llama", { add([1, 1, .nan, 8], to: &$0) }),
+      ("qwen2", { add([1, 1, 2, 8], to: &$0) }),
+      (
+        "phi2",
+        {
+          $0.add("weighbridge.model_type", "gptj")
+          $0.add("phi2.rope.scaling.factor", type: 6, $0.bytes(Float(2).bitPattern))
+        }
+      ),
+    ]
+    for (graph, edit) in edits {
+      let error = #expect(throws: CheckpointError.self) { try configuration(model(graph, edit)) }
       #expect(error?.code == .unsupported && error?.hint?.contains("--config") == true)
     }
     let none = model("llama") { $0.add("llama.rope.scaling.type", "none") }
-    #expect(try configuration(none).rotary?.dimensions == 8)
+    #expect(try configuration(none).rotary?.scaling == DecoderConfiguration.Rotary.Scaling.none)
+    let ones = model("llama") { add([1, 1, 1, 1], to: &$0) }
+    #expect(try configuration(ones).rotary?.scaling == DecoderConfiguration.Rotary.Scaling.none)
+    #expect(try open(ones).reader.canonicalTensors().count == 1)
+  }
+
+  @Test(arguments: ["llama", "qwen2", "gptneox"], ["scaling.factor", "scale_linear"])
+  func linearScalingIsRead(_ graph: String, _ key: String) throws {
+    let file = model(graph) {
+      $0.add("\(graph).rope.\(key)", type: 6, $0.bytes(Float(2.7).bitPattern))
+    }
+    #expect(try configuration(file).rotary?.scaling == .linear(factor: 2.7))
+  }
+
+  /// Of published models the divisors say which numbers they are of; of others keys have to.
+  @Test func divisorsAreThoseOfPublishedModels() throws {
+    let width: UInt32 = 128
+    func file(_ scaling: Llama3Scaling, _ edit: (inout GGUFBuilder) -> Void = { _ in })
+      -> GGUFBuilder
+    {
+      model("llama", width: width) {
+        $0.add("llama.rope.freq_base", type: 6, $0.bytes(Float(500_000).bitPattern))
+        add(scaling.divisors(dimensions: Int(width), base: 500_000), to: &$0)
+        edit(&$0)
+      }
+    }
+    for scaling in Llama3Scaling.published {
+      #expect(try configuration(file(scaling)).rotary?.scaling == .llama3(scaling))
+    }
+    var other = Llama3Scaling.published[0]
+    other.originalLength = 4096
+    let error = #expect(throws: CheckpointError.self) { try configuration(file(other)) }
+    #expect(error?.code == .unsupported && error?.tensor == "rope_freqs.weight")
+    for (length, code) in [(4096, nil), (8192, .malformed), (.nan, .malformed)]
+      as [(Double, CheckpointError.Code?)]
+    {
+      let named = file(other) {
+        let numbers = [
+          ("factor", 8), ("low_freq_factor", 1), ("high_freq_factor", 4),
+          ("original_max_position_embeddings", length),
+        ]
+        for (key, number) in numbers {
+          $0.add("weighbridge.rope_scaling.\(key)", type: 12, $0.bytes(number.bitPattern))
+        }
+      }
+      if let code {
+        let error = #expect(throws: CheckpointError.self) { try configuration(named) }
+        #expect(error?.code == code)
+      } else {
+        #expect(try configuration(named).rotary?.scaling == .llama3(other))
+      }
+    }
+  }
+
+  /// PyTorch's bits, of `1 / (base ** (torch.arange(0, dim, 2) / dim))` and what llama.cpp's converter makes of them.
+  @Test func divisorsHaveTheReferencesBits() {
+    let divisors = Llama3Scaling.published[0].divisors(dimensions: 128, base: 500_000)
+    #expect(divisors.prefix(29).allSatisfy { $0 == 1 })
+    #expect(
+      divisors[29..<35].map(\.bitPattern) == [
+        0x3f9a8ed5, 0x3fc6d64a, 0x4001af1d, 0x402c732e, 0x406bcace, 0x40a83c06,
+      ])
+    #expect(divisors.dropFirst(35).allSatisfy { $0 == 8 } && divisors.count == 64)
   }
 
   @Test func biasesThatTheFamilyLacksMustBeZero() throws {

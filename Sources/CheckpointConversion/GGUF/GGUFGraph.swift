@@ -48,12 +48,18 @@ struct GGUFGraph {
       throw inexpressible("layers that see only so many tokens")
     }
     guard let rotary = configuration.rotary else { return }
-    let isScaled = rotary.frequencies != rotary.unscaledFrequencies
-    guard !isScaled, rotary.factor == 1, rotary.dynamicFrom == nil else {
+    switch rotary.scaling {
+    case .none, .linear: break
+    case .llama3:
+      guard table.architecture == "llama" else {
+        throw inexpressible("rotary positions scaled by 'llama3' for this family")
+      }
+    case .yarn:
       throw CheckpointError(
-        .unsupported,
-        "rotary positions that are scaled for longer sequences can't be written to GGUF yet",
+        .unsupported, "rotary positions scaled by 'yarn' can't be written to GGUF yet",
         file: "config.json")
+    case .dynamic:
+      throw inexpressible("rotary positions scaled by 'dynamic', as the sequence's length has it")
     }
     guard table.architecture != "llama" || rotary.dimensions == configuration.headWidth else {
       throw inexpressible("rotary positions of a part of the head")
@@ -140,6 +146,7 @@ struct GGUFGraph {
         ("\(prefix).rope.dimension_count", .count(rotary.dimensions)),
         ("\(prefix).rope.freq_base", .number(rotary.base)),
       ]
+      entries += GGUFRotaryKeys.entries(rotary.scaling, prefix)
     }
     if table.architecture == "gptneox" {
       entries.append(

@@ -44,6 +44,7 @@ struct GGUFTensors {
     }
     try appendHead(&unused, placed.map(\.name))
     appendZeroBiases()
+    appendRotaryDivisors()
     if let types { findings += try types.findings(quantizations, outputs) }
     if let first = unused.keys.min() {
       findings.append(
@@ -133,16 +134,33 @@ struct GGUFTensors {
           case .key, .value: configuration.keyHeads * configuration.headWidth
           default: dimensions.model
           }
-        let type = TensorType(.f32, [count])
-        outputs.append(
-          Planner.Output(
-            name: DecoderRole.bias(projection).ggufName(layer: layer), type: type,
-            expression: .fill(FillValue(0), type)))
-        if types != nil {
-          quantizations.append(
-            .init(choice: TypeChoice(.f32, wanted: .f32, .unquantized), source: .f32))
-        }
+        appendConstant(
+          DecoderRole.bias(projection).ggufName(layer: layer), [count],
+          .fill(FillValue(0), TensorType(.f32, [count])))
       }
+    }
+  }
+
+  /// What the graph divides rotary frequencies by.
+  private mutating func appendRotaryDivisors() {
+    guard let rotary = graph.configuration.rotary, case .llama3(let scaling) = rotary.scaling else {
+      return
+    }
+    let divisors = scaling.divisors(dimensions: rotary.dimensions, base: rotary.base)
+    appendConstant(
+      GGUFRotaryKeys.divisors, [divisors.count],
+      .concatenate(divisors.map { .fill(FillValue(Double($0)), TensorType(.f32, [1])) }, axis: 0))
+  }
+
+  /// Numbers that the graph needs and the source's model doesn't have as a tensor.
+  private mutating func appendConstant(
+    _ name: String, _ shape: Shape, _ expression: TensorExpression
+  ) {
+    outputs.append(
+      Planner.Output(name: name, type: TensorType(.f32, shape), expression: expression))
+    if types != nil {
+      quantizations.append(
+        .init(choice: TypeChoice(.f32, wanted: .f32, .unquantized), source: .f32))
     }
   }
 }

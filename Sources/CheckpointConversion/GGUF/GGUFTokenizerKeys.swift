@@ -5,7 +5,11 @@ import Tokenization
 
 /// What a GGUF file says of a tokenizer (gguf.md, `tokenizer.ggml.*`).
 struct GGUFTokenizerKeys {
-  private let tokenizer: Tokenizer
+  /// In the order of the file.
+  let entries: [(key: String, value: GGUFValue)]
+  /// What they can't say.
+  let findings: [Finding]
+  private let fileNames: Set<String>
 
   /// Kinds of tokens, as `tokenizer.ggml.token_type` numbers them.
   private enum Kind: Int32 {
@@ -16,27 +20,59 @@ struct GGUFTokenizerKeys {
   }
 
   /// Whether a sidecar file's contents stand in these keys.
-  static func contains(_ name: String) -> Bool { Tokenizer.fileNames.contains(name) }
+  func contains(_ name: String) -> Bool { fileNames.contains(name) }
 
-  /// Reads the tokenizer of a source's sidecar files.
+  /// Reads the tokenizer of a source's sidecar files, for an embedding of so many rows.
   ///
-  /// - Throws: `missing` if there are none, `unsupported` for tokenizers of other kinds.
-  init(_ source: Source) throws(CheckpointError) {
+  /// - Throws: `missing` if there are none, `unsupported` for what llama.cpp's tokenizers can't do, `malformed` if there are more tokens than rows.
+  init(_ source: Source, rows: Int) throws(CheckpointError) {
     do throws(CheckpointError) {
-      tokenizer = try Tokenizer(assets: source.checkpoint.assets)
+      try self.init(source.checkpoint.assets, rows: rows)
+    } catch { throw error.code == .missing ? Self.missing(source) : error }
+  }
+
+  /// Reads the tokenizer of these files.
+  ///
+  /// - Throws: as above.
+  init(_ assets: [Checkpoint.Asset], rows: Int) throws(CheckpointError) {
+    let template = try ChatTemplate.text(in: assets).map {
+      [(ChatTemplate.key, GGUFValue.text($0))]
+    }
+    do throws(CheckpointError) {
+      let tokenizer = try Tokenizer(assets: assets)
+      entries = try Self.entries(tokenizer, rows: rows) + (template ?? [])
+      findings = []
+      fileNames = Set(Tokenizer.fileNames + [ChatTemplate.fileName])
     } catch {
-      guard error.code == .missing else { throw error }
-      throw CheckpointError(
-        .missing, "a GGUF file needs a tokenizer, and the source has none", file: source.path,
-        expected: "tokenizer.json, or vocab.json and merges.txt",
-        hint: "name a directory that has them: --assets DIR")
+      guard [.missing, .unsupported].contains(error.code),
+        let vocabulary = try SentencePieceVocabulary(assets: assets)
+      else { throw error }
+      let keys = try GGUFSentencePieceKeys(vocabulary, rows: rows)
+      entries = keys.entries + (template ?? [])
+      findings = keys.findings
+      fileNames = Set(
+        Tokenizer.fileNames + [SentencePieceVocabulary.fileName, ChatTemplate.fileName])
     }
   }
 
-  /// The keys, for an embedding of so many rows.
-  ///
-  /// - Throws: `unsupported` for what llama.cpp's tokenizer can't do, `malformed` if the tokenizer has more tokens than the embedding rows.
-  func entries(rows: Int) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
+  private static func missing(_ source: Source) -> CheckpointError {
+    CheckpointError(
+      .missing, "a GGUF file needs a tokenizer, and the source has none", file: source.path,
+      expected:
+        "tokenizer.json, or vocab.json and merges.txt, or \(SentencePieceVocabulary.fileName)",
+      hint: "name a directory that has them: --assets DIR")
+  }
+
+  /// The error for a tokenizer that doesn't belong to the model.
+  static func tooLarge(_ count: Int, _ rows: Int) -> CheckpointError {
+    CheckpointError(
+      .malformed, "the tokenizer has more tokens than the model", expected: "at most \(rows)",
+      found: "\(count)", hint: "does the tokenizer belong to the model?")
+  }
+
+  private static func entries(
+    _ tokenizer: Tokenizer, rows: Int
+  ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
     guard let pattern = tokenizer.pattern, !tokenizer.addsPrefixSpace else {
       throw CheckpointError(
         .unsupported, "llama.cpp's tokenizer can't cut texts as this one does",
@@ -44,10 +80,7 @@ struct GGUFTokenizerKeys {
     }
     let vocabulary = tokenizer.vocabulary
     guard vocabulary.tokens.count <= rows else {
-      throw CheckpointError(
-        .malformed, "the tokenizer has more tokens than the model", expected: "at most \(rows)",
-        found: "\(vocabulary.tokens.count)",
-        hint: "does the tokenizer belong to the model?")
+      throw tooLarge(vocabulary.tokens.count, rows)
     }
     var texts: [String] = []
     var kinds: [Int32] = []
@@ -63,6 +96,9 @@ struct GGUFTokenizerKeys {
         }
       kinds.append(kind.rawValue)
     }
+    // What begins texts is the beginning's token, whether a file calls it so or not.
+    var roles = tokenizer.roles
+    if let first = tokenizer.prefix.first, roles[.beginning] == nil { roles[.beginning] = first }
     let merges = vocabulary.merges.map { merge in
       "\(vocabulary.tokens[merge.left]?.text ?? "") \(vocabulary.tokens[merge.right]?.text ?? "")"
     }
@@ -71,16 +107,17 @@ struct GGUFTokenizerKeys {
       ("tokenizer.ggml.tokens", .array(GGUFArray(texts))),
       ("tokenizer.ggml.token_type", .array(GGUFArray(kinds))),
       ("tokenizer.ggml.merges", .array(GGUFArray(merges))),
-    ] + roles
+    ] + entries(roles)
       + [("tokenizer.ggml.add_bos_token", .bool(!tokenizer.prefix.isEmpty))]
   }
 
-  private var roles: [(key: String, value: GGUFValue)] {
+  /// The tokens of roles.
+  static func entries(_ roles: [Tokenizer.Role: Int]) -> [(key: String, value: GGUFValue)] {
     let keys: [(Tokenizer.Role, String)] = [
       (.beginning, "bos"), (.end, "eos"), (.unknown, "unknown"), (.padding, "padding"),
     ]
     return keys.compactMap { role, name in
-      tokenizer.roles[role].map { ("tokenizer.ggml.\(name)_token_id", .count($0)) }
+      roles[role].map { ("tokenizer.ggml.\(name)_token_id", .count($0)) }
     }
   }
 }

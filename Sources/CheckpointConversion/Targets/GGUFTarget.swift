@@ -8,30 +8,41 @@ import TensorModel
 enum GGUFTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = GGUFFormat.self
   static let fileEnding: String? = ".gguf"
+  static let partCount: (@Sendable (String, String) -> Int?)? = {
+    GGUFSplit.partCount(of: $0, cutFrom: $1)
+  }
 
   static func plan(
     _ planner: Planner, fileName: String?
   ) throws(CheckpointError) -> ConversionPlan {
     let graph = try GGUFGraph(planner.source)
-    let tokenizer = try GGUFTokenizerKeys(planner.source)
+    let tokenizer = try GGUFTokenizerKeys(
+      planner.source, rows: graph.configuration.dimensions.vocabulary)
     let tensors = try GGUFTensors(planner, graph)
     let entries = graph.entries(
       fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
       + (planner.settings.quantization?.importance?.entries ?? [])
-    let vocabulary = try tokenizer.entries(rows: graph.configuration.dimensions.vocabulary)
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
+    guard shards.count <= GGUFSplit.maximumPartCount else {
+      throw CheckpointError(
+        .usage, "too many files for one set", expected: "at most \(GGUFSplit.maximumPartCount)",
+        found: "\(shards.count)", hint: "choose a larger --max-shard-size")
+    }
+    let isCut = (planner.settings.sharding ?? .none) != ConversionPlan.Sharding.none
     var files: [ConversionPlan.WeightFile] = []
     var planned: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {
       let metadata =
-        (number == 0 ? entries + vocabulary : [])
+        (number == 0 ? entries + tokenizer.entries : [])
         + GGUFSplit.entries(number, of: shards.count, tensorCount: sizes.count)
       let layout = try GGUFLayout.layout(
         members.map { (tensors.outputs[$0].name, tensors.outputs[$0].type) }, metadata: metadata)
       files.append(
         ConversionPlan.WeightFile(
-          name: fileName ?? GGUFSplit.fileName(number, of: shards.count), layout: layout,
+          name: isCut
+            ? GGUFSplit.fileName(number, of: shards.count, cutFrom: fileName)
+            : fileName ?? GGUFSplit.standardName, layout: layout,
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
         let output = tensors.outputs[member]
@@ -44,7 +55,8 @@ enum GGUFTarget: ConversionTarget {
     }
     return try planner.plan(
       format: format.name, tensors: planned, weightFiles: files, sidecars: [],
-      leftOut: planner.sidecarNames.filter { !GGUFTokenizerKeys.contains($0) },
-      findings: graph.findings + tensors.findings + planner.metadataLeftOut(by: format.name))
+      leftOut: planner.sidecarNames.filter { !tokenizer.contains($0) },
+      findings: graph.findings + tensors.findings + tokenizer.findings
+        + planner.metadataLeftOut(by: format.name))
   }
 }

@@ -17,6 +17,16 @@ enum Targets {
     all.contains { $0.fileEnding.map(destination.hasSuffix) ?? false }
   }
 
+  /// What tells the parts of a destination that is one file and is to be cut; nil for others.
+  static func partCount(for request: ConversionRequest) -> AtomicDestination.PartCount? {
+    let target = all.first { $0.fileEnding.map(request.destination.hasSuffix) ?? false }
+    guard let partCount = target?.partCount, let sharding = request.settings.sharding,
+      sharding != ConversionPlan.Sharding.none
+    else { return nil }
+    let file = Directories.split(request.destination).name
+    return { partCount($0, file) }
+  }
+
   /// What was asked for, else what the destination's ending says, else the source's own format if it is one that is re-sharded.
   ///
   /// - Throws: `usage`, with a complete command for each format that fits.

@@ -237,10 +237,11 @@ public struct Converter: Sendable {
     try replace(certificateName, with: bytes)
     let closing = try writer.closingFiles(certificate, bytes)
     for file in closing { try replace(file.name, with: file.contents) }
-    // A directory is complete when its last file is there; a single file is complete by itself, so it comes last.
+    // A directory is complete when its last file is there; a single file is complete by itself, so it comes last, and of its parts the first.
     var names =
       destination.kind == .file
-      ? [certificateName] + weights : weights + plan.sidecars.map(\.name) + [certificateName]
+      ? [certificateName] + weights.reversed()
+      : weights + plan.sidecars.map(\.name) + [certificateName]
     names += plan.companions
     try Directories.synchroniseParents(of: names, in: destination.partialPath)
     return try destination.publish(Directories.topLevel(names))

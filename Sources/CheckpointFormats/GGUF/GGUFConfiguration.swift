@@ -12,10 +12,17 @@ struct GGUFConfiguration {
   private let header: GGUFHeader
   private let prefix: String
   private let shapes: [ExactName: Shape]
+  private let rotaryDivisors: [Float]?
 
-  /// Of a file, or of the first part of a set, with the tensors of all parts.
-  init(_ header: GGUFHeader, _ tensors: [TensorInfo]) {
+  /// Of a file, or of the first part of a set.
+  ///
+  /// - Parameters:
+  ///   - header: of the first part.
+  ///   - tensors: of all parts.
+  ///   - rotaryDivisors: the values of `GGUFRotaryKeys.divisors`; nil if there are none.
+  init(_ header: GGUFHeader, _ tensors: [TensorInfo], rotaryDivisors: [Float]?) {
     self.header = header
+    self.rotaryDivisors = rotaryDivisors
     shapes = Dictionary(uniqueKeysWithValues: tensors.map { (ExactName($0.name), $0.shape) })
     let name = header["general.architecture"]?.text
     prefix = name ?? ""
@@ -53,9 +60,13 @@ struct GGUFConfiguration {
   // MARK: Families
 
   private func gptj() throws(CheckpointError) -> [JSONValue.Member] {
-    try gpt() + [
-      .init("rotary_dim", try integer("rope.dimension_count")),
-      .init("tie_word_embeddings", .bool(false)),
+    let rotated = try count("rope.dimension_count")
+    guard try rotaryScaling(rotated).isEmpty else {
+      throw CheckpointError(
+        .unsupported, "rotary positions that are scaled, which GPT-J's never are", hint: Self.hint)
+    }
+    return try gpt() + [
+      .init("rotary_dim", .integer(rotated)), .init("tie_word_embeddings", .bool(false)),
     ]
   }
 
@@ -80,7 +91,7 @@ struct GGUFConfiguration {
   private func gptNeoX() throws(CheckpointError) -> [JSONValue.Member] {
     let width = try count("embedding_length") / (try count("attention.head_count"))
     let rotated = try count("rope.dimension_count")
-    return try shared() + [
+    return try shared() + rotaryScaling(rotated) + [
       .init("hidden_act", .string("gelu")),
       .init("layer_norm_eps", try number("attention.layer_norm_epsilon")),
       .init("rotary_emb_base", try number("rope.freq_base", default: 10000)),
@@ -91,14 +102,6 @@ struct GGUFConfiguration {
   }
 
   private func llama() throws(CheckpointError) -> [JSONValue.Member] {
-    guard value("rope.scaling.type").map({ $0.text == "none" }) ?? true,
-      !hasTensor("rope_freqs.weight")
-    else {
-      throw CheckpointError(
-        .unsupported, "rotary positions that are scaled can't be read from a GGUF file yet",
-        found: value("rope.scaling.type")?.text ?? "rope_freqs.weight",
-        hint: Self.hint)
-    }
     var members =
       try shared() + [
         .init("hidden_act", .string("silu")),
@@ -108,6 +111,8 @@ struct GGUFConfiguration {
         .init("rope_theta", try number("rope.freq_base", default: 10000)),
         .init("tie_word_embeddings", .bool(isTied)),
       ]
+    let width = try count("embedding_length") / (try count("attention.head_count"))
+    members += try rotaryScaling(value("attention.key_length")?.integer ?? width)
     if architecture?.name != Architecture.qwen2.name {
       // The keys don't tell, the tensors do.
       members += [
@@ -135,9 +140,18 @@ struct GGUFConfiguration {
     ]
   }
 
+  /// `rope_scaling`, if so many rotated dimensions of a head have other frequencies than the base says.
+  private func rotaryScaling(_ dimensions: Int) throws(CheckpointError) -> [JSONValue.Member] {
+    let base = try number("rope.freq_base", default: 10000).double ?? 10000
+    let scaling = try GGUFRotaryKeys.setting(
+      header, prefix, divisors: rotaryDivisors, dimensions: dimensions, base: base)
+    return scaling.map { [.init("rope_scaling", $0)] } ?? []
+  }
+
   // MARK: Keys
 
-  private static let hint = "pass the model's config.json with --config"
+  /// What helps where the keys don't.
+  static let hint = "pass the model's config.json with --config"
 
   private func value(_ key: String) -> GGUFValue? { header["\(prefix).\(key)"] }
 

@@ -20,6 +20,25 @@ public enum GGUFFormat: CheckpointFormat {
     try GGUFReader([(name, file)], configuration: options.configuration)
   }
 
+  /// The names of all parts of the set that a file is a part of, as far as they lie beside it.
+  ///
+  /// - Throws: `inputOutput`.
+  static func parts(beside name: String, in folder: String) throws(CheckpointError) -> [String]? {
+    guard let part = GGUFSplitName(name), part.count > 1 else { return nil }
+    return try Directories.names(in: folder).filter {
+      GGUFSplitName($0).map {
+        ExactName($0.stem) == ExactName(part.stem) && $0.count == part.count
+      } ?? false
+    }.sorted()
+  }
+
+  /// Opens parts of a set, which lie beside each other.
+  static func open(
+    parts: [(name: String, region: FileRegion)], _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    try GGUFReader(parts, configuration: options.configuration)
+  }
+
   /// A directory that holds one `.gguf`, or the parts of one split set.
   public static func recognises(tree: any FileTree) throws(CheckpointError) -> Bool {
     try tree.children(of: "").contains { $0.hasSuffix(".gguf") }

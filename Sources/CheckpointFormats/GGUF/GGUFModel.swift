@@ -44,6 +44,10 @@ struct GGUFModel {
         if unused.removeValue(forKey: ExactName(name)) != nil { zeroBiases.append(name) }
       }
     }
+    // Part of the configuration, and compared with it.
+    if table.architecture == GGUFRotaryKeys.graphWithDivisors {
+      unused[ExactName(GGUFRotaryKeys.divisors)] = nil
+    }
     for tensor in checkpoint.tensors where unused[ExactName(tensor.name)] != nil {
       tensors.append(
         CanonicalTensor(

@@ -98,9 +98,9 @@ final class GGUFReader: CheckpointReader {
 
   func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
     guard givenConfiguration == nil else { return nil }
-    return try GGUFConfiguration(header, checkpoint.tensors).document().map {
-      Array(($0.documentText + "\n").utf8)
-    }
+    return try GGUFConfiguration(
+      header, checkpoint.tensors, rotaryDivisors: try rotaryDivisors()
+    ).document().map { Array(($0.documentText + "\n").utf8) }
   }
 
   func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
@@ -111,10 +111,52 @@ final class GGUFReader: CheckpointReader {
     guard let architecture = configuration.architecture, let table = architecture.gguf else {
       return storedTensors
     }
-    let model = try GGUFModel(
-      checkpoint, architecture, table, DecoderConfiguration(configuration))
+    let decoder = try DecoderConfiguration(configuration)
+    try requireDivisors(of: decoder, table)
+    let model = try GGUFModel(checkpoint, architecture, table, decoder)
     for name in model.zeroBiases { try requireZero(name) }
     return model.tensors
+  }
+
+  /// What rotary frequencies are divided by; nil if no tensor says it.
+  private func rotaryDivisors() throws(CheckpointError) -> [Float]? {
+    guard let position = checkpoint.position(of: GGUFRotaryKeys.divisors) else { return nil }
+    let tensor = checkpoint.tensors[position]
+    guard tensor.dtype == .f32, tensor.shape.rank == 1,
+      tensor.shape.elementCount <= GGUFRotaryKeys.maximumDivisorCount
+    else {
+      throw CheckpointError(
+        .malformed, "rotary divisors aren't a vector of binary32", file: tensor.file,
+        tensor: tensor.name, found: "\(tensor.dtype.rawValue) \(tensor.shape)")
+    }
+    var divisors: [Float] = []
+    try StoredRun(self, position).forEach { (piece) in
+      for offset in stride(from: 0, to: piece.count, by: 4) {
+        let bits = piece.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+        divisors.append(Float(bitPattern: UInt32(littleEndian: bits)))
+      }
+      return true
+    }
+    return divisors
+  }
+
+  /// Rotary divisors say the same as the configuration, which a user may have given.
+  private func requireDivisors(
+    of configuration: DecoderConfiguration, _ table: GGUFTable
+  ) throws(CheckpointError) {
+    guard table.architecture == GGUFRotaryKeys.graphWithDivisors, let rotary = configuration.rotary,
+      let found = try rotaryDivisors()
+    else { return }
+    var expected = [Float](repeating: 1, count: rotary.dimensions / 2)
+    if case .llama3(let scaling) = rotary.scaling {
+      expected = scaling.divisors(dimensions: rotary.dimensions, base: rotary.base)
+    }
+    guard GGUFRotaryKeys.agree(found, expected) else {
+      throw CheckpointError(
+        .malformed, "rotary divisors that don't follow from the configuration",
+        tensor: GGUFRotaryKeys.divisors, expected: "\(expected.prefix(4))…",
+        found: "\(found.prefix(4))…", hint: "does the config.json belong to the model?")
+    }
   }
 
   /// A bias that the family doesn't have may only be there to fill the graph.

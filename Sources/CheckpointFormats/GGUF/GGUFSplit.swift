@@ -9,6 +9,10 @@ public enum GGUFSplit {
   static let count = "split.count"
   /// Tensors of all parts.
   static let tensorCount = "split.tensors.count"
+  /// What `split.count` can say.
+  public static let maximumPartCount = Int(UInt16.max)
+  /// What a file is called that is alone in a directory.
+  public static let standardName = "model.gguf"
 
   /// What a part says of itself; nothing for a file that is complete.
   ///
@@ -27,14 +31,42 @@ public enum GGUFSplit {
     ]
   }
 
-  /// The name of a part, or of a file that is complete.
-  public static func fileName(_ part: Int, of partCount: Int) -> String {
-    guard partCount > 1 else { return "model.gguf" }
+  /// The name of a part.
+  ///
+  /// - Parameters:
+  ///   - part: from 0.
+  ///   - partCount: of the set.
+  ///   - file: what was cut, `NAME.gguf`; nil for the parts of a directory, of which one alone is `standardName`.
+  /// - Returns: `NAME-00001-of-00003.gguf`.
+  public static func fileName(
+    _ part: Int, of partCount: Int, cutFrom file: String?
+  ) -> String {
+    guard file != nil || partCount > 1 else { return standardName }
     let numbers = [part + 1, partCount].map { number in
       String(repeating: "0", count: max(0, 5 - String(number).count)) + String(number)
     }
-    return "model-\(numbers[0])-of-\(numbers[1]).gguf"
+    return "\(stem(file ?? standardName))-\(numbers[0])-of-\(numbers[1]).gguf"
   }
+
+  /// How many parts the set has that a name is of, if it is one that a file was cut into.
+  ///
+  /// - Parameters:
+  ///   - name: of any file.
+  ///   - file: what was cut.
+  /// - Returns: nil for names of other files.
+  public static func partCount(of name: String, cutFrom file: String) -> Int? {
+    guard let part = GGUFSplitName(name), ExactName(part.stem) == ExactName(stem(file)) else {
+      return nil
+    }
+    return part.count
+  }
+
+  /// What a part was cut from, `NAME.gguf`; nil for names of other files.
+  public static func wholeName(ofPart name: String) -> String? {
+    GGUFSplitName(name).map { "\($0.stem).gguf" }
+  }
+
+  private static func stem(_ file: String) -> String { String(file.dropLast(".gguf".count)) }
 
   /// Checks that files are all parts of one set, in order, or one file that is complete.
   ///
@@ -48,7 +80,7 @@ public enum GGUFSplit {
         throw CheckpointError(
           .missing, "a part of a split set, of which others are missing", file: names[index],
           expected: "\(count) parts", found: "\(headers.count)",
-          hint: "name the directory that holds all parts, and nothing else")
+          hint: "all parts have to lie beside each other, under their names")
       }
       guard header[Self.number]?.integer ?? 0 == index else {
         throw CheckpointError(

@@ -14,7 +14,8 @@ public import TensorModel
 /// A file or directory in the making.
 ///
 /// Where a directory is being made, the partial directory becomes it. Where one file is, or where an existing empty directory (a mount, a volume) is
-/// filled, files are moved out of the partial directory one by one, in an order that leaves nothing that looks complete and isn't.
+/// filled, files are moved out of the partial directory one by one, in an order that leaves nothing that looks complete and isn't. A file may be cut
+/// into parts, which then stand beside each other instead of it.
 public final class AtomicDestination: Sendable {
   /// What is being made.
   public enum Kind: Sendable {
@@ -33,18 +34,25 @@ public final class AtomicDestination: Sendable {
   /// Whether an existing empty directory is filled.
   public let fillsExistingDirectory: Bool
   private let parent: String
-  private let replaces: Bool
+  /// Names of the files, or of the directory, that give way.
+  private let replaced: [String]
+  private let partCount: PartCount?
+
+  /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
+  public typealias PartCount = @Sendable (_ name: String) -> Int?
 
   /// Looks at what is there.
   ///
   /// - Parameters:
   ///   - path: of the destination.
   ///   - kind: a directory or a file.
+  ///   - partCount: where a file is cut into parts, tells them.
   ///   - replacing: whether something that exists may be replaced.
   ///   - resuming: whether a file that exists may be the one that an interrupted run has just published.
   /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
   public init(
-    _ path: String, kind: Kind, replacing: Bool, resuming: Bool = false
+    _ path: String, kind: Kind, partCount: PartCount? = nil, replacing: Bool,
+    resuming: Bool = false
   ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
@@ -59,6 +67,7 @@ public final class AtomicDestination: Sendable {
       parent == "." && !path.hasPrefix("./") ? name : "\(parent == "/" ? "" : parent)/\(name)"
     self.parent = parent
     self.kind = kind
+    self.partCount = partCount
     let partialName = ".\(name).partial"
     let isDirectory = FileKind(of: path) == .directory
     if kind == .directory, isDirectory {
@@ -69,25 +78,51 @@ public final class AtomicDestination: Sendable {
     }
     partialPath =
       fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
-    // The partial directory no longer has the file: it is this one.
-    let isPublished =
-      kind == .file && resuming && fileExists(partialPath)
-      && !fileExists("\(partialPath)/\(name)")
-    replaces = fileExists(path) && !fillsExistingDirectory && !isPublished
-    let found = FileKind(of: path)
-    guard !replaces || found == (kind == .directory ? .directory : .file) || found == nil else {
-      throw CheckpointError(
-        .conflict, "is something that can't be replaced", file: path,
-        expected: kind == .directory ? "a directory" : "a regular file",
-        found: found == .directory ? "a directory" : found == .file ? "a file" : "a device or pipe",
-        hint: "choose another destination")
+    let existing = try Self.existing(parent, name, partCount)
+    var isPublished = false
+    if kind == .file && resuming && fileExists(partialPath) {
+      isPublished = Self.isPublished(existing, try Directories.names(in: partialPath), partCount)
     }
-    guard !replaces || replacing else {
+    replaced = fillsExistingDirectory || isPublished ? [] : existing
+    for name in replaced {
+      let found = FileKind(of: "\(parent)/\(name)")
+      guard found == (kind == .directory ? .directory : .file) || found == nil else {
+        throw CheckpointError(
+          .conflict, "is something that can't be replaced", file: path,
+          expected: kind == .directory ? "a directory" : "a regular file",
+          found: found == .directory
+            ? "a directory" : found == .file ? "a file" : "a device or pipe",
+          hint: "choose another destination")
+      }
+    }
+    if let first = replaced.first, !replacing {
       throw CheckpointError(
-        .conflict, isDirectory ? "already exists and is not empty" : "already exists", file: path,
+        .conflict, isDirectory ? "already exists and is not empty" : "already exists",
+        file: partCount == nil ? path : "\(parent)/\(first)",
         hint: "choose another destination, or --force to replace this one")
     }
   }
+
+  /// Names of what stands where the result goes: the file itself, and parts of it.
+  private static func existing(
+    _ parent: String, _ name: String, _ partCount: PartCount?
+  ) throws(CheckpointError) -> [String] {
+    let whole = fileExists("\(parent)/\(name)") ? [name] : []
+    guard let partCount else { return whole }
+    return whole + (try Directories.names(in: parent).filter { partCount($0) != nil })
+  }
+
+  /// Whether files are those that an interrupted run has published: its partial directory no longer has them, but may have other parts.
+  private static func isPublished(
+    _ existing: [String], _ partial: [String], _ partCount: PartCount?
+  ) -> Bool {
+    guard !existing.contains(where: partial.contains) else { return false }
+    guard let partCount else { return true }
+    let parts = existing + partial.filter { partCount($0) != nil }
+    return existing.allSatisfy { partCount($0) != nil } && Set(parts.map(partCount)).count <= 1
+  }
+
+  private var replaces: Bool { !replaced.isEmpty }
 
   /// Whether an earlier run has left its work.
   public var hasPartial: Bool { fileExists(partialPath) }
@@ -101,7 +136,9 @@ public final class AtomicDestination: Sendable {
     if isNew { try Directories.create(partialPath) }
     let lock = try DirectoryLock(partialPath)
     // Another process may have published the destination since it was looked at.
-    if isNew && !replaces && !fillsExistingDirectory && fileExists(path) {
+    if isNew && !replaces && !fillsExistingDirectory,
+      try !Self.existing(parent, Directories.split(path).name, partCount).isEmpty
+    {
       try discardPartial()
       throw CheckpointError(
         .conflict, "already exists", file: path,
@@ -145,6 +182,7 @@ public final class AtomicDestination: Sendable {
       }
       try place(partialPath, at: path)
     } else {
+      if partCount != nil && replaces { try removeReplaced(files) }
       for name in files { try place("\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)") }
       try Directories.synchronise(publicationFolder)
     }
@@ -152,6 +190,12 @@ public final class AtomicDestination: Sendable {
     // The destination is complete; what was replaced, or an empty partial directory, is only in the way.
     do { try Directories.removeTree(partialPath) } catch { return partialPath }
     return nil
+  }
+
+  /// Makes room for parts: exchanged one by one, they would be parts of two sets for a moment.
+  private func removeReplaced(_ files: [String]) throws(CheckpointError) {
+    for name in Set(replaced + files) { try Directories.removeTree("\(parent)/\(name)") }
+    try Directories.synchronise(parent)
   }
 
   private func place(_ source: String, at target: String) throws(CheckpointError) {

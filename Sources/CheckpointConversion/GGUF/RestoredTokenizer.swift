@@ -1,0 +1,118 @@
+import CheckpointFormats
+import FileContainers
+import TensorModel
+import Tokenization
+
+/// The files of the tokenizer that a GGUF file's keys describe, as Hugging Face's libraries read them.
+enum RestoredTokenizer {
+  /// A GGUF source with its tokenizer's files beside it, where these say the same as the keys; any other source as it is.
+  ///
+  /// Whether they do is tried out: the keys are written of them again. Keys that don't come out the same stay metadata, and a conversion says that it leaves
+  /// them out.
+  static func added(to source: Source) -> Source {
+    guard let header = source.ggufHeader,
+      !source.checkpoint.assets.contains(where: { isTokenizer($0.name) }),
+      let tokens = GGUFTokens(header), let files = files(header, tokens)
+    else { return source }
+    let assets = files.map { file in
+      Checkpoint.Asset(name: file.name, byteCount: file.contents.count) {
+        () throws(CheckpointError) in file.contents
+      }
+    }
+    guard let again = try? GGUFTokenizerKeys(assets, rows: tokens.texts.count).entries else {
+      return source
+    }
+    let same = again.filter { header[$0.key] == $0.value }.map(\.key)
+    guard tokens.neededKeys.allSatisfy(same.contains) else { return source }
+    return source.replacing(same, by: assets)
+  }
+
+  private static func isTokenizer(_ name: String) -> Bool {
+    Tokenizer.fileNames.contains(name) || name == SentencePieceVocabulary.fileName
+  }
+
+  private static func files(
+    _ header: GGUFHeader, _ tokens: GGUFTokens
+  ) -> [(name: String, contents: [UInt8])]? {
+    var settings = tokens.settings
+    var files: [(name: String, contents: [UInt8])]
+    switch tokens.model {
+    case "gpt2":
+      guard let document = ByteLevelDocument(header, tokens) else { return nil }
+      files = [("tokenizer.json", Array("\(document.contents.documentText)\n".utf8))]
+      settings.append(.init("tokenizer_class", .string("PreTrainedTokenizerFast")))
+    case "llama":
+      guard let file = SentencePieceFile(header, tokens) else { return nil }
+      files = [(SentencePieceVocabulary.fileName, file.contents)]
+      settings += [
+        .init("added_tokens_decoder", file.addedTokens),
+        .init("tokenizer_class", .string("LlamaTokenizer")),
+      ]
+    default: return nil
+    }
+    files.append(
+      ("tokenizer_config.json", Array("\(JSONValue.object(settings).documentText)\n".utf8)))
+    return files
+  }
+}
+
+/// The keys of a GGUF file that all kinds of tokenizers have.
+struct GGUFTokens {
+  /// The kind, such as `gpt2` or `llama`.
+  let model: String
+  /// By id.
+  let texts: [String]
+  /// What they are for, by id.
+  let kinds: [SentencePieceVocabulary.Kind]
+  private let header: GGUFHeader
+
+  /// Nil if there are none, or not one kind for each.
+  init?(_ header: GGUFHeader) {
+    guard let model = header["tokenizer.ggml.model"]?.text,
+      let strings = header["tokenizer.ggml.tokens"]?.array?.strings,
+      let values = header["tokenizer.ggml.token_type"]?.array?.values, values.count == strings.count
+    else { return nil }
+    let texts = strings.compactMap { String(validating: $0, as: UTF8.self) }
+    let kinds = values.compactMap {
+      $0.integer.flatMap(Int32.init(exactly:)).flatMap(SentencePieceVocabulary.Kind.init)
+    }
+    guard texts.count == strings.count, kinds.count == strings.count else { return nil }
+    self.model = model
+    self.texts = texts
+    self.kinds = kinds
+    self.header = header
+  }
+
+  /// What has to come out the same if files are to be worth anything; it cuts texts into tokens.
+  var neededKeys: [String] {
+    let names = model == "llama" ? ["scores", "add_space_prefix"] : ["merges"]
+    let keys = (["model", "pre", "tokens", "token_type"] + names).map { "tokenizer.ggml.\($0)" }
+    // Of a space before texts, files say nothing if it is there.
+    return keys.filter { header[$0] != nil || !$0.hasSuffix("add_space_prefix") }
+  }
+
+  /// The token of a role.
+  func token(_ role: String) -> String? {
+    guard let id = header["tokenizer.ggml.\(role)_token_id"]?.integer, texts.indices.contains(id)
+    else { return nil }
+    return texts[id]
+  }
+
+  /// Whether a token is put around texts; nil if the file doesn't say.
+  func adds(_ role: String) -> Bool? { header["tokenizer.ggml.add_\(role)_token"]?.flag }
+
+  /// Members of `tokenizer_config.json`.
+  var settings: [JSONValue.Member] {
+    var settings: [JSONValue.Member] = []
+    for role in ["bos", "eos"] {
+      if let flag = adds(role) { settings.append(.init("add_\(role)_token", .bool(flag))) }
+    }
+    for (name, role) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
+      if let token = token(role) { settings.append(.init("\(name)_token", .string(token))) }
+    }
+    if let template = header[ChatTemplate.key]?.text {
+      settings.append(.init("chat_template", .string(template)))
+    }
+    return settings
+  }
+}

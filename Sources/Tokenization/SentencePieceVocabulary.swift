@@ -1,0 +1,172 @@
+internal import FileContainers
+public import TensorModel
+
+/// A vocabulary of SentencePiece's BPE with byte fallback, as Llama and Mistral have it: what a GGUF carries of it.
+///
+/// Texts aren't encoded by it here.
+public struct SentencePieceVocabulary: Sendable {
+  /// What a piece is for, as SentencePiece and `tokenizer.ggml.token_type` number it.
+  public enum Kind: Int32, Sendable {
+    case normal = 1
+    case unknown
+    case control
+    case userDefined
+    case unused
+    case byte
+  }
+
+  /// A piece of a text, with `▁` for a space.
+  public struct Piece: Sendable, Hashable {
+    /// Its text.
+    public var text: String
+    /// How early it is made: of two pairs of neighbours, the one whose piece has the higher score merges first.
+    public var score: Float
+    /// What it is for.
+    public var kind: Kind
+
+    /// A piece.
+    public init(text: String, score: Float, kind: Kind) {
+      self.text = text
+      self.score = score
+      self.kind = kind
+    }
+  }
+
+  /// A token that was added later, over a piece or after all.
+  public struct Added: Sendable, Hashable {
+    /// Its id.
+    public let id: Int
+    /// Its text, as texts have it.
+    public let text: String
+    /// Whether it is no text.
+    public let isControl: Bool
+  }
+
+  /// The file of a SentencePiece model.
+  public static let fileName = "tokenizer.model"
+
+  /// By id.
+  public let pieces: [Piece]
+  /// In the order in which they were added: of two for one id the last counts.
+  public let added: [Added]
+  /// The tokens of roles.
+  public let roles: [Tokenizer.Role: Int]
+  /// Whether a space is put before texts.
+  public let addsPrefixSpace: Bool
+  /// Whether the beginning's token is put before texts.
+  public let addsBeginning: Bool
+  /// Whether the end's token is put after texts.
+  public let addsEnd: Bool
+  /// Whether texts are changed, other than by `▁` for spaces, before they are cut: a charsmap, or spaces that are removed.
+  public let changesTexts: Bool
+
+  /// Opens the vocabulary of a checkpoint: `tokenizer.model`, or what `tokenizer.json` has kept of one.
+  ///
+  /// Nil if there are no such files.
+  ///
+  /// - Parameter assets: the checkpoint's sidecar files.
+  /// - Throws: `unsupported` for models of another kind than BPE with bytes, `malformed`.
+  public init?(assets: [Checkpoint.Asset]) throws(CheckpointError) {
+    let files = TokenizerFiles(assets)
+    let document = try files.document("tokenizer.json")
+    if let document {
+      guard try document["model"]?.flag("byte_fallback") ?? false else { return nil }
+    }
+    let names = try SpecialTokenNames(files, defaults: [])
+    let configuration = try files.document("tokenizer_config.json") ?? .object([])
+    var ownRoles = SentencePieceModel.standardRoles
+    if let bytes = try files.bytes(Self.fileName) {
+      let model = try within(Self.fileName) { () throws(CheckpointError) in
+        let model = try SentencePieceModel(parsing: bytes)
+        try Self.requireBPE(model)
+        return model
+      }
+      pieces = model.pieces
+      changesTexts = model.mapsCharacters || model.removesSpaces
+      addsPrefixSpace = try configuration.flag("add_prefix_space") ?? model.addsPrefixSpace
+      ownRoles = model.roles
+    } else if let document {
+      let kept = try within("tokenizer.json") { () throws(CheckpointError) in
+        try SentencePieceDocument(document)
+      }
+      pieces = kept.pieces
+      changesTexts = false
+      addsPrefixSpace = kept.addsPrefixSpace
+    } else {
+      return nil
+    }
+    guard pieces.contains(where: { $0.kind == .byte }) else {
+      throw TokenizerFiles.unsupported("SentencePiece without tokens for bytes")
+    }
+    added = try Self.added(files, configuration, document)
+    addsBeginning = try configuration.flag("add_bos_token") ?? true
+    addsEnd = try configuration.flag("add_eos_token") ?? false
+    roles = Self.roles(pieces, added, names, ownRoles)
+  }
+
+  private static func requireBPE(_ model: SentencePieceModel) throws(CheckpointError) {
+    guard model.kind == .bpe else {
+      throw TokenizerFiles.unsupported("SentencePiece's \(model.kind), not its BPE")
+    }
+    guard !model.hasSpaceSuffixes else {
+      throw TokenizerFiles.unsupported("SentencePiece with spaces at the ends of words")
+    }
+  }
+
+  /// `added_tokens.json`, then `added_tokens_decoder` of `tokenizer_config.json`, else `added_tokens` of `tokenizer.json`.
+  private static func added(
+    _ files: TokenizerFiles, _ configuration: JSONValue, _ document: JSONValue?
+  ) throws(CheckpointError) -> [Added] {
+    var added: [Added] = []
+    for member in try files.document("added_tokens.json")?.members ?? [] {
+      added.append(try self.added(member.value.integer, member.key, isControl: false))
+    }
+    if let members = configuration["added_tokens_decoder"]?.members {
+      for member in members {
+        let text = try member.value.string("content")
+        added.append(
+          try self.added(
+            Int(member.key), text, isControl: try member.value.flag("special") ?? false))
+      }
+    } else {
+      for token in document?["added_tokens"]?.elements ?? [] {
+        added.append(
+          try self.added(
+            token["id"]?.integer, try token.string("content"),
+            isControl: try token.flag("special") ?? false))
+      }
+    }
+    return added
+  }
+
+  private static func added(
+    _ id: Int?, _ text: String?, isControl: Bool
+  ) throws(CheckpointError) -> Added {
+    guard let id, id >= 0, let text, !text.isEmpty else {
+      throw CheckpointError(
+        .malformed, "an added token without id or text", found: text.map { "'\($0)'" })
+    }
+    return Added(id: id, text: text, isControl: isControl)
+  }
+
+  /// The tokens that the files name; of those that they don't, the model's own.
+  private static func roles(
+    _ pieces: [Piece], _ added: [Added], _ names: SpecialTokenNames,
+    _ ownRoles: [Tokenizer.Role: String]
+  ) -> [Tokenizer.Role: Int] {
+    var ids: [ExactName: Int] = [:]
+    for (id, piece) in pieces.enumerated() where ids[ExactName(piece.text)] == nil {
+      ids[ExactName(piece.text)] = id
+    }
+    var roles: [Tokenizer.Role: Int] = [:]
+    for (role, text) in ownRoles {
+      if let id = ids[ExactName(text)], pieces[id].kind == .control { roles[role] = id }
+    }
+    roles[.unknown] = pieces.firstIndex { $0.kind == .unknown }
+    for token in added { ids[ExactName(token.text)] = token.id }
+    for name in names.all {
+      if let role = name.role, let id = ids[ExactName(name.content)] { roles[role] = id }
+    }
+    return roles
+  }
+}

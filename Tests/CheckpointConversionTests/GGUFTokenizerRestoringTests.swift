@@ -1,0 +1,209 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorModel
+import TestSupport
+import Testing
+import Tokenization
+
+/// Tokenizers that go into a GGUF file, come out of it as files, and go into one again.
+@Suite struct GGUFTokenizerRestoringTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  /// A folder with a tokenizer, and the model whose graph it belongs to.
+  static let tokenizers = [
+    ("gguf/tokenizer", "gpt2"), ("tokenizer/gpt2", "gpt2"), ("tokenizer/gpt2_files", "gptj"),
+    ("tokenizer/gpt_neox", "gpt_neox"), ("tokenizer/llama3", "llama"),
+    ("tokenizer/qwen2", "qwen2_tied"), ("gguf/sentencepiece", "llama"),
+    ("gguf/sentencepiece/document", "llama"),
+  ]
+
+  private static let rows = 1024
+
+  /// A model with more rows than any of the tokenizers has tokens.
+  private func model(_ name: String) throws -> String {
+    var sample = try ModelSample(name)
+    let old = try #require(sample.configuration["vocab_size"] as? Int)
+    sample.configuration["vocab_size"] = Self.rows
+    for index in sample.tensors.tensors.indices {
+      guard let axis = sample.tensors.tensors[index].shape.firstIndex(of: old) else { continue }
+      sample.tensors.tensors[index].shape[axis] = Self.rows
+      let count = sample.tensors.tensors[index].shape.reduce(4, *)
+      sample.tensors.tensors[index].data = Data(count: count)
+    }
+    return try sample.write(workspace, "model")
+  }
+
+  private func keys(_ name: String) throws -> [String: GGUFValue] {
+    let header = try GGUFHeader(InputFile(path: workspace.path(name)).region)
+    return Dictionary(
+      uniqueKeysWithValues: header.metadata.map { ($0.key, $0.value) }.filter {
+        $0.0.hasPrefix("tokenizer.")
+      })
+  }
+
+  private func tokenizer(_ folder: String) throws -> Tokenizer {
+    try Tokenizer(assets: Source(folder).checkpoint.assets)
+  }
+
+  @Test(arguments: tokenizers) func keysComeBack(_ folder: String, _ name: String) throws {
+    let model = try model(name)
+    try convert(model, workspace.path("x.gguf")) {
+      $0.format = "gguf"
+      $0.openOptions.assetsDirectory = Fixtures.path(folder)
+    }
+    let back = try convert(workspace.path("x.gguf"), workspace.path("back"))
+    let left = back.certificate.findings.first { $0.check == "metadata-left-out" }
+    #expect(left?.message.contains("general.architecture") == true)
+    #expect(left?.message.contains("tokenizer") == false, "\(left?.message ?? "")")
+    try convert(workspace.path("back"), workspace.path("y.gguf")) { $0.format = "gguf" }
+    #expect(try keys("y.gguf") == keys("x.gguf"))
+    try convert(workspace.path("x.gguf"), workspace.path("z.gguf")) { $0.format = "gguf" }
+    #expect(try keys("z.gguf") == keys("x.gguf"))
+
+    guard !folder.contains("sentencepiece") else {
+      #expect(workspace.has("back/tokenizer.model"))
+      return
+    }
+    let options = OpenOptions(assetsDirectory: Fixtures.path(folder))
+    let original = try Tokenizer(assets: Source(model, options).checkpoint.assets)
+    let restored = try tokenizer(workspace.path("back"))
+    for text in ["Hello  world, it's 12345\n\t é e\u{301} 🙂<|endoftext|> x", "ab<|end|> <mine>"] {
+      #expect(try restored.encode(text) == original.encode(text), "\(text)")
+    }
+  }
+
+  @Test func filesThatAreGivenCount() throws {
+    let model = try model("gpt2")
+    for (name, folder) in [("x.gguf", "gguf/tokenizer"), ("y.gguf", "tokenizer/gpt2")] {
+      try convert(model, workspace.path(name)) {
+        $0.format = "gguf"
+        $0.openOptions.assetsDirectory = Fixtures.path(folder)
+      }
+    }
+    try convert(workspace.path("x.gguf"), workspace.path("z.gguf")) {
+      $0.format = "gguf"
+      $0.openOptions.assetsDirectory = Fixtures.path("tokenizer/gpt2")
+    }
+    #expect(try keys("z.gguf") == keys("y.gguf"))
+  }
+
+  @Test func templatesOfConversationsComeAlong() throws {
+    let template = "{% for message in messages %}\n\"{{ message }}\" é{% endfor %}"
+    let model = try model("gpt2")
+    let json = try JSONSerialization.data(withJSONObject: [
+      "chat_template": [
+        ["name": "other", "template": "x"], ["name": "default", "template": template],
+      ]
+    ])
+    let files = [("tokenizer_config.json", json), ("chat_template.jinja", Data(template.utf8))]
+    for (file, contents) in files {
+      let folder = "assets \(file)"
+      try workspace.copy(Fixtures.path("tokenizer/gpt2/tokenizer.json"), to: "tokenizer.json")
+      try workspace.folder(folder)
+      try workspace.move("tokenizer.json", to: "\(folder)/tokenizer.json")
+      try workspace.write("\(folder)/\(file)", contents)
+      let outcome = try convert(model, workspace.path("\(file).gguf")) {
+        $0.format = "gguf"
+        $0.openOptions.assetsDirectory = workspace.path(folder)
+      }
+      #expect(try keys("\(file).gguf")["tokenizer.chat_template"]?.text == template)
+      #expect(!outcome.certificate.leftOut.contains(file))
+      let back = try convert(workspace.path("\(file).gguf"), workspace.path("back \(file)"))
+      #expect(!back.certificate.findings.contains { $0.message.contains("chat_template") })
+      try convert(workspace.path("back \(file)"), workspace.path("again.gguf")) {
+        $0.format = "gguf"
+        $0.force = true
+      }
+      #expect(try keys("again.gguf") == keys("\(file).gguf"))
+    }
+  }
+
+  // MARK: Keys that make no tokenizer
+
+  /// A model's file with a tokenizer of four tokens.
+  private func file(_ edit: (inout GGUFBuilder) -> Void) -> GGUFBuilder {
+    var file = GGUFBuilder()
+    file.add("general.architecture", "another")
+    file.add("tokenizer.ggml.model", "gpt2")
+    file.add("tokenizer.ggml.pre", "gpt-2")
+    file.add(
+      "tokenizer.ggml.tokens", arrayOf: 8, count: 4,
+      ["a", "b", "ab", "<e>"].flatMap { file.bytes($0) })
+    file.add(
+      "tokenizer.ggml.token_type", arrayOf: 5, count: 4,
+      [1, 1, 1, 3].flatMap { file.bytes(Int32($0)) })
+    file.add("tokenizer.ggml.merges", arrayOf: 8, count: 1, file.bytes("a b"))
+    file.add("tokenizer.ggml.eos_token_id", 3)
+    file.add("tokenizer.ggml.add_bos_token", type: 7, [0])
+    file.add(tensor: "t", extents: [1], [0, 0, 0, 0])
+    edit(&file)
+    return file
+  }
+
+  private func outcome(of file: GGUFBuilder) throws -> (hasFiles: Bool, left: String) {
+    let path = try workspace.write("in.gguf", Data(file.contents))
+    let outcome = try convert(path, workspace.path("out")) {
+      $0.force = true
+    }
+    let left = outcome.certificate.findings.first { $0.check == "metadata-left-out" }
+    return (workspace.names(in: "out").contains("tokenizer_config.json"), left?.message ?? "")
+  }
+
+  @Test func theSmallestTokenizerIsRestored() throws {
+    let (hasFiles, left) = try outcome(of: file { _ in })
+    #expect(hasFiles && !left.contains("tokenizer"))
+    let found = try tokenizer(workspace.path("out"))
+    #expect(try found.encode("ab<e>") == [2, 3] && found.roles == [.end: 3])
+  }
+
+  /// A key is named once, and stays if the tokenizer doesn't say it again.
+  @Test func otherKeysAreLeftOut() throws {
+    let (hasFiles, left) = try outcome(
+      of: file {
+        $0.add("tokenizer.ggml.separator_token_id", 3)
+        $0.add("tokenizer.ggml.unknown_token_id", 9)
+      })
+    #expect(hasFiles && left.contains("separator_token_id") && left.contains("unknown_token_id"))
+    #expect(!left.contains("ggml.tokens"))
+  }
+
+  @Test(
+    arguments: [
+      ("model", 8, "bert"), ("pre", 8, "deepseek-llm"), ("model", 8, "llama"), ("pre", 4, "1234"),
+      ("tokens", 8, "x"), ("token_type", 8, "x"), ("merges", 8, "x"),
+    ] as [(String, UInt32, String)])
+  func whatMakesNoTokenizerIsLeftOut(_ key: String, _ type: UInt32, _ text: String) throws {
+    let file = file {
+      $0.entries.removeAll { $0.key == Array("tokenizer.ggml.\(key)".utf8) }
+      let bytes = $0.bytes(text)
+      $0.add("tokenizer.ggml.\(key)", type: type, type == 8 ? bytes : Array(text.utf8))
+    }
+    let (hasFiles, left) = try outcome(of: file)
+    #expect(!hasFiles && left.contains("tokenizer.ggml.tokens"))
+  }
+
+  @Test func arraysThatDoNotFitAreLeftOut() throws {
+    let texts: [([String], [Int32], [String])] = [
+      (["a", "b", "ab"], [1, 1], ["a b"]), (["a", "b", "ab"], [1, 1, 9], ["a b"]),
+      (["a", "b", "a"], [1, 1, 1], []), (["a", "b"], [1, 1], ["a b"]),
+      (["a", "b", "ab"], [1, 1, 1], ["ab"]), (["a", "", "ab"], [1, 1, 1], []),
+      (["a", "<x>", "b"], [1, 5, 3], []), ([], [], []), (["a", "b"], [1, -1], []),
+    ]
+    for (tokens, kinds, merges) in texts {
+      let file = file {
+        for key in ["tokens", "token_type", "merges"] {
+          $0.entries.removeAll { $0.key == Array("tokenizer.ggml.\(key)".utf8) }
+        }
+        let (strings, numbers) = (tokens.flatMap($0.bytes), kinds.flatMap($0.bytes))
+        $0.add("tokenizer.ggml.tokens", arrayOf: 8, count: tokens.count, strings)
+        $0.add("tokenizer.ggml.token_type", arrayOf: 5, count: kinds.count, numbers)
+        let pairs = merges.flatMap($0.bytes)
+        $0.add("tokenizer.ggml.merges", arrayOf: 8, count: merges.count, pairs)
+      }
+      _ = try outcome(of: file)
+    }
+  }
+}
