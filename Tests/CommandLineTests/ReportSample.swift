@@ -21,6 +21,8 @@ enum ReportSample {
   ///   - isQuantized: whether matrices are cut into blocks; validated are only those models.
   ///   - limits: what errors may be at most.
   ///   - exceeding: whether the mean divergence exceeds its limit.
+  /// - Returns: the report.
+  /// - Throws: what decoding throws.
   static func report(
     layers: Int, names: [String] = ["token_embd.weight", "output.weight"], isQuantized: Bool = true,
     limits: QuantizationReport.Limits = .init(), exceeding: Bool = false

@@ -16,9 +16,10 @@ struct KindStyle: Equatable {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down", "ffn_gate", "attn_qkv",
   ]
 
-  /// Styles of kinds, and which of them each has.
+  /// Styles for kinds, at most sixteen: kinds beyond that share the last.
   ///
   /// - Parameter kinds: in the order of the file.
+  /// - Returns: the styles, and the place of each kind's in them.
   static func assigned(_ kinds: [String]) -> (styles: [KindStyle], index: [String: Int]) {
     var found = Set<String>()
     let distinct = kinds.filter { found.insert($0).inserted }
