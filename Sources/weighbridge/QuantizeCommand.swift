@@ -111,6 +111,12 @@ struct QuantizeCommand: ParsableCommand {
     if tokens != nil && tokensFile != nil {
       throw ValidationError("Give --tokens or --tokens-file, not both.")
     }
+    if destination.hasSuffix(".store") || destination.hasSuffix(".safetensors")
+      || destination.hasSuffix(".npz")
+    {
+      throw ValidationError(
+        "Blocks are written to GGUF: name a destination that ends in .gguf, or a directory.")
+    }
     guard validatesResult || (tokens == nil && tokensFile == nil && maxKl == nil) else {
       throw ValidationError("--tokens, --tokens-file and --max-kl need --validate.")
     }
