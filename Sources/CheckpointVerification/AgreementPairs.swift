@@ -34,12 +34,15 @@ struct AgreementPairs {
     } else {
       try appendCanonical()
     }
-    let isWeighted = source.checkpoint.metadata.keys.contains { $0.text.hasPrefix("quantize.imatrix") }
+    let isWeighted = source.checkpoint.metadata.keys.contains {
+      $0.text.hasPrefix("quantize.imatrix")
+    }
     if isWeighted && importance == nil {
       findings.append(
         Finding(
           .warning, "against",
-          "the file was quantized with an importance matrix: name it by --imatrix, or blocks differ"))
+          "the file was quantized with an importance matrix: name it by --imatrix, or blocks differ"
+        ))
     }
   }
 

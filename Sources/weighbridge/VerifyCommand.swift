@@ -33,7 +33,8 @@ struct VerifyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For --against: the importance matrix that CHECKPOINT was quantized with.", valueName: "file"))
+      "For --against: the importance matrix that CHECKPOINT was quantized with.", valueName: "file")
+  )
   var imatrix: String?
 
   @Option(help: "The least severity that makes the exit code 1: warning or error.")

@@ -19,8 +19,9 @@ enum GGUFTarget: ConversionTarget {
     let tokenizer = try GGUFTokenizerKeys(
       planner.source, rows: graph.configuration.dimensions.vocabulary)
     let tensors = try GGUFTensors(planner, graph)
-    let entries = graph.entries(
-      fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
+    let entries =
+      graph.entries(
+        fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
       + (planner.settings.quantization?.importance?.entries ?? [])
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
