@@ -173,6 +173,7 @@ public struct EvaluationResources: Sendable {
   /// - Parameters:
   ///   - reader: of the checkpoint.
   ///   - gathers: whether transposed matrices are to be quantized.
+  /// - Returns: the evaluator.
   func evaluator(_ reader: any CheckpointReader, gathers: Bool) -> TensorEvaluator {
     TensorEvaluator(
       reader, tileByteCount: tileByteCount,
