@@ -172,8 +172,8 @@ let package = Package(
     .testTarget(
       name: "CheckpointConversionTests",
       dependencies: [
-        "CheckpointConversion", "CheckpointVerification", "TensorEvaluation", "CheckpointFormats",
-        "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+        "CheckpointConversion", "CheckpointVerification", "Quantization", "TensorEvaluation",
+        "CheckpointFormats", "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -5,7 +5,8 @@ import PackageDescription
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
   "Configuration", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle",
-  "Safetensors", "SafetensorsIndex", "Store", "Tar", "Tokenizer", "TorchStream", "Zip", "Zstd",
+  "Safetensors", "SafetensorsIndex", "SentencePiece", "Store", "Tar", "Tokenizer", "TorchStream",
+  "Zip", "Zstd",
 ]
 
 let formats: Target.Dependency = .product(name: "CheckpointFormats", package: "weighbridge")
