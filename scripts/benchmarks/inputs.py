@@ -1,9 +1,10 @@
 """Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero, flat, torch,
-torch-legacy, torch-transposed.
+torch-legacy, torch-transposed, llama.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
 in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are; those
 called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
+Llama is a model in one file with a byte-level tokenizer, and in `sentencepiece` the same files with a SentencePiece one.
 """
 
 import json
@@ -15,10 +16,12 @@ import sys
 import zipfile
 
 from geometry import PIECES, Geometry
+from llama_geometry import LlamaGeometry, sentencepiece_model
 
 VERSION = 1
 CHUNK = 1 << 22  # elements made at a time
 HUGGINGFACE_FILES = 2
+TOKENIZER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures/gguf/tokenizer")
 
 
 class Zeros(bytes):
@@ -125,7 +128,7 @@ def random_tensors(tensors, weights):
   for name, shape in tensors:
     tensor = torch.empty(math.prod(shape), dtype=torch.bfloat16)
     for start in range(0, len(tensor), CHUNK):
-      values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if "ln_" in name and name.endswith("weight") else 0.0)
+      values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if name.endswith("weight") and ("ln_" in name or "norm" in name) else 0.0)
       tensor[start : start + len(values)] = torch.from_numpy(values.view("int16")).view(torch.bfloat16)
     made[name] = tensor.view(shape)
   return made
@@ -180,9 +183,24 @@ def make_huggingface(directory, geometry, weights):
     file.write(geometry.huggingface_configuration("bfloat16"))
 
 
+def make_llama(directory, geometry, weights):
+  model, other = f"{directory}/model", f"{directory}/sentencepiece"
+  os.makedirs(model)
+  os.makedirs(other)
+  save_random(f"{model}/model.safetensors", geometry.tensors(), weights)
+  with open(f"{model}/config.json", "w") as file:
+    file.write(geometry.configuration())
+  for name in ("model.safetensors", "config.json"):
+    os.symlink(f"../model/{name}", f"{other}/{name}")
+  for name in ("tokenizer.json", "tokenizer_config.json"):
+    shutil.copyfile(f"{TOKENIZER}/{name}", f"{model}/{name}")
+  with open(f"{other}/tokenizer.model", "wb") as file:
+    file.write(sentencepiece_model())
+
+
 def main():
   kind, directory, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
-  geometry = Geometry(layers)
+  geometry = LlamaGeometry(layers) if kind == "llama" else Geometry(layers)
   parameters = f"version {VERSION}, {kind}, {PIECES} pieces, {HUGGINGFACE_FILES} files, {geometry}\n"
   marker = f"{directory}/complete"
   if os.path.exists(marker) and open(marker).read() == parameters:
@@ -195,6 +213,8 @@ def main():
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
   elif kind.startswith("torch"):
     save_torch(kind, f"{directory}/pytorch_model.bin", layers, weights)
+  elif kind == "llama":
+    make_llama(directory, geometry, weights)
   elif kind.startswith("mesh"):
     make_mesh(directory, geometry, weights)
   else:
