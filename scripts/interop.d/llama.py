@@ -10,9 +10,10 @@ import numpy as np
 
 import llama_mesh
 import llama_quantize
+import llama_tokens
 from harness import Skipped, complaint, convert, document, expect, run, workdir
 from llama_likelihoods import TOLERANCE, ours, theirs
-from llama_models import FAMILIES, SCHEMES, TOKENS, WITHOUT_GRAPH, fixture, fixtures, wide
+from llama_models import FAMILIES, SCHEMES, TOKENS, TYPES, WITHOUT_GRAPH, fixture, fixtures, wide
 
 # With files of other types: the largest difference, and the root of the mean square. Measured: F16 0.007 and 0.001, BF16 0.046 and 0.009,
 # blocks 0.22 and 0.031; logits have a standard deviation of 1.
@@ -20,6 +21,7 @@ LIMITS = {"f32": (TOLERANCE, TOLERANCE), "f16": (0.015, 0.002), "bf16": (0.1, 0.
 LIMITS_OF_BLOCKS = (0.4, 0.06)
 # Positions whose likeliest token may be another; those where it is have likelihoods nearer to each other than the largest difference.
 OTHER_TOKENS = 4
+EVERY = [*SCHEMES, *TYPES]
 
 
 def check(report):
@@ -27,25 +29,27 @@ def check(report):
         with workdir() as work:
             for label, model in ((family, lambda: fixture(family)), (f"wide {family}", functools.cache(lambda: wide(family, work)))):
                 report.row(f"{label}, every scheme", lambda: every_scheme(model()))
+                report.row(f"{label}, split set", lambda: split(model()))
                 llama_quantize.check(report, label, model)
     for name in fixtures():
         report.row(f"{name}, F32 and back", lambda: refused(fixture(name)) if name in WITHOUT_GRAPH else plain(fixture(name)))
     llama_mesh.check(report)
+    llama_tokens.check(report)
 
 
 # MARK: Rows
 
 def every_scheme(model):
     with workdir() as work:
-        files = [model.quantize(work / f"{scheme}.gguf", scheme) for scheme in SCHEMES]
-        wide = [work / f"{scheme}.as-f32.gguf" for scheme in SCHEMES]
+        files = [model.quantize(work / f"{scheme}.gguf", scheme) for scheme in EVERY]
+        wide = [work / f"{scheme}.as-f32.gguf" for scheme in EVERY]
         for file, widened in zip(files, wide):
             run("convert", file, widened, "--dtype", "f32", "--assets", model.assets, "--quiet", check=0)
         mine = [ours(file, model.tokens) for file in files]
         with_file, with_widened = theirs(files, model.tokens), theirs(wide, model.tokens)
     worst, of_widened = {}, []
     agreeing = total = 0
-    for scheme, here, there, there_widened in zip(SCHEMES, mine, with_file, with_widened, strict=True):
+    for scheme, here, there, there_widened in zip(EVERY, mine, with_file, with_widened, strict=True):
         apart = float(np.abs(here - there_widened).max())
         expect(apart <= TOLERANCE, f"{scheme}: {apart:.1e} with the weights in F32, expected at most {TOLERANCE:g}")
         of_widened.append(apart)
@@ -64,7 +68,18 @@ def every_scheme(model):
         expect(all(margins <= 2 * largest), f"{scheme}: another likeliest token, {max(margins, default=0):.3f} likelier")
         agreeing, total = agreeing + TOKENS - len(other), total + TOKENS
     found = ", ".join(f"{kind} {largest:.1e}" + (f" ({scheme})" if scheme != kind else "") for kind, (largest, scheme) in worst.items())
-    return f"{len(SCHEMES)} schemes; log-probabilities differ by {found}; by {max(of_widened):.1e} as F32; likeliest token {agreeing} of {total}"
+    return f"{len(EVERY)} files; log-probabilities differ by {found}; by {max(of_widened):.1e} as F32; likeliest token {agreeing} of {total}"
+
+
+def split(model):
+    """A file cut into three: llama.cpp finds the others by the name of the first, and computes the same bits."""
+    with workdir() as work:
+        whole = model.quantize(work / "whole.gguf", "q4_k_m")
+        parts = sorted(model.quantize(work / "parts", "q4_k_m", "--shards", "3").glob("*.gguf"))
+        expect(len(parts) == 3, f"{len(parts)} files, expected 3")
+        one, many = theirs([whole, parts[0]], model.tokens)
+        expect((one == many).all(), "the split set computes something else")
+    return "3 files, the same log-probabilities"
 
 
 def plain(model):

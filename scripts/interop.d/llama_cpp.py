@@ -8,6 +8,8 @@ As a program it reads a JSON request per line and answers each with a line:
                                             tokens given go to a numpy file. Answers {"tokens"}.
   {"path", "plain", "importance"}           quantizes each matrix of the file `plain`, in F32, to the type that it has in the file `path`.
                                             Answers {"blocks": {type: [count, how many differ]}}, a row of F16 or BF16 being one.
+  {"path", "texts"}                         cuts texts into tokens, without and with what is set before and after them.
+                                            Answers {"bare", "special"}, each a list of lists.
 Attention is computed without flash attention and with its cache in F32.
 """
 import ctypes
@@ -104,6 +106,8 @@ class Library:
         self.logits = self.function("llama_get_logits_ith", ctypes.POINTER(ctypes.c_float), handle, i32)
         self.vocabulary = self.function("llama_model_get_vocab", handle, handle)
         self.token_count = self.function("llama_vocab_n_tokens", i32, handle)
+        self.tokenize = self.function(
+            "llama_tokenize", i32, handle, ctypes.c_char_p, i32, ctypes.POINTER(i32), i32, ctypes.c_bool, ctypes.c_bool)
         self.free_batch = self.function("llama_batch_free", None, Batch)
         self.free_context = self.function("llama_free", None, handle)
         self.free_model = self.function("llama_model_free", None, handle)
@@ -141,7 +145,8 @@ class Session:
         self.library = library
         self.model = library.required(library.load(str(path).encode(), library.model_parameters), "not loaded")
         self.context = library.required(library.start(self.model, library.context_parameters), "no context")
-        self.token_count = library.token_count(library.vocabulary(self.model))
+        self.vocabulary = library.vocabulary(self.model)
+        self.token_count = library.token_count(self.vocabulary)
         self.position = 0
 
     def run(self, tokens):
@@ -157,6 +162,14 @@ class Session:
         rows = [np.ctypeslib.as_array(self.library.logits(self.context, place), (self.token_count,)).copy() for place in range(len(tokens))]
         self.library.free_batch(batch)
         return np.array(rows)
+
+    def tokens_of(self, text, is_special):
+        """Ids of a text, in which added tokens are found."""
+        data = text.encode()
+        room = (ctypes.c_int32 * (len(data) + 2))()
+        count = self.library.tokenize(self.vocabulary, data, len(data), room, len(room), is_special, True)
+        self.library.required(count >= 0, f"{text!r}: llama_tokenize returned {count}")
+        return room[:count]
 
     def close(self):
         self.library.free_context(self.context)
@@ -174,6 +187,13 @@ def run(library, request):
         logits = session.run(tokens[-1:])
     session.close()
     return {"tokens": tokens}
+
+
+def tokenize(library, request):
+    session = Session(library, request["path"])
+    answer = {key: [session.tokens_of(text, key == "special") for text in request["texts"]] for key in ("bare", "special")}
+    session.close()
+    return answer
 
 
 def blocks(library, request):
@@ -208,7 +228,8 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = (blocks if "plain" in request else run)(library, request)
+            library.messages.clear()
+            answer = (blocks if "plain" in request else tokenize if "texts" in request else run)(library, request)
         except RuntimeError as error:
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)

@@ -14,6 +14,8 @@ TOKENS = 24
 SMALL_TOKENIZER = FIXTURES / "gguf/tokenizer"
 
 SCHEMES = ("f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k_s q3_k_m q3_k_l q4_k_s q4_k_m q5_k_s q5_k_m q6_k iq4_nl iq4_xs").split()
+# Types that no scheme has, and that all matrices in the layers are given here.
+TYPES = ("mxfp4", "nvfp4")
 
 WIDE = {
     "gptj": (dict(n_embd=256, n_head=4, n_layer=2, n_positions=64, rotary_dim=32, bos_token_id=0, eos_token_id=0), "gpt2"),
@@ -45,6 +47,8 @@ class Model:
         return destination
 
     def quantize(self, destination, scheme, *options):
+        if scheme in TYPES:
+            scheme, options = "q8_0", [*options, "--tensor-type", rf"blk\.\d+\.(attn|ffn).*\.weight={scheme}"]
         run("quantize", self.checkpoint, destination, "--scheme", scheme, "--assets", self.assets, "--quiet", *options, check=0)
         return destination
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness import PACKAGE, Skipped, expect, workdir
 from llama_cpp import ask
-from llama_models import SCHEMES
+from llama_models import SCHEMES, TYPES
 
 COUNT = 512  # tokens behind the importances; a power of two, so that dividing by it rounds nothing
 # Builds of ggml for other processors may fuse products and sums where it makes blocks; for x86-64 they don't.
@@ -59,7 +59,7 @@ def blocks(model):
         plain = model.convert(work / "plain.gguf")
         matrix, values = importances(plain, work)
         requests = []
-        for scheme in QUANTIZED:
+        for scheme in [*QUANTIZED, *TYPES]:
             requests.append({"plain": plain, "path": model.quantize(work / f"{scheme}.gguf", scheme)})
             weighted = model.quantize(work / f"{scheme}.weighted.gguf", scheme, "--imatrix", matrix)
             requests.append({"plain": plain, "path": weighted, "importance": values})
