@@ -8,6 +8,7 @@ import functools
 
 import numpy as np
 
+import llama_converter
 import llama_mesh
 import llama_quantize
 import llama_tokens
@@ -35,6 +36,7 @@ def check(report):
         report.row(f"{name}, F32 and back", lambda: refused(fixture(name)) if name in WITHOUT_GRAPH else plain(fixture(name)))
     llama_mesh.check(report)
     llama_tokens.check(report)
+    llama_converter.check(report)
 
 
 # MARK: Rows

@@ -22,12 +22,12 @@ def check(report, label, model):
 
 
 @functools.cache
-def llama_quantize():
-    """The tool of scripts/peers-llama, which takes minutes to build."""
+def peers():
+    """Paths of the two programs of scripts/peers-llama, which take minutes to build."""
     made = subprocess.run([PACKAGE / "scripts/peers-llama", "--check"], capture_output=True, text=True)
     if made.returncode != 0:
         raise Skipped("scripts/peers-llama hasn't been run")
-    return made.stdout.splitlines()[0]
+    return made.stdout.splitlines()
 
 
 def importances(plain, folder):
@@ -76,7 +76,7 @@ def blocks(model):
 
 def files(model):
     """Type and bytes of every tensor, without and with importances."""
-    tool, tensor_count, different, types = llama_quantize(), 0, 0, set()
+    tool, tensor_count, different, types = peers()[0], 0, 0, set()
     with workdir() as work:
         plain = model.convert(work / "plain.gguf")
         matrix, _ = importances(plain, work)
