@@ -4,7 +4,7 @@ torch-legacy, torch-transposed, llama.
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
 in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are; those
 called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
-Llama is a model in one file with a byte-level tokenizer, and in `sentencepiece` the same files with a SentencePiece one.
+Llama is a model in one file, with a SentencePiece tokenizer.
 """
 
 import json
@@ -21,7 +21,6 @@ from llama_geometry import LlamaGeometry, sentencepiece_model
 VERSION = 1
 CHUNK = 1 << 22  # elements made at a time
 HUGGINGFACE_FILES = 2
-TOKENIZER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures/gguf/tokenizer")
 
 
 class Zeros(bytes):
@@ -184,17 +183,11 @@ def make_huggingface(directory, geometry, weights):
 
 
 def make_llama(directory, geometry, weights):
-  model, other = f"{directory}/model", f"{directory}/sentencepiece"
-  os.makedirs(model)
-  os.makedirs(other)
-  save_random(f"{model}/model.safetensors", geometry.tensors(), weights)
-  with open(f"{model}/config.json", "w") as file:
+  os.makedirs(f"{directory}/model")
+  save_random(f"{directory}/model/model.safetensors", geometry.tensors(), weights)
+  with open(f"{directory}/model/config.json", "w") as file:
     file.write(geometry.configuration())
-  for name in ("model.safetensors", "config.json"):
-    os.symlink(f"../model/{name}", f"{other}/{name}")
-  for name in ("tokenizer.json", "tokenizer_config.json"):
-    shutil.copyfile(f"{TOKENIZER}/{name}", f"{model}/{name}")
-  with open(f"{other}/tokenizer.model", "wb") as file:
+  with open(f"{directory}/model/tokenizer.model", "wb") as file:
     file.write(sentencepiece_model())
 
 

@@ -55,4 +55,6 @@ def sentencepiece_model():
   pieces = [piece("<unk>", unknown), piece("<s>", control), piece("</s>", control), *(piece(f"<0x{b:02X}>", byte) for b in range(256))]
   # model_type = 3 of TrainerSpec is BPE, byte_fallback = 35 true.
   trainer = b"\x18\x02" + varint(35 << 3) + b"\x01"
-  return b"".join(pieces) + b"\x12" + varint(len(trainer)) + trainer
+  # name = 1 of NormalizerSpec, remove_extra_whitespaces = 4 false: texts are taken as they are.
+  normalizer = b"\x0a\x08identity\x20\x00"
+  return b"".join(pieces) + b"\x12" + varint(len(trainer)) + trainer + b"\x1a" + varint(len(normalizer)) + normalizer

@@ -310,8 +310,7 @@ class Bench:
     """A Llama with 1.1 billion parameters, safetensors of bf16 to GGUF; each side has two threads.
 
     llama-quantize reads the GGUF file of bf16 that Weighbridge wrote, which it can map and whose tensors have its names; Weighbridge reads
-    the safetensors, and also permutes the rows of Q and K. llama.cpp's converter is one process of one thread, as it comes. It knows
-    byte-level tokenizers only by digests of what they make of a text, so that it gets the same weights with a SentencePiece one.
+    the safetensors, and also permutes the rows of Q and K. llama.cpp's converter has as many threads as torch gives it.
     Times are compared with neither side syncing, and with both. Hashing is left as it is: Weighbridge digests every tensor for its
     certificate and measures how far the blocks are from the weights; the others do neither.
     """
@@ -330,7 +329,7 @@ class Bench:
 
     convert = ours("bf16", "convert", "--to", "gguf")
     convert_peer = theirs(
-      "convert_hf_to_gguf", converter, f"{directory}/sentencepiece", "--outtype", "bf16", "--outfile", "{destination}/model.gguf")
+      "convert_hf_to_gguf", converter, source, "--outtype", "bf16", "--outfile", "{destination}/model.gguf")
     yield self.beside("bf16 → GGUF bf16", source, size, convert, convert_peer, GGUF_LIMIT, None)
 
     # Where both inputs are read into the cache before each run.
