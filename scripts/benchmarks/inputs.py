@@ -1,9 +1,10 @@
 """Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero, flat, torch,
-torch-legacy, torch-transposed.
+torch-legacy, torch-transposed, llama.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
 in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are; those
 called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
+Llama is a model in one file, with a SentencePiece tokenizer.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 import zipfile
 
 from geometry import PIECES, Geometry
+from llama_geometry import LlamaGeometry, sentencepiece_model
 
 VERSION = 1
 CHUNK = 1 << 22  # elements made at a time
@@ -125,7 +127,7 @@ def random_tensors(tensors, weights):
   for name, shape in tensors:
     tensor = torch.empty(math.prod(shape), dtype=torch.bfloat16)
     for start in range(0, len(tensor), CHUNK):
-      values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if "ln_" in name and name.endswith("weight") else 0.0)
+      values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if name.endswith("weight") and ("ln_" in name or "norm" in name) else 0.0)
       tensor[start : start + len(values)] = torch.from_numpy(values.view("int16")).view(torch.bfloat16)
     made[name] = tensor.view(shape)
   return made
@@ -180,9 +182,18 @@ def make_huggingface(directory, geometry, weights):
     file.write(geometry.huggingface_configuration("bfloat16"))
 
 
+def make_llama(directory, geometry, weights):
+  os.makedirs(f"{directory}/model")
+  save_random(f"{directory}/model/model.safetensors", geometry.tensors(), weights)
+  with open(f"{directory}/model/config.json", "w") as file:
+    file.write(geometry.configuration())
+  with open(f"{directory}/model/tokenizer.model", "wb") as file:
+    file.write(sentencepiece_model())
+
+
 def main():
   kind, directory, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
-  geometry = Geometry(layers)
+  geometry = LlamaGeometry(layers) if kind == "llama" else Geometry(layers)
   parameters = f"version {VERSION}, {kind}, {PIECES} pieces, {HUGGINGFACE_FILES} files, {geometry}\n"
   marker = f"{directory}/complete"
   if os.path.exists(marker) and open(marker).read() == parameters:
@@ -195,6 +206,8 @@ def main():
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
   elif kind.startswith("torch"):
     save_torch(kind, f"{directory}/pytorch_model.bin", layers, weights)
+  elif kind == "llama":
+    make_llama(directory, geometry, weights)
   elif kind.startswith("mesh"):
     make_mesh(directory, geometry, weights)
   else:

@@ -1,7 +1,7 @@
 """Measures Weighbridge beside `cp` and other people's programs, and says which of its targets are met.
 
 Every command of a group runs in turn, round after round; medians are compared. The inputs are made once, in a directory named by
-BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 15 GB, with --large 30 GB.
+BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB, with --large 30 GB.
 """
 
 import argparse
@@ -23,6 +23,11 @@ FORWARD_TOKENS = ",".join(str(7919 * place % 50000) for place in range(128))
 GENERATED_TOKENS = 32
 FORWARD_PEAK_LIMIT = 1.5e9
 PEAK_LIMIT = 400e6
+LLAMA_LAYERS = 22
+PEERS_LLAMA = os.path.join(HERE, "../peers-llama")
+# How many times as fast as llama-quantize, in wall and CPU time.
+QUANTIZE_LIMITS = {"q8_0": 1.5, "q4_0": 1.5, "q6_k": 2, "q4_k_m": 3}
+GGUF_LIMIT = 5
 
 
 @dataclasses.dataclass
@@ -54,7 +59,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward"], help="some of the tasks")
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize"], help="some of the tasks")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
@@ -299,6 +304,67 @@ class Bench:
   def peak(self, name, figures):
     return Target(f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {PEAK_LIMIT / 1e6:.0f})", figures.peak, PEAK_LIMIT, True)
 
+  # MARK: Quantization
+
+  def quantize(self):
+    """A Llama with 1.1 billion parameters, safetensors of bf16 to GGUF; each side has two threads.
+
+    llama-quantize reads the GGUF file of bf16 that Weighbridge wrote, which it can map and whose tensors have its names; Weighbridge reads
+    the safetensors, and also permutes the rows of Q and K. llama.cpp's converter has as many threads as torch gives it.
+    Times are compared with neither side syncing, and with both. Hashing is left as it is: Weighbridge digests every tensor for its
+    certificate and measures how far the blocks are from the weights; the others do neither.
+    """
+    directory = self.input("llama", LLAMA_LAYERS)
+    source = f"{directory}/model"
+    size = os.path.getsize(f"{source}/model.safetensors")
+    quantize, converter = output_of(PEERS_LLAMA).splitlines() if self.options.peer_rounds else ("", "")
+
+    def ours(name, command, *arguments):
+      return self.without_output(
+        f"weighbridge {name}", self.options.tool, command, source, "{destination}/model.gguf", *arguments, "--threads", "2", "--memory",
+        "256MB", "--quiet")
+
+    def theirs(label, *arguments):
+      return dataclasses.replace(self.without_output(label, *arguments), is_synced=True, rounds=self.options.peer_rounds)
+
+    convert = ours("bf16", "convert", "--to", "gguf")
+    convert_peer = theirs(
+      "convert_hf_to_gguf", converter, source, "--outtype", "bf16", "--outfile", "{destination}/model.gguf")
+    yield self.beside("bf16 → GGUF bf16", source, size, convert, convert_peer, GGUF_LIMIT, None)
+
+    # Where both inputs are read into the cache before each run.
+    made = f"{self.scratch}/inputs"
+    os.makedirs(made)
+    os.link(f"{source}/model.safetensors", f"{made}/model.safetensors")
+    subprocess.run(
+      [self.options.tool, "convert", source, f"{made}/model.gguf", "--threads", "2", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    for scheme, limit in QUANTIZE_LIMITS.items():
+      peer = theirs(f"llama-quantize {scheme}", quantize, f"{made}/model.gguf", "{destination}/model.gguf", scheme, "2")
+      yield self.beside(f"bf16 → {scheme}", made, size, ours(scheme, "quantize", "--scheme", scheme), peer, limit, limit)
+    shutil.rmtree(made)
+
+  def beside(self, name, source, size, command, peer, wall_limit, cpu_limit):
+    """Measures a command and its peer, and ours without sync."""
+    bare = self.convert_without_sync(command, f"{command.label} without sync")
+    progress(f"{name}:")
+    alternate([command, bare, *([peer] if peer.rounds else [])], source, self.scratch, progress)
+    ours_synced, ours = (Figures.of(each, with_sync=False) for each in (command, bare))
+    rows, targets = [ours_synced, ours], []
+    if peer.runs:
+      alone, synced = Figures.of(peer, with_sync=False), Figures.of(peer, with_sync=True, label=f"{peer.label} + sync")
+      rows += [synced, alone]
+
+      def wish(limit):
+        return f" (target: at least {limit:g})" if limit else ""
+
+      targets += [
+        Target(f"{name}: {alone.wall / ours.wall:.2f} × faster than {peer.label}, neither synced{wish(wall_limit)}; "
+               f"{synced.wall / ours_synced.wall:.2f} ×, both synced", alone.wall / ours.wall, wall_limit),
+        Target(f"{name}: {alone.cpu / ours.cpu:.2f} × less CPU{wish(cpu_limit)}", alone.cpu / ours.cpu, cpu_limit),
+        Target(f"{name}: its file has {alone.size:,} bytes, ours {ours.size:,} with its certificate", alone.size / ours.size),
+      ]
+    return Task(name, size, rows, [*targets, self.peak(name, ours_synced)])
+
   def large(self):
     """The full model's size; holes are read, so there is nothing to compare the time with."""
     for kind in ["mesh-zero", "hf-zero"]:
@@ -334,6 +400,10 @@ def versions(options):
     options.peer_python, "-c", "from importlib.metadata import distributions\n"
     "all = {d.name: d.version for d in distributions()}\n"
     "print(', '.join(f'{n} {all[n]}' for n in ['numpy', 'safetensors', 'torch', 'transformers', 'zipnn', 'h5py', 'hdf5plugin'] if n in all))")
+  complete = os.path.join(HERE, "../../.build-peers-llama/complete")
+  if os.path.exists(complete):
+    with open(complete) as file:
+      packages += f", llama.cpp of {file.read().split()[0].replace('==', ' ')}"
   copy = output_of("cp", "--version").splitlines()[0].split()[-1]
   zstd = next(word for word in output_of("zstd", "--version").split() if word.startswith("v")).strip("v,")
   return f"weighbridge {output_of(options.tool, '--version')}, coreutils {copy}, zstd {zstd}, Python {platform.python_version()}, {packages}"
@@ -364,7 +434,7 @@ def main():
     else:
       groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("torch", bench.torch),
                 ("store", bench.store),
-                ("forward", lambda: list(bench.forward()))]
+                ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize()))]
       tasks = [task for name, run in groups if options.only in (None, name) for task in run()]
   finally:
     shutil.rmtree(bench.scratch, ignore_errors=True)

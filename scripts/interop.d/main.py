@@ -7,6 +7,7 @@ import casts
 import forward
 import interruption
 import json_documents
+import llama
 import mesh
 import mesh_writing
 import npz
@@ -31,6 +32,7 @@ GROUPS = {
     "json": json_documents.check,
     "statistics": statistics_of_tensors.check,
     "tokenizer": tokenizer.check,
+    "llama": llama.check,
     "interruption": interruption.check,
 }
 
