@@ -81,6 +81,24 @@ enum Sidecars {
     return assets
   }
 
+  /// Files that make a tokenizer; any of the first three is a vocabulary.
+  private static let tokenizerFileNames = [
+    "tokenizer.json", "vocab.json", "tokenizer.model", "merges.txt", "added_tokens.json",
+    "special_tokens_map.json", "tokenizer_config.json",
+  ]
+
+  /// Adds files to those of a checkpoint, in the place of its own of the same name; a tokenizer in the place of its whole tokenizer, so that
+  /// they don't mix.
+  static func add(_ added: [Checkpoint.Asset], to checkpoint: inout Checkpoint) {
+    var names = Set(added.map(\.name))
+    if !names.isDisjoint(with: tokenizerFileNames.prefix(3)) {
+      names.formUnion(tokenizerFileNames)
+    }
+    let replaced = checkpoint.assets.filter { names.contains($0.name) }.map(\.name)
+    checkpoint.assets = checkpoint.assets.filter { !names.contains($0.name) } + added
+    checkpoint.leftOut += replaced.filter { name in !added.contains { $0.name == name } }
+  }
+
   private static func asset(_ name: String, _ region: FileRegion) -> Checkpoint.Asset {
     Checkpoint.Asset(name: name, byteCount: region.byteCount) { () throws(CheckpointError) in
       guard region.byteCount <= maximumAssetByteCount else {

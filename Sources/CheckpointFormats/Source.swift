@@ -120,9 +120,7 @@ public struct Source: Sendable {
       }
     }
     if let directory = options.assetsDirectory {
-      let added = try Sidecars.assets(in: directory)
-      let names = Set(added.map(\.name))
-      described.assets = described.assets.filter { !names.contains($0.name) } + added
+      Sidecars.add(try Sidecars.assets(in: directory), to: &described)
     }
     self.checkpoint = described
     contents = ModelCache(declared: options.attention)

@@ -24,6 +24,26 @@ import Testing
     for name in names { try workspace.write("\(folder)/\(name)", Data("<\(folder)/\(name)>".utf8)) }
   }
 
+  @Test func tokenizersDoNotMix() throws {
+    try write(["tokenizer.json", "merges.txt", "special_tokens_map.json", "generation_config.json"])
+    try workspace.folder("assets")
+    try write(["tokenizer.model", "tokenizer_config.json"], to: "assets")
+    let assets = workspace.path("assets")
+    let certificate = try convert(workspace.path("in"), workspace.path("out")) {
+      $0.openOptions.assetsDirectory = assets
+    }.certificate
+    #expect(
+      certificate.assets.map(\.name).sorted()
+        == ["generation_config.json", "tokenizer.model", "tokenizer_config.json"])
+    #expect(certificate.leftOut == ["merges.txt", "special_tokens_map.json", "tokenizer.json"])
+    // Settings alone are no tokenizer.
+    try workspace.remove("assets/tokenizer.model")
+    let kept = try convert(workspace.path("in"), workspace.path("kept")) {
+      $0.openOptions.assetsDirectory = assets
+    }.certificate
+    #expect(kept.assets.count == 5 && kept.leftOut.isEmpty)
+  }
+
   @Test func areCarriedVerbatimOrListed() throws {
     let carried = [
       "LICENSE", "LICENSE.md", "chat_template.jinja", "merges.txt", "tokenizer.json",
@@ -51,7 +71,7 @@ import Testing
   }
 
   @Test func ofAnotherDirectoryAreAddedAndWin() throws {
-    try write(["vocab.json", "merges.txt"])
+    try write(["vocab.json", "chat_template.jinja"])
     try workspace.folder("assets")
     try write(["vocab.json", "tokenizer.json", "config.json", "weights.bin"], to: "assets")
     let assets = workspace.path("assets")
@@ -60,7 +80,8 @@ import Testing
     }
     #expect(try workspace.contents("out/vocab.json") == Data("<assets/vocab.json>".utf8))
     #expect(try workspace.contents("out/tokenizer.json") == Data("<assets/tokenizer.json>".utf8))
-    #expect(try workspace.contents("out/merges.txt") == Data("<in/merges.txt>".utf8))
+    #expect(
+      try workspace.contents("out/chat_template.jinja") == Data("<in/chat_template.jinja>".utf8))
     #expect(!workspace.has("out/config.json"))
     #expect(!workspace.has("out/weights.bin"))
     let error = failure(
