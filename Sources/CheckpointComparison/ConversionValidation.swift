@@ -52,6 +52,12 @@ extension ForwardComparison {
       let comparison = try ForwardComparison(
         decoders.0, decoders.1, tokens: tokens,
         prefixes: (decoders.0.prefix(), decoders.1.prefix()), differences: [])
+      guard comparison.numberlessCount == 0 else {
+        return Certificate.Validation(
+          tokenCount: tokens.count, maxAbsLogitDifference: nil,
+          klDivergence: (nil, nil, nil, nil), negativeLogLikelihoodIncrease: nil,
+          sameTopFraction: comparison.sameTopFraction)
+      }
       return Certificate.Validation(
         tokenCount: tokens.count,
         maxAbsLogitDifference: finite(comparison.maxAbsLogitDifference),

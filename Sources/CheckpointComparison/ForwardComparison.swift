@@ -17,6 +17,8 @@ public struct ForwardComparison: Sendable, Encodable {
   public let negativeLogLikelihoodIncrease: Double?
   /// Positions at which both find the same token likeliest.
   public let sameTopFraction: Double
+  /// Positions at which one of both models computes no numbers: equal ones are no proof of anything.
+  let numberlessCount: Int
   /// Tokens that were run.
   public let tokenCount: Int
   /// How many of the first tokens saw each other, in each model.
@@ -134,6 +136,7 @@ public struct ForwardComparison: Sendable, Encodable {
     let outcome = try run.outcome(tokens)
     maxAbsLogitDifference = outcome.largestDifference
     klDivergence = Distribution(outcome.divergences)
+    numberlessCount = outcome.numberlessCount
     sameTopFraction = Double(outcome.sameTopCount) / Double(max(tokens.count, 1))
     negativeLogLikelihoodIncrease =
       tokens.count > 1 ? outcome.likelihoodLoss / Double(tokens.count - 1) : nil

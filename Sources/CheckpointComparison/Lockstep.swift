@@ -154,6 +154,8 @@ struct Lockstep {
     var divergences: [Double] = []
     /// Positions at which both find the same token likeliest.
     var sameTopCount = 0
+    /// Positions at which one of both computes no numbers.
+    var numberlessCount = 0
     /// What the tokens' negative log-likelihood is larger by in the second, in nats.
     var likelihoodLoss = 0.0
   }
@@ -191,6 +193,7 @@ struct Lockstep {
         }
         let (p, q) = (LogitRow(a, count: vocabulary), LogitRow(b, count: vocabulary))
         let divergence = p.divergence(from: q)
+        if !p.logSum.isFinite || !q.logSum.isFinite { outcome.numberlessCount += 1 }
         // Without numbers there is no distribution.
         let isSame = memcmp(a, b, vocabulary * 4) == 0
         outcome.divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)

@@ -54,7 +54,7 @@ public struct Certificate: Sendable, Codable, Hashable {
   public struct Validation: Sendable, Codable, Hashable {
     /// Tokens that were run.
     public let tokenCount: Int
-    /// The largest difference of a logit; nil if only one of both computes numbers.
+    /// The largest difference of a logit; nil if not both compute numbers.
     public let maxAbsLogitDifference: Double?
     /// The mean Kullback-Leibler divergence of next-token distributions, in nats; nil likewise.
     public let meanKlDivergence: Double?

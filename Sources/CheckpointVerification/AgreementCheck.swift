@@ -69,6 +69,7 @@ struct AgreementCheck {
     do throws(CheckpointError) {
       pairs = try AgreementPairs(source, other, importance, resources)
     } catch {
+      if error.code == .usage { throw error }
       report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
       return
     }

@@ -19,27 +19,34 @@ public struct QuantizationRequest: Hashable, Sendable {
   public init(_ scheme: QuantizationScheme) { self.scheme = scheme }
 }
 
-/// `--tensor-type PATTERN=TYPE`: the type of the tensors whose name has a match of the pattern.
+/// `--tensor-type PATTERN=TYPE`: the type of the tensors in whose name the pattern is found.
 public struct TensorTypeOverride: Hashable, Sendable {
-  /// A regular expression; it matches anywhere in the name, letters in either case.
-  public let pattern: String
-  /// What these tensors become.
+  /// Which tensors.
+  public let pattern: NamePattern
+  /// What they become.
   public let type: DType
 
-  /// Parses `PATTERN=TYPE`; nil if it isn't that, or the pattern no regular expression.
-  public init?(_ text: String) {
-    guard let separator = text.lastIndex(of: "="), separator > text.startIndex,
-      let type = DType(quantizationName: String(text[text.index(after: separator)...])),
-      (try? Regex(String(text[..<separator]))) != nil
-    else { return nil }
-    pattern = String(text[..<separator])
+  /// Parses `PATTERN=TYPE`.
+  ///
+  /// - Throws: `usage` if it isn't that.
+  public init(_ text: String) throws(CheckpointError) {
+    func unusable(_ message: String, _ found: some StringProtocol) -> CheckpointError {
+      CheckpointError(
+        .usage, "--tensor-type: \(message)", expected: "PATTERN=TYPE, such as ffn_down=q6_k",
+        found: String(found.prefix(100)))
+    }
+    guard let separator = text.lastIndex(of: "=") else {
+      throw unusable("a type for which tensors?", text)
+    }
+    let name = text[text.index(after: separator)...]
+    guard let type = DType(quantizationName: String(name)) else {
+      throw unusable("a type that weights can't be given", name)
+    }
+    guard let pattern = NamePattern(String(text[..<separator])) else {
+      throw unusable("no regular expression", text[..<separator])
+    }
+    self.pattern = pattern
     self.type = type
-  }
-
-  /// Whether the pattern is found in a name.
-  public func matches(_ name: String) -> Bool {
-    guard let expression = try? Regex(pattern).ignoresCase() else { return false }
-    return name.firstMatch(of: expression) != nil
   }
 }
 

@@ -47,26 +47,27 @@ public struct QuantizationRules: Sendable {
   ///   - layer: from 0; nil for what belongs to none.
   ///   - shape: as the file has it, rows of columns.
   /// - Returns: the type, and why.
+  /// - Throws: `usage` for a pattern that takes too long.
   public func choice(
     _ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape
-  ) -> TypeChoice {
+  ) throws(CheckpointError) -> TypeChoice {
     if let exact = request.exactTypes[ExactName(name)] {
       return TypeChoice(exact, wanted: exact, .requested)
     }
     guard shape.rank > 1, let columns = shape.dimensions.last, role.isQuantized else {
       return TypeChoice(.f32, wanted: .f32, .unquantized)
     }
-    let (wanted, reason) = wanted(name, role, layer ?? 0, columns)
+    let (wanted, reason) = try wanted(name, role, layer ?? 0, columns)
     return TypeChoice(wanted.fitting(columns: columns), wanted: wanted, reason)
   }
 
   private func wanted(
     _ name: String, _ role: DecoderRole, _ layer: Int, _ columns: Int
-  ) -> (DType, TypeChoice.Reason) {
+  ) throws(CheckpointError) -> (DType, TypeChoice.Reason) {
     let base = request.scheme.type
     let isHead = role.projection == .head || role == .tokenEmbedding && !model.hasHead
     if isHead, let type = request.outputType { return (type, .requested) }
-    if let override = request.overrides.first(where: { $0.matches(name) }) {
+    for override in request.overrides where try override.pattern.matches(name) {
       return (override.type, .requested)
     }
     guard base.isBlockQuantized else { return (base, .scheme) }

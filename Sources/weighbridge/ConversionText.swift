@@ -48,7 +48,7 @@ enum ConversionText {
       text +=
         validation.maxAbsLogitDifference.map {
           String(format: "; logits differ by at most %.3g, ", $0)
-        } ?? "; LOGITS ARE NO LONGER NUMBERS, "
+        } ?? "; LOGITS ARE NO NUMBERS, "
       text += String(
         format: "same likeliest token at %.1f %% of %d positions",
         100 * validation.sameTopFraction, validation.tokenCount)

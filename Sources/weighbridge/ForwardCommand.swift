@@ -96,7 +96,7 @@ struct ForwardCommand: ParsableCommand {
   func run() throws {
     var options = try shared.openOptions()
     options.assetsDirectory = assets
-    let source = try Source(checkpoint, options)
+    let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
     // Without a prompt, a tokenizer only makes the results readable.
     let tokenizer =
       prompt == nil

@@ -44,7 +44,7 @@ enum QuantizationText {
         type.largestRelativeRmse.map { String(format: "%.3g", $0) } ?? "",
       ]
     }
-    return table([["type", "tensors", "weights", "size", "relative error"]] + rows)
+    return table([["type", "tensors", "weights", "size", "worst relative error"]] + rows)
   }
 
   private static func worst(_ report: QuantizationReport) -> [String] {
@@ -77,7 +77,7 @@ enum QuantizationText {
   private static func validation(_ figures: Certificate.Validation) -> String {
     guard let mean = figures.meanKlDivergence, let median = figures.medianKlDivergence,
       let p99 = figures.p99KlDivergence, let max = figures.maxKlDivergence
-    else { return "THE RESULT COMPUTES NO NUMBERS on the \(figures.tokenCount) tokens" }
+    else { return "SOURCE OR RESULT COMPUTES NO NUMBERS on the \(figures.tokenCount) tokens" }
     var line = String(
       format:
         "KL divergence mean %.3g, median %.3g, 99 %% %.3g, max %.3g nats; same likeliest token at %.1f %% of %d positions",

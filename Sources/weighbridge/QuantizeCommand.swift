@@ -24,6 +24,7 @@ struct QuantizeCommand: ParsableCommand {
         q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs
                                         4.25 to 5 bits; q4_k_m is the usual choice
         q3_k_l q3_k_m q3_k_s q2_k       2.6 to 4 bits; better with --imatrix
+        q2_k_s                          needs it
         f32 f16 bf16                    floats
 
       Types for --tensor-type and --output-type: \(DType.quantizationNames.joined(separator: " ")).
@@ -51,7 +52,7 @@ struct QuantizeCommand: ParsableCommand {
     help: ArgumentHelp(
       "The type of tensors whose name in the file has a match of a regular expression, such as 'blk\\.[0-3]\\.ffn_down=q6_k'; may be repeated, the first that fits counts.",
       valueName: "pattern=type"))
-  var tensorType: [OverrideChoice] = []
+  var tensorType: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -79,7 +80,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Token ids for --validate, separated by commas; by default 128 fixed ones.", valueName: "ids")
+      "Token ids for --validate, separated by commas; by default 128 fixed ones, or as many as the model has positions.",
+      valueName: "ids")
   )
   var tokens: String?
 
@@ -135,7 +137,7 @@ struct QuantizeCommand: ParsableCommand {
 
   private func quantization() throws(CheckpointError) -> QuantizationRequest {
     var request = QuantizationRequest(scheme.scheme)
-    request.overrides = tensorType.map(\.value)
+    for text in tensorType { request.overrides.append(try TensorTypeOverride(text)) }
     request.outputType = outputType?.type
     request.isStrict = strict
     if let imatrix { request.importance = try ImportanceMatrix(path: imatrix) }
@@ -209,16 +211,6 @@ struct SchemeChoice: ExpressibleByArgument {
   }
 
   static var allValueStrings: [String] { QuantizationScheme.allCases.map(\.rawValue) }
-}
-
-/// What `--tensor-type` takes.
-struct OverrideChoice: ExpressibleByArgument {
-  let value: TensorTypeOverride
-
-  init?(argument: String) {
-    guard let value = TensorTypeOverride(argument) else { return nil }
-    self.value = value
-  }
 }
 
 /// What `--output-type` takes.

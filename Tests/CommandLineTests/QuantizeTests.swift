@@ -160,23 +160,81 @@ import Testing
     #expect(smaller.errors.contains("quantized-again"))
   }
 
-  @Test func importancesChangeBlocks() throws {
-    // llama.cpp's older form: an entry for one tensor of 64 columns.
+  /// An importance matrix in llama.cpp's older form: an entry for one tensor of 64 columns.
+  @discardableResult
+  private func writeMatrix(for name: String, factor: Int) throws -> String {
     var matrix = Data()
     func append(_ number: Int32) { withUnsafeBytes(of: number.littleEndian) { matrix += $0 } }
-    let name = "blk.0.attn_q.weight"
     append(1)
     append(Int32(name.utf8.count))
     matrix += Data(name.utf8)
     append(1)
     append(64)
     for column in 0..<64 {
-      withUnsafeBytes(of: Float(column % 7 * column).bitPattern.littleEndian) { matrix += $0 }
+      let value = Float(column % 7 * column * factor)
+      withUnsafeBytes(of: value.bitPattern.littleEndian) { matrix += $0 }
     }
     append(1)
     append(4)
     matrix += Data("text".utf8)
-    try workspace.write("imatrix.dat", matrix)
+    return try workspace.write("imatrix.dat", matrix)
+  }
+
+  @Test func importancesMustBeOfTheModelAndSaySomething() throws {
+    for (name, factor, message) in [
+      ("blk.9.attn_q.weight", 1, "of another model"),
+      ("blk.0.attn_q.weight", 0, "nothing in a weight matters"),
+      ("blk.0.ffn_down.weight", 1, "importances for another number of columns"),
+    ] {
+      let matrix = try writeMatrix(for: name, factor: factor)
+      let outcome = try quantize(Self.gptj, "m.gguf", "q4_0", ["--imatrix", matrix])
+      #expect(outcome.code == 2)
+      #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+    #expect(!workspace.has("m.gguf"))
+    let matrix = try writeMatrix(for: "blk.0.attn_q.weight", factor: 1)
+    let sparse = try quantize(Self.gptj, "m.gguf", "q4_0", ["--imatrix", matrix])
+    #expect(sparse.code == 0)
+    #expect(sparse.errors.contains("18 of 19 tensors have no importances"), "\(sparse.errors)")
+  }
+
+  @Test func patternsEnd() throws {
+    let outcome = try quantize(
+      Self.gptj, "m.gguf", "q4_0", ["--dry-run", "--tensor-type", "(.*)*(.*)*(.*)*(.*)*Z=q8_0"])
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("takes too long"))
+    for (option, message) in [
+      ("attn_norm=f16", "fits no tensor that is quantized"), ("q4_0", "for which tensors"),
+      ("attn_q=q9", "can't be given"), ("(=q8_0", "no regular expression"),
+    ] {
+      let outcome = try quantize(Self.gptj, "m.gguf", "q4_0", ["--tensor-type", option])
+      #expect(outcome.code == 2)
+      #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+  }
+
+  @Test func keysOfOthersGoAlong() throws {
+    let direct = try quantize(Self.gptj, "m.gguf", "f16")
+    #expect(direct.code == 0)
+    // A key more, of the same length as one that isn't needed.
+    var bytes = try workspace.contents("m.gguf")
+    let name = try #require(bytes.range(of: Data("general.name".utf8)))
+    bytes.replaceSubrange(name, with: Data("general.mine".utf8))
+    try workspace.write("mine.gguf", bytes)
+    let again = try quantize(workspace.path("mine.gguf"), "again.gguf", "q8_0")
+    #expect(again.code == 0, "\(again.errors)")
+    #expect(!again.errors.contains("metadata-left-out"), "\(again.errors)")
+    let inspected = try Weighbridge.run("inspect", workspace.path("again.gguf")).text
+    #expect(inspected.contains("general.mine = gptj"))
+    #expect(inspected.contains("general.file_type = 7"))
+    let prompted = try Weighbridge.run(
+      "forward", workspace.path("again.gguf"), "--prompt", "hello", "--generate", "3")
+    #expect(prompted.code == 0, "\(prompted.errors)")
+  }
+
+  @Test func importancesChangeBlocks() throws {
+    let name = "blk.0.attn_q.weight"
+    try writeMatrix(for: name, factor: 1)
     let plain = try quantize(Self.gptj, "plain.gguf", "q4_0", ["--json"])
     let weighted = try quantize(
       Self.gptj, "weighted.gguf", "q4_0", ["--imatrix", workspace.path("imatrix.dat"), "--json"])
@@ -192,14 +250,17 @@ import Testing
     let importance = try #require(try weighted.object["importance"] as? [String: Any])
     #expect(importance["datasets"] as? [String] == ["text"])
     let path = workspace.path("weighted.gguf")
-    #expect(try Weighbridge.run("verify", path, "--against", Self.gptj).code == 1)
+    let unsaid = try Weighbridge.run("verify", path, "--against", Self.gptj)
+    #expect(unsaid.code == 2)
+    #expect(unsaid.errors.contains("name it by --imatrix"))
     #expect(
       try Weighbridge.run(
         "verify", path, "--against", Self.gptj, "--imatrix", workspace.path("imatrix.dat")
       ).code == 0)
   }
 
-  @Test func weightsThatAreNoNumbersAreNamed() throws {
+  /// GPT-J's fixture with a NaN in a tensor.
+  private func damaged(_ tensor: String, element: Int) throws -> String {
     let source = try workspace.folder("damaged")
     for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
       try FileManager.default.copyItem(
@@ -209,12 +270,26 @@ import Testing
     let header = bytes.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
     let object = try #require(
       try JSONSerialization.jsonObject(with: bytes[8..<8 + header]) as? [String: Any])
-    let entry = try #require(object["transformer.h.1.mlp.fc_out.weight"] as? [String: Any])
+    let entry = try #require(object[tensor] as? [String: Any])
     let start = 8 + header + (try #require((entry["data_offsets"] as? [Int])?.first))
-    // Row 2, column 5 of [64, 256].
     bytes.replaceSubrange(
-      start + (2 * 256 + 5) * 4..<start + (2 * 256 + 6) * 4, with: [0, 0, 0xc0, 0x7f])
+      start + element * 4..<start + (element + 1) * 4, with: [0, 0, 0xc0, 0x7f])
     try bytes.write(to: URL(filePath: "\(source)/model.safetensors"))
+    return source
+  }
+
+  @Test func modelsThatComputeNoNumbersPassNoGate() throws {
+    let source = try damaged("transformer.h.1.ln_1.weight", element: 7)
+    let outcome = try quantize(source, "m.gguf", "q8_0", ["--validate", "--max-kl", "1000"])
+    #expect(outcome.code == 1)
+    #expect(outcome.text.contains("COMPUTES NO NUMBERS"), "\(outcome.text)")
+    let json = try quantize(source, "n.gguf", "q8_0", ["--validate", "--max-kl", "1000", "--json"])
+    #expect(try json.object["kl_divergence"] as? [String: Double] == [:])
+  }
+
+  @Test func weightsThatAreNoNumbersAreNamed() throws {
+    // Row 2, column 5 of [64, 256].
+    let source = try damaged("transformer.h.1.mlp.fc_out.weight", element: 2 * 256 + 5)
     let outcome = try quantize(source, "m.gguf", "q4_k_s")
     #expect(outcome.code == 2)
     #expect(outcome.errors.contains("'blk.1.ffn_down.weight'"))

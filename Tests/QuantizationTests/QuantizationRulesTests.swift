@@ -82,7 +82,7 @@ struct LlamaQuantizeTypes: Decodable {
             }
             let expanded = Self.expanded(runs, pattern == bare ? 1 : model.layers)
             for (layer, expected) in expanded.enumerated() {
-              let choice = rules.choice(
+              let choice = try rules.choice(
                 pattern.replacing("*", with: "\(layer)"), role,
                 layer: pattern == bare ? nil : layer, [8, model.columns(of: pattern)])
               #expect(

@@ -16,6 +16,8 @@ struct GGUFTensors {
   private let planner: Planner
   private let graph: GGUFGraph
   private var types: GGUFTypes?
+  /// How much columns matter; nil if everywhere the same.
+  let importances: GGUFImportances?
 
   /// Finds all tensors of the model.
   ///
@@ -23,6 +25,7 @@ struct GGUFTensors {
   init(_ planner: Planner, _ graph: GGUFGraph) throws(CheckpointError) {
     self.planner = planner
     self.graph = graph
+    importances = planner.settings.quantization?.importance.map(GGUFImportances.init)
     var unused: [ExactName: CanonicalTensor] = [:]
     for tensor in try planner.source.model().tensors { unused[ExactName(tensor.name)] = tensor }
     let placed = graph.architecture.placedTensors(graph.configuration.dimensions)
@@ -46,6 +49,7 @@ struct GGUFTensors {
     appendZeroBiases()
     appendRotaryDivisors()
     if let types { findings += try types.findings(quantizations, outputs) }
+    if let importances { findings += try importances.findings(outputs) }
     if let first = unused.keys.min() {
       findings.append(
         Finding(
@@ -85,13 +89,13 @@ struct GGUFTensors {
       shape = Shape(shape.dimensions.reversed())
     }
     let name = role.ggufName(layer: layer)
-    let choice = types?.choice(name, role, layer: layer, shape)
+    let choice = try types?.choice(name, role, layer: layer, shape)
     let dtype = choice?.type ?? self.dtype(of: tensor, role)
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
     if let choice {
-      expression = try types?.weighted(expression, name, shape) ?? expression
+      expression = try importances?.weighted(expression, name, shape) ?? expression
       quantizations.append(.init(choice: choice, source: tensor.dtype))
     }
     outputs.append(

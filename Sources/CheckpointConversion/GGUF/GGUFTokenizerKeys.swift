@@ -41,7 +41,7 @@ struct GGUFTokenizerKeys {
     do throws(CheckpointError) {
       let tokenizer = try Tokenizer(assets: assets)
       entries = try Self.entries(tokenizer, rows: rows) + (template ?? [])
-      findings = []
+      findings = Self.findings(tokenizer.vocabulary.tokens.count, rows: rows)
       fileNames = Set(Tokenizer.fileNames + [ChatTemplate.fileName])
     } catch {
       guard [.missing, .unsupported].contains(error.code),
@@ -53,6 +53,16 @@ struct GGUFTokenizerKeys {
       fileNames = Set(
         Tokenizer.fileNames + [SentencePieceVocabulary.fileName, ChatTemplate.fileName])
     }
+  }
+
+  /// Embeddings have some rows more than there are tokens, not several times as many.
+  private static func findings(_ count: Int, rows: Int) -> [Finding] {
+    guard count < rows / 2 else { return [] }
+    return [
+      Finding(
+        .warning, "tokenizer-small",
+        "the tokenizer has \(count) tokens, the model \(rows): does it belong to the model?")
+    ]
   }
 
   private static func missing(_ source: Source) -> CheckpointError {

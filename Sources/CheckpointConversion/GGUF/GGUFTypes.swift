@@ -33,23 +33,12 @@ struct GGUFTypes {
   }
 
   /// The type of a tensor, and why.
-  func choice(_ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape) -> TypeChoice {
-    rules.choice(name, role, layer: layer, shape)
-  }
-
-  /// A cast to blocks with importances, if there are any for the tensor and the format heeds them.
   ///
-  /// - Throws: `malformed` if there are fewer or more than columns.
-  func weighted(
-    _ expression: TensorExpression, _ name: String, _ shape: Shape
-  ) throws(CheckpointError) -> TensorExpression {
-    guard case .cast(let operand, let dtype) = expression, dtype.heedsImportance,
-      let importance = request.importance, let count = shape.dimensions.last,
-      let values = try importance.columns(of: name, count: count)
-    else { return expression }
-    return .quantize(
-      operand, dtype,
-      ColumnImportance(origin: "\(importance.digest) \(name)", values: values))
+  /// - Throws: `usage` for a pattern that takes too long.
+  func choice(
+    _ name: String, _ role: DecoderRole, layer: Int?, _ shape: Shape
+  ) throws(CheckpointError) -> TypeChoice {
+    try rules.choice(name, role, layer: layer, shape)
   }
 
   /// What a person should know of the choices.
@@ -59,7 +48,7 @@ struct GGUFTypes {
     _ quantizations: [ConversionPlan.Quantization], _ outputs: [Planner.Output]
   ) throws(CheckpointError) -> [Finding] {
     let all = zip(quantizations.map(\.choice), outputs).map { (choice: $0, output: $1) }
-    try requireMatches(outputs.map(\.name))
+    try requireMatches(all.filter { $0.choice.reason != .unquantized }.map(\.output.name))
     var findings: [Finding] = []
     let substituted = all.filter(\.choice.isSubstitution)
     if let first = substituted.first {
@@ -67,13 +56,13 @@ struct GGUFTypes {
       guard !request.isStrict else {
         throw CheckpointError(
           .unsupported,
-          "\(Self.tensors(substituted.count)) can't get the type that the scheme has for them, and --strict allows no other",
+          "\(Self.tensors(substituted.count)) can't get the type that is wanted for them, and --strict allows no other",
           tensor: first.output.name,
           expected:
             "rows of a multiple of \(first.choice.wanted.blockElementCount) for \(first.choice.wanted.rawValue)",
           found: "\(columns) columns",
           hint:
-            "choose a scheme whose blocks fit, such as \(Self.fittingScheme(substituted.map(\.output)).rawValue), or leave out --strict"
+            "choose types whose blocks fit, such as those of \(Self.fittingScheme(substituted.map(\.output)).rawValue), or leave out --strict"
         )
       }
       let weights = all.reduce(0) { $0 + $1.output.type.shape.elementCount }
@@ -92,7 +81,7 @@ struct GGUFTypes {
           .warning, "quantized-again",
           "weights that were quantized before are quantized again: better start from the original"))
     }
-    return findings + unimportant(all.map { ($0.choice.type, $0.output) })
+    return findings
   }
 
   /// `Q4_K → Q5_0, Q6_K → Q8_0`.
@@ -115,46 +104,17 @@ struct GGUFTypes {
   }
 
   private func requireMatches(_ names: [String]) throws(CheckpointError) {
-    for override in request.overrides where !names.contains(where: override.matches) {
+    for override in request.overrides {
+      var isFound = false
+      for name in names where try override.pattern.matches(name) {
+        isFound = true
+        break
+      }
+      guard !isFound else { continue }
       throw CheckpointError(
-        .usage, "--tensor-type fits no tensor", expected: "such as \(names.first ?? "")",
-        found: override.pattern, hint: "--dry-run lists the names")
+        .usage, "--tensor-type fits no tensor that is quantized",
+        expected: "such as \(names.first ?? "")", found: override.pattern.text,
+        hint: "--dry-run lists the names; vectors, norms and positions stay F32")
     }
-  }
-
-  /// Tensors that the importance matrix has nothing for.
-  private func unimportant(_ tensors: [(type: DType, output: Planner.Output)]) -> [Finding] {
-    guard request.importance != nil else { return [] }
-    let missing = tensors.filter { type, output in
-      guard type.heedsImportance, case .cast = output.expression else { return false }
-      return true
-    }
-    guard let first = missing.first else { return [] }
-    return [
-      Finding(
-        .note, "importance-missing",
-        "the importance matrix has nothing for \(Self.tensors(missing.count)): quantized without",
-        tensor: first.output.name)
-    ]
-  }
-}
-
-extension ImportanceMatrix {
-  /// What llama.cpp's quantization says of it in the file (tools/quantize, `quantize.imatrix.*`).
-  var entries: [(key: String, value: GGUFValue)] {
-    var entries = [("quantize.imatrix.file", GGUFValue.text(fileName))]
-    if let dataset = datasets.first { entries.append(("quantize.imatrix.dataset", .text(dataset))) }
-    entries.append(("quantize.imatrix.entries_count", .count(names.count)))
-    if let chunkCount, chunkCount > 0 {
-      entries.append(("quantize.imatrix.chunks_count", .count(chunkCount)))
-    }
-    return entries
-  }
-}
-
-extension DType {
-  /// Whether importances change its blocks.
-  fileprivate var heedsImportance: Bool {
-    isBlockQuantized && ![.q8_0, .mxfp4, .nvfp4].contains(self)
   }
 }

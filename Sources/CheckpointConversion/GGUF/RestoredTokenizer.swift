@@ -1,15 +1,15 @@
-import CheckpointFormats
+public import CheckpointFormats
 import FileContainers
 import TensorModel
 import Tokenization
 
 /// The files of the tokenizer that a GGUF file's keys describe, as Hugging Face's libraries read them.
-enum RestoredTokenizer {
+public enum RestoredTokenizer {
   /// A GGUF source with its tokenizer's files beside it, where these say the same as the keys; any other source as it is.
   ///
   /// Whether they do is tried out: the keys are written of them again. Keys that don't come out the same stay metadata, and a conversion says that it leaves
   /// them out.
-  static func added(to source: Source) -> Source {
+  public static func added(to source: Source) -> Source {
     guard let header = source.ggufHeader,
       !source.checkpoint.assets.contains(where: { isTokenizer($0.name) }),
       let tokens = GGUFTokens(header), let files = files(header, tokens)

@@ -97,7 +97,7 @@ public struct Planner: Sendable {
   /// Keys of a GGUF file describe a graph and a tokenizer of llama.cpp's: formats that carry metadata don't carry these.
   private func graphFindings(_ format: String, _ findings: [Finding]) -> [Finding] {
     let left = metadataLeftOut(by: format)
-    guard source.checkpoint.format == GGUFFormat.name,
+    guard source.checkpoint.format == GGUFFormat.name, format != GGUFFormat.name,
       !findings.contains(where: { left.contains($0) })
     else { return [] }
     return left
@@ -130,9 +130,13 @@ public struct Planner: Sendable {
       + (source.checkpoint.configuration == nil ? [] : ["config.json"])
   }
 
-  /// What is said of the source's metadata by formats that have no place for any.
-  func metadataLeftOut(by format: String) -> [Finding] {
-    let keys = source.checkpoint.metadata.keys.sorted().map(\.text)
+  /// What is said of the source's metadata by formats that have no place for it.
+  ///
+  /// - Parameters:
+  ///   - format: its name.
+  ///   - carried: keys that it has a place for.
+  func metadataLeftOut(by format: String, besides carried: Set<String> = []) -> [Finding] {
+    let keys = source.checkpoint.metadata.keys.sorted().map(\.text).filter { !carried.contains($0) }
     guard !keys.isEmpty else { return [] }
     return [
       Finding(

@@ -22,7 +22,12 @@ enum GGUFTarget: ConversionTarget {
     let entries =
       graph.entries(
         fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
-      + (planner.settings.quantization?.importance?.entries ?? [])
+      + (tensors.importances?.entries ?? [])
+      + tokenizer.entries
+    let carried = GGUFCarriedKeys(
+      planner.source.ggufHeader, besides: entries,
+      isQuantized: planner.settings.quantization != nil)
+    let keys = entries + carried.entries
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
     guard shards.count <= GGUFSplit.maximumPartCount else {
@@ -35,7 +40,7 @@ enum GGUFTarget: ConversionTarget {
     var planned: [ConversionPlan.PlannedTensor] = []
     for (number, members) in shards.enumerated() {
       let metadata =
-        (number == 0 ? entries + tokenizer.entries : [])
+        (number == 0 ? keys : [])
         + GGUFSplit.entries(number, of: shards.count, tensorCount: sizes.count)
       let layout = try GGUFLayout.layout(
         members.map { (tensors.outputs[$0].name, tensors.outputs[$0].type) }, metadata: metadata)
@@ -56,8 +61,9 @@ enum GGUFTarget: ConversionTarget {
     }
     return try planner.plan(
       format: format.name, tensors: planned, weightFiles: files, sidecars: [],
-      leftOut: planner.sidecarNames.filter { !tokenizer.contains($0) },
+      // What the configuration says is in the keys.
+      leftOut: planner.sidecarNames.filter { !tokenizer.contains($0) && $0 != "config.json" },
       findings: graph.findings + tensors.findings + tokenizer.findings
-        + planner.metadataLeftOut(by: format.name))
+        + planner.metadataLeftOut(by: format.name, besides: Set(keys.map(\.key))))
   }
 }

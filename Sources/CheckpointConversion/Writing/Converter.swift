@@ -213,7 +213,12 @@ public struct Converter: Sendable {
       Finding(
         .warning, "overflow", "\($0.overflowCount) finite values became infinite", tensor: $0.name)
     }
-    for finding in overflows { options.report(finding) }
+    let losses = records.filter { ($0.quantization?.relativeRmse ?? 0) >= 0.5 }.map {
+      Finding(
+        .warning, "quantization-loss", "its blocks have little to do with its weights",
+        tensor: $0.name)
+    }
+    for finding in overflows + losses { options.report(finding) }
     let identities = records.map {
       TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
     }
@@ -225,7 +230,7 @@ public struct Converter: Sendable {
       format: plan.format, attention: plan.attention, inputs: inputRecords(digests),
       tensors: records, files: files,
       assets: plan.assetRecords, leftOut: plan.leftOut,
-      findings: findings + overflows,
+      findings: findings + overflows + losses,
       root: rootDigest(of: identities))
   }
 

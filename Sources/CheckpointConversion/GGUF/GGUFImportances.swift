@@ -1,0 +1,84 @@
+import FileContainers
+import Quantization
+import TensorModel
+
+/// What an importance matrix means for the tensors of a GGUF file.
+struct GGUFImportances {
+  private let matrix: ImportanceMatrix
+
+  /// For a matrix.
+  init(_ matrix: ImportanceMatrix) { self.matrix = matrix }
+
+  /// A cast to blocks with importances, if there are any for the tensor and the format heeds them.
+  ///
+  /// - Throws: `usage` if there are fewer or more than columns, `malformed` if no column is said to matter.
+  func weighted(
+    _ expression: TensorExpression, _ name: String, _ shape: Shape
+  ) throws(CheckpointError) -> TensorExpression {
+    guard case .cast(let operand, let dtype) = expression, dtype.heedsImportance,
+      let count = shape.dimensions.last, let values = try matrix.columns(of: name, count: count)
+    else { return expression }
+    guard values.contains(where: { $0 > 0 }) else {
+      throw CheckpointError(
+        .malformed, "an importance matrix by which nothing in a weight matters",
+        file: matrix.fileName, tensor: name,
+        hint: "was it computed on texts? quantizing by it would make the weight zero")
+    }
+    return .quantize(
+      operand, dtype, ColumnImportance(origin: "\(matrix.digest) \(name)", values: values))
+  }
+
+  /// Tensors that the matrix has nothing for, and the other way round.
+  ///
+  /// - Throws: `usage` if it has nothing for any tensor.
+  func findings(_ outputs: [Planner.Output]) throws(CheckpointError) -> [Finding] {
+    let heeding = outputs.filter { $0.type.dtype.heedsImportance }
+    let names = Set(outputs.map { ExactName($0.name) })
+    let strangers = matrix.names.filter { !names.contains(ExactName($0)) }
+    guard strangers.count < matrix.names.count else {
+      throw CheckpointError(
+        .usage, "the importance matrix is of another model: none of its names is in this one",
+        file: matrix.fileName, expected: heeding.first.map { "such as \($0.name)" },
+        found: strangers.first)
+    }
+    var findings: [Finding] = []
+    if let first = strangers.first {
+      findings.append(
+        Finding(
+          .warning, "importance-unused",
+          "the importance matrix has \(strangers.count) entries that belong to no tensor of the model",
+          tensor: first))
+    }
+    let missing = heeding.filter { if case .cast = $0.expression { true } else { false } }
+    // Matrices seldom have the embedding, and by default not the head.
+    let isUsual = missing.allSatisfy { !$0.name.hasPrefix("blk.") }
+    if let first = missing.first {
+      findings.append(
+        Finding(
+          isUsual ? .note : .warning, "importance-missing",
+          "\(missing.count) of \(heeding.count) tensors have no importances and are quantized without",
+          tensor: first.name))
+    }
+    return findings
+  }
+
+  /// What llama.cpp's quantization says of it in the file (tools/quantize, `quantize.imatrix.*`).
+  var entries: [(key: String, value: GGUFValue)] {
+    var entries = [("quantize.imatrix.file", GGUFValue.text(matrix.fileName))]
+    if let dataset = matrix.datasets.first {
+      entries.append(("quantize.imatrix.dataset", .text(dataset)))
+    }
+    entries.append(("quantize.imatrix.entries_count", .count(matrix.names.count)))
+    if let chunkCount = matrix.chunkCount, chunkCount > 0 {
+      entries.append(("quantize.imatrix.chunks_count", .count(chunkCount)))
+    }
+    return entries
+  }
+}
+
+extension DType {
+  /// Whether importances change its blocks.
+  fileprivate var heedsImportance: Bool {
+    isBlockQuantized && ![.q8_0, .mxfp4, .nvfp4].contains(self)
+  }
+}
