@@ -130,7 +130,8 @@ import Testing
     #expect(llama3["llama.rope.scaling.type"] == nil)
     let divisors = try #require(llama3.tensors.first { $0.name == "rope_freqs.weight" })
     #expect(divisors.dtype == .f32 && divisors.shape == [4])
-    #expect(!written.findings.contains { $0.severity == .warning })
+    #expect(
+      !written.findings.contains { $0.severity == .warning && $0.check != "tokenizer-small" })
     let source = try Source(workspace.path("y.gguf"))
     #expect(try !source.model().tensors.contains { $0.name == "rope_freqs.weight" })
   }

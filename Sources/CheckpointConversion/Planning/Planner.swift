@@ -135,6 +135,7 @@ public struct Planner: Sendable {
   /// - Parameters:
   ///   - format: its name.
   ///   - carried: keys that it has a place for.
+  /// - Returns: nothing where all are carried.
   func metadataLeftOut(by format: String, besides carried: Set<String> = []) -> [Finding] {
     let keys = source.checkpoint.metadata.keys.sorted().map(\.text).filter { !carried.contains($0) }
     guard !keys.isEmpty else { return [] }
