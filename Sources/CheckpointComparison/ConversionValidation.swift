@@ -1,9 +1,9 @@
 public import CheckpointConversion
-import CheckpointFormats
+public import CheckpointFormats
 import ModelArchitectures
 import ReferenceForward
 public import TensorEvaluation
-import TensorModel
+public import TensorModel
 
 extension ForwardComparison {
   /// Tokens all over a vocabulary, always the same.
@@ -19,54 +19,75 @@ extension ForwardComparison {
       return Int(state >> 33) % vocabulary
     }
   }
+}
 
-  private static func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+/// Runs source and result of a conversion side by side on one sequence of tokens.
+public struct ForwardValidator: ConversionValidator {
+  private let resources: EvaluationResources
+  private let tokens: [Int]?
+  private let standardCount: Int
 
-  /// Runs source and result of a conversion side by side.
+  /// A validator.
   ///
   /// - Parameters:
   ///   - resources: memory and threads.
   ///   - tokens: one sequence; nil takes fixed ones.
   ///   - standardCount: how many fixed ones, at most as many as the model has positions.
-  /// - Returns: what a conversion calls at its end.
-  public static func validator(
-    _ resources: EvaluationResources, tokens: [Int]? = nil, standardCount: Int = 32
-  ) -> Certificate.Validator {
-    { (source, result, configuration) throws(CheckpointError) in
-      let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
-      let tokens =
-        tokens
-        ?? standardTokens(
-          min(standardCount, settings.positionLimit ?? standardCount),
-          vocabulary: settings.dimensions.vocabulary)
-      let model = try source.model()
-      // The source as it is, whatever was declared: what giving prefix attention up costs shows.
-      let attention = model.storedAttention ?? model.attention
-      let decoders = (
-        try Decoder(
-          DecoderWeights(source.reader, model.tensors, settings), resources, attention: attention),
-        try Decoder(
-          DecoderWeights(result, result.canonicalTensors(), settings), resources,
-          attention: result.checkpoint.attention ?? .causal)
-      )
-      let comparison = try ForwardComparison(
-        decoders.0, decoders.1, tokens: tokens,
-        prefixes: (decoders.0.prefix(), decoders.1.prefix()), differences: [])
-      guard comparison.numberlessCount == 0 else {
-        return Certificate.Validation(
-          tokenCount: tokens.count, maxAbsLogitDifference: nil,
-          klDivergence: (nil, nil, nil, nil), negativeLogLikelihoodIncrease: nil,
-          sameTopFraction: comparison.sameTopFraction)
-      }
-      return Certificate.Validation(
-        tokenCount: tokens.count,
-        maxAbsLogitDifference: finite(comparison.maxAbsLogitDifference),
-        klDivergence: (
-          finite(comparison.klDivergence.mean), finite(comparison.klDivergence.median),
-          finite(comparison.klDivergence.p99), finite(comparison.klDivergence.max)
-        ),
-        negativeLogLikelihoodIncrease: comparison.negativeLogLikelihoodIncrease.flatMap(finite),
-        sameTopFraction: comparison.sameTopFraction)
+  public init(_ resources: EvaluationResources, tokens: [Int]? = nil, standardCount: Int = 32) {
+    self.resources = resources
+    self.tokens = tokens
+    self.standardCount = standardCount
+  }
+
+  private func tokens(_ settings: DecoderConfiguration) -> [Int] {
+    tokens
+      ?? ForwardComparison.standardTokens(
+        min(standardCount, settings.positionLimit ?? standardCount),
+        vocabulary: settings.dimensions.vocabulary)
+  }
+
+  /// The source as it is, whatever was declared: what giving prefix attention up costs shows.
+  private func decoder(
+    _ source: Source, _ settings: DecoderConfiguration
+  ) throws(CheckpointError) -> Decoder {
+    let model = try source.model()
+    return try Decoder(
+      DecoderWeights(source.reader, model.tensors, settings), resources,
+      attention: model.storedAttention ?? model.attention)
+  }
+
+  /// Looks the tokens up in the source's embeddings.
+  public func check(_ source: Source, _ configuration: [UInt8]) throws(CheckpointError) {
+    let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
+    let tokens = tokens(settings)
+    _ = try decoder(source, settings).embed([tokens], Sequences([tokens.count]))
+  }
+
+  /// Runs both.
+  public func validate(
+    _ source: Source, _ result: any CheckpointReader, _ configuration: [UInt8]
+  ) throws(CheckpointError) -> Certificate.Validation {
+    let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
+    let tokens = tokens(settings)
+    let first = try decoder(source, settings)
+    let second = try Decoder(
+      DecoderWeights(result, result.canonicalTensors(), settings), resources,
+      attention: result.checkpoint.attention ?? .causal)
+    let comparison = try ForwardComparison(
+      first, second, tokens: tokens, prefixes: (first.prefix(), second.prefix()), differences: [])
+    // Where there are no numbers, equal ones prove nothing.
+    let computes = comparison.numberlessCount == 0
+    func figure(_ value: Double?) -> Double? {
+      computes && value?.isFinite == true ? value : nil
     }
+    let divergence = comparison.klDivergence
+    return Certificate.Validation(
+      tokenCount: tokens.count, maxAbsLogitDifference: figure(comparison.maxAbsLogitDifference),
+      klDivergence: (
+        figure(divergence.mean), figure(divergence.median), figure(divergence.p99),
+        figure(divergence.max)
+      ),
+      negativeLogLikelihoodIncrease: figure(comparison.negativeLogLikelihoodIncrease),
+      sameTopFraction: comparison.sameTopFraction)
   }
 }

@@ -1,4 +1,3 @@
-public import CheckpointFormats
 public import FileContainers
 import TensorEvaluation
 public import TensorModel
@@ -92,11 +91,6 @@ public struct Certificate: Sendable, Codable, Hashable {
       self.sameTopFraction = sameTopFraction
     }
   }
-
-  /// Runs source and result side by side.
-  public typealias Validator =
-    @Sendable (_ source: Source, _ result: any CheckpointReader, _ configuration: [UInt8])
-    throws(CheckpointError) -> Validation
 
   /// A program and its version.
   public struct Tool: Sendable, Codable, Hashable {

@@ -24,7 +24,7 @@ public struct ConversionRequest: Sendable {
   /// Whether the certificate shall have digests of the inputs.
   public var hashesInputs = false
   /// Runs source and result side by side at the end; nil if that wasn't asked for.
-  public var validator: Certificate.Validator?
+  public var validator: (any ConversionValidator)?
   /// Memory and threads.
   public var resources: EvaluationResources
 
@@ -41,11 +41,11 @@ public struct ConversionRequest: Sendable {
 
 /// Carries a request out: opens, plans, converts, and cleans up or leaves what can be resumed.
 public struct ConversionJob: Sendable {
-  private let request: ConversionRequest
+  let request: ConversionRequest
   /// The destination is one file.
-  private let isSingleFile: Bool
+  let isSingleFile: Bool
   /// Tells the parts that the file is to be cut into; nil where it isn't.
-  private let partCount: AtomicDestination.PartCount?
+  let partCount: AtomicDestination.PartCount?
 
   /// Who is told how it goes.
   public struct Observer: Sendable {
@@ -111,6 +111,14 @@ public struct ConversionJob: Sendable {
     try model.requireSound()
     if model.attention == .prefix && !target.carriesAttention {
       throw losesAttention(to: target)
+    }
+    if let validator = request.validator {
+      guard let configuration = try source.huggingFaceConfiguration() else {
+        throw CheckpointError(
+          .usage, "--validate needs the model's configuration", file: source.path,
+          hint: "pass its config.json with --config")
+      }
+      try validator.check(source, configuration)
     }
     return try target.plan(
       Planner(source, request.settings, request.resources),
@@ -188,16 +196,6 @@ public struct ConversionJob: Sendable {
     }
   }
 
-  /// The destination, after making sure that it may be written.
-  private func destination() throws(CheckpointError) -> AtomicDestination {
-    try refuseOverlap()
-    let destination = try AtomicDestination(
-      request.destination, kind: isSingleFile ? .file : .directory, partCount: partCount,
-      replacing: request.force, resuming: request.resume)
-    try refuseForeignCertificate(destination)
-    return destination
-  }
-
   /// Removes what an earlier run has left, if that was asked for and nobody is at it.
   private func discardEarlierWork(_ destination: AtomicDestination) throws(CheckpointError) {
     // First of all, is somebody at it?
@@ -252,49 +250,5 @@ public struct ConversionJob: Sendable {
     }
     let place = Digest(of: Array(Directories.resolved(request.destination).utf8)).hexadecimal
     return "\(directory)/weighbridge-\(place.prefix(12))-\(name)"
-  }
-
-  /// A certificate that is left beside a file that is gone isn't overwritten unasked, and not found out about at the end of the work.
-  private func refuseForeignCertificate(
-    _ destination: AtomicDestination
-  ) throws(CheckpointError) {
-    guard isSingleFile, !request.force else { return }
-    let folder = Directories.split(destination.path).parent
-    let path = "\(folder)/\(Converter.certificateName(for: destination))"
-    // An interrupted run may have published its certificate already; the file comes after it.
-    guard fileExists(path), !destination.hasPartial else { return }
-    throw CheckpointError(
-      .conflict, "the certificate of another file is in the way", file: path,
-      hint: "move it away, or --force to replace it")
-  }
-
-  /// A destination inside the source would be read while it is written; a source inside the destination would be replaced.
-  private func refuseOverlap() throws(CheckpointError) {
-    let destination = Directories.resolved(request.destination)
-    let folder = destination == "/" ? "/" : "\(destination)/"
-    for input in [request.openOptions.configurationName, request.openOptions.assetsDirectory] {
-      guard let input, "\(Directories.resolved(input))/".hasPrefix(folder) else { continue }
-      throw CheckpointError(
-        .usage, "lies inside the destination, which would replace it", file: input,
-        hint: "choose another destination")
-    }
-    guard request.source != "-" else { return }
-    let source = Directories.resolved(request.source)
-    if destination == source || destination.hasPrefix("\(source)/") {
-      throw CheckpointError(
-        .usage, "the destination lies inside the source", file: request.destination,
-        hint: "choose a destination outside of \(request.source)")
-    }
-    let (parent, name) = Directories.split(source)
-    if let partCount, partCount(name) != nil, parent == Directories.split(destination).parent {
-      throw CheckpointError(
-        .usage, "the source is of the parts that would be replaced", file: request.source,
-        hint: "choose another name for the destination")
-    }
-    if source.hasPrefix(folder) && request.force {
-      throw CheckpointError(
-        .usage, "the source lies inside the destination, which --force would replace",
-        file: request.destination)
-    }
   }
 }

@@ -70,7 +70,7 @@ struct ConvertCommand: ParsableCommand {
     request.format = to
     request.settings.dtype = dtype.dtype
     request.settings.compression = compression?.value
-    if validatesResult { request.validator = ForwardComparison.validator(request.resources) }
+    if validatesResult { request.validator = ForwardValidator(request.resources) }
     return request
   }
 

@@ -151,7 +151,7 @@ struct QuantizeCommand: ParsableCommand {
     request.format = GGUFFormat.name
     request.settings.quantization = quantization
     if validatesResult {
-      request.validator = ForwardComparison.validator(
+      request.validator = ForwardValidator(
         request.resources, tokens: try TokenArguments(tokens: tokens, file: tokensFile).row,
         standardCount: 128)
     }

@@ -129,6 +129,7 @@ import Testing
       ["--tensor-type", "nothing=q8_0"], ["--tensor-type", "attn_q"], ["--tensor-type", "(=q8_0"],
       ["--tensor-type", "attn_q=i8"], ["--output-type", "q9"], ["--max-kl", "1"],
       ["--max-rmse", "-1"], ["--imatrix", "/nowhere"], ["--validate", "--tokens", "1,x"],
+      ["--validate", "--tokens", "1,400", "--dry-run"],
     ] {
       #expect(try quantize(Self.gptj, "n.gguf", "q4_0", options).code == 2, "\(options)")
     }

@@ -19,7 +19,7 @@ public struct Converter: Sendable {
     /// Whether the certificate shall have digests of the inputs.
     public let hashesInputs: Bool
     /// Runs source and result side by side; nil if that isn't wanted.
-    public let validator: Certificate.Validator?
+    public let validator: (any ConversionValidator)?
     /// Called with findings as they come up.
     public let report: @Sendable (Finding) -> Void
     /// Called with the number of bytes of tensors written since the last call.
@@ -28,7 +28,7 @@ public struct Converter: Sendable {
     /// Options.
     public init(
       resources: EvaluationResources, resume: Bool = false, hashesInputs: Bool = false,
-      validator: Certificate.Validator? = nil,
+      validator: (any ConversionValidator)? = nil,
       report: @escaping @Sendable (Finding) -> Void = { _ in },
       progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
@@ -132,17 +132,14 @@ public struct Converter: Sendable {
 
   /// What source and result compute, if that is to be compared.
   ///
-  /// - Throws: `usage` without a configuration, and what the forward pass throws.
+  /// - Throws: what the forward pass throws.
   private func validation(
     _ writer: any WeightWriter
   ) throws(CheckpointError) -> Certificate.Validation? {
-    guard let validator = options.validator else { return nil }
-    guard let configuration = try source.huggingFaceConfiguration() else {
-      throw CheckpointError(
-        .usage, "--validate needs the model's configuration", file: source.path,
-        hint: "pass its config.json with --config")
-    }
-    return try validator(source, try writer.written(), configuration)
+    guard let validator = options.validator,
+      let configuration = try source.huggingFaceConfiguration()
+    else { return nil }
+    return try validator.validate(source, try writer.written(), configuration)
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {
