@@ -260,8 +260,10 @@ import Testing
       ).code == 0)
   }
 
-  /// GPT-J's fixture with a NaN in a tensor.
-  private func damaged(_ tensor: String, element: Int) throws -> String {
+  /// GPT-J's fixture with another number in a tensor.
+  private func damaged(
+    _ tensor: String, element: Int, bytes number: [UInt8] = [0, 0, 0xc0, 0x7f]
+  ) throws -> String {
     let source = try workspace.folder("damaged")
     for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
       try FileManager.default.copyItem(
@@ -274,18 +276,32 @@ import Testing
     let entry = try #require(object[tensor] as? [String: Any])
     let start = 8 + header + (try #require((entry["data_offsets"] as? [Int])?.first))
     bytes.replaceSubrange(
-      start + element * 4..<start + (element + 1) * 4, with: [0, 0, 0xc0, 0x7f])
+      start + element * 4..<start + (element + 1) * 4, with: number)
     try bytes.write(to: URL(filePath: "\(source)/model.safetensors"))
     return source
   }
 
   @Test func modelsThatComputeNoNumbersPassNoGate() throws {
     let source = try damaged("transformer.h.1.ln_1.weight", element: 7)
-    let outcome = try quantize(source, "m.gguf", "q8_0", ["--validate", "--max-kl", "1000"])
-    #expect(outcome.code == 1)
-    #expect(outcome.text.contains("COMPUTES NO NUMBERS"), "\(outcome.text)")
-    let json = try quantize(source, "n.gguf", "q8_0", ["--validate", "--max-kl", "1000", "--json"])
-    #expect(try json.object["kl_divergence"] as? [String: Double] == [:])
+    let converted = try Weighbridge.run(
+      "convert", source, workspace.path("c.gguf"), "--validate", "--quiet")
+    #expect(converted.text.contains("LOGITS ARE NO NUMBERS"), "\(converted.text)")
+    // Vectors aren't made blocks, and are looked at all the same.
+    let outcome = try quantize(source, "m.gguf", "q8_0")
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("'blk.1.attn_norm.weight'"))
+    #expect(outcome.errors.contains("NaN at [7]"), "\(outcome.errors)")
+    #expect(!workspace.has("m.gguf"))
+  }
+
+  @Test func floatsThatOverflowAreRefusedAsSuch() throws {
+    // 2^120 in the head.
+    let source = try damaged("lm_head.weight", element: 3, bytes: [0, 0, 0x80, 0x7b])
+    let refused = try quantize(source, "m.gguf", "f16")
+    #expect(refused.code == 2)
+    #expect(refused.errors.contains("would become infinite in F16"), "\(refused.errors)")
+    let allowed = try quantize(source, "m.gguf", "f16", ["--allow-overflow"])
+    #expect(allowed.code == 0, "\(allowed.errors)")
   }
 
   @Test func weightsThatAreNoNumbersAreNamed() throws {

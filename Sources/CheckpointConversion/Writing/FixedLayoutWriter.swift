@@ -83,6 +83,7 @@ private struct PlacedTensors: EvaluationConsumer {
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     let tensor = run.plan.tensors[places[slab.index]]
     guard !slab.bytes.isEmpty, let place = tensor.place else { return true }
+    try FiniteWeights.require(slab, tensor)
     let isWritten = try files[tensor.file].append(
       at: place.byteOffset + slab.byteOffset, slab.bytes,
       sharing: run.place(of: slab, tensor: places[slab.index]), waiting: waiting)
