@@ -81,18 +81,12 @@ enum Sidecars {
     return assets
   }
 
-  /// Files that make a tokenizer; any of the first three is a vocabulary.
-  private static let tokenizerFileNames = [
-    "tokenizer.json", "vocab.json", "tokenizer.model", "merges.txt", "added_tokens.json",
-    "special_tokens_map.json", "tokenizer_config.json",
-  ]
-
   /// Adds files to those of a checkpoint, in the place of its own of the same name; a tokenizer in the place of its whole tokenizer, so that
   /// they don't mix.
   static func add(_ added: [Checkpoint.Asset], to checkpoint: inout Checkpoint) {
     var names = Set(added.map(\.name))
-    if !names.isDisjoint(with: tokenizerFileNames.prefix(3)) {
-      names.formUnion(tokenizerFileNames)
+    if !names.isDisjoint(with: Checkpoint.Asset.tokenizerNames.prefix(3)) {
+      names.formUnion(Checkpoint.Asset.tokenizerNames)
     }
     let replaced = checkpoint.assets.filter { names.contains($0.name) }.map(\.name)
     checkpoint.assets = checkpoint.assets.filter { !names.contains($0.name) } + added

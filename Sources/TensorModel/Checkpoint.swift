@@ -49,6 +49,12 @@ public struct Checkpoint: Sendable {
     /// Reads it, verbatim.
     public let contents: @Sendable () throws(CheckpointError) -> [UInt8]
 
+    /// Names of the files that make a tokenizer; any of the first three is a vocabulary.
+    public static let tokenizerNames = [
+      "tokenizer.json", "vocab.json", "tokenizer.model", "merges.txt", "added_tokens.json",
+      "special_tokens_map.json", "tokenizer_config.json",
+    ]
+
     /// A sidecar file.
     public init(
       name: String, byteCount: Int,

@@ -4,10 +4,9 @@ public import TensorModel
 /// A byte-level BPE tokenizer of GPT-2's kind: text to token ids and back, as Hugging Face's `tokenizers` does it.
 public struct Tokenizer: Sendable {
   /// The files that it may be made from.
-  public static let fileNames = [
-    "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json",
-    "tokenizer_config.json",
-  ]
+  public static let fileNames = Checkpoint.Asset.tokenizerNames.filter {
+    $0 != SentencePieceVocabulary.fileName
+  }
 
   /// What a token does for the model, by the name that `tokenizer_config.json` gives it, such as `bos` of `bos_token`.
   public enum Role: String, Sendable, CaseIterable {

@@ -66,13 +66,13 @@ struct GGUFTensors {
       counts[output.type.dtype, default: 0] += output.type.shape.elementCount
     }
     let main = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
-    return main.flatMap { Self.fileTypes[$0] } ?? 0
+    // The schemes with a type of their own come first, mixes of it after.
+    let scheme = QuantizationScheme.allCases.first { $0.type == main }
+    return scheme?.fileType ?? main.flatMap { Self.otherFileTypes[$0] } ?? 0
   }
 
-  private static let fileTypes: [DType: Int] = [
-    .f32: 0, .f16: 1, .q4_0: 2, .q4_1: 3, .q8_0: 7, .q5_0: 8, .q5_1: 9, .q2K: 10, .q3K: 12,
-    .q4K: 14, .q5K: 16, .q6K: 18, .iq4NL: 25, .iq4XS: 30, .bf16: 32, .mxfp4: 38, .nvfp4: 39,
-  ]
+  /// Of types that no scheme has.
+  private static let otherFileTypes: [DType: Int] = [.mxfp4: 38, .nvfp4: 39]
 
   private mutating func append(
     _ tensor: CanonicalTensor, _ role: DecoderRole, _ layer: Int?

@@ -50,8 +50,7 @@ struct GGUFTokenizerKeys {
       let keys = try GGUFSentencePieceKeys(vocabulary, rows: rows)
       entries = keys.entries + (template ?? [])
       findings = keys.findings
-      fileNames = Set(
-        Tokenizer.fileNames + [SentencePieceVocabulary.fileName, ChatTemplate.fileName])
+      fileNames = Set(Checkpoint.Asset.tokenizerNames + [ChatTemplate.fileName])
     }
   }
 

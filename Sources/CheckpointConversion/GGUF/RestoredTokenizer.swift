@@ -28,7 +28,7 @@ public enum RestoredTokenizer {
   }
 
   private static func isTokenizer(_ name: String) -> Bool {
-    Tokenizer.fileNames.contains(name) || name == SentencePieceVocabulary.fileName
+    Checkpoint.Asset.tokenizerNames.contains(name)
   }
 
   private static func files(
