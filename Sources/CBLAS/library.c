@@ -37,17 +37,13 @@ static cblas_sgemm_function *library_sgemm;
 static char failure[512], description[512] = "portable code";
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/// The kernels that suit this processor, by OpenBLAS's names; null to leave it the choice.
+/// The kernels that all processors of today have, by OpenBLAS's names; null to leave it the choice.
 ///
-/// Releases of 2022 know no processor that is newer than they are, and take SSE3's kernels for it: a fourth of the speed.
+/// The same ones everywhere, so that results don't depend on the machine: those for AVX-512 add up in another order, and small products in one that
+/// depends on their number of rows. Releases of 2022 know no processor that is newer than they are, and take SSE3's kernels for it: a fourth of the speed.
 static const char *core_type(void) {
 #if defined(__x86_64__)
-  bool haswell = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool skylake = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-    && __builtin_cpu_supports("avx512vl");
-  // Family 19h with AVX-512 is Zen 4, which executes 512 bits as two halves: Haswell's kernels are a fifth faster there.
-  if (skylake && !__builtin_cpu_is("amdfam19h")) return "SKYLAKEX";
-  if (haswell) return "HASWELL";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "HASWELL";
 #endif
   return NULL;
 }
