@@ -26,7 +26,7 @@ public enum Formats {
   ) throws(CheckpointError) -> any CheckpointReader {
     do throws(CheckpointError) {
       let head = try file.bytes(at: 0, count: min(512, file.byteCount))
-      if let error = UnreadableFile.error(head: head) { throw error }
+      if let error = StandIn.error(head: head) { throw error }
       // Nothing else is called so, and programs that load it go by the name.
       if name.hasSuffix(".gguf") { return try GGUFFormat.open(file: file, name: name, options) }
       if try PyTorchFormat.claims(name: name, file: file) {

@@ -1,27 +1,7 @@
 import TensorModel
 
-/// What people mistake for weights, told from its first bytes.
+/// What people mistake for weights, told from its first bytes; what stands where a file should be is told by `StandIn`.
 enum UnreadableFile {
-  /// The error for a file that surely is no checkpoint, or of a format that isn't read.
-  static func error(head: [UInt8]) -> CheckpointError? {
-    if head.isEmpty {
-      return CheckpointError(.malformed, "the file is empty", hint: "the download may have failed")
-    }
-    let text = String(decoding: head.prefix(64), as: UTF8.self)
-    if text.hasPrefix("version https://git-lfs.github.com/spec/") {
-      return CheckpointError(
-        .malformed, "a Git LFS pointer stands here instead of the file",
-        hint: "fetch the real one with `git lfs pull`")
-    }
-    let lower = text.lowercased()
-    if lower.hasPrefix("<!doctype html") || lower.hasPrefix("<html") || lower.hasPrefix("<?xml") {
-      return CheckpointError(
-        .malformed, "a web page was saved instead of the file",
-        hint: "the download met an error or a login page; download it again")
-    }
-    return nil
-  }
-
   /// The error for a file that nothing recognises.
   static func unrecognised(head: [UInt8]) -> CheckpointError {
     let known: [([UInt8], String, String?)] = [

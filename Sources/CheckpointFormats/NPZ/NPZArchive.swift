@@ -20,7 +20,7 @@ struct NPZArchive {
   ///
   /// - Throws: `malformed` or `unsupported`, with the member's name.
   init(_ file: FileRegion, name: String, temporaryDirectory: String) throws(CheckpointError) {
-    if let error = UnreadableFile.error(head: try file.head(512)) { throw error }
+    if let error = StandIn.error(head: try file.head(512)) { throw error }
     var names: Set<ExactName> = []
     for member in try ZipArchive(file).members {
       if member.isDirectory {

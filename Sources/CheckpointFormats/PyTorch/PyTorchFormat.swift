@@ -55,7 +55,7 @@ public enum PyTorchFormat: CheckpointFormat {
   }
 
   private static func notTorch(_ head: [UInt8], _ name: String) -> CheckpointError {
-    if let error = UnreadableFile.error(head: head) { return error.in(file: name) }
+    if let error = StandIn.error(head: head) { return error.in(file: name) }
     return UnreadableFile.unrecognised(head: head).in(file: name)
   }
 

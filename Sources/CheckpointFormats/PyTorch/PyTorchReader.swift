@@ -48,7 +48,7 @@ final class PyTorchReader: CheckpointReader {
     var unreadableNames: [(name: String, file: String)] = []
     for shard in shards {
       do throws(CheckpointError) {
-        if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
+        if let error = StandIn.error(head: try shard.region.head(512)) { throw error }
         let file = try TorchFile(shard.region, temporaryDirectory: temporaryDirectory)
         files.append((shard.name, file))
         var owners: [String: String] = [:]

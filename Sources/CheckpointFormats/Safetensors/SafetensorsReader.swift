@@ -35,7 +35,7 @@ final class SafetensorsReader: PlacedTensorReader {
     var differing: [String] = []
     for shard in shards {
       do throws(CheckpointError) {
-        if let error = UnreadableFile.error(head: try shard.region.head(512)) { throw error }
+        if let error = StandIn.error(head: try shard.region.head(512)) { throw error }
         let header = try SafetensorsHeader(shard.region)
         if metadata.isEmpty { metadata = header.metadata }
         if header.metadata != metadata { differing.append(shard.name) }

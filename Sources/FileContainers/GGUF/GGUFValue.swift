@@ -91,3 +91,16 @@ public enum GGUFType: UInt32, Sendable, Hashable {
     }
   }
 }
+
+extension GGUFValue {
+  /// A text.
+  public static func text(_ text: String) -> GGUFValue { .string(Array(text.utf8)) }
+
+  /// A count, of 32 bits as llama.cpp expects them.
+  public static func count(_ number: Int) -> GGUFValue { .unsigned(UInt64(number), .uint32) }
+
+  /// A number, of 32 bits.
+  public static func number(_ number: Double) -> GGUFValue {
+    .float(Double(Float(number)), .float32)
+  }
+}

@@ -12,15 +12,26 @@ public struct JSONScanner {
   private let end: Int
   /// Where the text begins in its file, so that errors name bytes of the file.
   private let base: Int
+  private let dialect: Dialect
+
+  /// What counts as JSON.
+  public enum Dialect: Sendable {
+    /// RFC 8259.
+    case strict
+    /// With `NaN`, `Infinity` and `-Infinity`, as Python's `json` writes and reads them.
+    case python
+  }
 
   /// A scanner over a UTF-8 text.
   ///
   /// - Parameters:
   ///   - bytes: the text.
   ///   - base: its offset in the file that it is from.
-  public init(_ bytes: [UInt8], base: Int = 0) {
+  ///   - dialect: what counts as JSON.
+  public init(_ bytes: [UInt8], base: Int = 0, dialect: Dialect = .strict) {
     self.bytes = bytes
     self.base = base
+    self.dialect = dialect
     offset = 0
     end = bytes.count
   }
@@ -193,6 +204,11 @@ public struct JSONScanner {
   /// - Throws: `malformed`.
   public mutating func numberText() throws(CheckpointError) -> String {
     skipWhitespace()
+    if dialect == .python {
+      if takeLiteral("NaN") { return "NaN" }
+      if takeLiteral("Infinity") { return "Infinity" }
+      if takeLiteral("-Infinity") { return "-Infinity" }
+    }
     let start = offset
     func digits(_ offset: inout Int) -> Int {
       let first = offset
@@ -202,7 +218,8 @@ public struct JSONScanner {
     if offset < end, bytes[offset] == UInt8(ascii: "-") { offset += 1 }
     let integer = offset
     let count = digits(&offset)
-    guard count > 0, count == 1 || bytes[integer] != 0x30 else { throw error("not a JSON number") }
+    guard count > 0 else { throw error("not valid JSON", expected: "a value") }
+    guard count == 1 || bytes[integer] != 0x30 else { throw error("not a JSON number") }
     if offset < end, bytes[offset] == UInt8(ascii: ".") {
       offset += 1
       guard digits(&offset) > 0 else { throw error("not a JSON number") }

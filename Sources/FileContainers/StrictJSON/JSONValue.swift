@@ -39,9 +39,14 @@ public enum JSONValue: Hashable, Sendable {
 
   /// Parses a document.
   ///
+  /// - Parameters:
+  ///   - bytes: the text.
+  ///   - dialect: what counts as JSON.
   /// - Throws: `malformed` with the byte: syntax errors, duplicate keys, more than 64 levels.
-  public init(parsing bytes: [UInt8]) throws(CheckpointError) {
-    var scanner = JSONScanner(bytes)
+  public init(
+    parsing bytes: [UInt8], dialect: JSONScanner.Dialect = .strict
+  ) throws(CheckpointError) {
+    var scanner = JSONScanner(bytes, dialect: dialect)
     self = try Self.value(&scanner, depth: 0)
     scanner.skipWhitespace()
     try scanner.expectEnd()
@@ -128,7 +133,7 @@ public enum JSONValue: Hashable, Sendable {
     return Int(text)
   }
 
-  /// The value, if this is a number.
+  /// The value, if this is a number; NaN and infinities where the dialect has them.
   public var double: Double? {
     guard case .number(let text) = self else { return nil }
     return Double(text)
