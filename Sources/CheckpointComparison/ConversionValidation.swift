@@ -52,7 +52,7 @@ public struct ForwardValidator: ConversionValidator {
   ) throws(CheckpointError) -> Decoder {
     let model = try source.model()
     return try Decoder(
-      DecoderWeights(source.reader, model.tensors, settings), resources,
+      DecoderWeights(source.reader, model, settings), resources,
       attention: model.storedAttention ?? model.attention)
   }
 
@@ -63,15 +63,19 @@ public struct ForwardValidator: ConversionValidator {
     _ = try decoder(source, settings).embed([tokens], Sequences([tokens.count]))
   }
 
-  /// Runs both.
+  /// Runs both, the result by its own configuration.
   public func validate(
-    _ source: Source, _ result: any CheckpointReader, _ configuration: [UInt8]
+    _ source: Source, _ configuration: [UInt8], _ result: any CheckpointReader,
+    _ resultConfiguration: [UInt8]
   ) throws(CheckpointError) -> Certificate.Validation {
     let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
     let tokens = tokens(settings)
     let first = try decoder(source, settings)
+    let model = try ModelContents(result, .success(resultConfiguration))
     let second = try Decoder(
-      DecoderWeights(result, result.canonicalTensors(), settings), resources,
+      DecoderWeights(
+        result, model,
+        DecoderConfiguration(HuggingFaceConfiguration(parsing: resultConfiguration))), resources,
       attention: result.checkpoint.attention ?? .causal)
     let comparison = try ForwardComparison(
       first, second, tokens: tokens, prefixes: (first.prefix(), second.prefix()), differences: [])

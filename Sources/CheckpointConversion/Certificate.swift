@@ -15,9 +15,10 @@ public struct Certificate: Sendable, Codable, Hashable {
   /// Its name in a directory.
   public static let fileName = "weighbridge-certificate.json"
 
-  /// Its name beside a checkpoint that is one file: after the file's, without its ending.
-  public static func fileName(beside file: String) -> String {
-    "\(file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file).certificate.json"
+  /// Its names beside a checkpoint that is one file, the usual one first: after the file's without its ending, and with it.
+  public static func fileNames(beside file: String) -> [String] {
+    let stem = file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
+    return ["\(stem).certificate.json", "\(file).certificate.json"]
   }
 
   /// The schema's name.

@@ -19,11 +19,11 @@ extension ConversionJob {
   ) throws(CheckpointError) {
     guard isSingleFile, !request.force else { return }
     let folder = Directories.split(destination.path).parent
-    let path = "\(folder)/\(Converter.certificateName(for: destination))"
+    let path = "\(folder)/\(try Converter.certificateName(for: destination))"
     // An interrupted run may have published its certificate already; the file comes after it.
     guard fileExists(path), !destination.hasPartial else { return }
     throw CheckpointError(
-      .conflict, "the certificate of another file is in the way", file: path,
+      .conflict, "the certificate of a file that is gone is in the way", file: path,
       hint: "move it away, or --force to replace it")
   }
 

@@ -108,7 +108,16 @@ public struct ConversionJob: Sendable {
         hint: "leave it out, or choose --to \(StoreTarget.format.name)")
     }
     let model = try source.model()
-    try model.requireSound()
+    if target.keepsNames && model.keepsLayout {
+      _ = try model.requireCopyable()
+    } else {
+      try model.requireSound()
+      try model.requireValues(
+        hint: "keep codes and scales as they are with --to safetensors, store or npz")
+    }
+    if request.settings.dtype != nil {
+      try model.requireValues(hint: "leave out --dtype: a copy keeps codes and scales as they are")
+    }
     if model.attention == .prefix && !target.carriesAttention {
       throw losesAttention(to: target)
     }
@@ -178,7 +187,7 @@ public struct ConversionJob: Sendable {
       let source = RestoredTokenizer.added(to: try Source(request.source, options))
       let plan = try plan(source)
       observer.willStart(source, plan)
-      let converter = Converter(
+      let converter = try Converter(
         plan, source, destination,
         Converter.Options(
           resources: request.resources, resume: request.resume, hashesInputs: request.hashesInputs,

@@ -15,11 +15,13 @@ public protocol ConversionValidator: Sendable {
   ///
   /// - Parameters:
   ///   - source: what was converted.
+  ///   - configuration: its `config.json`.
   ///   - result: what came of it.
-  ///   - configuration: the model's `config.json`.
+  ///   - resultConfiguration: the `config.json` that the destination has, or that its keys say.
   /// - Returns: how far apart they compute.
   /// - Throws: what the forward pass throws.
   func validate(
-    _ source: Source, _ result: any CheckpointReader, _ configuration: [UInt8]
+    _ source: Source, _ configuration: [UInt8], _ result: any CheckpointReader,
+    _ resultConfiguration: [UInt8]
   ) throws(CheckpointError) -> Certificate.Validation
 }

@@ -100,7 +100,8 @@ public struct Inspection: Sendable, Encodable {
     architecture = source.architectureName
     let (model, damage) = try Self.model(source)
     findings += model?.findings ?? []
-    findings += ((model?.problems ?? []) + [damage].compactMap { $0 }).map { Finding("model", $0) }
+    findings += (model?.problems ?? []).map { $0.finding() }
+    if let damage { findings.append(Finding("model", damage)) }
     attention = Self.attention(model, checkpoint)
     // Masks and fillers are no weights: what they would lose says nothing.
     let weights = model.map { Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) }) }

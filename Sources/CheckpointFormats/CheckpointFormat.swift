@@ -62,8 +62,8 @@ public struct OpenOptions: Sendable {
 
   /// The text of a configuration that the user gave with `--config`.
   public var configuration: [UInt8]?
-  /// Whether a configuration that isn't needed is a finding.
-  public var warnsOfUnusedConfiguration = true
+  /// Whether that counts instead of the checkpoint's own; where two checkpoints are opened with one configuration it only fills in.
+  public var replacesConfiguration = true
   /// What the user says that tokens see, whatever the checkpoint says.
   public var attention: AttentionMode?
   /// The file that it came from, for messages.

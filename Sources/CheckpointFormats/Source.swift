@@ -1,5 +1,6 @@
 public import FileContainers
 import ModelArchitectures
+import Synchronization
 public import TensorModel
 
 /// A checkpoint as the user named it: opened, whatever it is, with the files that it was read from.
@@ -25,7 +26,13 @@ public struct Source: Sendable {
 
   /// What is in it, with the files beside the weights.
   public private(set) var checkpoint: Checkpoint
-  private let contents: ModelCache
+  private let declaredAttention: AttentionMode?
+  private let contents = KeptModel()
+
+  /// What a source is as a model, once it has been found out.
+  private final class KeptModel: Sendable {
+    let contents = Mutex<ModelContents?>(nil)
+  }
 
   /// Opens a file, a directory, an archive, or an archive on standard input (`-`).
   ///
@@ -103,33 +110,47 @@ public struct Source: Sendable {
     self.reader = reader
     self.inputs = inputs
     var described = checkpoint
-    if described.configuration == nil
-      || (reader is MeshTransformerReader && options.configuration != nil)
-    {
-      described.configuration = options.configuration
-    } else if options.configuration != nil && options.warnsOfUnusedConfiguration {
-      described.findings.append(
-        Finding(
-          .warning, "configuration-not-used",
-          "--config is not used: the checkpoint has a config.json of its own"))
-    }
-    if let bytes = described.configuration, !(reader is MeshTransformerReader) {
-      do throws(CheckpointError) { _ = try HuggingFaceConfiguration(parsing: bytes) } catch {
+    let isMesh = reader is MeshTransformerReader
+    if let given = options.configuration {
+      let own = described.configuration
+      if own == nil || isMesh || options.replacesConfiguration { described.configuration = given }
+      if own != nil && !isMesh && options.replacesConfiguration {
         described.findings.append(
-          Finding(.warning, "configuration-unusable", error.summary, file: "config.json"))
+          Finding(
+            .note, "configuration-replaced",
+            "--config is used instead of the checkpoint's own config.json",
+            file: HuggingFaceConfiguration.fileName))
       }
     }
     if let directory = options.assetsDirectory {
       Sidecars.add(try Sidecars.assets(in: directory), to: &described)
     }
     self.checkpoint = described
-    contents = ModelCache(declared: options.attention)
+    declaredAttention = options.attention
   }
 
   /// What it is as a model; the first call may read buffers and tied weights.
   ///
   /// - Throws: what reading throws; `unsupported` for layouts that can be listed but not mapped, `usage` if the names depend on a configuration that is missing.
-  public func model() throws(CheckpointError) -> ModelContents { try contents.contents(of: self) }
+  public func model() throws(CheckpointError) -> ModelContents {
+    try contents.contents.withLock { known throws(CheckpointError) in
+      if let known { return known }
+      var settings: Result<[UInt8]?, CheckpointError>
+      do throws(CheckpointError) { settings = .success(try huggingFaceConfiguration()) } catch {
+        if error.code.isTransient { throw error }
+        settings = .failure(error)
+      }
+      // Shards of Mesh-Transformer say enough by themselves for names and shapes.
+      if case .failure(let error) = settings, error.code == .usage,
+        reader is MeshTransformerReader
+      {
+        settings = .success(nil)
+      }
+      let found = try ModelContents(reader, settings, declared: declaredAttention)
+      known = found
+      return found
+    }
+  }
 
   /// Whether a source has to be unpacked to a spool before its tensors can be read: a compressed archive, or standard input.
   ///

@@ -1,6 +1,7 @@
 import CheckpointFormats
 import FileContainers
 import Foundation
+import ModelArchitectures
 import Quantization
 import Synchronization
 import TensorEvaluation
@@ -34,9 +35,14 @@ struct AgreementCheck {
   ]
 
   private func configurationFindings() -> [Finding] {
-    guard let ours = source.checkpoint.configuration.flatMap({ try? JSONValue(parsing: $0) }),
-      let bytes = try? other.huggingFaceConfiguration(),
-      let theirs = try? JSONValue(parsing: bytes)
+    // What is wrong with either is said where it is opened and checked.
+    func document(_ source: Source) -> JSONValue? {
+      (try? source.huggingFaceConfiguration()).flatMap {
+        try? HuggingFaceConfiguration(parsing: $0).document
+      }
+    }
+    guard source.checkpoint.configuration != nil, let ours = document(source),
+      let theirs = document(other)
     else { return [] }
     return Self.computingSettings.compactMap { key in
       guard let mine = ours[key], let other = theirs[key], mine != other,
@@ -51,7 +57,7 @@ struct AgreementCheck {
 
   /// The same weights compute something else if tokens see something else.
   private func attentionFindings() throws(CheckpointError) -> [Finding] {
-    guard let ours = try? source.model().attention else { return [] }
+    let ours = try source.model().attention
     let theirs = try other.model().attention
     guard ours != theirs else { return [] }
     return [
@@ -69,7 +75,7 @@ struct AgreementCheck {
     do throws(CheckpointError) {
       pairs = try AgreementPairs(source, other, importance, resources)
     } catch {
-      if error.code == .usage { throw error }
+      if error.code == .usage || error.code.isTransient { throw error }
       report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
       return
     }

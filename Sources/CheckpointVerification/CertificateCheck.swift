@@ -14,46 +14,30 @@ struct CertificateCheck {
     self.path = path
   }
 
-  /// Where the certificate would be.
-  private var certificatePath: String {
-    if FileKind(of: path) == .directory { return "\(path)/\(Certificate.fileName)" }
-    let (parent, name) = Directories.split(path)
-    let own = "\(parent)/\(Certificate.fileName(beside: name))"
-    // The parts of a file share one.
-    guard !fileExists(own), let whole = GGUFSplit.wholeName(ofPart: name) else { return own }
-    return "\(parent)/\(Certificate.fileName(beside: whole))"
-  }
-
-  func run(_ report: inout VerificationReport, _ contents: [TensorIdentity]?) {
-    let file = Directories.split(certificatePath).name
-    guard fileExists(certificatePath) else {
-      report.skip(.certificate, "there is no \(file)")
-      return
-    }
-    do throws(CheckpointError) {
-      let bytes = try InputFile.contents(
-        of: certificatePath, limit: Certificate.maximumByteCount)
-      let certificate = try JSONDocument.parse(Certificate.self, bytes, file: file)
-      guard certificate.schema == Certificate.schemaName else {
-        throw CheckpointError(
-          .unsupported, "a certificate of another version", file: file,
-          expected: Certificate.schemaName, found: certificate.schema)
-      }
+  func run(
+    _ report: inout VerificationReport, _ contents: [TensorIdentity]?
+  ) throws(CheckpointError) {
+    let place = try CertificatePlace(of: path, files: source.checkpoint.files.map(\.name))
+    switch place.state {
+    case .absent: report.skip(.certificate, "there is no \(place.name)")
+    case .ofOthers:
+      report.skip(.certificate, "\(place.name) speaks for other files, not for this one")
+    case .unusable(let error):
+      report.record(
+        .certificate, [Finding("certificate", error)], "\(place.name) can't be used")
+    case .own(let certificate):
       var findings = self.findings(certificate, contents)
       if rootDigest(of: certificate.identities) != certificate.root {
         findings.append(
           Finding(
             .error, "certificate", "its root is not that of its tensors: it was changed",
-            file: file))
+            file: place.name))
       }
       report.record(
         .certificate, findings,
         contents == nil
-          ? "names and shapes against \(file); digests need readable tensors"
-          : "digests of \(certificate.tensors.count) tensors against \(file)")
-    } catch {
-      report.record(
-        .certificate, [Finding("certificate", error.in(file: file))], "\(file) can't be used")
+          ? "names and shapes against \(place.name); digests need readable tensors"
+          : "digests of \(certificate.tensors.count) tensors against \(place.name)")
     }
   }
 

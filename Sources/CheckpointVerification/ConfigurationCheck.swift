@@ -1,92 +1,50 @@
 import CheckpointFormats
-import FileContainers
 import ModelArchitectures
 import TensorModel
 
-/// Names and shapes of a known family's tensors against its configuration.
+/// Names and shapes of a known family's tensors against its configuration, as every command checks them.
 struct ConfigurationCheck {
   private let source: Source
-  private let model: ModelContents?
 
-  init(_ source: Source, _ model: ModelContents?) {
-    self.source = source
-    self.model = model
+  init(_ source: Source) { self.source = source }
+
+  /// Records the check.
+  ///
+  /// - Returns: what the checkpoint is as a model; nil if that can't be told.
+  /// - Throws: what reading throws.
+  func run(_ report: inout VerificationReport) throws(CheckpointError) -> ModelContents? {
+    let model: ModelContents
+    do throws(CheckpointError) { model = try source.model() } catch {
+      if error.code.isTransient { throw error }
+      report.record(
+        .configuration, [Finding("model", error)], "the tensors can't be named as a model's")
+      return nil
+    }
+    let findings = model.findings + model.problems.map { $0.finding() }
+    guard let family = model.sizes?.architecture.name, let count = model.expectedCount else {
+      // What was found all the same, such as a configuration that can't be read, isn't passed over.
+      let failed = findings.contains { $0.severity == .error }
+      report.record(.configuration, findings, reason(model), isSkipped: !failed)
+      return model
+    }
+    report.record(
+      .configuration, findings, "names and shapes of \(count) tensors of the family '\(family)'")
+    return model
   }
 
-  func run(_ report: inout VerificationReport) {
+  /// Why names and shapes can't be compared with a table.
+  private func reason(_ model: ModelContents) -> String {
+    if model.sizes != nil {
+      return "an adapter, not a whole model: its names are another library's"
+    }
     guard let bytes = source.checkpoint.configuration else {
-      report.skip(.configuration, "there is no config.json")
-      return
+      return source.ggufHeader == nil
+        ? "there is no config.json, which would say what belongs to the model"
+        : "no table for the graph '\(source.checkpoint.metadata["general.architecture"] ?? "none named")'"
     }
-    guard source.checkpoint.format != MeshTransformerFormat.name else {
-      report.skip(.configuration, "opening has compared it with the shapes")
-      return
+    guard let configuration = try? HuggingFaceConfiguration(parsing: bytes) else {
+      return "config.json can't be used"
     }
-    do throws(CheckpointError) {
-      let configuration = try HuggingFaceConfiguration(parsing: bytes)
-      guard let architecture = configuration.architecture else {
-        report.skip(
-          .configuration,
-          "no table for the family '\(configuration.modelType ?? "none named")'")
-        return
-      }
-      let dimensions = try configuration.dimensions()
-      let expected = architecture.tensors(dimensions)
-      guard let tensors = model?.tensors else {
-        report.skip(.configuration, "the tensors can't be named as the family's")
-        return
-      }
-      let transposed = architecture.transposedTensors(
-        tensors.map { ($0.name, $0.shape) }, dimensions)
-      report.record(
-        .configuration,
-        findings(
-          tensors, expected.map { ($0.name, $0.shape) }, optional: architecture.rows.map(\.name),
-          transposed: transposed.map(\.name)),
-        "names and shapes of \(expected.count) tensors of the family '\(architecture.name)'")
-    } catch {
-      report.record(
-        .configuration, [Finding("configuration", error.in(file: "config.json"))],
-        "config.json can't be used")
-    }
-  }
-
-  private func findings(
-    _ tensors: [CanonicalTensor], _ expected: [(name: String, shape: Shape)],
-    optional: [String], transposed: [String]
-  ) -> [Finding] {
-    var findings: [Finding] = []
-    func fullName(_ tensor: CanonicalTensor) -> ExactName {
-      model?.fullName(of: tensor.name) ?? ExactName(tensor.name)
-    }
-    let found = Dictionary(
-      tensors.map { (fullName($0), $0.shape) }, uniquingKeysWith: { first, _ in first })
-    for (name, shape) in expected {
-      guard let actual = found[ExactName(name)] else {
-        findings.append(
-          Finding(.error, "configuration", "missing: the configuration asks for it", tensor: name))
-        continue
-      }
-      if actual != shape {
-        let reason =
-          transposed.contains(name)
-          ? "; it is transposed, the values look like those of another framework's format" : ""
-        findings.append(
-          Finding(
-            .error, "configuration",
-            "wrong shape, the configuration asks for \(shape), found \(actual)\(reason)",
-            tensor: name))
-      }
-    }
-    // A head that is stored although it is tied is spoken of where ties are.
-    let names = Set((expected.map(\.name) + optional).map { ExactName($0) })
-    for tensor in tensors where !names.contains(fullName(tensor)) {
-      let stored = tensor.expression.sources.first.flatMap(source.checkpoint.position)
-      findings.append(
-        Finding(
-          .warning, "configuration", "the family has no such tensor",
-          file: stored.map { source.checkpoint.tensors[$0].file }, tensor: tensor.name))
-    }
-    return findings
+    return "no table for the family '\(configuration.modelType ?? "none named")'"
   }
 }

@@ -61,10 +61,13 @@ public struct VerificationReport: Sendable, Codable, Hashable {
     case skipped
   }
 
-  mutating func record(_ name: Name, _ found: [Finding], _ detail: String) {
+  mutating func record(
+    _ name: Name, _ found: [Finding], _ detail: String, isSkipped: Bool = false
+  ) {
     findings += found
     let failed = found.contains { $0.severity == .error }
-    checks.append(Check(name: name, status: failed ? .failed : .passed, detail: detail))
+    let status: Status = failed ? .failed : isSkipped ? .skipped : .passed
+    checks.append(Check(name: name, status: status, detail: detail))
   }
 
   mutating func skip(_ name: Name, _ reason: String) {

@@ -61,20 +61,16 @@ public struct Verifier: Sendable {
     }
     report.format = source.checkpoint.format
     let files = source.checkpoint.files.count
-    // What can't be read is found with the contents, names and shapes by the configuration.
-    let model = try? source.model()
-    let problems = (model?.problems ?? []).filter { $0.code == .unsupported }
-      .map { Finding("model", $0) }
     report.record(
-      .structure, source.checkpoint.findings + (model?.findings ?? []) + problems,
+      .structure, source.checkpoint.findings,
       "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"
     )
     if let store = source.reader as? StoreReader {
       try StoreCheck(store, path, catalogues).run(&report)
     }
-    ConfigurationCheck(source, model).run(&report)
+    _ = try ConfigurationCheck(source).run(&report)
     let contents = try ContentsCheck(source, resources, progress).run(&report)
-    CertificateCheck(source, path).run(&report, contents)
+    try CertificateCheck(source, path).run(&report, contents)
     if let other {
       try AgreementCheck(source, other, importance, resources, progress).run(&report)
     }

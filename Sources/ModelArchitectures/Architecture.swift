@@ -1,8 +1,6 @@
 public import TensorModel
 
-/// A model family as data: its tensors' names, shapes and places in other layouts.
-///
-/// Rows, no code.
+/// A model family: its tensors' names, shapes and places in other layouts as data, and what its configuration means.
 public struct Architecture: Sendable {
   /// The family, as `model_type` in `config.json` names it.
   public let name: String
@@ -12,10 +10,19 @@ public struct Architecture: Sendable {
   ///
   /// `{i}` in a name stands for the layer.
   public let rows: [Row]
+  /// The keys of `config.json` that transformers' class reads, with its defaults.
+  let settings: ClassSettings
+  /// Reads from them which tensors there are, and their shapes.
+  let sizes: @Sendable (inout SettingsReader) throws(CheckpointError) -> Dimensions
+  /// Reads from them, given the sizes, all that a forward pass does; settings that it doesn't do are refused.
+  let decoder:
+    @Sendable (inout SettingsReader, Dimensions) throws(CheckpointError) -> DecoderConfiguration
   /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
   public let mesh: MeshTable?
   /// How GGUF files have the family's models; nil where no graph there computes the same.
   public let gguf: GGUFTable?
+  /// What no graph of llama.cpp does, where there is none.
+  public var missingFromGGUF: String?
 
   /// An extent that a configuration gives a number to.
   public enum Dimension: String, Sendable, Hashable {
@@ -45,11 +52,14 @@ public struct Architecture: Sendable {
     public let role: DecoderRole
     /// What a configuration must say for it to be there; nil if it always is.
     public let condition: Condition?
+    /// Other names that the same tensor has in some files.
+    public let aliases: [String]
 
     static func weight(
-      _ name: String, _ shape: [Dimension], _ role: DecoderRole, if condition: Condition? = nil
+      _ name: String, _ shape: [Dimension], _ role: DecoderRole, if condition: Condition? = nil,
+      aliases: [String] = []
     ) -> Row {
-      Row(name: name, shape: shape, role: role, condition: condition)
+      Row(name: name, shape: shape, role: role, condition: condition, aliases: aliases)
     }
   }
 
@@ -131,48 +141,85 @@ public struct Architecture: Sendable {
     }
   }
 
-  /// A tensor's name, and the name that it has in checkpoints of the model without its head.
-  public func spellings(of name: String) -> [String] {
-    let bare = ["transformer.", "model.", "gpt_neox."].first(where: name.hasPrefix)
-    return [name] + (bare.map { [String(name.dropFirst($0.count))] } ?? [])
-  }
+  /// Beginnings of names that checkpoints of the model without its head lack.
+  private static let prefixes = ["transformer.", "model.", "gpt_neox."]
 
   /// Every tensor of a model of that size, in order.
-  public func tensors(_ dimensions: Dimensions) -> [(name: String, shape: Shape, row: Row)] {
-    var tensors: [(name: String, shape: Shape, row: Row)] = []
+  public func tensors(_ dimensions: Dimensions) -> [Tensor] {
     let rows = rows.filter { $0.condition.map(dimensions.conditions.contains) ?? true }
-    func append(_ row: Row, layer: Int?) {
-      let name = layer.map { row.name.replacing("{i}", with: String($0)) } ?? row.name
-      tensors.append((name, Shape(row.shape.map { dimensions[$0] }), row))
-    }
+    var tensors: [Tensor] = []
     var position = 0
     while position < rows.count {
       let run = rows[position...].prefix { $0.name.contains("{i}") }
       if run.isEmpty {
-        append(rows[position], layer: nil)
+        tensors.append(tensor(rows[position], layer: nil, dimensions))
         position += 1
       } else {
         for layer in 0..<dimensions.layers {
-          for row in run { append(row, layer: layer) }
+          for row in run { tensors.append(tensor(row, layer: layer, dimensions)) }
         }
         position = run.endIndex
       }
     }
     return tensors
   }
+
+  /// What the head has where it has weights of its own, whether or not the configuration ties it to the embedding.
+  public func headTensors(_ dimensions: Dimensions) -> [Tensor] {
+    rows.filter { $0.role.projection == .head }.map { tensor($0, layer: nil, dimensions) }
+  }
+
+  private func tensor(_ row: Row, layer: Int?, _ dimensions: Dimensions) -> Tensor {
+    Tensor(row: row, layer: layer, shape: Shape(row.shape.map { dimensions[$0] }))
+  }
+
+  /// The row of a role; nil if the family has none.
+  public func row(_ role: DecoderRole) -> Row? { rows.first { $0.role == role } }
+
+  /// A tensor of a model.
+  public struct Tensor: Sendable, Hashable {
+    /// The row of the table that it is of.
+    public let row: Row
+    /// Its layer; nil for what belongs to none.
+    public let layer: Int?
+    /// Its extents.
+    public let shape: Shape
+
+    /// Hugging Face's parameter name.
+    public var name: String { row.name(layer: layer) }
+    /// Where it stands in the decoder.
+    public var place: DecoderPlace { DecoderPlace(row.role, layer) }
+
+    /// Its name, other names of it, and those that each has in checkpoints of the model without its head.
+    public var spellings: [String] {
+      ([row.name] + row.aliases).flatMap { pattern in
+        let name = Row.name(pattern, layer: layer)
+        let prefix = Architecture.prefixes.first(where: name.hasPrefix)
+        return [name] + (prefix.map { [String(name.dropFirst($0.count))] } ?? [])
+      }
+    }
+  }
 }
 
-extension Architecture {
-  /// Every tensor of a model of that size with its layer.
-  public func placedTensors(
-    _ dimensions: Dimensions
-  ) -> [(name: String, shape: Shape, row: Row, layer: Int?)] {
-    var seen: [Row: Int] = [:]
-    return tensors(dimensions).map { name, shape, row in
-      guard row.name.contains("{i}") else { return (name, shape, row, nil) }
-      let layer = seen[row, default: 0]
-      seen[row] = layer + 1
-      return (name, shape, row, layer)
-    }
+extension Architecture.Row {
+  /// The name of the tensor in a layer.
+  public func name(layer: Int?) -> String { Self.name(name, layer: layer) }
+
+  fileprivate static func name(_ pattern: String, layer: Int?) -> String {
+    layer.map { pattern.replacing("{i}", with: String($0)) } ?? pattern
+  }
+}
+
+/// A tensor's place in a decoder.
+public struct DecoderPlace: Hashable, Sendable {
+  /// What it is used for.
+  public let role: DecoderRole
+  /// The layer; nil for what belongs to none.
+  public let layer: Int?
+
+  /// A place.
+  public init(_ role: DecoderRole, _ layer: Int? = nil) {
+    self.role = role
+    self.layer = layer
   }
 }

@@ -10,8 +10,8 @@ public struct QuantizationRules: Sendable {
 
   /// What the rules need to know of a model.
   public struct Model: Sendable {
-    /// `general.architecture`.
-    public let graph: String
+    /// How the family lies in GGUF files.
+    public let table: GGUFTable
     /// The number of layers.
     public let layers: Int
     /// Heads of queries for each head of keys.
@@ -20,8 +20,8 @@ public struct QuantizationRules: Sendable {
     public let hasHead: Bool
 
     /// A model.
-    public init(graph: String, layers: Int, queriesPerKey: Int, hasHead: Bool) {
-      self.graph = graph
+    public init(_ table: GGUFTable, layers: Int, queriesPerKey: Int, hasHead: Bool) {
+      self.table = table
       self.layers = layers
       self.queriesPerKey = queriesPerKey
       self.hasHead = hasHead
@@ -29,7 +29,11 @@ public struct QuantizationRules: Sendable {
 
     /// What llama.cpp takes for one of 70 billion weights.
     fileprivate var isOfEightyLayers: Bool {
-      layers == 80 && (graph == "qwen2" || graph == "llama" && queriesPerKey > 1)
+      switch table.largeModels {
+      case .none: false
+      case .all: layers == 80
+      case .sharingKeys: layers == 80 && queriesPerKey > 1
+      }
     }
   }
 

@@ -17,14 +17,13 @@ extension Decoder {
   ) throws(CheckpointError) {
     guard let bytes = try source.huggingFaceConfiguration() else {
       throw CheckpointError(
-        .usage, "the forward pass needs the model's configuration", file: source.path,
+        .usage, "running a model needs its configuration", file: source.path,
         hint: "pass its config.json with --config")
     }
     let configuration = try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
     let model = try source.model()
-    try model.requireSound()
     try self.init(
-      DecoderWeights(source.reader, model.tensors, configuration), resources,
+      DecoderWeights(source.reader, model, configuration), resources,
       attention: model.attention, keepsWeights: keepsWeights)
   }
 }

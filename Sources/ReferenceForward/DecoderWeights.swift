@@ -1,4 +1,4 @@
-import CheckpointFormats
+public import CheckpointFormats
 public import ModelArchitectures
 import TensorEvaluation
 public import TensorModel
@@ -16,65 +16,41 @@ public struct DecoderWeights: Sendable {
   private let tensors: [Place: CanonicalTensor]
 
   /// A tensor's place in the decoder.
-  public struct Place: Hashable, Sendable {
-    /// What it is used for.
-    public let role: DecoderRole
-    /// The layer; nil for what belongs to none.
-    public let layer: Int?
+  public typealias Place = DecoderPlace
 
-    /// A place.
-    public init(_ role: DecoderRole, _ layer: Int? = nil) {
-      self.role = role
-      self.layer = layer
-    }
-  }
-
-  /// Looks every tensor up.
+  /// Takes the tensors that a model has in the places of its family.
   ///
   /// - Parameters:
   ///   - reader: of the checkpoint.
-  ///   - weights: its tensors under canonical names, buffers left out.
-  ///   - configuration: says which tensors there must be, and their shapes.
-  /// - Throws: `missing` or `malformed` for tensors that aren't there or have other shapes; `unsupported` for an unknown family.
+  ///   - model: what it is as a model.
+  ///   - configuration: how it computes.
+  /// - Throws: what keeps the model from being run: missing tensors, other shapes, weights that are no floats, heads for other tasks.
   public init(
-    _ reader: any CheckpointReader, _ weights: [CanonicalTensor],
-    _ configuration: DecoderConfiguration
+    _ reader: any CheckpointReader, _ model: ModelContents, _ configuration: DecoderConfiguration
   ) throws(CheckpointError) {
-    guard let architecture = Architectures.named(configuration.family) else {
-      throw CheckpointError(.unsupported, "no table for this family", found: configuration.family)
+    try model.requireSound()
+    try model.requireValues(hint: "start from the weights before they were quantized")
+    for (place, tensor) in model.placed where !tensor.dtype.hasFloatValues {
+      throw CheckpointError(
+        .unsupported, "a forward pass needs floating-point weights", tensor: tensor.name,
+        expected: "F32, F16 or BF16", found: tensor.dtype.rawValue,
+        hint: "start from a checkpoint of float weights (\(place.role))")
     }
-    var stored: [ExactName: CanonicalTensor] = [:]
-    for tensor in weights { stored[ExactName(tensor.name)] = tensor }
-    var tensors: [Place: CanonicalTensor] = [:]
-    for (name, shape, row, layer) in architecture.placedTensors(configuration.dimensions) {
-      let spelling = architecture.spellings(of: name).first { stored[ExactName($0)] != nil }
-      guard let spelling, let tensor = stored.removeValue(forKey: ExactName(spelling)) else {
-        throw CheckpointError(
-          .missing, "the model needs a tensor that the checkpoint doesn't have", tensor: name,
-          expected: "\(shape)")
-      }
-      guard tensor.shape == shape else {
-        throw CheckpointError(
-          .malformed, "the configuration asks for another shape", tensor: name,
-          expected: "\(shape)", found: "\(tensor.shape)")
-      }
-      guard tensor.dtype.hasFloatValues else {
-        throw CheckpointError(
-          .unsupported, "the forward pass needs floating-point weights", tensor: name,
-          expected: "F32, F16 or BF16", found: tensor.dtype.rawValue)
-      }
-      tensors[Place(row.role, layer)] = tensor
+    guard model.placed[Place(.tokenEmbedding)] != nil else {
+      throw CheckpointError(
+        .unsupported, "no tensor of the family is there under a name that is known",
+        found: model.tensors.first?.name, hint: "does the config.json belong to the weights?")
     }
-    // A head that is stored counts, whatever the configuration says of tying it.
-    for name in ["lm_head.weight", "embed_out.weight"] {
-      guard let head = stored[ExactName(name)], head.dtype.hasFloatValues,
-        head.shape.dimensions
-          == [configuration.dimensions.vocabulary, configuration.dimensions.model]
-      else { continue }
-      tensors[Place(.weight(.head))] = head
-      stored[ExactName(name)] = nil
+    let isTied = !configuration.dimensions.conditions.contains(.untiedHead)
+    guard isTied || model.placed[Place(.weight(.head))] != nil else {
+      throw CheckpointError(
+        .unsupported, "the model has no head that makes logits", file: "config.json",
+        expected: "'architectures': a class for causal language modelling",
+        hint: "its hidden states aren't shown here: convert, verify and compare work without a head"
+      )
     }
-    let unused = stored.keys.sorted()
+    let used = Set(model.placed.values.map { ExactName($0.name) })
+    let unused = model.tensors.map { ExactName($0.name) }.filter { !used.contains($0) }.sorted()
     findings =
       unused.isEmpty
       ? []
@@ -86,7 +62,7 @@ public struct DecoderWeights: Sendable {
       ]
     self.reader = reader
     self.configuration = configuration
-    self.tensors = tensors
+    tensors = model.placed
   }
 
   /// A tensor by its place; nil if the family or the configuration has none.

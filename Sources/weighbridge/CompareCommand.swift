@@ -77,7 +77,7 @@ struct CompareCommand: ParsableCommand {
 
   func run() throws {
     var options = try shared.openOptions()
-    options.warnsOfUnusedConfiguration = false
+    options.replacesConfiguration = false
     let sources = (try Source(first, options), try Source(second, options))
     let reading = ProgressLine(
       "comparing", total: sources.0.checkpoint.byteCount, quiet: shared.quiet)

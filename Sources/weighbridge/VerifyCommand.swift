@@ -53,7 +53,7 @@ struct VerifyCommand: ParsableCommand {
     if let against { other = try Source(against, options) }
     // With --against, the configuration is for the other one as a rule.
     var ownOptions = options
-    ownOptions.warnsOfUnusedConfiguration = against == nil
+    ownOptions.replacesConfiguration = against == nil
     let catalogues = Bundle.main.executablePath.map {
       CatalogueProcess(
         executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])

@@ -1,5 +1,6 @@
 import CheckpointConversion
 import CheckpointFormats
+import CheckpointVerification
 import FileContainers
 import Foundation
 import TensorEvaluation
@@ -90,14 +91,38 @@ import Testing
     #expect(try workspace.snapshot(of: "") == first)
   }
 
-  @Test func ofOneFileIsRefusedWhereItsCertificateIsInTheWay() throws {
-    try workspace.write("out.certificate.json", Data("old".utf8))
+  @Test func ofOneFileLeavesOtherCertificatesAlone() throws {
+    // Of a file that is there: the new one gets the longer name, and both verify.
+    try convert(to: "out.npz") { $0.format = nil }
+    let first = try workspace.contents("out.certificate.json")
+    try convert(to: "out.safetensors")
+    #expect(try workspace.contents("out.certificate.json") == first)
+    #expect(
+      workspace.names() == [
+        "in", "out.certificate.json", "out.npz", "out.safetensors",
+        "out.safetensors.certificate.json",
+      ])
+    for name in ["out.npz", "out.safetensors"] {
+      let report = try Verifier(workspace.path(name), OpenOptions(), smallResources)
+        .run(against: nil)
+      #expect(report.checks.contains { $0.name == .certificate && $0.status == .passed })
+      #expect(!report.hasFindings(.error))
+    }
+    // Of nothing that is known.
+    try workspace.write("other.certificate.json", Data("old".utf8))
+    try convert(to: "other.safetensors")
+    #expect(try workspace.contents("other.certificate.json") == Data("old".utf8))
+    #expect(workspace.has("other.safetensors.certificate.json"))
+  }
+
+  @Test func ofOneFileIsRefusedWhereTheCertificateOfAFileThatIsGoneIsInTheWay() throws {
+    try convert(to: "out.npz") { $0.format = nil }
+    try workspace.remove("out.npz")
     // Before any work is done, that is: not when everything has been written.
     let started = Flag()
     let error = CheckpointConversionTests.failure(
       of: request(source, workspace.path("out.safetensors")), willStart: started.set)
     #expect(error?.code == .conflict)
-    #expect(try workspace.contents("out.certificate.json") == Data("old".utf8))
     #expect(!started.isSet)
     try convert(to: "out.safetensors") { $0.force = true }
     #expect(workspace.names() == ["in", "out.certificate.json", "out.safetensors"])

@@ -86,7 +86,7 @@ import Testing
   // MARK: What is there
 
   @Test(arguments: [
-    "x.gguf", "x-00001-of-00003.gguf", "x-00002-of-00009.gguf", "x.certificate.json",
+    "x.gguf", "x-00001-of-00003.gguf", "x-00002-of-00009.gguf",
   ])
   func whatIsThereIsKeptWithoutForce(_ name: String) throws {
     try workspace.write(name, Data("mine".utf8))

@@ -11,8 +11,9 @@ struct GPTJSample {
 
   init() {
     var random = SampleRandom(seed: 17)
-    tensors = Architecture.gptj.tensors(dimensions).map { name, shape, _ in
-      SampleTensor(name, "F32", shape.dimensions, random.floats(shape.elementCount))
+    tensors = Architecture.gptj.tensors(dimensions).map {
+      SampleTensor(
+        $0.name, "F32", $0.shape.dimensions, random.floats($0.shape.elementCount))
     }
   }
 

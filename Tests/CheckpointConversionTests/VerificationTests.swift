@@ -149,7 +149,7 @@ import Testing
     #expect(status(report, .configuration) == .failed)
     #expect(status(report, .contents) == .passed)
     #expect(status(report, .certificate) == .failed)
-    let findings = report.findings.filter { $0.check == "configuration" }
+    let findings = report.findings.filter { $0.check == "tensor-shape" }
     #expect(
       Set(findings.compactMap(\.tensor)) == [
         "transformer.wte.weight", "lm_head.weight", "lm_head.bias",
@@ -164,7 +164,7 @@ import Testing
       let text = String(decoding: data, as: UTF8.self)
       data = Data(text.replacingOccurrences(of: "\"n_layer\": 3", with: "\"n_layer\": 4").utf8)
     }
-    let missing = try verify().findings.filter { $0.check == "configuration" }
+    let missing = try verify().findings.filter { $0.check == "tensor-missing" }
     #expect(missing.count == 10)
     #expect(missing.allSatisfy { $0.tensor?.hasPrefix("transformer.h.3.") == true })
   }

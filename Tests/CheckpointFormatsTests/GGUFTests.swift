@@ -248,9 +248,9 @@ import Testing
   func namesTheKeyThatIsMissing(_ key: String) throws {
     var file = model("llama")
     file.entries.removeAll { $0.key == Array(key.utf8) }
-    let error = #expect(throws: CheckpointError.self) {
-      _ = try open(file).reader.canonicalTensors()
-    }
+    let problems = try open(file).model().problems
+    #expect(problems.map(\.check) == ["configuration-unusable"] && problems[0].isFatal)
+    let error = problems.first?.error
     #expect(error?.code == .malformed && error?.expected?.contains(key) == true)
   }
 
@@ -263,9 +263,7 @@ import Testing
       var file = model(graph)
       file.entries.removeAll { $0.key == Array("\(graph).\(key)".utf8) }
       file.add("\(graph).\(key)", type: 6, file.bytes(value.bitPattern))
-      let error = #expect(throws: CheckpointError.self) {
-        _ = try open(file).reader.canonicalTensors()
-      }
+      let error = try open(file).model().problems.first?.error
       #expect(error?.code == .malformed && error?.expected?.contains(key) == true)
     }
   }
@@ -392,10 +390,8 @@ import Testing
     let file = model("llama") {
       $0.add(tensor: "blk.0.attn_q.weight", extents: [8, 4], [UInt8](repeating: 0, count: 128))
     }
-    let error = #expect(throws: CheckpointError.self) {
-      _ = try open(file).reader.canonicalTensors()
-    }
-    #expect(error?.code == .malformed && error?.tensor == "blk.0.attn_q.weight")
-    #expect(error?.expected?.contains("q_proj") == true)
+    let problem = try open(file).model().problems.first { $0.check == "tensor-shape" }
+    #expect(problem?.error.tensor == "blk.0.attn_q.weight")
+    #expect(problem?.error.found == "[4, 8]")
   }
 }

@@ -42,7 +42,7 @@ import Testing
       sourceLocation: location)
     // What isn't understood stays where it is.
     #expect(found.tensors.count == (kind == "other" ? 1 : 0), comment, sourceLocation: location)
-    #expect(found.problems.map(\.tensor) == (kind == "other" ? [name] : []), comment)
+    #expect(found.problems.map(\.error.tensor) == (kind == "other" ? [name] : []), comment)
     let check = kind == "prefix" ? "prefix-attention" : "default-buffer"
     #expect(found.findings.map(\.check) == (kind == "other" ? [] : [check]), comment)
   }
@@ -112,9 +112,9 @@ import Testing
     let found = try model(
       .gptj(masks: [{ .causalMask($0) }, { .fullMask($0) }, { .causalMask($0) }]))
     #expect(found.hasOtherMasks && found.storedAttention == nil)
-    #expect(found.problems.map(\.code) == [.unsupported])
-    #expect(found.problems.first?.tensor == "transformer.h.1.attn.bias")
-    #expect(found.problems.first?.message.contains("some") == true)
+    #expect(found.problems.map(\.error.code) == [.unsupported])
+    #expect(found.problems.first?.error.tensor == "transformer.h.1.attn.bias")
+    #expect(found.problems.first?.error.message.contains("some") == true)
   }
 
   @Test func masksOfUnknownFamiliesAreOrdinaryTensors() throws {

@@ -155,31 +155,4 @@ import Testing
       #expect(format.map(finding.message.contains) ?? true)
     }
   }
-
-  // MARK: Shapes
-
-  @Test func matricesThatLieTheOtherWayAreFound() throws {
-    let dimensions = Architecture.Dimensions(layers: 2, model: 4, inner: 6, vocabulary: 9)
-    var tensors = Architecture.gptj.tensors(dimensions).map { (name: $0.name, shape: $0.shape) }
-    #expect(Architecture.gptj.transposedTensors(tensors, dimensions).isEmpty)
-    for index in tensors.indices where tensors[index].shape.rank == 2 {
-      tensors[index].shape = Shape(tensors[index].shape.dimensions.reversed())
-    }
-    let names =
-      ["transformer.wte.weight"]
-      + (0..<2).flatMap { layer in
-        ["fc_in", "fc_out"].map { "transformer.h.\(layer).mlp.\($0).weight" }
-      } + ["lm_head.weight"]
-    let found = Architecture.gptj.transposedTensors(tensors, dimensions)
-    #expect(found.map(\.name) == names)
-    #expect(found[1].found == [4, 6] && found[1].expected == [6, 4])
-  }
-
-  @Test func matricesWithoutTheModelsPrefixAreFoundToo() {
-    let dimensions = Architecture.Dimensions(
-      layers: 1, model: 4, inner: 6, vocabulary: 9, positions: 8, conditions: [])
-    let found = Architecture.gpt2.transposedTensors(
-      [("h.0.mlp.c_fc.weight", [6, 4]), ("wte.weight", [9, 4]), ("wpe.weight", [3, 3])], dimensions)
-    #expect(found.map(\.name) == ["h.0.mlp.c_fc.weight"])
-  }
 }

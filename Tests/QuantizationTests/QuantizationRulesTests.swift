@@ -62,6 +62,8 @@ struct LlamaQuantizeTypes: Decodable {
     var compared = 0
     for entry in try LlamaQuantizeTypes.read().models {
       let model = entry.model
+      let table = try #require(
+        Architectures.all.compactMap(\.gguf).first { $0.architecture == model.architecture })
       for file in entry.files {
         guard let types = file.types else { continue }
         let scheme = try #require(QuantizationScheme(rawValue: file.scheme.lowercased()))
@@ -72,7 +74,7 @@ struct LlamaQuantizeTypes: Decodable {
           let rules = QuantizationRules(
             request,
             QuantizationRules.Model(
-              graph: model.architecture, layers: model.layers,
+              table, layers: model.layers,
               queriesPerKey: model.heads / model.kvHeads, hasHead: types["output.weight"] != nil))
           for (pattern, runs) in types {
             let bare = pattern.replacing("blk.*.", with: "")

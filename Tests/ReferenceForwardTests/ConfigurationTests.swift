@@ -120,24 +120,17 @@ import Testing
     ("qwen2_tied", "moe_layers"),
   ]
 
+  /// What transformers' class doesn't read can't change the model.
   @Test(arguments: unknown)
-  func anUnknownSettingIsNamed(name: String, key: String) throws {
+  func anUnknownSettingChangesNothing(name: String, key: String) throws {
     var configuration = try ModelSample(name).configuration
+    let plain = try parsed(configuration)
     configuration[key] = 7
-    let error = failure { try parsed(configuration) }
-    #expect(error?.code == .unsupported)
-    #expect(error?.found?.contains("'\(key)': 7") == true)
-    configuration[key] = NSNull()
-    #expect(throws: Never.self) { try parsed(configuration) }
-  }
-
-  @Test func anUnknownSettingOfTheScalingIsNamed() throws {
-    var configuration = try ModelSample("llama_rope_yarn").configuration
-    var scaling = try #require(configuration["rope_parameters"] as? [String: Any])
-    scaling["mscale_all_dim"] = 2
-    configuration["rope_parameters"] = scaling
-    let error = failure { try parsed(configuration) }
-    #expect(error?.summary.contains("mscale_all_dim") == true)
+    #expect(try parsed(configuration) == plain)
+    let bytes = try JSONSerialization.data(withJSONObject: configuration)
+    let findings = try HuggingFaceConfiguration(parsing: Array(bytes)).findings
+    #expect(findings.map(\.check) == ["unknown-setting"])
+    #expect(findings.first?.severity == .note && findings.first?.message.contains(key) == true)
   }
 
   static let unsupported: [(String, String, String)] = [

@@ -1,4 +1,5 @@
 import FileContainers
+import ModelArchitectures
 import TensorModel
 import Tokenization
 
@@ -31,7 +32,11 @@ struct ByteLevelDocument {
     }
     // llama.cpp composes no texts; the models were trained with texts that were.
     let composes =
-      pattern == .qwen2 || ["gptneox", "qwen2"].contains(header["general.architecture"]?.text)
+      pattern == .qwen2
+      || Architectures.all.contains {
+        $0.gguf?.composesTexts ?? false
+          && $0.gguf?.architecture == header["general.architecture"]?.text
+      }
     contents = .object([
       .init("version", .string("1.0")), .init("truncation", .null), .init("padding", .null),
       .init("added_tokens", .array(added)),

@@ -11,6 +11,8 @@ struct GGUFGraph {
   let table: GGUFTable
   /// How the model computes.
   let configuration: DecoderConfiguration
+  /// Its `config.json`.
+  private let document: [UInt8]
   /// Small differences between the graph and the model.
   let findings: [Finding]
 
@@ -24,13 +26,13 @@ struct GGUFGraph {
         hint: "pass its config.json with --config")
     }
     let parsed = try HuggingFaceConfiguration(parsing: bytes)
+    document = bytes
     configuration = try DecoderConfiguration(parsed)
     guard let architecture = parsed.architecture, let table = architecture.gguf else {
+      let reason = parsed.architecture?.missingFromGGUF.map { "\($0): no graph there does that. " }
       throw CheckpointError(
         .unsupported, "llama.cpp has no graph for this family", found: configuration.family,
-        hint: configuration.family == Architecture.gptNeo.name
-          ? "GPT-Neo's attention is not scaled, and every other layer sees only so many tokens: no graph there does that"
-          : nil)
+        hint: "\(reason ?? "")A store keeps the model as it is: --to store")
     }
     self.architecture = architecture
     self.table = table
@@ -44,41 +46,33 @@ struct GGUFGraph {
     guard configuration.attentionScales.allSatisfy({ $0 == scale }) else {
       throw inexpressible("attention scales that depend on the layer, or are none")
     }
-    guard configuration.windows.allSatisfy({ $0 == nil }) || table.architecture == "llama" else {
+    guard configuration.windows.allSatisfy({ $0 == nil }) || table.windows != .none else {
       throw inexpressible("layers that see only so many tokens")
     }
     guard let rotary = configuration.rotary else { return }
     switch rotary.scaling {
     case .none, .linear: break
     case .llama3:
-      guard table.architecture == "llama" else {
+      guard table.hasRotaryDivisors else {
         throw inexpressible("rotary positions scaled by 'llama3' for this family")
       }
     case .yarn:
       throw CheckpointError(
         .unsupported, "rotary positions scaled by 'yarn' can't be written to GGUF yet",
-        file: "config.json")
+        file: "config.json", hint: "a store keeps the model as it is: --to store")
     case .dynamic:
       throw inexpressible("rotary positions scaled by 'dynamic', as the sequence's length has it")
     }
-    guard table.architecture != "llama" || rotary.dimensions == configuration.headWidth else {
+    guard table.rotatesParts || rotary.dimensions == configuration.headWidth else {
       throw inexpressible("rotary positions of a part of the head")
     }
   }
 
   private func requireSameRest() throws(CheckpointError) {
-    let expected: [DecoderConfiguration.Activation] =
-      switch table.architecture {
-      case "llama", "qwen2": [.silu]
-      case "gptneox": [.gelu, .geluTanh]
-      default: [.geluTanh, .gelu]
-      }
-    guard expected.contains(configuration.activation) else {
+    guard table.activations.contains(configuration.activation) else {
       throw inexpressible("the activation '\(configuration.activation.rawValue)'")
     }
-    if table.architecture == "gptneox",
-      !configuration.dimensions.conditions.contains(.attentionBias)
-    {
+    guard table.requirements.isSubset(of: configuration.dimensions.conditions) else {
       throw inexpressible("attention without biases")
     }
   }
@@ -86,16 +80,25 @@ struct GGUFGraph {
   private func inexpressible(_ what: String) -> CheckpointError {
     CheckpointError(
       .unsupported, "no graph of llama.cpp has \(what)", file: "config.json",
-      found: "a model of the family '\(configuration.family)'")
+      found: "a model of the family '\(configuration.family)'",
+      hint: "a store keeps the model as it is: --to store")
   }
 
   private static func differences(_ configuration: DecoderConfiguration) -> [Finding] {
     var findings: [Finding] = []
-    if configuration.activation == .gelu {
+    switch configuration.activation {
+    case .gelu:
       findings.append(
         Finding(
           .note, "gguf-gelu",
           "llama.cpp computes GELU by tanh, the model by erf: values differ by less than 0.0005"))
+    case .geluTanh:
+      findings.append(
+        Finding(
+          .note, "gguf-gelu",
+          "llama.cpp takes GELU from a table of 16-bit floats: log-probabilities differ by up to 0.01"
+        ))
+    case .silu, .relu: break
     }
     if let window = configuration.windows.compactMap({ $0 }).first {
       findings.append(
@@ -108,50 +111,16 @@ struct GGUFGraph {
 
   // MARK: Metadata
 
-  /// The keys that say how the graph is built.
+  /// The keys that say how the graph is built, and those that bring the source's configuration back.
   func entries(fileType: Int, name: String?) -> [(key: String, value: GGUFValue)] {
-    let (dimensions, prefix) = (configuration.dimensions, table.architecture)
     var entries: [(key: String, value: GGUFValue)] = [
-      ("general.architecture", .text(prefix)), ("general.type", .text("model")),
+      ("general.architecture", .text(table.architecture)), ("general.type", .text("model")),
     ]
     if let name { entries.append(("general.name", .text(name))) }
-    entries += [
+    return entries + [
       ("general.file_type", .count(fileType)), ("general.quantization_version", .count(2)),
-      ("weighbridge.model_type", .text(architecture.name)),
-      ("\(prefix).context_length", .count(configuration.positionLimit ?? 2048)),
-      ("\(prefix).embedding_length", .count(dimensions.model)),
-      ("\(prefix).block_count", .count(dimensions.layers)),
-      ("\(prefix).feed_forward_length", .count(dimensions.inner)),
-      ("\(prefix).attention.head_count", .count(configuration.heads)),
-      ("\(prefix).attention.head_count_kv", .count(configuration.keyHeads)),
-      ("\(prefix).vocab_size", .count(dimensions.vocabulary)),
-    ]
-    switch configuration.norm {
-    case .layer(let epsilon):
-      entries.append(("\(prefix).attention.layer_norm_epsilon", .number(epsilon)))
-    case .rootMeanSquare(let epsilon):
-      entries.append(("\(prefix).attention.layer_norm_rms_epsilon", .number(epsilon)))
-    }
-    if configuration.heads * configuration.headWidth != dimensions.model {
-      entries += [
-        ("\(prefix).attention.key_length", .count(configuration.headWidth)),
-        ("\(prefix).attention.value_length", .count(configuration.headWidth)),
-      ]
-    }
-    if let window = configuration.windows.compactMap({ $0 }).first {
-      entries.append(("\(prefix).attention.sliding_window", .count(window)))
-    }
-    if let rotary = configuration.rotary {
-      entries += [
-        ("\(prefix).rope.dimension_count", .count(rotary.dimensions)),
-        ("\(prefix).rope.freq_base", .number(rotary.base)),
-      ]
-      entries += GGUFRotaryKeys.entries(rotary.scaling, prefix)
-    }
-    if table.architecture == "gptneox" {
-      entries.append(
-        ("\(prefix).use_parallel_residual", .bool(configuration.residual != .sequential)))
-    }
-    return entries
+      (GGUFConfiguration.familyKey, .text(architecture.name)),
+      (GGUFConfiguration.documentKey, .text(String(decoding: document, as: UTF8.self))),
+    ] + table.entries(of: configuration)
   }
 }

@@ -19,38 +19,39 @@ struct GGUFTensors {
   /// How much columns matter; nil if everywhere the same.
   let importances: GGUFImportances?
 
-  /// Finds all tensors of the model.
+  /// Takes all tensors of the model, which has been found to be sound.
   ///
-  /// - Throws: `missing` for tensors that aren't there, `malformed` for others than the configuration says.
+  /// - Throws: what `Planner.expression` throws; `usage` for schemes and patterns that don't fit.
   init(_ planner: Planner, _ graph: GGUFGraph) throws(CheckpointError) {
     self.planner = planner
     self.graph = graph
     importances = planner.settings.quantization?.importance.map(GGUFImportances.init)
-    var unused: [ExactName: CanonicalTensor] = [:]
-    for tensor in try planner.source.model().tensors { unused[ExactName(tensor.name)] = tensor }
-    let placed = graph.architecture.placedTensors(graph.configuration.dimensions)
-    let head = graph.architecture.rows.first { $0.role == .weight(.head) }?.name
+    let model = try planner.source.model()
+    let dimensions = graph.configuration.dimensions
+    let headPlace = DecoderPlace(.weight(.head))
+    var places = graph.architecture.tensors(dimensions).map(\.place)
+    // A head that is stored although it is tied counts.
+    if !places.contains(headPlace), model.placed[headPlace] != nil { places.append(headPlace) }
+    let hasHead = model.placed[headPlace] != nil || graph.table.repeatsTiedHead
     if let request = planner.settings.quantization {
-      let hasHead =
-        graph.table.architecture == "gptneox" || placed.contains { $0.name == head }
-        || head.map { unused[ExactName($0)] != nil } ?? false
       types = try GGUFTypes(request, graph, hasHead: hasHead)
     }
-    for (name, shape, row, layer) in placed {
-      let spelling = graph.architecture.spellings(of: name).first { unused[ExactName($0)] != nil }
-      guard let spelling, let tensor = unused.removeValue(forKey: ExactName(spelling)) else {
-        throw CheckpointError(
-          .missing, "the model needs a tensor that the source doesn't have", tensor: name,
-          expected: "\(shape)")
-      }
-      try append(tensor, row.role, layer)
+    for place in places {
+      if let tensor = model.placed[place] { try append(tensor, place.role, place.layer) }
     }
-    try appendHead(&unused, placed.map(\.name))
+    // A graph that needs a head gets the embedding.
+    if model.placed[headPlace] == nil, graph.table.repeatsTiedHead,
+      let embedding = model.placed[DecoderPlace(.tokenEmbedding)]
+    {
+      try append(embedding, .weight(.head), nil)
+    }
     appendZeroBiases()
     appendRotaryDivisors()
     if let types { findings += try types.findings(quantizations, outputs) }
     if let importances { findings += try importances.findings(outputs) }
-    if let first = unused.keys.min() {
+    let used = Set(model.placed.values.map { ExactName($0.name) })
+    let unused = model.tensors.map { ExactName($0.name) }.filter { !used.contains($0) }
+    if let first = unused.min() {
       findings.append(
         Finding(
           .warning, "tensor-left-out",
@@ -107,25 +108,6 @@ struct GGUFTensors {
     guard tensor.shape.rank > 1, role != .positionEmbedding else { return .f32 }
     let kept = tensor.dtype == .f64 ? .f32 : tensor.dtype
     return planner.settings.dtype ?? kept
-  }
-
-  /// A head that is stored although it is tied counts; a graph that needs one gets the embedding.
-  private mutating func appendHead(
-    _ unused: inout [ExactName: CanonicalTensor], _ known: [String]
-  ) throws(CheckpointError) {
-    let role = DecoderRole.weight(.head)
-    guard let row = graph.architecture.rows.first(where: { $0.role == role }),
-      !known.contains(row.name)
-    else { return }
-    if let stored = unused.removeValue(forKey: ExactName(row.name)) {
-      try append(stored, role, nil)
-    } else if graph.table.architecture == "gptneox" {
-      let embedding = graph.architecture.rows.first { $0.role == .tokenEmbedding }
-      let tensors = try planner.source.model().tensors
-      if let tensor = tensors.first(where: { $0.name == embedding?.name }) {
-        try append(tensor, role, nil)
-      }
-    }
   }
 
   private mutating func appendZeroBiases() {

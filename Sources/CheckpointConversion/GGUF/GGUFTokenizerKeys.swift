@@ -130,14 +130,3 @@ struct GGUFTokenizerKeys {
     }
   }
 }
-
-extension GGUFValue {
-  /// A text.
-  static func text(_ text: String) -> GGUFValue { .string(Array(text.utf8)) }
-
-  /// A count, of 32 bits as llama.cpp expects them.
-  static func count(_ number: Int) -> GGUFValue { .unsigned(UInt64(number), .uint32) }
-
-  /// A number, of 32 bits.
-  static func number(_ number: Double) -> GGUFValue { .float(number, .float32) }
-}

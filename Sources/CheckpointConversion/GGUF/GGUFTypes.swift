@@ -28,7 +28,7 @@ struct GGUFTypes {
     rules = QuantizationRules(
       request,
       QuantizationRules.Model(
-        graph: graph.table.architecture, layers: configuration.dimensions.layers,
+        graph.table, layers: configuration.dimensions.layers,
         queriesPerKey: configuration.heads / max(1, configuration.keyHeads), hasHead: hasHead))
   }
 

@@ -90,7 +90,8 @@ public struct Planner: Sendable {
       weightFiles: weightFiles,
       sidecars: sidecars, companions: companions,
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
-      findings: source.checkpoint.findings + model.findings + dtypeFindings(tensors)
+      findings: source.checkpoint.findings + model.findings
+        + model.problems.map { $0.finding(.warning) } + dtypeFindings(tensors)
         + findings + graphFindings(format, findings))
   }
 
@@ -166,7 +167,9 @@ public struct Planner: Sendable {
     if let configuration = try source.huggingFaceConfiguration() {
       var bytes = configuration
       // Tensors keep their dtypes under `keep`, and the configuration whatever it says of them.
-      if settings.dtype != nil, let name = Self.mainDType(outputs)?.torchName {
+      // A GGUF file's is of the model that it was made of.
+      let isAnother = settings.dtype != nil || source.checkpoint.format == GGUFFormat.name
+      if isAnother, let name = Self.mainDType(outputs)?.torchName {
         do throws(CheckpointError) {
           bytes = try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
         } catch { throw error.in(file: "config.json") }

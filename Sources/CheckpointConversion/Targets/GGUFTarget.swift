@@ -8,6 +8,7 @@ import TensorModel
 enum GGUFTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = GGUFFormat.self
   static let fileEnding: String? = ".gguf"
+  static let keepsNames = false
   static let partCount: (@Sendable (String, String) -> Int?)? = {
     GGUFSplit.partCount(of: $0, cutFrom: $1)
   }

@@ -28,20 +28,22 @@ struct MeshModel {
     let model = try planner.source.model()
     let canonical = model.tensors
     configuration = try Self.configuration(planner.source, canonical)
-    let found = Dictionary(
+    // Without a configuration nobody has looked at names and shapes yet.
+    let named = Dictionary(
       canonical.map { (model.fullName(of: $0.name), $0) }, uniquingKeysWith: { first, _ in first })
     var tensors: [ExactName: CanonicalTensor] = [:]
-    for (name, shape, _) in Self.architecture.tensors(configuration.dimensions) {
-      guard let tensor = found[ExactName(name)] else {
+    for expected in Self.architecture.tensors(configuration.dimensions) {
+      guard let tensor = model.placed[expected.place] ?? named[ExactName(expected.name)] else {
         throw CheckpointError(
-          .missing, "a GPT-J has this tensor, the source doesn't", tensor: name,
+          .missing, "a GPT-J has this tensor, the source doesn't", tensor: expected.name,
           hint: "Mesh-Transformer checkpoints hold GPT-J models only, and all of their tensors")
       }
-      try Self.check(tensor, shape, planner.settings.dtype)
-      tensors[ExactName(name)] = tensor
+      try Self.check(tensor, expected.shape, planner.settings.dtype)
+      tensors[ExactName(expected.name)] = tensor
     }
     self.tensors = tensors
-    leftOut = canonical.filter { tensors[model.fullName(of: $0.name)] == nil }.map {
+    let used = Set(tensors.values.map { ExactName($0.name) })
+    leftOut = canonical.filter { !used.contains(ExactName($0.name)) }.map {
       Self.leftOut($0.name)
     }
   }

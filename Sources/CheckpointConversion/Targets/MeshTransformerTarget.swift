@@ -6,6 +6,7 @@ import TensorModel
 /// Writes Mesh-Transformer v1 shards: `step_N/shard_i/k.npz`, with the files beside the weights at the top.
 enum MeshTransformerTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = MeshTransformerFormat.self
+  static let keepsNames = false
 
   /// Tried in this order where nothing says how many shards there shall be; the original has 8.
   private static let usualShardCounts = [8, 4, 2, 1]

@@ -19,6 +19,9 @@ protocol ConversionTarget: Sendable {
   /// Whether a checkpoint of this format can say that tokens see more than those before them.
   static var carriesAttention: Bool { get }
 
+  /// Whether tensors keep their names and shapes, so that even a model that isn't sound can be copied.
+  static var keepsNames: Bool { get }
+
   /// Makes the plan of a conversion.
   ///
   /// - Parameters:
@@ -35,6 +38,7 @@ extension ConversionTarget {
   static var directoryEnding: String? { nil }
   static var isResharded: Bool { false }
   static var carriesAttention: Bool { false }
+  static var keepsNames: Bool { true }
 
   /// Endings of a destination's name that say the format.
   static var endings: [String] { [fileEnding, directoryEnding].compactMap { $0 } }

@@ -1,5 +1,6 @@
 public import CheckpointFormats
 public import FileContainers
+import ModelArchitectures
 public import TensorEvaluation
 public import TensorModel
 
@@ -9,6 +10,7 @@ public struct Converter: Sendable {
   private let source: Source
   private let destination: AtomicDestination
   private let options: Options
+  private let certificateName: String
 
   /// How to run.
   public struct Options: Sendable {
@@ -60,9 +62,11 @@ public struct Converter: Sendable {
   ///   - source: what is read.
   ///   - destination: whose partial directory exists and is locked.
   ///   - options: how.
+  /// - Throws: `conflict` if other files' certificates are in the way.
   public init(
     _ plan: ConversionPlan, _ source: Source, _ destination: AtomicDestination, _ options: Options
-  ) {
+  ) throws(CheckpointError) {
+    certificateName = try Self.certificateName(for: destination)
     self.plan = plan
     self.source = source
     self.destination = destination
@@ -70,9 +74,16 @@ public struct Converter: Sendable {
   }
 
   /// The certificate's file name: fixed in a directory, after the file's name beside a single file.
-  public static func certificateName(for destination: AtomicDestination) -> String {
+  ///
+  /// - Throws: `conflict` if other files' certificates are in the way.
+  public static func certificateName(
+    for destination: AtomicDestination
+  ) throws(CheckpointError) -> String {
     guard destination.kind == .file else { return Certificate.fileName }
-    return Certificate.fileName(beside: Directories.split(destination.path).name)
+    let (folder, file) = Directories.split(destination.path)
+    return try CertificatePlace.name(forNew: file, in: folder) {
+      GGUFSplit.partCount(of: $0, cutFrom: file) != nil
+    }
   }
 
   /// Compares what the plan needs with what the disk has, before anything is written.
@@ -100,7 +111,7 @@ public struct Converter: Sendable {
     try destination.recover(
       Directories.topLevel(
         plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
-          + plan.companions + [Self.certificateName(for: destination)]))
+          + plan.companions + [certificateName]))
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, Journal.Claims)
     if options.resume && fileExists(journalPath) {
@@ -139,7 +150,12 @@ public struct Converter: Sendable {
     guard let validator = options.validator,
       let configuration = try source.huggingFaceConfiguration()
     else { return nil }
-    return try validator.validate(source, try writer.written(), configuration)
+    let written = try writer.written()
+    // A destination that is one file of weights has no configuration of its own.
+    let sidecar = plan.sidecars.first { $0.name.hasSuffix(HuggingFaceConfiguration.fileName) }
+    var own = try written.makeHuggingFaceConfiguration()
+    if own == nil, let sidecar { own = try sidecar.contents() }
+    return try validator.validate(source, configuration, written, own ?? configuration)
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {
@@ -152,7 +168,7 @@ public struct Converter: Sendable {
   ///
   /// - Throws: `conflict` if it is that of another plan.
   private func finishedClaims(_ planDigest: Digest) throws(CheckpointError) -> [Journal.Claim] {
-    let name = Self.certificateName(for: destination)
+    let name = certificateName
     let path = "\(destination.partialPath)/\(name)"
     guard fileExists(path) else { return [] }
     guard
@@ -234,7 +250,6 @@ public struct Converter: Sendable {
   private func publish(
     _ certificate: Certificate, _ weights: [String], _ writer: any WeightWriter
   ) throws(CheckpointError) -> String? {
-    let certificateName = Self.certificateName(for: destination)
     let bytes = try JSONDocument.bytes(certificate)
     try replace(certificateName, with: bytes)
     let closing = try writer.closingFiles(certificate, bytes)

@@ -16,26 +16,27 @@ struct GGUFModel {
   ///   - architecture: the family.
   ///   - table: its layout in GGUF files.
   ///   - configuration: of the model.
-  /// - Throws: `malformed` for tensors of shapes that don't fit it.
+  /// - Throws: `malformed` for expressions that don't fit what is stored.
   init(
     _ checkpoint: Checkpoint, _ architecture: Architecture, _ table: GGUFTable,
     _ configuration: DecoderConfiguration
   ) throws(CheckpointError) {
     var unused: [ExactName: TensorInfo] = [:]
     for tensor in checkpoint.tensors { unused[ExactName(tensor.name)] = tensor }
-    for (name, shape, row, layer) in architecture.placedTensors(configuration.dimensions) {
-      let storedName = row.role.ggufName(layer: layer)
+    for tensor in architecture.tensors(configuration.dimensions)
+      + architecture.headTensors(configuration.dimensions)
+    {
+      let (role, shape) = (tensor.row.role, tensor.shape)
+      let storedName = role.ggufName(layer: tensor.layer)
       guard let stored = unused.removeValue(forKey: ExactName(storedName)) else { continue }
-      let storedShape = row.role.isTransposedInGGUF ? Shape(shape.dimensions.reversed()) : shape
-      guard stored.shape == storedShape else {
-        throw CheckpointError(
-          .malformed, "a tensor of another shape than the metadata say", file: stored.file,
-          tensor: storedName, expected: "\(storedShape), as '\(name)'", found: "\(stored.shape)")
-      }
-      let mapped = Self.mapped(stored, row.role, table, configuration)
+      let storedShape = role.isTransposedInGGUF ? Shape(shape.dimensions.reversed()) : shape
+      // What has another shape can't be put in order; it is found out about under its name.
+      let mapped =
+        stored.shape == storedShape
+        ? Self.mapped(stored, role, table, configuration) : .stored(stored.name)
       tensors.append(
         CanonicalTensor(
-          name: name, shape: shape,
+          name: tensor.name, shape: stored.shape == storedShape ? shape : stored.shape,
           dtype: try mapped.type(stored: checkpoint.type).dtype, expression: mapped))
     }
     for layer in 0..<configuration.dimensions.layers {
@@ -45,7 +46,7 @@ struct GGUFModel {
       }
     }
     // Part of the configuration, and compared with it.
-    if table.architecture == GGUFRotaryKeys.graphWithDivisors {
+    if table.hasRotaryDivisors {
       unused[ExactName(GGUFRotaryKeys.divisors)] = nil
     }
     for tensor in checkpoint.tensors where unused[ExactName(tensor.name)] != nil {

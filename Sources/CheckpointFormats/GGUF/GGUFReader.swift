@@ -31,7 +31,7 @@ final class GGUFReader: CheckpointReader {
     var findings: [Finding] = []
     for part in parts {
       do throws(CheckpointError) {
-        if let error = UnreadableFile.error(head: try part.region.head(512)) { throw error }
+        if let error = StandIn.error(head: try part.region.head(512)) { throw error }
         let header = try GGUFHeader(part.region)
         for tensor in header.tensors {
           guard
@@ -103,15 +103,15 @@ final class GGUFReader: CheckpointReader {
     ).document().map { Array(($0.documentText + "\n").utf8) }
   }
 
+  /// The tensors under the names of the family, if there is one and the keys say enough; otherwise as they are.
   func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
     var bytes = givenConfiguration
-    if bytes == nil { bytes = try makeHuggingFaceConfiguration() }
-    guard let bytes else { return storedTensors }
-    let configuration = try HuggingFaceConfiguration(parsing: bytes)
-    guard let architecture = configuration.architecture, let table = architecture.gguf else {
-      return storedTensors
-    }
-    let decoder = try DecoderConfiguration(configuration)
+    if bytes == nil { bytes = try? makeHuggingFaceConfiguration() }
+    // What is wrong with a configuration is said where the model is checked.
+    guard let bytes, let configuration = try? HuggingFaceConfiguration(parsing: bytes),
+      let architecture = configuration.architecture, let table = architecture.gguf,
+      let decoder = try? DecoderConfiguration(configuration)
+    else { return storedTensors }
     try requireDivisors(of: decoder, table)
     let model = try GGUFModel(checkpoint, architecture, table, decoder)
     for name in model.zeroBiases { try requireZero(name) }
@@ -144,7 +144,7 @@ final class GGUFReader: CheckpointReader {
   private func requireDivisors(
     of configuration: DecoderConfiguration, _ table: GGUFTable
   ) throws(CheckpointError) {
-    guard table.architecture == GGUFRotaryKeys.graphWithDivisors, let rotary = configuration.rotary,
+    guard table.hasRotaryDivisors, let rotary = configuration.rotary,
       let found = try rotaryDivisors()
     else { return }
     var expected = [Float](repeating: 1, count: rotary.dimensions / 2)

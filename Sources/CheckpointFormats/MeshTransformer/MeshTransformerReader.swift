@@ -179,10 +179,12 @@ final class MeshTransformerReader: CheckpointReader {
       case .addedToRows(let name): addedRows[named(name)] = whole
       }
     }
-    return MeshLayout.architecture.tensors(layout.dimensions).compactMap { name, shape, _ in
+    return MeshLayout.architecture.tensors(layout.dimensions).compactMap { tensor in
+      let name = tensor.name
       guard let value = values[name], let dtype = dtypes[name] else { return nil }
       let expression = addedRows[name].map { .addRow(value, row: $0) } ?? value
-      return CanonicalTensor(name: name, shape: shape, dtype: dtype, expression: expression)
+      return CanonicalTensor(
+        name: name, shape: tensor.shape, dtype: dtype, expression: expression)
     }
   }
 

@@ -1,11 +1,17 @@
 import FileContainers
-import ModelArchitectures
+public import ModelArchitectures
 public import TensorModel
 
 /// What a checkpoint is as a model: its weights without buffers and repetitions, what its tokens see, and what is wrong with it.
 public struct ModelContents: Sendable {
   /// The weights under canonical names, in canonical order.
   public let tensors: [CanonicalTensor]
+  /// Of a known family: the tensors by their places in the decoder, whatever they are called.
+  public let placed: [DecoderPlace: CanonicalTensor]
+  /// The family and its sizes; nil if it isn't known, or the configuration doesn't say the sizes.
+  public let sizes: (architecture: Architecture, dimensions: Architecture.Dimensions)?
+  /// How many tensors were looked for by the family's table; nil if that can't be.
+  public let expectedCount: Int?
   /// Full names, by those that are cut short.
   private let fullNames: [ExactName: ExactName]
   /// What tokens see.
@@ -14,57 +20,71 @@ public struct ModelContents: Sendable {
   public let storedAttention: AttentionMode?
   /// Whether masks say something else than that, which is among the problems.
   public let hasOtherMasks: Bool
+  /// Weights that are codes with scales beside them; nil as a rule.
+  public let quantized: QuantizedWeights?
   /// What was left out, and what a person should know.
   public let findings: [Finding]
-  /// What keeps it from being converted or run.
-  public let problems: [CheckpointError]
+  /// What is wrong.
+  public let problems: [ModelProblem]
 
   /// Looks at a checkpoint's tensors, and reads those that may be more than weights.
   ///
   /// - Parameters:
   ///   - reader: of the checkpoint.
-  ///   - configuration: of the model; nil if there is none.
+  ///   - configuration: the text of the model's configuration, nil if there is none; or why it can't be made.
   ///   - declared: what the user says that tokens see.
   /// - Throws: what reading throws; `unsupported` for layouts that can't be mapped.
-  init(
-    _ reader: any CheckpointReader, _ configuration: HuggingFaceConfiguration?,
-    declared: AttentionMode?
+  public init(
+    _ reader: any CheckpointReader, _ configuration: Result<[UInt8]?, CheckpointError>,
+    declared: AttentionMode? = nil
   ) throws(CheckpointError) {
+    let checkpoint = reader.checkpoint
     var canonical = try reader.canonicalTensors()
-    let decoder = configuration.flatMap { try? DecoderConfiguration($0) }
-    // Other families have other buffers, and parameters of the same names.
-    let isKnown =
-      configuration?.modelType == nil || configuration?.architecture != nil || decoder != nil
-    let buffers = isKnown ? try ModelBuffers(reader, decoder) : nil
-    var findings = buffers?.findings ?? []
-    var problems = buffers?.problems ?? []
+    var problems: [ModelProblem] = []
+    var findings: [Finding] = []
+    let settings = ModelSettings(configuration)
+    // Names of GGUF files are made Hugging Face's by the configuration.
+    problems += settings.problems.map {
+      ModelProblem($0.check, $0.error, isFatal: checkpoint.format == GGUFFormat.name)
+    }
+    findings += settings.configuration?.findings ?? []
+    quantized = QuantizedWeights(checkpoint.tensors)
+    if let quantized { findings.append(quantized.finding) }
+    let buffers =
+      settings.hasKnownBuffers ? try ModelBuffers(reader, settings.decoder) : nil
+    findings += buffers?.findings ?? []
+    problems += (buffers?.problems ?? []).map {
+      ModelProblem("model-buffer", $0, isFatal: true)
+    }
     let dropped = buffers?.dropped ?? []
-    var fullNames: [ExactName: ExactName] = [:]
     var tensors = canonical.filter { !dropped.contains(ExactName($0.name)) }
-    if let configuration, let decoder, let architecture = configuration.architecture {
+    var fullNames: [ExactName: ExactName] = [:]
+    var soundness: ModelSoundness?
+    if let partial = PartialSet.problem(checkpoint.files) { problems.append(partial) }
+    if let (architecture, dimensions) = settings.sizes, !Self.isAdapter(checkpoint) {
       let names = ModelNames(
-        Set(canonical.map { ExactName($0.name) }),
-        expected: architecture.tensors(decoder.dimensions).map(\.name), architecture)
+        Set(canonical.map { ExactName($0.name) }), expected: architecture.tensors(dimensions))
       fullNames = names.fullNames
       findings += names.findings
       (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
-      let named = Dictionary(
-        canonical.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
-      let isTied = !decoder.dimensions.conditions.contains(.untiedHead)
-      let ties = try TiedWeights(reader, named, architecture, isTied: isTied)
+      let found = ModelSoundness(
+        checkpoint, tensors, architecture, dimensions,
+        settings.configuration?.head ?? .languageModel, quantized)
+      problems += found.problems
+      findings += found.findings
+      let ties = try TiedWeights(
+        reader, found.placed, isTied: !dimensions.conditions.contains(.untiedHead))
       if let repeated = ties.repeated {
         tensors.removeAll { $0.expression == .stored(repeated.text) }
       }
       findings += ties.findings
-      if let missing = Self.missing(configuration, decoder, architecture, named) {
-        problems.append(missing)
-      }
-      if let transposed = Self.transposed(canonical, decoder, architecture) {
-        problems.append(transposed)
-      }
+      soundness = found
     }
+    sizes = settings.sizes
+    expectedCount = soundness?.expectedCount
+    placed = soundness?.placed ?? [:]
     hasOtherMasks = buffers?.hasOtherMasks ?? false
-    storedAttention = reader.checkpoint.attention ?? buffers?.attention
+    storedAttention = checkpoint.attention ?? buffers?.attention
     attention = declared ?? storedAttention ?? .causal
     if let finding = Self.declaration(declared, storedAttention) { findings.append(finding) }
     self.tensors = tensors
@@ -76,6 +96,12 @@ public struct ModelContents: Sendable {
   /// The name that the family's table has for a tensor, whether or not the checkpoint leaves its beginning out.
   public func fullName(of name: String) -> ExactName {
     fullNames[ExactName(name)] ?? ExactName(name)
+  }
+
+  /// Whether the tensors are a fine-tune's differences to a model, whose names are another library's.
+  private static func isAdapter(_ checkpoint: Checkpoint) -> Bool {
+    checkpoint.files.contains { $0.name.hasPrefix("adapter_") }
+      || checkpoint.tensors.contains { $0.name.contains("lora_") }
   }
 
   /// What is said where the user's word counts instead of the checkpoint's.
@@ -99,68 +125,68 @@ public struct ModelContents: Sendable {
     }
   }
 
-  /// Tensors that the configuration asks for and nobody has: they would be random in any other program.
-  private static func missing(
-    _ configuration: HuggingFaceConfiguration, _ decoder: DecoderConfiguration,
-    _ architecture: Architecture, _ tensors: [ExactName: CanonicalTensor]
-  ) -> CheckpointError? {
-    let classes = configuration.document["architectures"]?.elements?.compactMap(\.text) ?? []
-    // A bare model, or one with another head, has no head of its own.
-    let hasHead = classes.isEmpty || classes.contains(architecture.modelClass)
-    let expected = architecture.tensors(decoder.dimensions).filter {
-      hasHead || ![.weight(.head), .bias(.head)].contains($0.row.role)
-    }
-    let missing = expected.filter { tensor in
-      !architecture.spellings(of: tensor.name).contains { tensors[ExactName($0)] != nil }
-    }
-    // Most of them missing all over is another spelling, not an incomplete model.
-    guard let first = missing.first,
-      missing.count * 2 < expected.count
-        || lacksLayers(expected.map { ($0.name, $0.row) }, Set(missing.map { ExactName($0.name) }))
-    else { return nil }
-    return CheckpointError(
-      .missing,
-      "\(missing.count) of the \(expected.count) tensors that the configuration asks for are not there",
-      tensor: first.name, expected: "\(first.shape)",
-      hint: "nothing is made up for them: get the file again, or the config.json that belongs to it"
-    )
-  }
+  // MARK: Soundness
 
-  /// Whether some layers are there in full and others not at all: one shard of several.
-  private static func lacksLayers(
-    _ expected: [(name: String, row: Architecture.Row)], _ missing: Set<ExactName>
-  ) -> Bool {
-    var (found, lacking) = (Set<String>(), Set<String>())
-    for (name, row) in expected {
-      guard let brace = row.name.utf8.firstIndex(of: UInt8(ascii: "{")) else { continue }
-      let start = row.name.utf8.distance(from: row.name.startIndex, to: brace)
-      let layer = String(
-        decoding: name.utf8.dropFirst(start).prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self)
-      if missing.contains(ExactName(name)) { lacking.insert(layer) } else { found.insert(layer) }
-    }
-    return !found.subtracting(lacking).isEmpty && !lacking.subtracting(found).isEmpty
-  }
-
-  /// PyTorch's names over values that lie as TensorFlow and Flax have them, as far as shapes show it.
-  private static func transposed(
-    _ tensors: [CanonicalTensor], _ decoder: DecoderConfiguration, _ architecture: Architecture
-  ) -> CheckpointError? {
-    let transposed = architecture.transposedTensors(
-      tensors.map { ($0.name, $0.shape) }, decoder.dimensions)
-    guard let first = transposed.first else { return nil }
-    return CheckpointError(
-      .malformed,
-      "\(transposed.count) matrices are transposed: the values look like another framework's under PyTorch's names",
-      tensor: first.name, expected: "\(first.expected)", found: "\(first.found)",
-      hint:
-        "convert the file that this one was made of: with its own names, kernels are transposed here"
-    )
-  }
-
-  /// Stops where something keeps the model from being converted or run.
+  /// Stops where something keeps the model from being run, or from being laid out in another way.
   ///
-  /// - Throws: the first problem.
-  public func requireSound() throws(CheckpointError) {
-    if let first = problems.first { throw first }
+  /// - Throws: the first problem, and how many there are of its kind.
+  public func requireSound() throws(CheckpointError) { try require { _ in true } }
+
+  /// Whether all tensors lie as the model has them: nothing is transposed, summed or put in another order.
+  public var keepsLayout: Bool {
+    tensors.allSatisfy { if case .stored = $0.expression { true } else { false } }
+  }
+
+  /// Stops where something keeps even the tensors from being copied.
+  ///
+  /// - Returns: what else is wrong, as warnings.
+  /// - Throws: the first such problem, and how many there are of its kind.
+  public func requireCopyable() throws(CheckpointError) -> [Finding] {
+    try require(\.isFatal)
+    return problems.map { $0.finding(.warning) }
+  }
+
+  private func require(_ stops: (ModelProblem) -> Bool) throws(CheckpointError) {
+    guard let first = problems.first(where: stops) else { return }
+    var error = first.error
+    let count = problems.count { $0.check == first.check }
+    if count > 1 { error.message += " (and \(count - 1) more: weighbridge verify lists all)" }
+    throw error
+  }
+
+  /// Stops where weights are codes with scales beside them.
+  ///
+  /// - Parameter hint: what can be done instead.
+  /// - Throws: `unsupported`.
+  public func requireValues(hint: String) throws(CheckpointError) {
+    if let quantized { throw quantized.refusal(hint: hint) }
+  }
+}
+
+/// What a configuration says of a model, as far as it can be read.
+private struct ModelSettings {
+  /// The document; nil without one, and for what isn't a configuration.
+  private(set) var configuration: HuggingFaceConfiguration?
+  /// The family and its sizes.
+  private(set) var sizes: (architecture: Architecture, dimensions: Architecture.Dimensions)?
+  /// How the model computes; nil where that isn't known here.
+  private(set) var decoder: DecoderConfiguration?
+  private(set) var problems: [ModelProblem] = []
+
+  init(_ configuration: Result<[UInt8]?, CheckpointError>) {
+    do throws(CheckpointError) {
+      guard let bytes = try configuration.get() else { return }
+      let parsed = try HuggingFaceConfiguration(parsing: bytes)
+      self.configuration = parsed
+      guard let architecture = parsed.architecture else { return }
+      sizes = (architecture, try parsed.dimensions())
+      // What isn't computed here is refused where it is computed.
+      decoder = try? DecoderConfiguration(parsed)
+    } catch { problems = [ModelProblem("configuration-unusable", error)] }
+  }
+
+  /// Other families have other buffers, and parameters of the same names.
+  var hasKnownBuffers: Bool {
+    configuration?.modelType == nil || configuration?.architecture != nil
   }
 }

@@ -7,34 +7,30 @@ struct ModelNames {
   private(set) var wrapper = ""
   /// The names that the family's table has, by those of checkpoints of the bare model.
   private(set) var fullNames: [ExactName: ExactName] = [:]
-  /// Whether any tensor has a name that is known.
-  private(set) var isKnown = false
 
-  private static let wrappers = ["module.", "_orig_mod.", "model."]
+  private static let wrappers = ["module.", "_orig_mod.", "model.", "base_model.model."]
 
   /// Looks the names up.
   ///
   /// - Parameters:
   ///   - names: of the checkpoint.
-  ///   - expected: the table's names.
-  ///   - architecture: the family.
-  init(_ names: Set<ExactName>, expected: [String], _ architecture: Architecture) {
+  ///   - expected: what the table has.
+  init(_ names: Set<ExactName>, expected: [Architecture.Tensor]) {
+    let spellings = expected.map(\.spellings)
     var candidates = [""] + Self.wrappers
     for first in Self.wrappers { candidates += Self.wrappers.map { first + $0 } }
     var most = 0
     for candidate in candidates {
-      let found = expected.count { name in
-        architecture.spellings(of: name).contains { names.contains(ExactName(candidate + $0)) }
+      let found = spellings.count { spellings in
+        spellings.contains { names.contains(ExactName(candidate + $0)) }
       }
       if found > most { (most, wrapper) = (found, candidate) }
     }
-    isKnown = most > 0
     // A few names that happen to fit are no reason to rename the others.
     if most * 2 < expected.count { wrapper = "" }
-    for name in expected where !names.contains(ExactName(wrapper + name)) {
-      for spelling in architecture.spellings(of: name).dropFirst()
-      where names.contains(ExactName(wrapper + spelling)) {
-        fullNames[ExactName(spelling)] = ExactName(name)
+    for spellings in spellings where !names.contains(ExactName(wrapper + spellings[0])) {
+      for spelling in spellings.dropFirst() where names.contains(ExactName(wrapper + spelling)) {
+        fullNames[ExactName(spelling)] = ExactName(spellings[0])
       }
     }
   }
@@ -55,15 +51,7 @@ struct ModelNames {
 
   /// What is said of unusual names.
   var findings: [Finding] {
-    if !isKnown {
-      return [
-        Finding(
-          .warning, "unknown-names",
-          "no tensor has a name that the configuration's family knows: they are kept as they are, and other programs won't find them"
-        )
-      ]
-    }
-    return wrapper.isEmpty
+    wrapper.isEmpty
       ? []
       : [
         Finding(

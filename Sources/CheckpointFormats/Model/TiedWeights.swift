@@ -13,17 +13,17 @@ struct TiedWeights {
   ///
   /// - Parameters:
   ///   - reader: of the checkpoint.
-  ///   - tensors: under canonical names.
-  ///   - architecture: the family.
+  ///   - placed: the tensors by their places.
   ///   - isTied: what the configuration says.
   /// - Throws: what reading throws.
   init(
-    _ reader: any CheckpointReader, _ tensors: [ExactName: CanonicalTensor],
-    _ architecture: Architecture, isTied: Bool
+    _ reader: any CheckpointReader, _ placed: [DecoderPlace: CanonicalTensor], isTied: Bool
   ) throws(CheckpointError) {
-    guard let head = Self.stored(.weight(.head), architecture, tensors, reader),
-      let embedding = Self.stored(.tokenEmbedding, architecture, tensors, reader)
-    else { return }
+    func stored(_ role: DecoderRole) -> Int? {
+      guard case .stored(let name) = placed[DecoderPlace(role)]?.expression else { return nil }
+      return reader.checkpoint.position(of: name)
+    }
+    guard let head = stored(.weight(.head)), let embedding = stored(.tokenEmbedding) else { return }
     let infos = (reader.checkpoint.tensors[head], reader.checkpoint.tensors[embedding])
     let sharesStorage =
       (infos.0.sharesStorageWith ?? infos.0.name) == (infos.1.sharesStorageWith ?? infos.1.name)
@@ -31,7 +31,9 @@ struct TiedWeights {
     if isEqual {
       isEqual = try StoredRun(reader, head).isEqual(to: StoredRun(reader, embedding))
     }
-    if isTied && isEqual && sharesStorage { repeated = ExactName(infos.0.name) }
+    // GGUF files repeat it for graphs that ask for a head.
+    let isRepetition = sharesStorage || reader.checkpoint.format == GGUFFormat.name
+    if isTied && isEqual && isRepetition { repeated = ExactName(infos.0.name) }
     guard
       let message = Self.message(
         isTied: isTied, isEqual: isEqual, isRepeated: repeated != nil, infos.1.name)
@@ -56,18 +58,5 @@ struct TiedWeights {
     case (false, true): "equal to '\(embedding)', although the configuration doesn't tie them"
     case (false, false): nil
     }
-  }
-
-  /// The place of the stored tensor that has a role, if it is stored as it is.
-  private static func stored(
-    _ role: DecoderRole, _ architecture: Architecture, _ tensors: [ExactName: CanonicalTensor],
-    _ reader: any CheckpointReader
-  ) -> Int? {
-    guard let row = architecture.rows.first(where: { $0.role == role }),
-      let tensor = architecture.spellings(of: row.name).lazy
-        .compactMap({ tensors[ExactName($0)] }).first,
-      case .stored(let name) = tensor.expression
-    else { return nil }
-    return reader.checkpoint.position(of: name)
   }
 }

@@ -1,5 +1,4 @@
 public import FileContainers
-public import ModelArchitectures
 import TensorModel
 
 /// How GGUF files say that rotary frequencies are scaled: a factor for all among the keys, or a tensor of divisors, one for each.
@@ -9,10 +8,7 @@ public enum GGUFRotaryKeys {
   /// The tensor of divisors, F32 `[rotated dimensions / 2]`, which Llama's graph alone has.
   public static let divisors = "rope_freqs.weight"
   /// What it may have at most; heads are hundreds of dimensions wide.
-  static let maximumDivisorCount = 1 << 16
-  /// The graph that has it.
-  static let graphWithDivisors = "llama"
-
+  public static let maximumDivisorCount = 1 << 16
   private static let kind = "rope.scaling.type"
   private static let factor = "rope.scaling.factor"
   private static let olderFactor = "rope.scale_linear"
@@ -34,8 +30,8 @@ public enum GGUFRotaryKeys {
     switch scaling {
     case .linear(let factor):
       return [
-        ("\(graph).\(kind)", .string(Array("linear".utf8))),
-        ("\(graph).\(self.factor)", .float(factor, .float32)),
+        ("\(graph).\(kind)", .text("linear")),
+        ("\(graph).\(self.factor)", .number(factor)),
       ]
     case .llama3(let scaling):
       let numbers = [
@@ -51,15 +47,16 @@ public enum GGUFRotaryKeys {
   ///
   /// - Parameters:
   ///   - header: of the file.
-  ///   - graph: `general.architecture`.
+  ///   - table: of the graph.
   ///   - divisors: the tensor's values; nil if there is none.
   ///   - dimensions: of a head that are rotated.
   ///   - base: of the frequencies.
   /// - Returns: nil for positions that aren't scaled.
   /// - Throws: `unsupported` for another kind of scaling, `malformed` for numbers that contradict each other.
   static func setting(
-    _ header: GGUFHeader, _ graph: String, divisors: [Float]?, dimensions: Int, base: Double
+    _ header: GGUFHeader, _ table: GGUFTable, divisors: [Float]?, dimensions: Int, base: Double
   ) throws(CheckpointError) -> JSONValue? {
+    let graph = table.architecture
     func value(_ key: String) -> GGUFValue? { header["\(graph).\(key)"] }
     let kind = value(kind)?.text ?? "linear"  // llama.cpp's default, with a factor of 1.
     let factor = (value(factor) ?? value(olderFactor))?.number ?? 0
@@ -78,7 +75,7 @@ public enum GGUFRotaryKeys {
           .init("factor", .number("\(Float(factor))")), .init("rope_type", .string("linear")),
         ]) : nil
     }
-    guard !isLinear, graph == graphWithDivisors else {
+    guard !isLinear, table.hasRotaryDivisors else {
       throw CheckpointError(
         .unsupported, "rotary positions that are scaled twice, or in a graph that doesn't",
         tensor: Self.divisors, hint: GGUFConfiguration.hint)
@@ -132,7 +129,7 @@ public enum GGUFRotaryKeys {
   ///   - found: of a file.
   ///   - expected: of a configuration.
   /// - Returns: whether there are as many and none is off by more than four millionths.
-  static func agree(_ found: [Float], _ expected: [Float]) -> Bool {
+  public static func agree(_ found: [Float], _ expected: [Float]) -> Bool {
     found.count == expected.count
       && zip(found, expected).allSatisfy { abs($0 - $1) <= 4e-6 * abs($1) }
   }

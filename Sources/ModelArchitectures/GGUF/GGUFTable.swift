@@ -1,13 +1,58 @@
+public import FileContainers
 public import TensorModel
 
-/// How a family's models lie in GGUF files.
+/// How a family's models lie in GGUF files: which graph of llama.cpp computes them, and where the files differ from Hugging Face's.
 public struct GGUFTable: Sendable {
   /// `general.architecture`.
   public let architecture: String
+  /// Whether the graph was made for another family, so that only files that name this one are of it.
+  public let isGuest: Bool
+  /// Which key of a file says which setting of `config.json`.
+  public let keys: [GGUFSetting]
+  /// Settings of `config.json` that the graph has built in, for files that say no more.
+  public let constants: [(setting: String, value: JSONValue)]
+  /// Settings that no key says, but the presence of a tensor in the first layer.
+  public let flags: [(setting: String, role: DecoderRole)]
   /// Projections whose rows stand in another order there, weights and biases.
   public let rowOrders: [DecoderRole.Projection: RowOrder]
   /// Projections that have a bias there and none in the family; it is zero.
   public let zeroBiases: [DecoderRole.Projection]
+  /// The functions of the feed-forward layer that the graph computes, or nearly.
+  public let activations: Set<DecoderConfiguration.Activation>
+  /// What the graph does about layers that see only so many tokens.
+  public let windows: Windows
+  /// Whether a head that shares the embedding's weights is written once more.
+  public let repeatsTiedHead: Bool
+  /// Whether rotary positions may turn a part of each head.
+  public let rotatesParts: Bool
+  /// Whether the file can hold divisors of rotary frequencies (`rope_freqs.weight`).
+  public let hasRotaryDivisors: Bool
+  /// What a model must have, because the graph asks for the tensors.
+  public let requirements: Set<Architecture.Condition>
+  /// Keys that, where they aren't 0, make a file one of another family of the same graph.
+  public let foreignKeys: [String]
+  /// Whether the family's tokenizers compose texts (NFC), which llama.cpp doesn't.
+  public let composesTexts: Bool
+  /// Which models of 80 layers llama-quantize takes for one of 70 billion weights.
+  public let largeModels: LargeModels
+
+  /// What a graph does about layers that see only so many tokens.
+  public enum Windows: Sendable, Hashable {
+    /// It has none.
+    case none
+    /// It reads the key and computes without.
+    case ignored
+  }
+
+  /// Which models of 80 layers llama-quantize gives more bits to (llama-quant.cpp).
+  public enum LargeModels: Sendable, Hashable {
+    /// None.
+    case none
+    /// All.
+    case all
+    /// Those whose heads share keys.
+    case sharingKeys
+  }
 
   /// How rows that Hugging Face's model has are ordered in the file.
   public enum RowOrder: Sendable, Hashable {
@@ -20,13 +65,33 @@ public struct GGUFTable: Sendable {
   }
 
   /// A family's layout.
-  public init(
-    _ architecture: String, rowOrders: [DecoderRole.Projection: RowOrder] = [:],
-    zeroBiases: [DecoderRole.Projection] = []
+  init(
+    _ architecture: String, isGuest: Bool = false, keys: [GGUFSetting],
+    constants: [(setting: String, value: JSONValue)] = [],
+    flags: [(setting: String, role: DecoderRole)] = [],
+    rowOrders: [DecoderRole.Projection: RowOrder] = [:],
+    zeroBiases: [DecoderRole.Projection] = [],
+    activations: Set<DecoderConfiguration.Activation>, windows: Windows = .none,
+    repeatsTiedHead: Bool = false, rotatesParts: Bool = true, hasRotaryDivisors: Bool = false,
+    requirements: Set<Architecture.Condition> = [], foreignKeys: [String] = [],
+    composesTexts: Bool = false, largeModels: LargeModels = .none
   ) {
     self.architecture = architecture
+    self.isGuest = isGuest
+    self.keys = keys
+    self.constants = constants
+    self.flags = flags
     self.rowOrders = rowOrders
     self.zeroBiases = zeroBiases
+    self.activations = activations
+    self.windows = windows
+    self.repeatsTiedHead = repeatsTiedHead
+    self.rotatesParts = rotatesParts
+    self.hasRotaryDivisors = hasRotaryDivisors
+    self.requirements = requirements
+    self.foreignKeys = foreignKeys
+    self.composesTexts = composesTexts
+    self.largeModels = largeModels
   }
 
   /// How the rows of a projection are ordered in the file, compared with the family's; nil if they are the same.

@@ -1,3 +1,5 @@
+public import TensorModel
+
 /// How a decoder computes, apart from its weights: everything that a configuration says about it.
 public struct DecoderConfiguration: Sendable, Hashable {
   /// The family.
@@ -26,6 +28,46 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var fusedOrder: FusedOrder?
   /// The longest sequence that it was made for; nil if the configuration doesn't say.
   public var positionLimit: Int?
+
+  /// Reads Hugging Face's `config.json` for all that it says about the computation.
+  ///
+  /// - Throws: `unsupported` for families and settings that aren't computed here, by name and value; `usage` for values that can't be right.
+  public init(_ configuration: HuggingFaceConfiguration) throws(CheckpointError) {
+    let architecture = try configuration.knownArchitecture()
+    var settings = SettingsReader(configuration.document, architecture.settings)
+    let dimensions = try architecture.sizes(&settings)
+    self = try architecture.decoder(&settings, dimensions)
+    try settings.expectNothingElse()
+    // Where queries don't say how wide they are, the heads share the model's width.
+    guard dimensions.model == heads * headWidth || dimensions.queries == heads * headWidth,
+      headWidth > 0, heads % keyHeads == 0
+    else {
+      throw CheckpointError(
+        .usage, "the configuration's heads don't divide", file: "config.json",
+        expected: "heads that divide the model's width, and heads of keys that divide heads",
+        found: "\(heads) heads, \(keyHeads) of keys, width \(dimensions.model)",
+        hint: "compare it with the config.json that was published with the model")
+    }
+  }
+
+  /// A decoder of a family, with what most have.
+  init(
+    family: String, dimensions: Architecture.Dimensions, heads: Int, keyHeads: Int? = nil,
+    headWidth: Int, norm: Norm, residual: Residual, activation: Activation, positionLimit: Int
+  ) {
+    self.family = family
+    self.dimensions = dimensions
+    self.heads = heads
+    self.keyHeads = keyHeads ?? heads
+    self.headWidth = headWidth
+    self.norm = norm
+    self.residual = residual
+    self.activation = activation
+    self.positionLimit = positionLimit
+    attentionScales = Array(
+      repeating: 1 / Double(headWidth).squareRoot(), count: dimensions.layers)
+    windows = Array(repeating: nil, count: dimensions.layers)
+  }
 
   /// A norm of the residual stream.
   public enum Norm: Sendable, Hashable {
@@ -97,6 +139,21 @@ public struct DecoderConfiguration: Sendable, Hashable {
     case silu
     /// max(0, x).
     case relu
+
+    /// The function that transformers' `ACT2FN` has under a name.
+    init(_ settings: inout SettingsReader, _ key: String) throws(CheckpointError) {
+      switch try settings.text(key) {
+      case "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate":
+        self = .geluTanh
+      case "gelu", "gelu_python": self = .gelu
+      case "silu", "swish": self = .silu
+      case "relu": self = .relu
+      default:
+        throw settings.unsupported(
+          key,
+          expected: "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, gelu_accurate, silu or relu")
+      }
+    }
   }
 
   /// How the outputs of a fused projection are arranged.

@@ -1,0 +1,248 @@
+import ModelArchitectures
+public import TensorModel
+
+/// Something that is wrong with a checkpoint as a model.
+public struct ModelProblem: Hashable, Sendable {
+  /// The id of the finding that it is.
+  public let check: String
+  /// What is wrong.
+  public let error: CheckpointError
+  /// Whether not even a copy of the tensors may be made.
+  public let isFatal: Bool
+
+  init(_ check: String, _ error: CheckpointError, isFatal: Bool = false) {
+    self.check = check
+    self.error = error
+    self.isFatal = isFatal
+  }
+
+  /// The problem as a finding: an error, or a warning where work goes on all the same.
+  public func finding(_ severity: Finding.Severity = .error) -> Finding {
+    Finding(check, error).with(severity)
+  }
+}
+
+/// A checkpoint's tensors against the table of its family and the sizes of its configuration: the one check that every command relies on.
+struct ModelSoundness {
+  /// The tensors that the table asks for and the checkpoint has, by their places.
+  private(set) var placed: [DecoderPlace: CanonicalTensor] = [:]
+  /// What is wrong.
+  private(set) var problems: [ModelProblem] = []
+  /// Tensors that the family doesn't have.
+  private(set) var findings: [Finding] = []
+  /// How many tensors were looked for.
+  let expectedCount: Int
+
+  private let tensors: [ExactName: CanonicalTensor]
+  private let quantized: QuantizedWeights?
+  private let checkpoint: Checkpoint
+
+  /// Compares names and shapes.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: as it is stored.
+  ///   - model: the tensors under canonical names, buffers left out.
+  ///   - architecture: the family.
+  ///   - dimensions: the sizes.
+  ///   - head: what stands on top of the decoder.
+  ///   - quantized: weights that are codes.
+  init(
+    _ checkpoint: Checkpoint, _ model: [CanonicalTensor], _ architecture: Architecture,
+    _ dimensions: Architecture.Dimensions, _ head: ModelHead, _ quantized: QuantizedWeights?
+  ) {
+    self.checkpoint = checkpoint
+    self.quantized = quantized
+    tensors = Dictionary(
+      model.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
+    let hasHead = head == .languageModel || checkpoint.format == GGUFFormat.name
+    let all = architecture.tensors(dimensions)
+    let expected = all.filter { hasHead || $0.row.role.projection != .head }
+    expectedCount = expected.count
+    var known: Set<ExactName> = []
+    var missing: [Architecture.Tensor] = []
+    // A head that is stored although it is tied, or although nobody asks for one, has its place too.
+    let optional = architecture.headTensors(dimensions).filter { !expected.contains($0) }
+    for (index, tensor) in (expected + optional).enumerated() {
+      known.formUnion(tensor.spellings.map { ExactName($0) })
+      if let found = tensor.spellings.compactMap({ tensors[ExactName($0)] }).first {
+        placed[tensor.place] = found
+        check(found, tensor)
+        checkDType(found, tensor)
+      } else if index < expected.count, !isQuantized(tensor) {
+        missing.append(tensor)
+      }
+    }
+    record(missing, of: expected)
+    if case .other(let name) = head { checkOtherHead(name) }
+    for tensor in model where !known.contains(ExactName(tensor.name)) { checkUnknown(tensor, head) }
+  }
+
+  private func isQuantized(_ tensor: Architecture.Tensor) -> Bool {
+    tensor.spellings.contains { quantized?.weights.contains(ExactName($0)) ?? false }
+  }
+
+  /// A tensor's name for people: in GGUF files their own.
+  private func name(_ tensor: Architecture.Tensor) -> String {
+    checkpoint.format == GGUFFormat.name
+      ? tensor.row.role.ggufName(layer: tensor.layer) : tensor.name
+  }
+
+  private func file(_ tensor: CanonicalTensor) -> String? {
+    tensor.expression.sources.first.flatMap(checkpoint.position).map { checkpoint.tensors[$0].file }
+  }
+
+  // MARK: Shapes
+
+  private mutating func check(_ found: CanonicalTensor, _ tensor: Architecture.Tensor) {
+    guard found.shape != tensor.shape, !isQuantized(tensor) else { return }
+    let (expected, actual) = (tensor.shape.dimensions, found.shape.dimensions)
+    if found.shape.elementCount == 0 {
+      problems.append(
+        ModelProblem(
+          "data-missing",
+          CheckpointError(
+            .missing, "the tensor has no data", file: file(found), tensor: name(tensor),
+            expected: "\(tensor.shape)", found: "\(found.shape)",
+            hint:
+              "programs that spread a model over machines leave such placeholders: save the whole state dict"
+          ), isFatal: true))
+    } else if expected.count == 2, actual == expected.reversed(), expected[0] != expected[1] {
+      problems.append(
+        ModelProblem(
+          "tensor-transposed",
+          CheckpointError(
+            .malformed,
+            "the matrix is transposed: its values look like another framework's under PyTorch's names",
+            file: file(found), tensor: name(tensor), expected: "\(tensor.shape)",
+            found: "\(found.shape)",
+            hint:
+              "convert the file that this one was made of: with its own names, kernels are transposed here"
+          ), isFatal: true))
+    } else {
+      problems.append(
+        ModelProblem(
+          "tensor-shape",
+          CheckpointError(
+            .malformed, "another shape than the configuration asks for", file: file(found),
+            tensor: name(tensor), expected: tensor.row.text(tensor.shape),
+            found: "\(found.shape)", hint: "does the config.json belong to the weights?")))
+    }
+  }
+
+  /// Integers in the place of a matrix are codes, and nothing says of which values.
+  private mutating func checkDType(_ found: CanonicalTensor, _ tensor: Architecture.Tensor) {
+    let isInteger = [.i8, .u8, .i16, .u16, .i32, .u32, .i64, .u64, .bool].contains(found.dtype)
+    guard isInteger, !isQuantized(tensor) else { return }
+    problems.append(
+      ModelProblem(
+        "tensor-dtype",
+        CheckpointError(
+          .unsupported, "integers stand where the family has float weights", file: file(found),
+          tensor: name(tensor), expected: "F32, F16 or BF16", found: found.dtype.rawValue,
+          hint:
+            "scales may be missing: get the whole checkpoint, or the weights before quantization"
+        )))
+  }
+
+  // MARK: Completeness
+
+  /// Tensors that the configuration asks for and nobody has: they would be random in any other program.
+  private mutating func record(
+    _ missing: [Architecture.Tensor], of expected: [Architecture.Tensor]
+  ) {
+    guard !missing.isEmpty else { return }
+    // Most of them missing all over is another spelling, not an incomplete model.
+    guard missing.count * 2 < expected.count || Self.lacksLayers(expected, missing) else {
+      problems.append(
+        ModelProblem(
+          "unknown-names",
+          CheckpointError(
+            .unsupported,
+            "\(missing.count) of the \(expected.count) tensors of the family aren't there under names that are known",
+            tensor: tensors.keys.min()?.text,
+            expected: expected.first.map { "such as '\(name($0))'" },
+            hint:
+              "is it the config.json of another model? names are kept as they are, and other programs won't find them"
+          )))
+      return
+    }
+    for tensor in missing {
+      problems.append(
+        ModelProblem(
+          "tensor-missing",
+          CheckpointError(
+            .missing, "missing: the configuration asks for it", tensor: name(tensor),
+            expected: "\(tensor.shape)",
+            hint:
+              "nothing is made up for it: get the file again, or the config.json that belongs to it"
+          ), isFatal: true))
+    }
+  }
+
+  /// Whether some layers are there in full and others not at all: one shard of several.
+  private static func lacksLayers(
+    _ expected: [Architecture.Tensor], _ missing: [Architecture.Tensor]
+  ) -> Bool {
+    let places = Set(missing.map(\.place))
+    let lacking = Set(missing.compactMap(\.layer))
+    let found = Set(expected.filter { !places.contains($0.place) }.compactMap(\.layer))
+    return !found.subtracting(lacking).isEmpty && !lacking.subtracting(found).isEmpty
+  }
+
+  /// A head for another task has weights of its own.
+  private mutating func checkOtherHead(_ className: String) {
+    let hasOne = tensors.keys.contains { name in
+      ModelHead.otherNames.contains(where: name.text.hasPrefix)
+    }
+    guard className.hasSuffix("Classification") || className.hasSuffix("QuestionAnswering"), !hasOne
+    else { return }
+    problems.append(
+      ModelProblem(
+        "tensor-missing",
+        CheckpointError(
+          .missing, "missing: the head that \(className) has", tensor: "score.weight",
+          hint: "get the file again, or correct 'architectures' in config.json"), isFatal: true))
+  }
+
+  // MARK: Strangers
+
+  private mutating func checkUnknown(_ tensor: CanonicalTensor, _ head: ModelHead) {
+    let name = ExactName(tensor.name)
+    if quantized?.parts.contains(name) ?? false { return }
+    if ModelHead.otherNames.contains(where: tensor.name.hasPrefix) { return }
+    findings.append(
+      Finding(
+        .warning, "tensor-unknown", "the family has no such tensor", file: file(tensor),
+        tensor: tensor.name))
+  }
+}
+
+extension Architecture.Row {
+  /// A shape, and which settings make it: `[308, 16], vocabulary × model`.
+  fileprivate func text(_ found: Shape) -> String {
+    "\(found), \(shape.map(\.rawValue).joined(separator: " × "))"
+  }
+}
+
+/// A set of shards of which some aren't there.
+struct PartialSet {
+  /// What is wrong; nil for complete sets and single files.
+  static func problem(_ files: [Checkpoint.SourceFile]) -> ModelProblem? {
+    let form = /.+-([0-9]{5})-of-([0-9]{5})\.[a-z]+/
+    var numbers: [Int: Set<Int>] = [:]
+    for file in files {
+      guard let match = file.name.wholeMatch(of: form), let number = Int(match.1),
+        let count = Int(match.2)
+      else { continue }
+      numbers[count, default: []].insert(number)
+    }
+    guard numbers.count == 1, let (count, found) = numbers.first, found.count < count else {
+      return nil
+    }
+    return ModelProblem(
+      "shards-missing",
+      CheckpointError(
+        .missing, "\(count - found.count) of \(count) shards are not here", file: files.first?.name,
+        hint: "put all shards into one folder and name the folder, or the index"))
+  }
+}

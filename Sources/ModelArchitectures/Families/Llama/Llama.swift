@@ -1,0 +1,170 @@
+import FileContainers
+import TensorModel
+
+extension Architecture {
+  /// The biases that projections have.
+  enum LlamaBiases {
+    /// None.
+    case none
+    /// Those that `attention_bias` and `mlp_bias` ask for.
+    case asConfigured
+    /// Of queries, keys and values.
+    case ofQueriesKeysValues
+  }
+
+  /// Llama: RMS norms, rotary positions in halves, a gated feed-forward layer, heads that may share keys and values.
+  public static let llama = llamaLike(
+    name: "llama", modelClass: "LlamaForCausalLM",
+    settings: ClassSettings(
+      [
+        "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": .null,
+        "head_dim": .null, "hidden_act": "silu", "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-6, "attention_bias": false, "mlp_bias": false,
+        "tie_word_embeddings": false,
+      ].merging(RotarySpelling().defaults) { own, _ in own }),
+    biases: .asConfigured,
+    gguf: GGUFTable(
+      "llama", keys: GGUFSetting.ofLlama, constants: [("hidden_act", "silu")],
+      flags: [("attention_bias", .bias(.query)), ("mlp_bias", .bias(.up))],
+      rowOrders: [.query: .pairs, .key: .pairs], activations: [.silu], rotatesParts: false,
+      hasRotaryDivisors: true, foreignKeys: ["expert_count"], largeModels: .sharingKeys)
+  ) { _, _ in }
+
+  /// A family of Llama's layers.
+  ///
+  /// - Parameters:
+  ///   - name: `model_type`.
+  ///   - modelClass: of transformers.
+  ///   - settings: what the class reads.
+  ///   - biases: of its projections.
+  ///   - gguf: its layout in GGUF files.
+  ///   - windows: reads which layers see only so many tokens.
+  /// - Returns: the table.
+  static func llamaLike(
+    name: String, modelClass: String, settings: ClassSettings, biases: LlamaBiases,
+    gguf: GGUFTable,
+    windows:
+      @escaping @Sendable (
+        inout SettingsReader, inout DecoderConfiguration
+      ) throws(CheckpointError) -> Void
+  ) -> Architecture {
+    let outputBias: [Row] =
+      biases == .asConfigured
+      ? [
+        .weight(
+          "model.layers.{i}.self_attn.o_proj.bias", [.model], .bias(.output), if: .attentionBias)
+      ] : []
+    return Architecture(
+      name: name, modelClass: modelClass,
+      rows: [
+        .weight("model.embed_tokens.weight", [.vocabulary, .model], .tokenEmbedding),
+        .weight(
+          "model.layers.{i}.self_attn.q_proj.weight", [.queries, .model], .weight(.query)),
+        .weight(
+          "model.layers.{i}.self_attn.q_proj.bias", [.queries], .bias(.query),
+          if: .attentionBias),
+        .weight("model.layers.{i}.self_attn.k_proj.weight", [.keys, .model], .weight(.key)),
+        .weight(
+          "model.layers.{i}.self_attn.k_proj.bias", [.keys], .bias(.key), if: .attentionBias),
+        .weight("model.layers.{i}.self_attn.v_proj.weight", [.keys, .model], .weight(.value)),
+        .weight(
+          "model.layers.{i}.self_attn.v_proj.bias", [.keys], .bias(.value), if: .attentionBias),
+        .weight(
+          "model.layers.{i}.self_attn.o_proj.weight", [.model, .queries], .weight(.output)),
+      ] + outputBias + [
+        .weight("model.layers.{i}.mlp.gate_proj.weight", [.inner, .model], .weight(.gate)),
+        .weight(
+          "model.layers.{i}.mlp.gate_proj.bias", [.inner], .bias(.gate), if: .feedForwardBias),
+        .weight("model.layers.{i}.mlp.up_proj.weight", [.inner, .model], .weight(.up)),
+        .weight("model.layers.{i}.mlp.up_proj.bias", [.inner], .bias(.up), if: .feedForwardBias),
+        .weight("model.layers.{i}.mlp.down_proj.weight", [.model, .inner], .weight(.down)),
+        .weight(
+          "model.layers.{i}.mlp.down_proj.bias", [.model], .bias(.down), if: .feedForwardBias),
+        .weight("model.layers.{i}.input_layernorm.weight", [.model], .normScale(.attention)),
+        .weight(
+          "model.layers.{i}.post_attention_layernorm.weight", [.model], .normScale(.feedForward)),
+        .weight("model.norm.weight", [.model], .normScale(.final)),
+        .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
+      ],
+      settings: settings,
+      sizes: { (settings: inout SettingsReader) throws(CheckpointError) -> Dimensions in
+        try Self.sizes(&settings, biases)
+      },
+      decoder: {
+        (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
+          -> DecoderConfiguration in
+        var decoder = try Self.decoder(&settings, dimensions, family: name)
+        try windows(&settings, &decoder)
+        return decoder
+      },
+      mesh: nil, gguf: gguf)
+  }
+
+  private static func sizes(
+    _ settings: inout SettingsReader, _ biases: LlamaBiases
+  ) throws(CheckpointError) -> Dimensions {
+    let model = try settings.count("hidden_size", below: Dimensions.widthLimit)
+    let heads = try Heads(&settings, model: model)
+    var conditions = try settings.untiedHead()
+    switch biases {
+    case .none: break
+    case .ofQueriesKeysValues: conditions.insert(.attentionBias)
+    case .asConfigured:
+      if try settings.flag("attention_bias") { conditions.insert(.attentionBias) }
+      if try settings.flag("mlp_bias") { conditions.insert(.feedForwardBias) }
+    }
+    return Dimensions(
+      layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit), model: model,
+      inner: try settings.count("intermediate_size"), vocabulary: try settings.count("vocab_size"),
+      queries: heads.count * heads.width, keys: heads.keyCount * heads.width,
+      conditions: conditions)
+  }
+
+  private static func decoder(
+    _ settings: inout SettingsReader, _ dimensions: Dimensions, family: String
+  ) throws(CheckpointError) -> DecoderConfiguration {
+    let heads = try Heads(&settings, model: dimensions.model)
+    let limit = try settings.count("max_position_embeddings")
+    var decoder = DecoderConfiguration(
+      family: family, dimensions: dimensions, heads: heads.count, keyHeads: heads.keyCount,
+      headWidth: heads.width,
+      norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), residual: .sequential,
+      activation: try .init(&settings, "hidden_act"), positionLimit: limit)
+    decoder.rotary = try .init(
+      &settings, RotarySpelling(), headWidth: heads.width, layout: .halves, positionLimit: limit)
+    return decoder
+  }
+
+  /// The heads of a configuration.
+  private struct Heads {
+    let count: Int
+    let keyCount: Int
+    let width: Int
+
+    init(_ settings: inout SettingsReader, model: Int) throws(CheckpointError) {
+      count = try settings.count("num_attention_heads", below: Dimensions.headLimit)
+      keyCount =
+        try settings.optionalCount("num_key_value_heads", below: Dimensions.headLimit) ?? count
+      width = try settings.optionalCount("head_dim", below: Dimensions.headLimit) ?? model / count
+    }
+  }
+}
+
+extension GGUFSetting {
+  /// The keys of models whose settings have Llama's names.
+  static let ofLlama = [
+    GGUFSetting("context_length", "max_position_embeddings", .positions),
+    GGUFSetting("embedding_length", "hidden_size", .model),
+    GGUFSetting("block_count", "num_hidden_layers", .layers),
+    GGUFSetting("feed_forward_length", "intermediate_size", .inner),
+    GGUFSetting("attention.head_count", "num_attention_heads", .heads),
+    GGUFSetting("attention.head_count_kv", "num_key_value_heads", .keyHeads),
+    GGUFSetting("vocab_size", nil, .vocabulary),
+    GGUFSetting("attention.layer_norm_rms_epsilon", "rms_norm_eps", .epsilon),
+    GGUFSetting("attention.key_length", "head_dim", .headWidth),
+    GGUFSetting("attention.value_length", nil, .headWidth),
+    GGUFSetting("rope.dimension_count", nil, .rotaryDimensions),
+    GGUFSetting("rope.freq_base", "rope_theta", .rotaryBase),
+  ]
+}

@@ -1,0 +1,202 @@
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorModel
+import TestSupport
+import Testing
+
+/// The one check of names, shapes and completeness.
+@Suite struct ModelSoundnessTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  private func model(
+    _ name: String = "gptj", _ edit: (inout ModelSample) -> Void
+  ) throws -> ModelContents {
+    var sample = try ModelSample(name)
+    edit(&sample)
+    return try Source(sample.write(workspace, "model")).model()
+  }
+
+  private func problems(
+    _ name: String = "gptj", _ edit: (inout ModelSample) -> Void
+  ) throws -> [ModelProblem] { try model(name, edit).problems }
+
+  // MARK: Completeness
+
+  @Test(arguments: ["transformer.h.1.ln_1.bias", "transformer.wte.weight", "lm_head.bias"])
+  func missingTensorsAreNamed(name: String) throws {
+    let found = try problems { $0.tensors.tensors.removeAll { $0.name == name } }
+    #expect(found.map(\.check) == ["tensor-missing"] && found.map(\.error.tensor) == [name])
+    #expect(found.allSatisfy { $0.isFatal })
+  }
+
+  @Test func allMissingTensorsAreListed() throws {
+    let lost = ["transformer.h.0.ln_1.bias", "transformer.h.1.ln_1.bias", "lm_head.bias"]
+    let found = try model { $0.tensors.tensors.removeAll { lost.contains($0.name) } }
+    #expect(found.problems.map(\.error.tensor) == lost)
+    let error = #expect(throws: CheckpointError.self) { try found.requireSound() }
+    #expect(error?.message.contains("and 2 more") == true)
+  }
+
+  @Test func oneShardOfSeveralIsIncomplete() throws {
+    let found = try problems { sample in
+      sample.tensors.tensors.removeAll { !$0.name.contains("wte") && !$0.name.contains(".h.0.") }
+    }
+    #expect(Set(found.map(\.error.code)) == [.missing])
+    #expect(found.first?.error.tensor?.hasPrefix("transformer.h.1.") == true)
+  }
+
+  @Test func aShardByItselfSaysHowManyThereAre() throws {
+    let path = try ModelSample("gptj").write(workspace, "model")
+    let shard = "model-00002-of-00008.safetensors"
+    try FileManager.default.moveItem(
+      atPath: "\(path)/model.safetensors", toPath: "\(path)/\(shard)")
+    for place in [path, "\(path)/\(shard)"] {
+      let found = try Source(place).model().problems
+      #expect(found.map(\.check) == ["shards-missing"])
+      #expect(found.first?.error.message == "7 of 8 shards are not here")
+    }
+  }
+
+  @Test func namesOfAnotherModelAreNoHoles() throws {
+    let found = try problems { sample in
+      for index in sample.tensors.tensors.indices {
+        sample.tensors.tensors[index].name = "x." + sample.tensors.tensors[index].name
+      }
+    }
+    #expect(found.map(\.check) == ["unknown-names"] && found.allSatisfy { !$0.isFatal })
+  }
+
+  @Test(arguments: ["", "module.", "_orig_mod.", "base_model.model.", "module.base_model.model."])
+  func wrappersAreLeftOut(wrapper: String) throws {
+    let found = try model("llama") { sample in
+      for index in sample.tensors.tensors.indices {
+        sample.tensors.tensors[index].name = wrapper + sample.tensors.tensors[index].name
+      }
+    }
+    #expect(found.problems.isEmpty)
+    #expect(found.tensors.allSatisfy { !$0.name.contains("base_model") })
+    #expect(found.findings.map(\.check) == (wrapper.isEmpty ? [] : ["name-prefix"]))
+  }
+
+  @Test func adaptersKeepTheirNames() throws {
+    let found = try model("llama") { sample in
+      for index in sample.tensors.tensors.indices {
+        sample.tensors.tensors[index].name =
+          "base_model.model." + sample.tensors.tensors[index].name + ".lora_A"
+      }
+    }
+    #expect(found.problems.isEmpty && found.expectedCount == nil)
+    #expect(found.tensors.allSatisfy { $0.name.hasPrefix("base_model.model.") })
+  }
+
+  @Test func bareModelsHaveNoHead() throws {
+    let bare = try problems { sample in
+      sample.configuration["architectures"] = ["GPTJModel"]
+      sample.tensors.tensors.removeAll { $0.name.hasPrefix("lm_head") }
+    }
+    #expect(bare.isEmpty)
+    let gpt2 = try problems("gpt2") { sample in
+      sample.configuration["architectures"] = ["GPT2Model"]
+      sample.configuration["tie_word_embeddings"] = false
+    }
+    #expect(gpt2.isEmpty)
+  }
+
+  @Test(arguments: [true, false]) func classifiersHaveAHeadOfTheirOwn(hasScore: Bool) throws {
+    let found = try problems("llama") { sample in
+      sample.configuration["architectures"] = ["LlamaForSequenceClassification"]
+      guard let head = sample.tensors.tensors.firstIndex(where: { $0.name == "lm_head.weight" })
+      else { return }
+      if hasScore {
+        sample.tensors.tensors[head].name = "score.weight"
+      } else {
+        sample.tensors.tensors.remove(at: head)
+      }
+    }
+    #expect(found.map(\.check) == (hasScore ? [] : ["tensor-missing"]))
+  }
+
+  // MARK: Shapes
+
+  @Test func matricesThatLieTheOtherWayAreFound() throws {
+    let found = try problems { sample in
+      for index in sample.tensors.tensors.indices
+      where sample.tensors.tensors[index].name.contains(".mlp.fc_in.weight") {
+        sample.tensors.tensors[index].shape.reverse()
+      }
+    }
+    #expect(found.count > 1 && found.allSatisfy { $0.check == "tensor-transposed" && $0.isFatal })
+    #expect(found.first?.error.tensor == "transformer.h.0.mlp.fc_in.weight")
+  }
+
+  @Test func otherShapesAreNoReasonNotToCopy() throws {
+    let found = try model("llama") { sample in
+      sample.configuration["vocab_size"] = 7
+    }
+    #expect(
+      found.problems.map(\.error.tensor) == ["model.embed_tokens.weight", "lm_head.weight"])
+    #expect(found.problems.allSatisfy { $0.check == "tensor-shape" && !$0.isFatal })
+    let warnings = try found.requireCopyable()
+    #expect(warnings.map(\.severity) == [.warning, .warning])
+    #expect(throws: CheckpointError.self) { try found.requireSound() }
+  }
+
+  @Test func placeholdersHaveNoData() throws {
+    let found = try problems { sample in
+      sample.tensors.tensors[0].shape = [0]
+      sample.tensors.tensors[0].data = Data()
+    }
+    #expect(found.map(\.check) == ["data-missing"] && found.allSatisfy { $0.isFatal })
+  }
+
+  @Test func strangersAreWarnedOf() throws {
+    let found = try model { sample in
+      var tensor = sample.tensors.tensors[0]
+      tensor.name = "transformer.h.0.extra.weight"
+      sample.tensors.tensors.append(tensor)
+    }
+    #expect(found.problems.isEmpty)
+    #expect(found.findings.map(\.check) == ["tensor-unknown"])
+    #expect(found.findings.map(\.severity) == [.warning])
+  }
+
+  // MARK: Quantized weights
+
+  /// Endings of a weight's companions, and of what stands in its place.
+  private static let quantizers: [(weight: String, companions: [String])] = [
+    (".weight", [".weight_scale_inv"]), (".weight", [".SCB"]), (".weight", [".weight_scale"]),
+    (".weight", [".weight.absmax", ".weight.quant_map"]), (".qweight", [".scales", ".qzeros"]),
+    (".weight_packed", [".weight_scale", ".weight_shape"]),
+  ]
+
+  @Test(arguments: quantizers.indices) func codesAreToldByTheirCompanions(kind: Int) throws {
+    let (weight, companions) = Self.quantizers[kind]
+    let found = try model("llama") { sample in
+      for tensor in sample.tensors.tensors where tensor.name.contains(".mlp.") {
+        guard let index = sample.tensors.tensors.firstIndex(where: { $0.name == tensor.name })
+        else { continue }
+        let stem = tensor.name.replacing(".weight", with: "")
+        sample.tensors.tensors[index].name = stem + weight
+        for companion in companions {
+          var other = tensor
+          other.name = stem + companion
+          sample.tensors.tensors.append(other)
+        }
+      }
+    }
+    #expect(found.problems.isEmpty)
+    #expect(found.findings.map(\.check) == ["quantized-weights"])
+    #expect(found.quantized?.weights.contains("model.layers.0.mlp.up_proj.weight") == true)
+    let error = #expect(throws: CheckpointError.self) { try found.requireValues(hint: "x") }
+    #expect(error?.code == .unsupported)
+  }
+
+  // MARK: GGUF
+
+  @Test func filesAreCheckedAgainstTheirOwnKeys() throws {
+    let whole = try Source(Fixtures.path("gguf/llama_biases.F32.gguf")).model()
+    #expect(whole.problems.isEmpty && (whole.expectedCount ?? 0) > 3)
+  }
+}
