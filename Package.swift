@@ -186,8 +186,9 @@ let package = Package(
     .testTarget(
       name: "CheckpointComparisonTests",
       dependencies: [
-        "CheckpointComparison", "ReferenceForward", "TensorEvaluation", "CheckpointConversion",
-        "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
+        "CheckpointComparison", "CheckpointVerification", "ReferenceForward", "TensorEvaluation",
+        "CheckpointConversion", "CheckpointFormats", "ModelArchitectures", "FileContainers",
+        "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -34,15 +34,16 @@ struct AgreementCheck {
     "intermediate_size", "hidden_act", "rms_norm_eps", "rope_theta", "rotary_pct",
   ]
 
-  private func configurationFindings() -> [Finding] {
+  private func configurationFindings() throws(CheckpointError) -> [Finding] {
     // What is wrong with either is said where it is opened and checked.
-    func document(_ source: Source) -> JSONValue? {
-      (try? source.huggingFaceConfiguration()).flatMap {
-        try? HuggingFaceConfiguration(parsing: $0).document
-      }
+    func document(_ source: Source) throws(CheckpointError) -> JSONValue? {
+      try ifUsable { () throws(CheckpointError) in
+        guard let bytes = try source.huggingFaceConfiguration() else { return nil }
+        return try HuggingFaceConfiguration(parsing: bytes).document
+      } ?? nil
     }
-    guard source.checkpoint.configuration != nil, let ours = document(source),
-      let theirs = document(other)
+    guard source.checkpoint.configuration != nil, let ours = try document(source),
+      let theirs = try document(other)
     else { return [] }
     return Self.computingSettings.compactMap { key in
       guard let mine = ours[key], let other = theirs[key], mine != other,

@@ -26,7 +26,7 @@ struct CertificateCheck {
       report.record(
         .certificate, [Finding("certificate", error)], "\(place.name) can't be used")
     case .own(let certificate):
-      var findings = self.findings(certificate, contents)
+      var findings = try self.findings(certificate, contents)
       if rootDigest(of: certificate.identities) != certificate.root {
         findings.append(
           Finding(
@@ -43,7 +43,7 @@ struct CertificateCheck {
 
   private func findings(
     _ certificate: Certificate, _ contents: [TensorIdentity]?
-  ) -> [Finding] {
+  ) throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
     var stored: [ExactName: TensorIdentity] = [:]
     for identity in contents ?? [] { stored[ExactName(identity.name)] = identity }
@@ -73,10 +73,10 @@ struct CertificateCheck {
         Finding(
           .error, "certificate", "not in the certificate", file: tensor.file, tensor: tensor.name))
     }
-    return findings + fileFindings(certificate)
+    return findings + (try fileFindings(certificate))
   }
 
-  private func fileFindings(_ certificate: Certificate) -> [Finding] {
+  private func fileFindings(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
     guard FileKind(of: path) == .directory else { return [] }
     var findings: [Finding] = []
     for file in certificate.files {
@@ -101,10 +101,12 @@ struct CertificateCheck {
       }
       let file: InputFile
       do throws(CheckpointError) { file = try InputFile(path: "\(path)/\(asset.name)") } catch {
+        if error.code.isTransient { throw error }
         findings.append(Finding(.error, "certificate", "missing or unreadable", file: asset.name))
         continue
       }
-      if let digest = try? Digest(ofFile: file), digest != asset.digest {
+      let digest = try Digest(ofFile: file)
+      if digest != asset.digest {
         findings.append(
           Finding(
             .error, "certificate",

@@ -10,14 +10,14 @@ struct StructureCheck {
   init(_ path: String) { self.path = path }
 
   /// The error of opening the whole, and those of its files on their own.
-  func findings(after error: CheckpointError) -> [Finding] {
+  func findings(after error: CheckpointError) throws(CheckpointError) -> [Finding] {
     var findings = [Finding("structure", error)]
-    guard FileKind(of: path) == .directory,
-      let names = try? DirectoryTree(path: path).children(of: "")
-    else { return findings }
-    findings += storeFindings(names).filter { !findings.contains($0) }
+    guard FileKind(of: path) == .directory else { return findings }
+    let names = try DirectoryTree(path: path).children(of: "")
+    findings += try storeFindings(names).filter { !findings.contains($0) }
     for name in names where name.hasSuffix(".safetensors") {
       do throws(CheckpointError) { _ = try Source("\(path)/\(name)") } catch {
+        if error.code.isTransient { throw error }
         let finding = Finding("structure", error)
         if !findings.contains(finding) { findings.append(finding) }
       }
@@ -26,12 +26,14 @@ struct StructureCheck {
   }
 
   /// Every file of a store that is missing or of another size, as its manifest says.
-  private func storeFindings(_ names: [String]) -> [Finding] {
-    guard names.contains(StoreManifest.fileName),
-      let bytes = try? InputFile.contents(
-        of: "\(path)/\(StoreManifest.fileName)", limit: Certificate.maximumByteCount),
-      let manifest = try? StoreManifest(parsing: bytes)
-    else { return [] }
+  private func storeFindings(_ names: [String]) throws(CheckpointError) -> [Finding] {
+    guard names.contains(StoreManifest.fileName) else { return [] }
+    let manifest = try ifUsable { () throws(CheckpointError) in
+      try StoreManifest(
+        parsing: InputFile.contents(
+          of: "\(path)/\(StoreManifest.fileName)", limit: Certificate.maximumByteCount))
+    }
+    guard let manifest else { return [] }
     let others = [manifest.links, manifest.chunkTable, manifest.certificate]
     let files =
       manifest.volumes.map { ($0.name, $0.byteCount) } + others.map { ($0.name, $0.byteCount) }

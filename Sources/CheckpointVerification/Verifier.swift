@@ -50,7 +50,7 @@ public struct Verifier: Sendable {
     let source: Source
     do throws(CheckpointError) { source = try Source(path, openOptions) } catch {
       if error.code.isTransient || error.code == .usage { throw error }
-      let findings = StructureCheck(path).findings(after: error)
+      let findings = try StructureCheck(path).findings(after: error)
       report.record(.structure, findings, "the checkpoint can't be opened")
       for name in [
         VerificationReport.Name.configuration, .contents, .certificate, .against,

@@ -57,7 +57,7 @@ public struct DecoderWeights: Sendable {
       : [
         Finding(
           .warning, "unused-tensors",
-          "the forward pass uses none of \(unused.count) other tensors, such as '\(unused.first?.text ?? "")'"
+          "\(unused.count) tensors are no part of what is computed, such as '\(unused.first?.text ?? "")'"
         )
       ]
     self.reader = reader

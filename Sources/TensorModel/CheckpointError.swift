@@ -82,6 +82,22 @@ public struct CheckpointError: Error, Sendable, Hashable {
   }
 }
 
+/// What a body gives, or nil where the contents of files are at fault.
+///
+/// What the system refuses, and interruptions, are no reason to go on without.
+///
+/// - Parameter body: reads something that may be unusable.
+/// - Returns: its result; nil if that can't be had.
+/// - Throws: transient errors.
+public func ifUsable<Result>(
+  _ body: () throws(CheckpointError) -> Result
+) throws(CheckpointError) -> Result? {
+  do { return try body() } catch {
+    if error.code.isTransient { throw error }
+    return nil
+  }
+}
+
 extension CheckpointError: CustomStringConvertible {
   /// `file: tensor 'name': message, expected X, found Y (byte N)`, safe to print on a terminal; without the hint.
   public var summary: String {

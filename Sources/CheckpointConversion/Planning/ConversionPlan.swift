@@ -4,7 +4,9 @@ public import Quantization
 import TensorEvaluation
 public import TensorModel
 
-/// Everything that a conversion will write, known before any tensor data is read: a value that can be printed, compared, digested and run.
+/// Everything that a conversion will write: a value that can be printed, compared, digested and run.
+///
+/// Only two things need tensor data before: masks and tied heads that may mean something, and dtypes of a store's tensors that are sums.
 public struct ConversionPlan: Sendable {
   /// What is converted.
   public let source: SourceDescription

@@ -4,7 +4,7 @@
 // 2. the first line: { "journal": 1, "plan": digest, "inputs": [{ "name", "byte_count", "modification_time" }] }
 // 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }, with
 //    "quantization" for blocks
-// 4. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see StoredVolume
+// 4. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see VolumeClaim
 //
 // Lines aren't synced: after a power loss a claim can be there and the data not, which re-hashing finds.
 

@@ -106,7 +106,9 @@ final class GGUFReader: CheckpointReader {
   /// The tensors under the names of the family, if there is one and the keys say enough; otherwise as they are.
   func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
     var bytes = givenConfiguration
-    if bytes == nil { bytes = try? makeHuggingFaceConfiguration() }
+    if bytes == nil {
+      bytes = try ifUsable { () throws(CheckpointError) in try makeHuggingFaceConfiguration() } ?? nil
+    }
     // What is wrong with a configuration is said where the model is checked.
     guard let bytes, let configuration = try? HuggingFaceConfiguration(parsing: bytes),
       let architecture = configuration.architecture, let table = architecture.gguf,
