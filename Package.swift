@@ -85,8 +85,7 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(
-      name: "Quantization",
-      dependencies: ["TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures"],
+      name: "Quantization", dependencies: ["TensorModel", "FileContainers", "ModelArchitectures"],
       swiftSettings: strict),
     .target(
       name: "CheckpointConversion",
@@ -154,15 +153,12 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TensorEvaluationTests",
-      dependencies: [
-        "TensorEvaluation", "CheckpointFormats", "FileContainers", "TensorModel", "TestSupport",
-      ],
+      dependencies: ["TensorEvaluation", "FileContainers", "TensorModel", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "QuantizationTests",
       dependencies: [
-        "Quantization", "CheckpointFormats", "ModelArchitectures", "FileContainers", "TensorModel",
-        "TestSupport",
+        "Quantization", "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -173,13 +169,14 @@ let package = Package(
       name: "CheckpointConversionTests",
       dependencies: [
         "CheckpointConversion", "CheckpointVerification", "Quantization", "TensorEvaluation",
-        "CheckpointFormats", "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+        "CheckpointFormats", "ModelArchitectures", "Tokenization", "FileContainers", "TensorModel",
+        "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
       name: "ReferenceForwardTests",
       dependencies: [
-        "ReferenceForward", "TensorEvaluation", "CheckpointConversion", "CheckpointFormats",
+        "ReferenceForward", "TensorEvaluation", "CheckpointFormats",
         "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
