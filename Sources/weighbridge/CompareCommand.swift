@@ -79,6 +79,14 @@ struct CompareCommand: ParsableCommand {
     var options = try shared.openOptions()
     options.replacesConfiguration = false
     let sources = (try Source(first, options), try Source(second, options))
+    let log = FindingLog(quiet: shared.quiet)
+    for source in [sources.0, sources.1] {
+      let model = try source.model()
+      for finding in model.findings + model.problems.map({ $0.finding(.warning) }) {
+        log.report(finding.of(source.path))
+      }
+    }
+    log.finish("weighbridge verify")
     let reading = ProgressLine(
       "comparing", total: sources.0.checkpoint.byteCount, quiet: shared.quiet)
     let comparison = try CheckpointComparison(
@@ -120,5 +128,12 @@ struct CompareCommand: ParsableCommand {
           32, vocabulary: decoders.0.configuration.dimensions.vocabulary),
       prefixes: prefixes(decoders.0, decoders.1),
       differences: comparison.differences)
+  }
+}
+
+extension Finding {
+  /// The same, of one of two checkpoints.
+  fileprivate func of(_ path: String) -> Finding {
+    Finding(severity, check, message, file: file.map { "\(path): \($0)" } ?? path, tensor: tensor)
   }
 }

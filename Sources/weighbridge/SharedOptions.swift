@@ -9,7 +9,7 @@ import TensorModel
 struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The model's configuration, where the checkpoint has none: Mesh-Transformer's JSON, or Hugging Face's config.json.",
+      "The model's configuration, where the checkpoint has none or another shall count: Mesh-Transformer's JSON, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
       valueName: "file"))
   var config: String?
 
