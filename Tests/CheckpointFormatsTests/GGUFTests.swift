@@ -254,6 +254,37 @@ import Testing
     #expect(error?.code == .malformed && error?.expected?.contains(key) == true)
   }
 
+  /// Some converters write a number for every layer.
+  @Test(arguments: [[2, 2], [2, 1]]) func countsMayStandForEveryLayer(_ counts: [UInt32]) throws {
+    var file = model("llama")
+    file.entries.removeAll { $0.key == Array("llama.attention.head_count".utf8) }
+    file.add(
+      "llama.attention.head_count", arrayOf: 4, count: 2, counts.flatMap { file.bytes($0) })
+    if counts[0] == counts[1] {
+      #expect(try configuration(file).heads == 2)
+    } else {
+      let problem = try open(file).model().problems.first
+      #expect(problem?.check == "configuration-unusable" && problem?.error.code == .unsupported)
+    }
+  }
+
+  @Test func attentionThatIsNotCausalIsRefusedWhereItIsComputed() throws {
+    let file = model("llama") { $0.add("llama.attention.causal", type: 7, [0]) }
+    let bytes = try #require(try open(file).huggingFaceConfiguration())
+    let configuration = try HuggingFaceConfiguration(parsing: bytes)
+    #expect(try configuration.dimensions().model == 8)
+    let error = #expect(throws: CheckpointError.self) { try DecoderConfiguration(configuration) }
+    #expect(error?.code == .unsupported && error?.expected?.contains("is_causal") == true)
+  }
+
+  @Test func mixturesOfExpertsAreNoLlamas() throws {
+    let file = model("llama") { $0.add("llama.expert_count", 8) }
+    let source = try open(file)
+    #expect(try source.huggingFaceConfiguration() == nil)
+    #expect(try source.model().problems.isEmpty && source.model().sizes == nil)
+    #expect(try source.model().tensors.map(\.name) == ["token_embd.weight"])
+  }
+
   @Test(arguments: [Float.infinity, -.infinity, .nan])
   func numbersHaveToBeFinite(_ value: Float) throws {
     for (graph, key) in [
