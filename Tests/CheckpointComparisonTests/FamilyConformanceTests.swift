@@ -69,6 +69,7 @@ import Testing
   /// - Parameters:
   ///   - sample: the model.
   ///   - folder: where its tokens and logits are, below `fixtures`.
+  /// - Throws: what reading the model throws, or `#require` where it has no family.
   private func check(_ sample: ModelSample, _ folder: String) throws {
     let path = try sample.write(workspace, "model")
     let source = try Source(path)

@@ -107,7 +107,8 @@ final class GGUFReader: CheckpointReader {
   func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
     var bytes = givenConfiguration
     if bytes == nil {
-      bytes = try ifUsable { () throws(CheckpointError) in try makeHuggingFaceConfiguration() } ?? nil
+      bytes =
+        try ifUsable { () throws(CheckpointError) in try makeHuggingFaceConfiguration() } ?? nil
     }
     // What is wrong with a configuration is said where the model is checked.
     guard let bytes, let configuration = try? HuggingFaceConfiguration(parsing: bytes),
