@@ -22,4 +22,14 @@ extension JSONValue {
     if let (a, b) = double.flatMap({ a in other.double.map { (a, $0) } }) { return a == b }
     return self == other
   }
+
+  /// Whether there is nothing in it: `null`, and lists and objects of nothing.
+  public var isNothing: Bool {
+    switch self {
+    case .null: true
+    case .array(let elements): elements.allSatisfy(\.isNothing)
+    case .object(let members): members.allSatisfy(\.value.isNothing)
+    case .bool, .number, .string: false
+    }
+  }
 }

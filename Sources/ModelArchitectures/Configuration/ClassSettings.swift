@@ -11,10 +11,10 @@ public struct ClassSettings: Sendable {
   let optional: Set<String>
   /// Other names of keys (the class's `attribute_map`), which win over these.
   let aliases: [String: String]
-  /// Keys of the class that only training, dropout and heads of other tasks look at.
+  /// Keys of the class, or of all classes, that don't change what this one computes.
   let silent: Set<String>
 
-  /// Keys that count for every class: `is_causal` (masking_utils.py) and `per_layer_config` (configuration_utils.py).
+  /// Keys that count for nearly every class: `is_causal` (masking_utils.py; `null` is false) and `per_layer_config` (configuration_utils.py).
   private static let ofAllClasses: [String: JSONValue] = [
     "is_causal": true, "per_layer_config": .null, "tie_word_embeddings": true,
   ]
@@ -23,8 +23,9 @@ public struct ClassSettings: Sendable {
     _ defaults: [String: JSONValue], optional: Set<String> = [], aliases: [String: String] = [:],
     silent: Set<String> = []
   ) {
-    self.defaults = Self.ofAllClasses.merging(defaults) { _, own in own }
-    self.optional = optional.union(["per_layer_config"])
+    self.defaults = Self.ofAllClasses.filter { !silent.contains($0.key) }
+      .merging(defaults) { _, own in own }
+    self.optional = optional.union(["is_causal"])
     self.aliases = aliases
     self.silent = silent
   }

@@ -52,7 +52,7 @@ extension DecoderConfiguration.Rotary {
     else {
       throw CheckpointError(
         .usage, "rotary dimensions come in pairs within a head", file: "config.json",
-        expected: "an even number of at most \(headWidth), and a base over 1",
+        expected: "an even number of at most \(headWidth), and a base (\(spelling.base)) over 1",
         found: "\(part) of \(headWidth), base \(base)")
     }
     guard spelling.standardFraction != nil || dimensions == headWidth else {
@@ -104,7 +104,7 @@ extension DecoderConfiguration.Rotary {
   ) throws(CheckpointError) -> SettingsReader {
     let older = try settings.value("rope_scaling")
     let newer = try settings.value("rope_parameters")
-    let isOlder = older.map { $0.members?.isEmpty != true } ?? false
+    let isOlder = older.map { !$0.isNothing } ?? false
     let (key, found) = isOlder ? ("rope_scaling", older) : ("rope_parameters", newer)
     let value = found ?? .object([])
     guard let members = value.members else { throw settings.misfit(key, "an object") }

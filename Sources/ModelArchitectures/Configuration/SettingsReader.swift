@@ -151,8 +151,9 @@ struct SettingsReader {
     for member in document.members ?? [] {
       let key = settings.aliases[member.key] ?? member.key
       guard let standard = settings.defaults[key], !used.contains(key),
-        !member.value.isSame(as: standard), member.value != .null
+        !member.value.isSame(as: standard)
       else { continue }
+      if member.value.isNothing, standard == .null || !settings.optional.contains(key) { continue }
       throw unsupported(key, expected: standard == .null ? "nothing" : standard.shortText)
     }
   }

@@ -43,7 +43,8 @@ extension Architecture {
       "tie_word_embeddings": true,
     ],
     optional: ["intermediate_size"],
-    aliases: ["num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"])
+    aliases: ["num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"],
+    silent: ["is_causal"])
 
   @Sendable private static func sizes(
     _ settings: inout SettingsReader

@@ -11,6 +11,7 @@ extension Architecture {
         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
         "head_dim": .null, "hidden_act": "silu", "max_position_embeddings": 131072,
         "rms_norm_eps": 1e-6, "sliding_window": 4096, "tie_word_embeddings": false,
+        "layer_types": .null,
       ].merging(RotarySpelling().defaults) { own, _ in own },
       optional: ["num_key_value_heads", "sliding_window"]),
     biases: .none,
@@ -25,5 +26,12 @@ extension Architecture {
     (settings: inout SettingsReader, decoder: inout DecoderConfiguration) throws(CheckpointError) in
     let window = try settings.optionalCount("sliding_window")
     decoder.windows = decoder.windows.map { _ in window }
+    // The class has no such field, but the cache of its keys looks for it.
+    let kind = window == nil ? "full_attention" : "sliding_attention"
+    if let kinds = try settings.value("layer_types"),
+      kinds.elements?.contains(where: { $0.text != kind }) != false
+    {
+      throw settings.unsupported("layer_types", expected: "\(kind) for every layer")
+    }
   }
 }
