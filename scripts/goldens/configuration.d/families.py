@@ -42,8 +42,8 @@ def tokens():
   return torch.tensor([[(3 + 29 * i) % 97 for i in range(LENGTH)]])
 
 
-def randomise(model, seed=0):
-  """Weights at which attention is neither flat nor one-hot, norms around one, biases that matter."""
+def randomise(model, seed=0, embeddings=1):
+  """Weights at which attention is neither flat nor one-hot, norms around one, biases that matter; embeddings of the size given."""
   random = torch.Generator().manual_seed(seed)
   with torch.no_grad():
     for name, parameter in model.named_parameters():
@@ -51,4 +51,4 @@ def randomise(model, seed=0):
       if parameter.ndim < 2:
         parameter.copy_((1 if name.endswith("weight") else 0) + 0.3 * noise)
       else:
-        parameter.copy_(noise * (1 if "emb" in name or "wte" in name or "wpe" in name else 0.35))
+        parameter.copy_(noise * (embeddings if "emb" in name or "wte" in name or "wpe" in name else 0.35))
