@@ -1,0 +1,54 @@
+"""The tiny model of each family that keys are tried on: three layers, a window that 24 tokens outgrow, no default where one matters."""
+
+import torch
+
+LENGTH = 24
+
+LLAMA_LIKE = dict(
+  vocab_size=97, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+  hidden_act="silu", max_position_embeddings=64, initializer_range=0.02, rms_norm_eps=1e-5, use_cache=True, pad_token_id=None,
+  bos_token_id=1, eos_token_id=2, tie_word_embeddings=False, rope_parameters=dict(rope_type="default", rope_theta=1000.0),
+  attention_dropout=0.0)
+GPT2_LIKE = dict(
+  vocab_size=97, n_positions=64, n_embd=32, n_layer=3, n_head=4, n_inner=48, activation_function="gelu_new", resid_pdrop=0.0, embd_pdrop=0.0,
+  attn_pdrop=0.0, layer_norm_epsilon=1e-5, initializer_range=0.02, use_cache=True, bos_token_id=1, eos_token_id=2, pad_token_id=None)
+
+BASES = {
+  "gptj": dict(GPT2_LIKE, model_type="gptj", rotary_dim=4, tie_word_embeddings=False),
+  "gpt2": dict(
+    GPT2_LIKE, model_type="gpt2", summary_type="cls_index", summary_use_proj=True, summary_activation=None, summary_proj_to_labels=True,
+    summary_first_dropout=0.1, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, reorder_and_upcast_attn=False,
+    add_cross_attention=False, tie_word_embeddings=True),
+  "gpt_neo": dict(
+    model_type="gpt_neo", vocab_size=97, max_position_embeddings=64, hidden_size=32, num_layers=3,
+    attention_types=[[["global", "local"], 1], [["local"], 1]], num_heads=4, intermediate_size=48, window_size=5,
+    activation_function="gelu_new", resid_dropout=0.0, embed_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.1,
+    layer_norm_epsilon=1e-5, initializer_range=0.02, use_cache=True, bos_token_id=1, eos_token_id=2, pad_token_id=None,
+    tie_word_embeddings=True),
+  "gpt_neox": dict(
+    model_type="gpt_neox", vocab_size=97, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=48, hidden_act="gelu",
+    attention_dropout=0.0, hidden_dropout=0.0, classifier_dropout=0.1, max_position_embeddings=64, initializer_range=0.02,
+    layer_norm_eps=1e-5, use_cache=True, bos_token_id=0, eos_token_id=2, pad_token_id=None, tie_word_embeddings=False,
+    use_parallel_residual=True, rope_parameters=dict(rope_type="default", rope_theta=1000.0, partial_rotary_factor=0.5), attention_bias=True,
+    is_decoder=False),
+  "llama": dict(LLAMA_LIKE, model_type="llama", pretraining_tp=1, attention_bias=False, mlp_bias=False, head_dim=8),
+  "mistral": dict(LLAMA_LIKE, model_type="mistral", head_dim=8, sliding_window=5),
+  "qwen2": dict(LLAMA_LIKE, model_type="qwen2", use_sliding_window=True, sliding_window=5, max_window_layers=1, layer_types=None),
+}
+
+
+def tokens():
+  """Every position another token; 3 is among them, which is tried as the padding."""
+  return torch.tensor([[(3 + 29 * i) % 97 for i in range(LENGTH)]])
+
+
+def randomise(model, seed=0, embeddings=1):
+  """Weights at which attention is neither flat nor one-hot, norms around one, biases that matter; embeddings of the size given."""
+  random = torch.Generator().manual_seed(seed)
+  with torch.no_grad():
+    for name, parameter in model.named_parameters():
+      noise = torch.randn(parameter.shape, generator=random)
+      if parameter.ndim < 2:
+        parameter.copy_((1 if name.endswith("weight") else 0) + 0.3 * noise)
+      else:
+        parameter.copy_(noise * (embeddings if "emb" in name or "wte" in name or "wpe" in name else 0.35))
