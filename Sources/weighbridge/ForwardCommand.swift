@@ -100,8 +100,9 @@ struct ForwardCommand: ParsableCommand {
     // Without a prompt, a tokenizer only makes the results readable.
     let tokenizer =
       prompt == nil
-      ? try? Tokenizer(assets: source.checkpoint.assets)
-      : try Tokenizer(assets: source.checkpoint.assets)
+      ? try ifUsable { () throws(CheckpointError) in
+        try Tokenizer(assets: source.checkpoint.assets)
+      } : try Tokenizer(assets: source.checkpoint.assets)
     var rows = try TokenArguments(tokens: tokens, file: tokensFile).rows() ?? []
     if let prompt, let tokenizer { rows = [try tokenizer.encode(prompt)] }
     guard !rows.isEmpty, rows.allSatisfy({ !$0.isEmpty }) else {

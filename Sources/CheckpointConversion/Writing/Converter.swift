@@ -172,9 +172,11 @@ public struct Converter: Sendable {
     let path = "\(destination.partialPath)/\(name)"
     guard fileExists(path) else { return [] }
     guard
-      let certificate = try? JSONDocument.parse(
-        Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
-        file: name)
+      let certificate = try ifUsable({ () throws(CheckpointError) in
+        try JSONDocument.parse(
+          Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
+          file: name)
+      })
     else { return [] }
     guard certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count else {
       throw Journal.otherPlan(path, expected: planDigest, found: certificate.plan)
