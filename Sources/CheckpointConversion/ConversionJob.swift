@@ -251,7 +251,7 @@ public struct ConversionJob: Sendable {
   private func spoolPath(_ destination: AtomicDestination) throws(CheckpointError) -> String {
     var name = "spool-stdin.tar"
     if request.source != "-" {
-      let file = try InputFile(path: request.source)
+      let file = try InputFile(path: NamedPath(request.source).place)
       name = "spool-\(file.byteCount)-\(file.modificationTime).tar"
     }
     guard let directory = request.spoolDirectory else {

@@ -74,12 +74,25 @@ public enum Formats {
   /// How many folders may lie around a checkpoint.
   private static let maximumWrapping = 8
 
+  /// Whether a directory holds a checkpoint of some format.
+  ///
+  /// - Throws: `inputOutput`.
+  static func recognises(tree: any FileTree) throws(CheckpointError) -> Bool {
+    try format(of: tree) != nil
+  }
+
   /// Opens a directory or the contents of an archive, with the files beside the weights.
   ///
+  /// - Parameters:
+  ///   - tree: where they lie.
+  ///   - index: the name of a sharded checkpoint's index in it, if that is what is meant of all that is there.
+  ///   - options: what opening may need.
+  /// - Returns: a reader.
   /// - Throws: `unsupported` if no format recognises it; else what opening throws.
   static func open(
-    tree: any FileTree, _ options: OpenOptions
+    tree: any FileTree, index: String? = nil, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
+    if let index { return try open(index: index, in: tree, options) }
     if let format = try format(of: tree) { return try format.open(tree: tree, options) }
     let names = try tree.children(of: "")
     if names.count == 1, let only = names.first, tree.containsFile(only) {
@@ -90,5 +103,28 @@ public enum Formats {
       expected: "*.safetensors, pytorch_model.bin, step_N/shard_0/0.npz or model.npz",
       found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
       hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
+  }
+
+  /// Opens the shards that an index names, in the format in which the first of them is.
+  private static func open(
+    index name: String, in tree: any FileTree, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    let bytes = try tree.contents(of: name, limit: ShardIndex.maximumByteCount)
+    let index = try ShardIndex(parsing: bytes, fileName: name)
+    guard let first = try index.open(in: tree).first else {
+      throw CheckpointError(.malformed, "the index names no files", file: name)
+    }
+    if try SafetensorsFormat.recognises(file: first.region)
+      || first.name.hasSuffix(".safetensors")
+    {
+      return try SafetensorsReader(index: bytes, named: name, in: tree)
+    }
+    if try PyTorchFormat.recognises(file: first.region) || PyTorchFormat.isWeights(name: first.name)
+    {
+      return try PyTorchFormat.open(index: bytes, named: name, in: tree, options)
+    }
+    throw CheckpointError(
+      .unsupported, "shards of a format that is not read", file: first.name,
+      expected: "safetensors or PyTorch's files")
   }
 }

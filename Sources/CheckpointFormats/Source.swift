@@ -6,7 +6,11 @@ public import TensorModel
 /// A checkpoint as the user named it: opened, whatever it is, with the files that it was read from.
 public struct Source: Sendable {
   /// As the user wrote it.
-  public let path: String
+  public private(set) var path: String
+  /// Where it is: the path, or what that leads to.
+  public let place: String
+  /// What people call it.
+  public var title: String { NamedPath.title(of: place) }
   /// Reads its tensors.
   public let reader: any CheckpointReader
   /// Every file that the tensors and the configuration are from, for the certificate and the journal.
@@ -41,6 +45,14 @@ public struct Source: Sendable {
   ///   - options: what opening may need.
   /// - Throws: what the formats throw; `missing`, `inputOutput`, `noSpace` while unpacking.
   public init(_ path: String, _ options: OpenOptions = OpenOptions()) throws(CheckpointError) {
+    let named = try NamedPath(path)
+    try self.init(at: named, options)
+    self.path = path
+    checkpoint.findings = named.findings + checkpoint.findings
+  }
+
+  private init(at named: NamedPath, _ options: OpenOptions) throws(CheckpointError) {
+    let path = named.place
     if path == "-" {
       let input = Input(name: "-", byteCount: nil, modificationTime: nil, path: nil)
       try self.init(archive: .standardInput, name: "standard input", path, [input], options)
@@ -54,7 +66,7 @@ public struct Source: Sendable {
         hint: "pass - to read an archive from standard input")
     case .directory:
       let tree = DirectoryTree(path: path)
-      let reader = try Formats.open(tree: tree, options)
+      let reader = try Formats.open(tree: tree, index: named.indexName, options)
       var checkpoint = reader.checkpoint
       if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
       var names = checkpoint.files.map(\.name)
@@ -107,6 +119,7 @@ public struct Source: Sendable {
     _ options: OpenOptions
   ) throws(CheckpointError) {
     self.path = path
+    place = path
     self.reader = reader
     self.inputs = inputs
     var described = checkpoint
@@ -157,6 +170,7 @@ public struct Source: Sendable {
   /// - Throws: `inputOutput`.
   public static func needsUnpacking(_ path: String) throws(CheckpointError) -> Bool {
     if path == "-" { return true }
+    let path = try NamedPath(path).place
     guard FileKind(of: path) == .file else { return false }
     let file = try InputFile(path: path)
     let head = try file.region.head(ArchiveKind.headByteCount)

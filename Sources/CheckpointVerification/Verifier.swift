@@ -50,7 +50,8 @@ public struct Verifier: Sendable {
     let source: Source
     do throws(CheckpointError) { source = try Source(path, openOptions) } catch {
       if error.code.isTransient || error.code == .usage { throw error }
-      let findings = try StructureCheck(path).findings(after: error)
+      let place = try ifUsable { () throws(CheckpointError) in try NamedPath(path).place } ?? path
+      let findings = try StructureCheck(place).findings(after: error)
       report.record(.structure, findings, "the checkpoint can't be opened")
       for name in [
         VerificationReport.Name.configuration, .contents, .certificate, .against,
@@ -66,11 +67,11 @@ public struct Verifier: Sendable {
       "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"
     )
     if let store = source.reader as? StoreReader {
-      try StoreCheck(store, path, catalogues).run(&report)
+      try StoreCheck(store, source.place, catalogues).run(&report)
     }
     _ = try ConfigurationCheck(source).run(&report)
     let contents = try ContentsCheck(source, resources, progress).run(&report)
-    try CertificateCheck(source, path).run(&report, contents)
+    try CertificateCheck(source, source.place).run(&report, contents)
     if let other {
       try AgreementCheck(source, other, importance, resources, progress).run(&report)
     }

@@ -53,7 +53,9 @@ extension ProgressLine {
   /// The line that shows how an archive is unpacked.
   static func unpacking(_ source: String, quiet: Bool) -> ProgressLine {
     let line = ProgressLine("unpacking", total: 0, quiet: quiet)
-    if let size = try? InputFile(path: source).byteCount { line.setTotal(size) }
+    if let place = try? NamedPath(source).place, let size = try? InputFile(path: place).byteCount {
+      line.setTotal(size)
+    }
     return line
   }
 }

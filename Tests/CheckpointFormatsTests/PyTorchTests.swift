@@ -14,17 +14,21 @@ struct TorchFixture: Sendable, CustomTestStringConvertible {
     let sha256: String
   }
 
+  var folder = "tensors"
   let name: String
   let tensors: [Tensor]
   var testDescription: String { name }
-  var path: String { Fixtures.path("pytorch/tensors/\(name)") }
+  var path: String { Fixtures.path("pytorch/\(folder)/\(name)") }
 
-  static let all: [TorchFixture] = {
-    let data = (try? Fixtures.bytes("pytorch/tensors/expected.json")) ?? []
+  static let all = fixtures(in: "tensors")
+  static let states = fixtures(in: "states")
+
+  private static func fixtures(in folder: String) -> [TorchFixture] {
+    let data = (try? Fixtures.bytes("pytorch/\(folder)/expected.json")) ?? []
     let entries = try? JSONDecoder().decode([String: [Tensor]].self, from: Data(data))
     return (entries ?? [:]).sorted { $0.key < $1.key }
-      .map { TorchFixture(name: $0.key, tensors: $0.value) }
-  }()
+      .map { TorchFixture(folder: folder, name: $0.key, tensors: $0.value) }
+  }
 
   static func named(_ name: String) throws -> TorchFixture {
     try #require(all.first { $0.name == name })
@@ -33,9 +37,11 @@ struct TorchFixture: Sendable, CustomTestStringConvertible {
 
 /// Files as `torch.save` writes them.
 @Suite struct PyTorchTests {
-  @Test func fixturesAreAllThere() { #expect(TorchFixture.all.count == 23) }
+  @Test func fixturesAreAllThere() {
+    #expect(TorchFixture.all.count == 23 && TorchFixture.states.count == 9)
+  }
 
-  @Test(arguments: TorchFixture.all)
+  @Test(arguments: TorchFixture.all + TorchFixture.states)
   func givesTheTensorsThatPyTorchHas(_ fixture: TorchFixture) throws {
     let reader = try Source(fixture.path).reader
     #expect(reader.checkpoint.format == "pytorch")

@@ -22,7 +22,7 @@ enum GGUFTarget: ConversionTarget {
     let tensors = try GGUFTensors(planner, graph)
     let entries =
       graph.entries(
-        fileType: tensors.fileType, name: Directories.split(planner.source.path).name)
+        fileType: tensors.fileType, name: planner.source.title)
       + (tensors.importances?.entries ?? [])
       + tokenizer.entries
     let carried = GGUFCarriedKeys(

@@ -79,11 +79,7 @@ public enum PyTorchFormat: CheckpointFormat {
     }
     if tree.containsFile(indexFileName) {
       let bytes = try tree.contents(of: indexFileName, limit: ShardIndex.maximumByteCount)
-      let index = try ShardIndex(parsing: bytes, fileName: indexFileName)
-      return try PyTorchReader(
-        index.open(in: tree), index: index,
-        indexFile: [.init(name: indexFileName, byteCount: bytes.count)],
-        temporaryDirectory: options.temporaryDirectory)
+      return try open(index: bytes, named: indexFileName, in: tree, options)
     }
     if isOldTar(tree) {
       throw CheckpointError(
@@ -99,5 +95,15 @@ public enum PyTorchFormat: CheckpointFormat {
         hint: "download the index as well, or name one of the files")
     }
     return try open(file: tree.region(only), name: only, options)
+  }
+
+  /// Opens the shards of an index.
+  static func open(
+    index bytes: [UInt8], named name: String, in tree: any FileTree, _ options: OpenOptions
+  ) throws(CheckpointError) -> any CheckpointReader {
+    let index = try ShardIndex(parsing: bytes, fileName: name)
+    return try PyTorchReader(
+      index.open(in: tree), index: index, indexFile: [.init(name: name, byteCount: bytes.count)],
+      temporaryDirectory: options.temporaryDirectory)
   }
 }

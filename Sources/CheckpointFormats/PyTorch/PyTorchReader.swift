@@ -7,7 +7,8 @@ final class PyTorchReader: CheckpointReader {
   let checkpoint: Checkpoint
   private let elements: [Elements]
   private let files: [(name: String, file: TorchFile)]
-  private let unreadable: (name: String, kind: String, file: String)?
+  /// Why it can't be converted; nil if it can.
+  private let obstacle: CheckpointError?
 
   /// Where a tensor's elements are.
   private struct Elements {
@@ -44,8 +45,8 @@ final class PyTorchReader: CheckpointReader {
     var elements: [Elements] = []
     var files: [(name: String, file: TorchFile)] = []
     var findings: [Finding] = []
-    var unreadable: (name: String, kind: String, file: String)?
-    var unreadableNames: [(name: String, file: String)] = []
+    var obstacle: CheckpointError?
+    var unlisted: [(name: String, file: String)] = []
     for shard in shards {
       do throws(CheckpointError) {
         if let error = StandIn.error(head: try shard.region.head(512)) { throw error }
@@ -58,16 +59,14 @@ final class PyTorchReader: CheckpointReader {
           tensors.append(info)
           elements.append(Self.elements(info, tensor, file))
         }
-        unreadableNames += file.dictionary.unreadable.map { ($0.name, shard.name) }
-        if let first = file.dictionary.unreadable.first, unreadable == nil {
-          unreadable = (first.name, first.kind, shard.name)
-        }
+        unlisted += file.dictionary.unlisted.map { ($0, shard.name) }
+        obstacle = obstacle ?? Self.obstacle(file.dictionary)?.in(file: shard.name)
         findings += file.findings.map {
           Finding($0.severity, $0.check, $0.message, file: shard.name, tensor: $0.tensor)
         }
       } catch { throw error.in(file: shard.name) }
     }
-    if let index { findings += try index.check(tensors, unreadable: unreadableNames) }
+    if let index { findings += try index.check(tensors, unreadable: unlisted) }
     var checkpoint = try Checkpoint(
       format: PyTorchFormat.name,
       layout: index == nil
@@ -78,7 +77,7 @@ final class PyTorchReader: CheckpointReader {
     self.checkpoint = checkpoint
     self.elements = elements
     self.files = files
-    self.unreadable = unreadable
+    self.obstacle = obstacle
   }
 
   private static func info(
@@ -111,15 +110,26 @@ final class PyTorchReader: CheckpointReader {
   }
 
   func canonicalTensors() throws(CheckpointError) -> [CanonicalTensor] {
-    if let unreadable {
-      throw CheckpointError(
-        .unsupported, "\(unreadable.kind), which can't be converted", file: unreadable.file,
-        tensor: unreadable.name,
+    if let obstacle { throw obstacle }
+    return storedTensors
+  }
+
+  /// The first tensor without which there is nothing to convert.
+  private static func obstacle(_ dictionary: StateDictionary) -> CheckpointError? {
+    if let first = dictionary.missing.names.first {
+      let more = dictionary.missing.names.count - 1
+      return CheckpointError(
+        .unsupported,
+        "its values are not in the file" + (more > 0 ? " (nor those of \(more) more)" : ""),
+        tensor: first, hint: dictionary.missing.hint)
+    }
+    return dictionary.unreadable.first.map {
+      CheckpointError(
+        .unsupported, "\($0.kind), which can't be converted", tensor: $0.name,
         hint:
           "make it an ordinary tensor in Python first (.dequantize(), .to_dense(), .resolve_conj(), .resolve_neg()) and save it again"
       )
     }
-    return storedTensors
   }
 
   func confirmUnlisted() throws(CheckpointError) {

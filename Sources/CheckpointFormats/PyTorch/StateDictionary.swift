@@ -7,6 +7,8 @@ struct StateDictionary {
   private(set) var tensors: [(name: String, tensor: TorchTensor)] = []
   /// Entries that are tensors of kinds that aren't read, and what they are.
   private(set) var unreadable: [(name: String, kind: String)] = []
+  /// Entries whose values are elsewhere.
+  private(set) var missing = MissingData()
   /// What was found around and among them.
   private(set) var findings: [Finding] = []
 
@@ -16,11 +18,13 @@ struct StateDictionary {
   private var visited: Set<Int> = []
   private var others: [String] = []
   private var listsOfTensors: [String] = []
+  private var arrays: [String] = []
+  private var metaNames: [String] = []
+  /// What `param_shapes` beside the weights says, for parameters that are spread over files.
+  private var shapes: [ExactName: Shape] = [:]
   /// How many more objects may be looked at to find out whether there are tensors in them.
   private var searches = 1 << 20
 
-  /// Keys under which training programs keep the weights among other things.
-  private static let wrappers = ["model", "state_dict", "model_state_dict", "module"]
   /// How deep dicts may lie in each other.
   private static let maximumNesting = 16
 
@@ -50,23 +54,30 @@ struct StateDictionary {
         at: 0)
     }
     try collect(value, prefix: "", depth: 0)
+    missing.append(placeholders: tensors, shapes: shapes)
     noteOthers()
+    if let finding = SkippedObjects.finding(result.value, heap, interpreter) {
+      findings.append(finding)
+    }
     if interpreter.attributeCount > 0 {
       findings.append(
         Finding(
           .note, "tensor-attributes",
           "attributes of Python's are left out, of tensors: \(interpreter.attributeCount)"))
     }
-    if tensors.isEmpty && unreadable.isEmpty {
+    if tensors.isEmpty && unlisted.isEmpty {
       findings.append(Finding(.warning, "no-tensors", "the state dict holds no tensors"))
     }
   }
+
+  /// Names of tensors that the file has, and that aren't among those that can be read.
+  var unlisted: [String] { unreadable.map(\.name) + metaNames }
 
   /// The dict of weights that a dict holds under a known key, unless it has as many tensors of its own.
   private mutating func wrapped(_ value: PickleValue) -> (key: String, value: PickleValue)? {
     guard let entries = heap.dictionary(value) else { return nil }
     let own = entries.count { isTensor($0.value) }
-    for wrapper in Self.wrappers {
+    for wrapper in TrainingState.wrappers {
       // Of equal keys the last one counts, in Python too.
       if let entry = entries.last(where: { heap.isText($0.key, wrapper) }),
         let inner = heap.dictionary(entry.value), holdsTensors(entry.value),
@@ -75,14 +86,29 @@ struct StateDictionary {
         return (wrapper, entry.value)
       }
     }
+    return own == 0 ? possiblyWrapped(entries) : nil
+  }
+
+  /// The same under a key that could be a module's, where no other dict could be weights.
+  private mutating func possiblyWrapped(
+    _ entries: [(key: PickleValue, value: PickleValue)]
+  ) -> (key: String, value: PickleValue)? {
+    var found: [String: PickleValue] = [:]
+    for (key, value) in entries where heap.dictionary(value) != nil {
+      if let name = TrainingState.possibleWrappers.first(where: { heap.isText(key, $0) }) {
+        found[name] = holdsTensors(value) ? value : nil
+      } else if !(name(of: key).map(TrainingState.isState) ?? false), holdsTensors(value) {
+        return nil
+      }
+    }
+    for name in TrainingState.possibleWrappers {
+      if let value = found[name] { return (name, value) }
+    }
     return nil
   }
 
   private func isTensor(_ value: PickleValue) -> Bool {
-    switch interpreter.object(value) {
-    case .tensor, .unreadable: true
-    default: false
-    }
+    interpreter.object(value)?.isTensor ?? false
   }
 
   /// Whether there are tensors in a container, however deep; those that take too long to search count as if there were.
@@ -92,6 +118,7 @@ struct StateDictionary {
       if isTensor(next) { return true }
       let inner =
         heap.dictionary(next)?.map(\.value) ?? heap.list(next) ?? heap.tuple(next).map(Array.init)
+        ?? skipped(next)?.contents
       searches -= 1 + (inner?.count ?? 0)
       guard searches > 0 else { return true }
       open += (inner ?? []).filter { seen.insert($0).inserted }
@@ -99,14 +126,25 @@ struct StateDictionary {
     return false
   }
 
+  private func skipped(_ value: PickleValue) -> SkippedObject? {
+    guard case .skipped(let object) = interpreter.object(value) else { return nil }
+    return object
+  }
+
   private mutating func noteSiblings(
     of key: String, in value: PickleValue
   ) throws(CheckpointError) {
     var siblings: [String] = []
     var looseTensors: [String] = []
+    var otherWeights: [String] = []
     for entry in heap.dictionary(value) ?? [] where !heap.isText(entry.key, key) {
       guard let name = name(of: entry.key) else { continue }
-      if isTensor(entry.value) { looseTensors.append(name) }
+      if isTensor(entry.value) {
+        looseTensors.append(name)
+      } else if !TrainingState.isState(name), holdsTensors(entry.value) {
+        otherWeights.append(name)
+      }
+      if name == "param_shapes" { try readShapes(entry.value) }
       try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
       siblings.append(name)
     }
@@ -121,6 +159,27 @@ struct StateDictionary {
         Finding(
           .warning, "tensors-left-out",
           "left out, although they are tensors: \(Self.list(looseTensors))"))
+    }
+    if !otherWeights.isEmpty {
+      findings.append(
+        Finding(
+          .warning, "tensors-left-out",
+          "left out, although there are tensors in it: \(Self.list(otherWeights))"))
+    }
+  }
+
+  /// The shapes of all parameters, a dict for each group of the optimizer's.
+  private mutating func readShapes(_ value: PickleValue) throws(CheckpointError) {
+    for group in heap.list(value) ?? [value] {
+      for (key, sizes) in heap.dictionary(group) ?? [] {
+        guard let name = name(of: key), let sizes = heap.tuple(sizes) else { continue }
+        var dimensions: [Int] = []
+        for case .integer(let size) in sizes.prefix(Shape.maximumRank + 1) {
+          dimensions.append(size)
+        }
+        try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
+        shapes[ExactName(name)] = try? Shape(checking: dimensions)
+      }
     }
   }
 
@@ -155,6 +214,9 @@ struct StateDictionary {
       switch interpreter.object(value) {
       case .tensor(let tensor): tensors.append((name, tensor))
       case .unreadable(let kind): unreadable.append((name, kind))
+      case .dataless(let element, let shape):
+        metaNames.append(name)
+        missing.append(meta: name, element, shape)
       default:
         if heap.dictionary(value) != nil {
           if !(heap.dictionary(value) ?? []).isEmpty {
@@ -162,6 +224,8 @@ struct StateDictionary {
           }
         } else if holdsTensors(value) {
           listsOfTensors.append(name)
+        } else if skipped(value)?.name == SkippedNames.array {
+          arrays.append(name)
         } else {
           others.append(name)
         }
@@ -192,6 +256,13 @@ struct StateDictionary {
           .warning, "tensors-left-out",
           "left out, because the tensors in them have no names: \(Self.list(listsOfTensors))"))
     }
+    if !arrays.isEmpty {
+      findings.append(
+        Finding(
+          .warning, "tensors-left-out",
+          "left out, because they are arrays of numpy's: \(Self.list(arrays))"))
+    }
+    findings += missing.findings
     for (name, kind) in unreadable {
       findings.append(
         Finding(
@@ -216,7 +287,8 @@ struct StateDictionary {
     case .dictionary: "a dict"
     case .external:
       switch interpreter.object(value) {
-      case .tensor, .unreadable: "a single tensor"
+      case .tensor, .unreadable, .dataless: "a single tensor"
+      case .skipped(let object): "an object of \(object.name)"
       default: "an object"
       }
     }

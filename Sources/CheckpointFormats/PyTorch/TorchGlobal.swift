@@ -22,8 +22,18 @@ enum TorchGlobal: Hashable, Sendable {
   case element(TorchElement)
   /// `torch.Size`, a tuple.
   case size
-  /// Something that has no tensors in it: devices, layouts, quantization schemes, bytes, sets.
+  /// Something that has no tensors in it: devices, layouts, quantization schemes, bytes.
   case opaque
+  /// Makes an object of Python's that is passed over, by its dotted name.
+  case skipped(String)
+  /// `collections.defaultdict`, and other dicts with conveniences.
+  case mapping
+  /// `collections.deque`, sets.
+  case sequence
+  /// A class that is mentioned and never called.
+  case type
+  /// Rebuilds a tensor that has no data.
+  case rebuildMeta
   /// Rebuilds a tensor of a kind that isn't read, said in words.
   case unreadable(String)
 
@@ -45,6 +55,8 @@ enum TorchGlobal: Hashable, Sendable {
     let module = module == "__builtin__" ? "builtins" : module
     if let known = Self.table["\(module) \(name)"] {
       self = known
+    } else if let skipped = SkippedNames.global(module: module, name: name) {
+      self = skipped
     } else if module == "torch", let element = TorchElement.stored(in: name) {
       self = .storage(element)
     } else if module == "torch", let element = TorchElement.named(name) {
@@ -82,12 +94,11 @@ enum TorchGlobal: Hashable, Sendable {
     "torch per_channel_affine_float_qparams": .opaque,
     "_codecs encode": .opaque,
     "collections Counter": .opaque,
-    "builtins set": .opaque,
     "builtins complex": .opaque,
     "builtins bytearray": .opaque,
     "torch._utils _rebuild_qtensor": .unreadable("a quantized tensor"),
     "torch._utils _rebuild_sparse_tensor": .unreadable("a sparse tensor"),
-    "torch._utils _rebuild_meta_tensor_no_storage": .unreadable("a tensor without data"),
+    "torch._utils _rebuild_meta_tensor_no_storage": .rebuildMeta,
     "torch._utils _rebuild_nested_tensor": .unreadable("a nested tensor"),
     "torch._utils _rebuild_wrapper_subclass": .unreadable("a tensor of a subclass"),
     "torch._utils _rebuild_device_tensor_from_numpy": .unreadable("a tensor of a foreign device"),

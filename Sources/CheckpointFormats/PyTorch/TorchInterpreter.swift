@@ -19,7 +19,18 @@ struct TorchInterpreter: PickleInterpreter {
     case storage(TorchStorage)
     case tensor(TorchTensor)
     case unreadable(String)
+    /// A tensor of which only type and shape are stored.
+    case dataless(TorchElement, Shape)
     case opaque
+    case skipped(SkippedObject)
+
+    /// Whether it is a tensor of any kind.
+    var isTensor: Bool {
+      switch self {
+      case .tensor, .unreadable, .dataless: true
+      default: false
+      }
+    }
   }
 
   /// More than any function takes.
@@ -51,7 +62,12 @@ struct TorchInterpreter: PickleInterpreter {
     _ callable: PickleValue, _ arguments: PickleValue, _ heap: inout PickleHeap
   ) throws(CheckpointError) -> PickleValue {
     guard case .global(let global) = object(callable), let values = heap.tuple(arguments) else {
-      throw CheckpointError(.malformed, "a pickle calls something that is no function of PyTorch's")
+      throw CheckpointError(
+        .malformed, "a pickle calls something that is no function of PyTorch's",
+        found: skippedName(callable).map { "an object of \($0)" })
+    }
+    if case .skipped(let name) = global {
+      return try add(.skipped(SkippedObject(name: name, arguments: arguments)), &heap)
     }
     // Before they are copied: a long tuple may be passed again and again.
     guard values.count <= Self.maximumArgumentCount else {
@@ -69,10 +85,12 @@ struct TorchInterpreter: PickleInterpreter {
       }
       return arguments[0]
     case .opaque: return try add(.opaque, &heap)
+    case .mapping: return try mapping(arguments, &heap)
+    case .sequence: return try sequence(arguments, &heap)
+    case .rebuildMeta: return try add(meta(arguments, heap), &heap)
     case .unreadable(let what): return try add(.unreadable(what), &heap)
-    case .parameter, .tensor, .storage, .element:
-      throw CheckpointError(
-        .malformed, "a pickle calls a class of PyTorch's as if it were a function")
+    case .parameter, .tensor, .storage, .element, .type, .skipped:
+      throw CheckpointError(.malformed, "a pickle calls a class as if it were a function")
     }
   }
 
@@ -81,17 +99,30 @@ struct TorchInterpreter: PickleInterpreter {
   ) throws(CheckpointError) -> PickleValue {
     let values = heap.tuple(arguments).map { Array($0.prefix(Self.maximumArgumentCount)) }
     switch (object(type), values) {
+    case (.global(.skipped(let name)), _?):
+      return try add(.skipped(SkippedObject(name: name, arguments: arguments)), &heap)
+    case (.global(.mapping), let values?): return try mapping(values, &heap)
     case (.global(.orderedDictionary), let values?): return try orderedDictionary(values, &heap)
     case (.global(.parameter), let values?): return try parameter(values, heap)
     default:
       throw CheckpointError(
-        .malformed, "a pickle makes an object of something that is no class of tensors")
+        .malformed, "a pickle makes an object of something that is no class of tensors",
+        found: skippedName(type).map { "an object of \($0)" })
     }
   }
 
   mutating func build(
     _ target: PickleValue, state: PickleValue, _ heap: inout PickleHeap
   ) throws(CheckpointError) {
+    if case .skipped(var skipped) = object(target), case .external(let place) = target {
+      guard skipped.state == nil else {
+        throw CheckpointError(
+          .malformed, "a pickle sets the state of an object twice", found: skipped.name)
+      }
+      skipped.state = state
+      objects[place] = .skipped(skipped)
+      return
+    }
     guard case .dictionary(let place) = target, orderedDictionaries.contains(place),
       let entries = heap.dictionary(state),
       entries.allSatisfy({ heap.isText($0.key, "_metadata") })
@@ -217,12 +248,8 @@ struct TorchInterpreter: PickleInterpreter {
   private mutating func parameter(
     _ arguments: [PickleValue], _ heap: PickleHeap
   ) throws(CheckpointError) -> PickleValue {
-    guard (1...4).contains(arguments.count), let data = object(arguments[0]) else {
+    guard (1...4).contains(arguments.count), object(arguments[0])?.isTensor == true else {
       throw misuse("_rebuild_parameter")
-    }
-    switch data {
-    case .tensor, .unreadable: break
-    default: throw misuse("_rebuild_parameter")
     }
     if arguments.count == 4 { attributeCount += 1 }
     return arguments[0]
@@ -242,6 +269,47 @@ struct TorchInterpreter: PickleInterpreter {
       return value
     default: return try add(.unreadable("a tensor of a subclass"), &heap)
     }
+  }
+
+  // MARK: What needs no tensors
+
+  /// The class of an object that was passed over.
+  private func skippedName(_ value: PickleValue) -> String? {
+    guard case .skipped(let object) = object(value) else { return nil }
+    return object.name
+  }
+
+  /// A dict that is filled afterwards; its argument makes defaults, for which nothing here asks.
+  private func mapping(
+    _ arguments: [PickleValue], _ heap: inout PickleHeap
+  ) throws(CheckpointError) -> PickleValue {
+    switch arguments.first.map({ ($0, object($0)) }) {
+    case nil, (.none, _)?, (_, .global)?: break
+    default: throw misuse("a dict's class")
+    }
+    guard arguments.count <= 1 else { throw misuse("a dict's class") }
+    return try heap.makeDictionary()
+  }
+
+  /// A list of what is in a set or a deque, the second argument of which is its length at most.
+  private func sequence(
+    _ arguments: [PickleValue], _ heap: inout PickleHeap
+  ) throws(CheckpointError) -> PickleValue {
+    guard let first = arguments.first else { return try heap.makeList() }
+    guard arguments.count <= 2, let values = heap.list(first)?[...] ?? heap.tuple(first) else {
+      throw misuse("the class of a set or a deque")
+    }
+    return try heap.makeList(values)
+  }
+
+  /// (dtype, size, stride, requires_grad): a tensor of which only that is stored.
+  private func meta(
+    _ arguments: [PickleValue], _ heap: PickleHeap
+  ) throws(CheckpointError) -> Object {
+    guard arguments.count == 4, case .global(.element(let element)) = object(arguments[0]),
+      let sizes = integers(arguments[1], heap)
+    else { throw misuse("_rebuild_meta_tensor_no_storage") }
+    return .dataless(element, try Shape(checking: sizes))
   }
 
   private func integers(_ value: PickleValue, _ heap: PickleHeap) -> [Int]? {

@@ -16,8 +16,11 @@ final class SafetensorsReader: PlacedTensorReader {
   }
 
   /// Opens a sharded set.
-  convenience init(index bytes: [UInt8], in tree: any FileTree) throws(CheckpointError) {
-    let index = try ShardIndex(parsing: bytes, fileName: SafetensorsFormat.indexFileName)
+  convenience init(
+    index bytes: [UInt8], named name: String = SafetensorsFormat.indexFileName,
+    in tree: any FileTree
+  ) throws(CheckpointError) {
+    let index = try ShardIndex(parsing: bytes, fileName: name)
     let shards = try index.open(in: tree)
     try self.init(
       shards: shards, index: index,

@@ -42,6 +42,7 @@ enum PickleOpcode: UInt8 {
   case setItems = 0x75
   case emptySet = 0x8f
   case addItems = 0x90
+  case frozenSet = 0x91
 
   // The memo.
   case binPut = 0x71
@@ -64,8 +65,8 @@ enum PickleOpcode: UInt8 {
       0x69: "INST", 0x6f: "OBJ", 0x92: "NEWOBJ_EX", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4",
       0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x50: "PERSID", 0x8b: "LONG4", 0x49: "INT",
       0x4c: "LONG", 0x46: "FLOAT", 0x53: "STRING", 0x56: "UNICODE", 0x6c: "LIST", 0x64: "DICT",
-      0x67: "GET", 0x70: "PUT", 0x8d: "BINUNICODE8", 0x8e: "BINBYTES8", 0x91: "FROZENSET",
-      0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
+      0x67: "GET", 0x70: "PUT", 0x8d: "BINUNICODE8", 0x8e: "BINBYTES8", 0x96: "BYTEARRAY8",
+      0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
     ]
     return refused[byte] ?? "0x\(String(byte, radix: 16))"
   }

@@ -94,6 +94,7 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
     case .shortBinBytes: try push(.bytes(try run(integer(1))))
     case .emptyTuple, .tuple, .tuple1, .tuple2, .tuple3: try tuple(opcode)
     case .emptyList, .emptySet: try push(try heap.makeList())
+    case .frozenSet: try push(try heap.makeList(sinceMark()))
     case .append: try append(last(1))
     case .appends, .addItems: try append(sinceMark())
     case .emptyDict: try push(try heap.makeDictionary())

@@ -112,9 +112,14 @@ public struct PickleHeap: Sendable {
     return .tuple(tuples.count - 1)
   }
 
-  mutating func makeList() throws(CheckpointError) -> PickleValue {
-    try charge(Self.containerByteCount)
-    lists.append([])
+  /// A new list or set of some values.
+  ///
+  /// - Throws: `malformed` if there are too many objects.
+  public mutating func makeList(
+    _ values: ArraySlice<PickleValue> = []
+  ) throws(CheckpointError) -> PickleValue {
+    try charge(Self.containerByteCount + 2 * Self.valueByteCount * values.count)
+    lists.append(Array(values))
     return .list(lists.count - 1)
   }
 

@@ -1,0 +1,154 @@
+// What a path means that is neither weights nor a folder of weights:
+//
+//   .../NAME.index.json                the sharded checkpoint that it is the index of, with its folder's other files
+//   models--ORG--NAME                  a model in Hugging Face's cache (huggingface_hub, file_download.py): snapshots/REVISION,
+//   models--ORG--NAME/snapshots          where refs/main has REVISION; without it, the only snapshot
+//   a folder without a checkpoint      its only archive
+//   .../config.json                    nothing: a hint names the folder
+
+import FileContainers
+public import TensorModel
+
+/// Where a path leads that the user wrote.
+public struct NamedPath: Sendable {
+  /// What is opened: the path itself, or a file or folder that it stands for.
+  public private(set) var place: String
+  /// The name of the index among the files of `place`, if the path is of one.
+  private(set) var indexName: String?
+  /// What was opened in the place of what was written.
+  private(set) var findings: [Finding] = []
+
+  private static let archiveEndings = [".tar", ".tar.zst", ".tar.zstd", ".tzst"]
+  /// A commit's digest has 40 characters; revisions may be called otherwise.
+  private static let maximumRevisionByteCount = 1 << 10
+
+  /// Looks at what is there; `-` and paths of nothing stand for themselves.
+  ///
+  /// - Throws: `usage` for a configuration, or where several checkpoints could be meant; `missing` for a snapshot that isn't there;
+  ///   `inputOutput`.
+  public init(_ path: String) throws(CheckpointError) {
+    place = path
+    guard path != "-" else { return }
+    switch FileKind(of: path) {
+    case .file: try file()
+    case .directory:
+      try cache()
+      try archive()
+    default: break
+    }
+  }
+
+  /// What people call a checkpoint: the last part of its path; for a snapshot in Hugging Face's cache, the model's name.
+  static func title(of place: String) -> String {
+    let (parent, name) = Directories.split(place)
+    let (cache, folder) = Directories.split(parent)
+    let model = Directories.split(cache).name
+    guard folder == "snapshots", model.hasPrefix("models--"),
+      let own = model.split(separator: "--").last
+    else { return name }
+    return String(own)
+  }
+
+  // MARK: Files
+
+  private mutating func file() throws(CheckpointError) {
+    let (parent, name) = Directories.split(place)
+    if name == "config.json" {
+      throw CheckpointError(
+        .usage, "a model's configuration, not its weights", file: place,
+        hint: "name the folder that it lies in: \(parent)")
+    }
+    guard name.hasSuffix(".json"), name.contains(".index.") else { return }
+    place = parent
+    indexName = name
+    say("the sharded checkpoint that \(name) is the index of")
+  }
+
+  private mutating func say(_ what: String) {
+    findings.append(Finding(.note, "opened-as", "opened: \(what)"))
+  }
+
+  // MARK: Hugging Face's cache
+
+  private mutating func cache() throws(CheckpointError) {
+    let (parent, name) = Directories.split(place)
+    if Self.isCache(place) {
+      place = try snapshot(in: place)
+    } else if name == "snapshots", Self.isCache(parent),
+      try !Formats.recognises(tree: DirectoryTree(path: place))
+    {
+      place = try snapshot(in: parent)
+    }
+  }
+
+  private static func isCache(_ path: String) -> Bool {
+    guard FileKind(of: "\(path)/snapshots") == .directory else { return false }
+    return FileKind(of: "\(path)/refs") == .directory
+      || Directories.split(path).name.hasPrefix("models--")
+  }
+
+  /// The folder of the snapshot that `refs/main` names, else of the only one.
+  private mutating func snapshot(in cache: String) throws(CheckpointError) -> String {
+    let folder = "\(cache)/snapshots"
+    let names = try Directories.names(in: folder).filter {
+      FileKind(of: "\(folder)/\($0)") == .directory
+    }
+    let shown = names.isEmpty ? "nothing" : names.prefix(8).joined(separator: ", ")
+    if FileKind(of: "\(cache)/refs/main") == .file {
+      let bytes = try InputFile.contents(
+        of: "\(cache)/refs/main", limit: Self.maximumRevisionByteCount)
+      let revision = String(decoding: bytes, as: UTF8.self)
+        .trimming { $0 == " " || $0 == "\n" || $0 == "\r" }
+      guard names.contains(revision) else {
+        throw CheckpointError(
+          .missing, "the snapshot that refs/main names is not there", file: cache,
+          expected: "snapshots/\(revision)", found: shown,
+          hint: "download the model again, or name the folder of a snapshot")
+      }
+      say("snapshots/\(revision), which refs/main names")
+      return "\(folder)/\(revision)"
+    }
+    guard names.count == 1, let only = names.first else {
+      throw CheckpointError(
+        names.isEmpty ? .missing : .usage,
+        names.isEmpty
+          ? "no snapshot in the cache" : "several snapshots in the cache, and no refs/main",
+        file: cache, found: shown,
+        hint: names.first.map { "name one of them, such as \(folder)/\($0)" }
+          ?? "download the model again")
+    }
+    say("snapshots/\(only), the only snapshot")
+    return "\(folder)/\(only)"
+  }
+
+  // MARK: Archives
+
+  private mutating func archive() throws(CheckpointError) {
+    let folder = place
+    let archives = try Directories.names(in: folder).filter { name in
+      Self.archiveEndings.contains(where: name.hasSuffix)
+        && FileKind(of: "\(folder)/\(name)") == .file
+    }
+    guard let first = archives.first,
+      try !Formats.recognises(tree: DirectoryTree(path: folder))
+    else { return }
+    guard archives.count == 1 else {
+      throw CheckpointError(
+        .usage, "several archives, and no other checkpoint", file: folder,
+        found: archives.prefix(8).joined(separator: ", "),
+        hint: "name one of them, such as \(folder)/\(first)")
+    }
+    place = "\(folder)/\(first)"
+    say("\(first), the only archive; the files beside it are not used")
+  }
+}
+
+extension String {
+  /// Without the characters of a kind at both ends.
+  fileprivate func trimming(_ isLeftOut: (Character) -> Bool) -> String {
+    guard let first = firstIndex(where: { !isLeftOut($0) }),
+      let last = lastIndex(where: { !isLeftOut($0) })
+    else { return "" }
+    return String(self[first...last])
+  }
+}

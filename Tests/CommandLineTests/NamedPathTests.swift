@@ -1,0 +1,73 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Commands with paths that stand for a checkpoint elsewhere.
+@Suite struct NamedPathTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  /// Converts, and verifies the result and the source; what was read is said by names that hold anywhere.
+  private func works(
+    _ source: String, _ options: String..., opened: String, inputs: [String]
+  ) throws {
+    let destination = workspace.path("out")
+    let conversion = try Weighbridge.run(
+      ["convert", source, destination, "--to", "hf", "--json"] + options)
+    try #require(conversion.code == 0, "\(conversion.errors)")
+    #expect(conversion.errors.contains("note: opened: \(opened)"))
+    let certificate = try conversion.object
+    let names = (certificate["inputs"] as? [[String: Any]] ?? []).compactMap {
+      $0["name"] as? String
+    }
+    #expect(names.sorted() == inputs)
+    #expect(!conversion.text.contains(workspace.path))
+    let against = try Weighbridge.run(["verify", destination, "--against", source] + options)
+    #expect(against.code == 0 && against.text.contains("against       passed"), "\(against.text)")
+    let inspection = try Weighbridge.run(["inspect", source] + options)
+    #expect(inspection.code == 0 && inspection.errors.contains("[opened-as]"))
+  }
+
+  @Test func anIndexNamesItsShards() throws {
+    let folder = try workspace.copy(fixture("pytorch/gptj_sharded"), to: "m")
+    let index = "pytorch_model.bin.index.json"
+    try works(
+      "\(folder)/\(index)", opened: "the sharded checkpoint",
+      inputs: [
+        "config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin",
+        index,
+      ])
+  }
+
+  @Test func aCacheNamesItsSnapshot() throws {
+    try workspace.write("models--a--b/refs/main", Data("0ab1".utf8))
+    try workspace.folder("models--a--b/snapshots")
+    try workspace.copy(fixture("pytorch/gptj_sharded"), to: "models--a--b/snapshots/0ab1")
+    try works(
+      workspace.path("models--a--b"), opened: "snapshots/0ab1, which refs/main names",
+      inputs: [
+        "config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin",
+        "pytorch_model.bin.index.json",
+      ])
+  }
+
+  /// The certificate beside what was opened is the one that counts.
+  @Test func aFolderNamesItsArchive() throws {
+    try workspace.folder("f")
+    try workspace.copy(archive, to: "f/step.tar.zstd")
+    try works(
+      workspace.path("f"), "--config", configuration, opened: "step.tar.zstd",
+      inputs: ["step.tar.zstd"])
+    try workspace.write("f/step.tar.certificate.json", Data("{}".utf8))
+    let verification = try Weighbridge.run(
+      "verify", workspace.path("f"), "--config", configuration)
+    #expect(verification.text.contains("step.tar.certificate.json can't be used"))
+  }
+
+  @Test func aConfigurationIsAUsageError() throws {
+    for command in ["inspect", "verify"] {
+      let outcome = try Weighbridge.run(command, fixture("pytorch/gptj_sharded/config.json"))
+      #expect(outcome.code == 2 && outcome.errors.contains("hint: name the folder"))
+    }
+  }
+}
