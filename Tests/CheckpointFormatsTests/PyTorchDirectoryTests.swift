@@ -76,6 +76,15 @@ import Testing
     #expect(checkpoint.leftOut.contains(Self.second))
   }
 
+  /// As PyTorch Lightning names a training state, with its settings beside it.
+  @Test func aTrainingStateInAFolderIsFound() throws {
+    let workspace = try Workspace()
+    try workspace.copy(Fixtures.path("pytorch/states/training.pt"), to: "last.ckpt")
+    try workspace.write("hparams.yaml", Data("lr: 1".utf8))
+    let checkpoint = try Source(workspace.path).checkpoint
+    #expect(checkpoint.tensors.count == 6 && checkpoint.leftOut == ["hparams.yaml"])
+  }
+
   @Test func trainingStateIsNoWeight() throws {
     let workspace = try Workspace()
     try workspace.copy(Fixtures.path("pytorch/tensors/protocol2.pt"), to: "consolidated.00.pth")

@@ -1,7 +1,7 @@
 public import FileContainers
 public import TensorModel
 
-/// PyTorch's own files: `.bin`, `.pt`, `.pth`, as `torch.save` writes them, zip or legacy, and sharded sets with an index.
+/// PyTorch's own files: `.bin`, `.pt`, `.pth`, `.ckpt`, as `torch.save` writes them, zip or legacy, and sharded sets with an index.
 ///
 /// Their pickles are parsed, never run.
 public enum PyTorchFormat: CheckpointFormat {
@@ -11,14 +11,14 @@ public enum PyTorchFormat: CheckpointFormat {
   public static let aliases = ["torch"]
   /// For `--help`.
   public static let summary =
-    "PyTorch state dicts (.bin, .pt, .pth), one file or shards with an index"
+    "PyTorch state dicts (.bin, .pt, .pth, .ckpt), one file or shards with an index"
 
   /// The name of a single file in a directory.
   static let fileName = "pytorch_model.bin"
   /// The name of a sharded set's index.
   static let indexFileName = "pytorch_model.bin.index.json"
 
-  private static let endings = [".bin", ".pt", ".pth"]
+  private static let endings = [".bin", ".pt", ".pth", ".ckpt"]
   /// What training programs put beside weights.
   private static let others = ["training_args", "optimizer", "scheduler", "rng_state", "scaler"]
 
