@@ -4,6 +4,7 @@ import sys
 import time
 
 import casts
+import configurations
 import forward
 import interruption
 import json_documents
@@ -26,6 +27,7 @@ GROUPS = {
     "sharding": sharding.check,
     "npz": npz.check,
     "forward": forward.check,
+    "configurations": configurations.check,
     "pytorch": pytorch.check,
     "root": root.check,
     "store": store.check,
@@ -42,6 +44,7 @@ def main():
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--kills", type=int, default=20, help="kills per source of the interruption group (default 20)")
     parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills (default: the clock, printed)")
+    parser.add_argument("--configurations", type=int, default=configurations.COUNT, help="random ones of the group of that name (default %(default)s)")
     parser.add_argument("--list", action="store_true", help="print the groups")
     options = parser.parse_args()
     if options.list:
@@ -50,6 +53,7 @@ def main():
     if unknown:
         parser.error(f"no group {unknown[0]!r}; the groups are {', '.join(GROUPS)}")
     interruption.KILLS, interruption.SEED = options.kills, time.time_ns() % 1_000_000 if options.seed is None else options.seed
+    configurations.COUNT = options.configurations
     passed = failed = skipped = 0
     for name in options.groups or GROUPS:
         report, start = Report(name), time.monotonic()

@@ -1,0 +1,381 @@
+"""Random configurations of every family: the logits that transformers' AutoModelForCausalLM computes, or a refusal that names the key."""
+import json
+import re
+import shutil
+import warnings
+
+import numpy as np
+
+from forward import everything_in
+from harness import FIXTURES, Failure, complaint, run, workdir
+
+COUNT = 300
+SEED = 11
+TOLERANCE = 2e-5  # of the larger of one and the logit
+KEYS = FIXTURES / "configuration/class-keys.json"
+
+
+def check(report):
+    import torch
+    import transformers
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    transformers.utils.logging.set_verbosity(transformers.logging.CRITICAL)
+    transformers.utils.logging.disable_progress_bar()
+    known = harmless(json.loads(KEYS.read_text()))
+    families = list(FAMILIES)
+    for place, family in enumerate(families):
+        numbers = range(place, COUNT, len(families))
+        report.row(f"{family}, {len(numbers)} configurations", lambda: row(family, numbers, *known[family]))
+
+
+def row(family, numbers, plain, harmless_keys):
+    """Tries so many configurations; counts what became of them, and lists those that went wrong."""
+    counts, worst, failures = dict.fromkeys(("equal", "refused by name", "refused by both", "computed where transformers refuses"), 0), 0.0, []
+    for number in numbers:
+        random = np.random.default_rng([SEED, number])
+        # Every fifth differs from a plain one by keys alone that have no effect: those may not be refused.
+        is_plain = number // len(FAMILIES) % 5 == 0
+        settings = with_harmless(dict(plain), harmless_keys, random, 6) if is_plain else drawn(family, harmless_keys, random)
+        with workdir() as work:
+            try:
+                outcome, apart = tried(work, settings, plain, number, is_plain)
+                counts[outcome] += 1
+                worst = max(worst, apart)
+            except Failure as failure:
+                failures.append(f"{failure}: {json.dumps(settings)}")
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count) + f", worst {worst:.1e}"
+    if failures:
+        raise Failure(f"{len(failures)} wrong ({summary})" + "".join(f"\n  {failure}" for failure in failures))
+    return summary
+
+
+def tried(work, settings, plain, seed, is_plain):
+    """What came of it, and the largest difference in units of the tolerance's logits."""
+    tokens = np.random.default_rng(seed).integers(0, min(settings.get("vocab_size") or 20, 20), 28).astype("<i4")
+    model, expected = transformers_logits(work, settings, tokens, seed)
+    if model is None:
+        # Weights of a plain model: whatever the tool thinks of them, it may not crash.
+        transformers_logits(work, plain, tokens, seed)
+        (work / "config.json").write_text(json.dumps(settings))
+    np.save(work / "tokens.npy", tokens)
+    done = run("forward", work, "--tokens-file", work / "tokens.npy", "--logits", work / "logits.npy", "--quiet")
+    if done.returncode not in (0, 2):
+        raise Failure(f"exit {done.returncode}: {complaint(done)}")
+    if expected is None:
+        return ("refused by both" if done.returncode else "computed where transformers refuses"), 0.0
+    if done.returncode:
+        said = complaint(done)
+        if is_plain:
+            raise Failure(f"refused for keys without effect: {said}")
+        if not names_a_key(said, settings):
+            raise Failure(f"refused without a key's name: {said}")
+        return "refused by name", 0.0
+    return "equal", distance(np.load(work / "logits.npy").astype("f8"), expected, model, tokens)
+
+
+def distance(mine, expected, model, tokens):
+    if mine.shape != expected.shape:
+        raise Failure(f"logits of shape {mine.shape}, expected {expected.shape}")
+    apart = relative(mine, expected)
+    # Deep or steep models lose more than the tolerance in transformers' own f32; then it goes by f64.
+    if not apart <= TOLERANCE:
+        apart = relative(mine, double_logits(model, tokens))
+    if not apart <= TOLERANCE:
+        raise Failure(f"other logits, {relative(mine, expected):.1e} from f32, {apart:.1e} from f64")
+    return apart
+
+
+def relative(mine, expected):
+    return float((np.abs(mine - expected) / np.maximum(1, np.abs(expected))).max())
+
+
+def names_a_key(said, settings):
+    """Whether a message has the name of a key that is there, or could be, as a word of its own."""
+    inner = [key for value in settings.values() if isinstance(value, dict) for key in value]
+    return any(re.search(rf"(?<!\w){re.escape(key)}(?!\w)", said) for key in {*settings, *inner, *NAMES} - {"model_type", "type"})
+
+
+def transformers_logits(work, settings, tokens, seed):
+    """The model and its logits; saves its weights. None for what transformers refuses, or gives no numbers for."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    (work / "config.json").write_text(json.dumps(settings))
+    try:
+        config = AutoConfig.from_pretrained(work)
+        config._attn_implementation = "eager"
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    except Exception:
+        return None, None
+    randomise(model, seed)
+    save(work, model, settings)
+    try:
+        logits = computed(model, tokens).double().numpy()
+    except Exception:
+        return model, None
+    return model, logits if np.isfinite(logits).all() else None
+
+
+def computed(model, tokens):
+    import torch
+
+    with torch.no_grad():
+        output = model(torch.tensor(tokens[None].astype("i8")), use_cache=False)
+    return (output.logits if hasattr(output, "logits") else output[0])[0]
+
+
+def double_logits(model, tokens):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with everything_in("float64"):
+        wide = AutoModelForCausalLM.from_config(model.config, dtype=torch.float64).double().eval()
+        wide.load_state_dict(model.state_dict(), strict=False)
+        return computed(wide, tokens).numpy()
+
+
+def randomise(model, seed):
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=random)
+            scale = 1 if parameter.ndim < 2 and name.endswith("weight") else 0
+            parameter.copy_(scale + noise * (0.2 if parameter.ndim < 2 else 1.2 * max(parameter.shape[-1], 1) ** -0.5))
+
+
+def save(work, model, settings):
+    """With transformers' names, whether it would save this configuration or not."""
+    from safetensors.torch import save_file
+
+    scratch = work / "saved"
+    try:
+        model.save_pretrained(scratch)
+        shutil.move(scratch / "model.safetensors", work / "model.safetensors")
+    except Exception:
+        seen, kept = set(), {}
+        for name, tensor in model.state_dict(keep_vars=True).items():
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                kept[name] = tensor.detach().contiguous().clone()
+        save_file(kept, work / "model.safetensors", metadata={"format": "pt"})
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def harmless(fixture):
+    """Of each family: the plain configuration, and the keys beside it that changed nothing, whatever was tried, with what was."""
+    found = {}
+    for family, entry in fixture["families"].items():
+        keys = fixture["everywhere"] | entry["keys"]
+        found[family] = entry["base"], {
+            key: [tried["value"] for tried in what["tried"]] for key, what in keys.items()
+            if key not in entry["base"] and all(tried["effect"] == "none" for tried in what["tried"])}
+    return found
+
+
+def with_harmless(settings, harmless_keys, random, most):
+    names = sorted(harmless_keys)
+    for _ in range(int(random.integers(1, most + 1))):
+        key = names[random.integers(len(names))]
+        settings[key] = pick(random, *harmless_keys[key])
+    if random.random() < 0.5:
+        settings[f"invented_{random.integers(100)}"] = pick(random, 1, "x", None, [1, 2], {"a": {"b": 0.5}})
+    return settings
+
+
+def pick(random, *values):
+    return values[int(random.integers(len(values)))]
+
+
+def chance(random, share):
+    return random.random() < share
+
+
+ACTIVATIONS = """gelu gelu_10 gelu_accurate gelu_fast gelu_new gelu_python gelu_python_tanh gelu_pytorch_tanh hardswish laplace leaky_relu linear
+mish prelu quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh xielu""".split()
+UNKNOWN_ACTIVATIONS = ["swiglu", "gelu_tanh", "GELU", "geglu", ""]
+# Words that a refusal may name though the configuration doesn't have them: what it lacks, or what a default says.
+NAMES = """rope_type rope_parameters rope_scaling rope_theta partial_rotary_factor hidden_act activation_function layer_types sliding_window
+attention_types attention_layers num_key_value_heads head_dim rotary_dim per_layer_config is_causal""".split()
+
+
+def drawn(family, harmless_keys, random):
+    """A configuration of the family, in which anything may be odd."""
+    settings = FAMILIES[family](random)
+    settings["model_type"] = family
+    for key in list(settings):
+        if key in DROPPED and chance(random, 0.08):
+            del settings[key]
+        elif chance(random, 0.1 if key in NULLABLE else 0.008):
+            settings[key] = None
+    for alias, field in ALIASES.get(family, {}).items():
+        if field in settings and chance(random, 0.25):
+            # Both, the alias, or both with different values, of which the alias counts.
+            value = settings[field]
+            if chance(random, 0.7):
+                del settings[field]
+            settings[alias] = value + 1 if isinstance(value, int) and "max_" in alias and chance(random, 0.2) else value
+    if chance(random, 0.6):
+        with_harmless(settings, harmless_keys, random, 4)
+    if chance(random, 0.05):
+        settings["is_causal"] = pick(random, True, False)
+    if chance(random, 0.05):
+        settings["per_layer_config"] = pick(random, {}, None, {"0": {}}, {"0": {"rms_norm_eps": 0.1}}, {"0": {"unknown": 1}})
+    order = random.permutation(len(settings))
+    names = list(settings)
+    return {names[place]: settings[names[place]] for place in order}
+
+
+def activation(random, usual):
+    if chance(random, 0.5):
+        return usual
+    return pick(random, *ACTIVATIONS) if chance(random, 0.95) else pick(random, *UNKNOWN_ACTIVATIONS)
+
+
+def rotary(random, head, is_neox=False):
+    """Any spelling of rotary settings: old, new, both, none."""
+    base = pick(random, 10000.0, 10000, 500.0, 500, 1e6)
+    part = pick(random, 0.25, 0.5, 1.0) if chance(random, 0.5 if is_neox else 0.1) else None
+    scaling = rope_scaling(random, head)
+    found = {}
+    spelling = pick(random, "new", "new", "old", "old", "both", "none")
+    if spelling in ("new", "both"):
+        found["rope_parameters"] = dict(scaling or {"rope_type": "default"})
+        if chance(random, 0.85):
+            found["rope_parameters"]["rope_theta"] = base
+        if part is not None:
+            found["rope_parameters"]["partial_rotary_factor"] = part
+    if spelling in ("old", "both"):
+        found["rotary_emb_base" if is_neox and chance(random, 0.8) else "rope_theta"] = pick(random, base, base, 2000.0)
+        if part is not None:
+            found["rotary_pct" if is_neox and chance(random, 0.8) else "partial_rotary_factor"] = part
+        if scaling is None or chance(random, 0.7):
+            found["rope_scaling"] = scaling and dict(scaling)
+    return found
+
+
+def rope_scaling(random, head):
+    """One of transformers' kinds with some of its sub-keys, sometimes with one that it needs missing, an odd one or an unknown kind."""
+    kind = pick(random, None, "default", "linear", "dynamic", "llama3", "llama3", "yarn", "yarn", "longrope", "proportional")
+    if chance(random, 0.05):
+        kind = pick(random, "unknown", "mrope", "su", "ntk")
+    if kind is None:
+        return None
+    half = max(head // 2, 1)
+    needed = {"linear": ["factor"], "dynamic": ["factor"], "yarn": ["factor"], "longrope": ["short_factor", "long_factor"],
+              "llama3": ["factor", "low_freq_factor", "high_freq_factor"]}.get(kind, [])
+    optional = {"yarn": ["attention_factor", "beta_fast", "beta_slow", "truncate", "mscale", "mscale_all_dim", "original_max_position_embeddings"],
+                "longrope": ["factor", "attention_factor", "original_max_position_embeddings"], "llama3": ["original_max_position_embeddings"] * 3,
+                "dynamic": ["original_max_position_embeddings"]}.get(kind, [])
+    drawn = {
+        "factor": pick(random, 2.0, 4, 8.0, 1.0), "low_freq_factor": pick(random, 1.0, 0.3), "high_freq_factor": pick(random, 4.0, 2),
+        "original_max_position_embeddings": pick(random, 8, 16, 32), "attention_factor": pick(random, 1.0, 0.7, None),
+        "beta_fast": pick(random, 32, 4.0), "beta_slow": pick(random, 1, 0.5), "truncate": pick(random, True, False), "mscale": pick(random, 1.0, 0.7),
+        "mscale_all_dim": pick(random, 1.0, 0.5, 0), "short_factor": [round(1 + 0.1 * i, 2) for i in range(half)],
+        "long_factor": [round(2 + 0.3 * i, 2) for i in range(half)]}
+    keys = [key for key in needed if chance(random, 0.95)] + [key for key in optional if chance(random, 0.55)]
+    if chance(random, 0.1):
+        keys.append(pick(random, *drawn))
+    spelling = pick(random, "rope_type", "rope_type", "type", "both")
+    found = {"type" if spelling == "type" else "rope_type": kind} | ({"type": kind} if spelling == "both" else {})
+    return found | {key: drawn[key] for key in keys}
+
+
+def llama_like(family):
+    def settings(random):
+        heads = pick(random, 1, 2, 3, 4, 6)
+        head = pick(random, 4, 8, 8, 12)
+        own = pick(random, 4, 8, 10, 16) if chance(random, 0.3) else head
+        layers = pick(random, 1, 2, 3)
+        found = dict(
+            vocab_size=int(random.integers(24, 60)), hidden_size=heads * head, num_attention_heads=heads, intermediate_size=int(random.integers(8, 40)),
+            num_key_value_heads=pick(random, *[h for h in (1, 2, 3, heads) if heads % h == 0]), num_hidden_layers=layers,
+            max_position_embeddings=pick(random, 16, 32, 64, 4096), rms_norm_eps=pick(random, 1e-5, 1e-6, 0.01), hidden_act=activation(random, "silu"),
+            tie_word_embeddings=chance(random, 0.4), bos_token_id=1, eos_token_id=pick(random, 2, [2, 3]), pad_token_id=pick(random, None, 0, 5))
+        if own != head or chance(random, 0.3):
+            found["head_dim"] = own
+        found |= rotary(random, own)
+        if family == "llama":
+            found |= dict(attention_bias=chance(random, 0.3), mlp_bias=chance(random, 0.3), pretraining_tp=pick(random, 1, 2))
+        elif chance(random, 0.2):
+            found |= dict(attention_bias=chance(random, 0.5), mlp_bias=chance(random, 0.5))
+        if family == "mistral" or chance(random, 0.2):
+            found["sliding_window"] = pick(random, None, 1, 3, 5, 27, 28, 4096)
+        if family == "qwen2" or chance(random, 0.2):
+            found |= dict(use_sliding_window=chance(random, 0.6), sliding_window=pick(random, 3, 5, 4096, None),
+                          max_window_layers=pick(random, 0, 1, 2, 28))
+        if chance(random, 0.3 if family == "qwen2" else 0.08):
+            kinds = pick(random, ["full_attention"], ["sliding_attention"], ["sliding_attention", "full_attention"])
+            if chance(random, 0.1):
+                kinds = pick(random, ["chunked_attention"], ["x"])
+            found["layer_types"] = (kinds * (layers + 1))[: layers + chance(random, 0.05)]
+        return found
+    return settings
+
+
+def gptj(random):
+    heads, head = pick(random, 1, 2, 3, 4), pick(random, 4, 8, 12)
+    return dict(
+        vocab_size=int(random.integers(24, 60)), n_embd=heads * head, n_head=heads, n_layer=pick(random, 1, 2, 3), n_positions=pick(random, 28, 29, 64, 64),
+        rotary_dim=3 if chance(random, 0.05) else pick(random, 2, 4, 4, head), n_inner=pick(random, None, 20, 33), activation_function=activation(random, "gelu_new"),
+        layer_norm_epsilon=pick(random, 1e-5, 1e-3), tie_word_embeddings=chance(random, 0.3), bos_token_id=1, eos_token_id=2, attn_pdrop=0.1,
+        resid_pdrop=0.0, embd_pdrop=0.0) | (rotary(random, head) if chance(random, 0.15) else {})
+
+
+def gpt2(random):
+    heads, head = pick(random, 1, 2, 3, 4), pick(random, 4, 8, 10)
+    found = dict(
+        vocab_size=int(random.integers(24, 60)), n_embd=heads * head, n_head=heads, n_layer=pick(random, 1, 2, 3), n_positions=pick(random, 28, 29, 64, 64),
+        n_inner=pick(random, None, 20, 33), activation_function=activation(random, "gelu_new"), layer_norm_epsilon=pick(random, 1e-5, 1e-3),
+        scale_attn_weights=chance(random, 0.7), scale_attn_by_inverse_layer_idx=chance(random, 0.3), reorder_and_upcast_attn=chance(random, 0.3),
+        tie_word_embeddings=chance(random, 0.7), bos_token_id=1, eos_token_id=2, attn_pdrop=0.1)
+    if chance(random, 0.07):
+        found["add_cross_attention"] = True
+    return found
+
+
+def gpt_neo(random):
+    heads, head, layers = pick(random, 1, 2, 4), pick(random, 4, 8), pick(random, 1, 2, 3, 4)
+    kinds = [pick(random, "global", "local") for _ in range(layers)]
+    found = dict(
+        vocab_size=int(random.integers(24, 60)), hidden_size=heads * head, num_heads=heads, num_layers=layers, window_size=pick(random, 1, 3, 5, 27, 28, 256),
+        max_position_embeddings=pick(random, 28, 29, 64, 64), intermediate_size=pick(random, None, 20), activation_function=activation(random, "gelu_new"),
+        layer_norm_epsilon=pick(random, 1e-5, 1e-3), tie_word_embeddings=chance(random, 0.7), bos_token_id=1, eos_token_id=2, attention_dropout=0)
+    spelling = pick(random, "types", "types", "both", "layers", "against") if chance(random, 0.97) else "none"
+    if spelling in ("types", "both", "against"):
+        found["attention_types"] = pick(random, [[kinds, 1]], [[[kind], 1] for kind in kinds], [[["global"], layers]])
+    if spelling in ("layers", "both"):
+        found["attention_layers"] = kinds
+    if spelling == "against":
+        found["attention_layers"] = pick(random, ["local"] * layers, ["global"] * layers, kinds[:-1], ["x"] * layers)
+    return found
+
+
+def gpt_neox(random):
+    heads, head = pick(random, 1, 2, 3), pick(random, 8, 8, 12, 16, 16)
+    found = dict(
+        vocab_size=int(random.integers(24, 60)), hidden_size=heads * head, num_attention_heads=heads, num_hidden_layers=pick(random, 1, 2, 3),
+        intermediate_size=int(random.integers(8, 40)), hidden_act=activation(random, "gelu"), max_position_embeddings=pick(random, 16, 32, 64),
+        layer_norm_eps=pick(random, 1e-5, 1e-3), use_parallel_residual=chance(random, 0.6), attention_bias=chance(random, 0.7),
+        tie_word_embeddings=chance(random, 0.3), bos_token_id=0, eos_token_id=2)
+    if chance(random, 0.1):
+        found["head_dim"] = pick(random, head, 8)
+    return found | rotary(random, head, is_neox=True)
+
+
+FAMILIES = {"gptj": gptj, "gpt2": gpt2, "gpt_neo": gpt_neo, "gpt_neox": gpt_neox,
+            "llama": llama_like("llama"), "mistral": llama_like("mistral"), "qwen2": llama_like("qwen2")}
+SIZES = {"n_embd": "hidden_size", "n_positions": "max_position_embeddings", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"}
+ALIASES = {"gptj": {alias: field for field, alias in SIZES.items()}, "gpt2": {alias: field for field, alias in SIZES.items()},
+           "gpt_neo": {"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"}}
+# Those whose defaults don't make a tiny model large.
+DROPPED = set("""rms_norm_eps layer_norm_eps layer_norm_epsilon hidden_act activation_function num_key_value_heads max_position_embeddings n_positions
+head_dim tie_word_embeddings attention_bias mlp_bias sliding_window use_sliding_window max_window_layers layer_types use_parallel_residual rotary_dim
+n_inner window_size attention_types scale_attn_weights scale_attn_by_inverse_layer_idx rope_theta rope_parameters rope_scaling rotary_pct
+rotary_emb_base bos_token_id eos_token_id pad_token_id""".split())
+NULLABLE = set("""n_inner head_dim num_key_value_heads sliding_window layer_types rope_parameters rope_scaling attention_types bos_token_id
+eos_token_id pad_token_id pretraining_tp""".split())
