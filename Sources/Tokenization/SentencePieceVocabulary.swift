@@ -47,7 +47,7 @@ public struct SentencePieceVocabulary: Sendable {
 
   /// By id.
   public let pieces: [Piece]
-  /// In the order in which they were added: of two for one id the last counts.
+  /// In the order in which they were added: of two for one id the last counts, and a text has one id.
   public let added: [Added]
   /// The tokens of roles.
   public let roles: [Tokenizer.Role: Int]
@@ -59,6 +59,8 @@ public struct SentencePieceVocabulary: Sendable {
   public let addsEnd: Bool
   /// Whether texts are changed, other than by `▁` for spaces, before they are cut: a charsmap, or spaces that are removed.
   public let changesTexts: Bool
+  /// What the files contradict each other in, and what was made of it.
+  public let findings: [Finding]
 
   /// Opens the vocabulary of a checkpoint: `tokenizer.model`, or what `tokenizer.json` has kept of one.
   ///
@@ -98,7 +100,10 @@ public struct SentencePieceVocabulary: Sendable {
     guard pieces.contains(where: { $0.kind == .byte }) else {
       throw TokenizerFiles.unsupported("SentencePiece without tokens for bytes")
     }
-    added = try Self.added(files, configuration, document)
+    let listed = try Self.added(files, configuration, document)
+    let placed = Self.placed(listed, pieces)
+    added = placed.added
+    findings = names.findings + placed.findings
     addsBeginning = try configuration.flag("add_bos_token") ?? true
     addsEnd = try configuration.flag("add_eos_token") ?? false
     roles = Self.roles(pieces, added, names, ownRoles)
@@ -113,30 +118,82 @@ public struct SentencePieceVocabulary: Sendable {
     }
   }
 
-  /// `added_tokens.json`, then `added_tokens_decoder` of `tokenizer_config.json`, else `added_tokens` of `tokenizer.json`.
+  /// `added_tokens` of `tokenizer.json`, then `added_tokens.json`, then `added_tokens_decoder` of `tokenizer_config.json`.
   private static func added(
     _ files: TokenizerFiles, _ configuration: JSONValue, _ document: JSONValue?
-  ) throws(CheckpointError) -> [Added] {
-    var added: [Added] = []
-    for member in try files.document("added_tokens.json")?.members ?? [] {
-      added.append(try self.added(member.value.integer, member.key, isControl: false))
-    }
-    if let members = configuration["added_tokens_decoder"]?.members {
-      for member in members {
-        let text = try member.value.string("content")
-        added.append(
-          try self.added(
-            Int(member.key), text, isControl: try member.value.flag("special") ?? false))
-      }
-    } else {
-      for token in document?["added_tokens"]?.elements ?? [] {
-        added.append(
+  ) throws(CheckpointError) -> [(file: String, token: Added)] {
+    var added: [(file: String, token: Added)] = []
+    for token in document?["added_tokens"]?.elements ?? [] {
+      added.append(
+        (
+          "tokenizer.json",
           try self.added(
             token["id"]?.integer, try token.string("content"),
-            isControl: try token.flag("special") ?? false))
-      }
+            isControl: try token.flag("special") ?? false)
+        ))
+    }
+    // What the model is made of counts more than a list of names alone.
+    let known = Set(added.map { ExactName($0.token.text) })
+    for member in try files.document("added_tokens.json")?.members ?? []
+    where !known.contains(ExactName(member.key)) {
+      added.append(
+        ("added_tokens.json", try self.added(member.value.integer, member.key, isControl: false)))
+    }
+    for member in configuration["added_tokens_decoder"]?.members ?? [] {
+      let text = try member.value.string("content")
+      added.append(
+        (
+          "tokenizer_config.json",
+          try self.added(
+            Int(member.key), text, isControl: try member.value.flag("special") ?? false)
+        ))
     }
     return added
+  }
+
+  /// The tokens without those that are pieces elsewhere: a text has one id.
+  private static func placed(
+    _ listed: [(file: String, token: Added)], _ pieces: [Piece]
+  ) -> (added: [Added], findings: [Finding]) {
+    var ids: [ExactName: Int] = [:]
+    for (id, piece) in pieces.enumerated() where ids[ExactName(piece.text)] == nil {
+      ids[ExactName(piece.text)] = id
+    }
+    var owners: [Int: String] = [:]
+    var added: [Added] = []
+    var findings: [Finding] = []
+    for (file, token) in listed {
+      let known = ids[ExactName(token.text)] ?? token.id
+      if known != token.id {
+        findings.append(
+          Finding(
+            .warning, "added-token",
+            "left out: the token '\(token.text)' has the id \(token.id) there, and \(known) elsewhere",
+            file: file))
+        continue
+      }
+      let isPiece = pieces.indices.contains(token.id) && pieces[token.id].kind == .normal
+      let owner = owners[token.id] ?? (isPiece ? pieces[token.id].text : nil)
+      if let owner, !isSame(owner, token.text) {
+        findings.append(
+          Finding(
+            .warning, "added-token",
+            "the token '\(token.text)' has the id \(token.id) there, which is '\(owner)' elsewhere: it takes its place",
+            file: file))
+      }
+      owners[token.id] = token.text
+      ids[ExactName(token.text)] = token.id
+      added.append(token)
+    }
+    return (added, findings)
+  }
+
+  /// Whether two texts are the same but for how they write spaces.
+  private static func isSame(_ one: String, _ other: String) -> Bool {
+    func spaced(_ text: String) -> ExactName {
+      ExactName(text.replacing("\u{2581}", with: " "))
+    }
+    return spaced(one) == spaced(other)
   }
 
   private static func added(

@@ -33,6 +33,9 @@ public enum TextPattern: Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Whether llama.cpp takes words that are tokens as they are, whatever the merges say: it goes by that name alone (llama-vocab.cpp).
+  public var ignoresMergesInGGUF: Bool { self == .llama3 }
+
   /// The pattern of that exact text.
   init?(expression: String) {
     guard

@@ -8,18 +8,6 @@ public struct Tokenizer: Sendable {
     $0 != SentencePieceVocabulary.fileName
   }
 
-  /// What a token does for the model, by the name that `tokenizer_config.json` gives it, such as `bos` of `bos_token`.
-  public enum Role: String, Sendable, CaseIterable {
-    /// Begins a text.
-    case beginning = "bos"
-    /// Ends a text.
-    case end = "eos"
-    /// Stands for what can't be said.
-    case unknown = "unk"
-    /// Fills a row of a batch.
-    case padding = "pad"
-  }
-
   /// The tokens and merges.
   public let vocabulary: Vocabulary
   /// The tokens of roles, as far as the files name them.
@@ -36,6 +24,10 @@ public struct Tokenizer: Sendable {
   public var addsPrefixSpace: Bool { preTokenizer.steps.contains(.prefixSpace) }
   /// Whether a word that is a token stays one even if no merges lead to it.
   public let ignoresMerges: Bool
+  /// Whether `tokenizer_config.json` says if the end's token comes after texts; what happens is in `suffix`.
+  public let mentionsEnd: Bool
+  /// What the files contradict each other in, and what was made of it.
+  public let findings: [Finding]
 
   private let normalizer: Normalizer
   private let preTokenizer: PreTokenizer
@@ -64,6 +56,8 @@ public struct Tokenizer: Sendable {
     normalizer = definition.normalizer
     preTokenizer = definition.preTokenizer
     ignoresMerges = definition.ignoresMerges
+    findings = definition.findings
+    mentionsEnd = definition.mentionsEnd
     encoder = definition.encoder
 
     var contents: [Int: String] = [:]

@@ -12,6 +12,10 @@ struct TokenizerDefinition {
   var prefix: [Int] = []
   var suffix: [Int] = []
   var roles: [Tokenizer.Role: Int] = [:]
+  /// Whether a file says if the end's token comes after texts.
+  var mentionsEnd = false
+  /// What the files contradict each other in.
+  var findings: [Finding] = []
   /// What merges bytes into tokens; made by `prepare`.
   private(set) var encoder = BytePairEncoder(byteTokens: [], merges: [:])
 

@@ -61,7 +61,7 @@ struct TokenizerFiles {
       var definition = try within("tokenizer.json") { () throws(CheckpointError) in
         try TokenizerDefinition(tokenizerDocument: document)
       }
-      definition.roles = try SpecialTokenNames(self, defaults: []).roles(in: definition.vocabulary)
+      try definition.addTokens(of: self, try SpecialTokenNames(self, defaults: []))
       return definition
     }
     switch (has("vocab.json"), has("merges.txt")) {

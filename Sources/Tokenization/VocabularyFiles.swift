@@ -44,8 +44,7 @@ extension TokenizerDefinition {
     try prepare()
 
     let names = try SpecialTokenNames(files, defaults: family.endOfTextRoles)
-    try addTokens(files, configuration, names)
-    roles = names.roles(in: self.vocabulary)
+    try addTokens(of: files, names)
     if try configuration.flag("add_bos_token") ?? false, let id = roles[.beginning] {
       prefix = [id]
     }
@@ -88,128 +87,5 @@ extension TokenizerDefinition {
       }
       try vocabulary.appendMerge(left, right)
     }
-  }
-
-  private mutating func addTokens(
-    _ files: TokenizerFiles, _ configuration: JSONValue, _ names: SpecialTokenNames
-  ) throws(CheckpointError) {
-    if let members = configuration["added_tokens_decoder"]?.members {
-      try within("tokenizer_config.json") { () throws(CheckpointError) in
-        try addDecoderTokens(members, names)
-      }
-    } else if let document = try files.document("added_tokens.json") {
-      try within("added_tokens.json") { () throws(CheckpointError) in
-        try addListedTokens(document.members ?? [], names)
-      }
-    }
-    let listed = Set(vocabulary.addedTokens.map { ExactName($0.content) })
-    for name in names.all where !listed.contains(ExactName(name.content)) {
-      guard
-        let id = vocabulary.id(of: name.content) ?? (name.isDefault ? nil : vocabulary.tokens.count)
-      else { continue }
-      try vocabulary.add(try name.token(id: id))
-    }
-  }
-
-  /// `{"50256": {"content": "<|endoftext|>", "special": true, …}}`.
-  private mutating func addDecoderTokens(
-    _ members: [JSONValue.Member], _ names: SpecialTokenNames
-  ) throws(CheckpointError) {
-    for member in members {
-      guard let id = Int(member.key), let content = try member.value.string("content") else {
-        throw CheckpointError(
-          .malformed, "an added token without id and content", found: member.value.shortText)
-      }
-      if content.isEmpty { continue }
-      var token = try AddedToken(id: id, content: content, flags: member.value)
-      if names.contains(content) { token.isSpecial = true }
-      try vocabulary.add(token)
-    }
-  }
-
-  /// `{"<|extratoken_1|>": 50257}`.
-  private mutating func addListedTokens(
-    _ members: [JSONValue.Member], _ names: SpecialTokenNames
-  ) throws(CheckpointError) {
-    for member in members where !member.key.isEmpty {
-      guard let id = member.value.integer else {
-        throw CheckpointError(
-          .malformed, "the added token '\(member.key)' has no valid id",
-          found: member.value.shortText)
-      }
-      let isSpecial = names.contains(member.key)
-      try vocabulary.add(
-        AddedToken(
-          id: id, content: member.key, isSpecial: isSpecial, isNormalized: !isSpecial))
-    }
-  }
-}
-
-/// The tokens that `tokenizer_config.json` and `special_tokens_map.json` name.
-struct SpecialTokenNames {
-  /// A token and what it is for.
-  struct Name {
-    let role: Tokenizer.Role?
-    let content: String
-    let flags: JSONValue
-    /// Whether no file names it, but the class of tokenizer does.
-    var isDefault = false
-
-    /// The token, which is special whatever its flags say.
-    func token(id: Int) throws(CheckpointError) -> AddedToken {
-      var token = try AddedToken(id: id, content: content, flags: flags)
-      token.isSpecial = true
-      if flags["normalized"] == nil { token.isNormalized = false }
-      return token
-    }
-  }
-
-  /// All of them; those with a role first.
-  private(set) var all: [Name] = []
-  private let contents: Set<ExactName>
-
-  /// The names that the files have.
-  ///
-  /// - Parameters:
-  ///   - files: with or without the two.
-  ///   - defaults: the roles that `<|endoftext|>` has unless a file names another token, or null.
-  /// - Throws: `malformed` if one of the files isn't an object.
-  init(_ files: TokenizerFiles, defaults: [Tokenizer.Role]) throws(CheckpointError) {
-    var documents: [JSONValue] = []
-    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
-      if let document = try files.document(file) { documents.append(document) }
-    }
-    for role in Tokenizer.Role.allCases {
-      let values = documents.compactMap { $0["\(role.rawValue)_token"] }
-      if let value = values.first(where: { $0 != .null }) {
-        if let name = Self.name(value, role) { all.append(name) }
-      } else if values.isEmpty, defaults.contains(role) {
-        all.append(Name(role: role, content: "<|endoftext|>", flags: .object([]), isDefault: true))
-      }
-    }
-    for document in documents {
-      for key in ["additional_special_tokens", "extra_special_tokens"] {
-        all += (document[key]?.elements ?? []).compactMap { Self.name($0, nil) }
-      }
-    }
-    contents = Set(all.map { ExactName($0.content) })
-  }
-
-  /// A token written as its text, or as an object with flags.
-  private static func name(_ value: JSONValue, _ role: Tokenizer.Role?) -> Name? {
-    guard let content = value.text ?? value["content"]?.text, !content.isEmpty else { return nil }
-    return Name(role: role, content: content, flags: value)
-  }
-
-  /// Whether a text is one of them.
-  func contains(_ content: String) -> Bool { contents.contains(ExactName(content)) }
-
-  /// The ids of those that have a role and are tokens.
-  func roles(in vocabulary: Vocabulary) -> [Tokenizer.Role: Int] {
-    var roles: [Tokenizer.Role: Int] = [:]
-    for name in all {
-      if let role = name.role, let id = vocabulary.id(of: name.content) { roles[role] = id }
-    }
-    return roles
   }
 }

@@ -51,7 +51,7 @@ struct ByteLevelDocument {
           .init("continuing_subword_prefix", .null), .init("end_of_word_suffix", .null),
           .init("fuse_unk", .bool(false)), .init("byte_fallback", .bool(false)),
           // As llama.cpp does for the pattern of this name.
-          .init("ignore_merges", .bool(pattern == .llama3)),
+          .init("ignore_merges", .bool(pattern.ignoresMergesInGGUF)),
           .init("vocab", .object(vocabulary)),
           .init("merges", .array(merges.map { .string($0) })),
         ])),
@@ -80,7 +80,9 @@ struct ByteLevelDocument {
 
   /// The tokens that are put around texts.
   private static func template(_ tokens: GGUFTokens) -> JSONValue {
-    let names = ["bos", "eos"].map { tokens.adds($0) ?? false ? tokens.token($0) : nil }
+    let names = [Tokenizer.Role.beginning, .end].map {
+      tokens.adds($0) ?? false ? tokens.token($0) : nil
+    }
     guard names.contains(where: { $0 != nil }) else { return byteLevel(usesPattern: true) }
     func piece(_ kind: String, _ id: String, type: Int) -> JSONValue {
       .object([

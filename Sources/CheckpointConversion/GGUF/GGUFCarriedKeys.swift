@@ -18,19 +18,24 @@ struct GGUFCarriedKeys {
   init(
     _ header: GGUFHeader?, besides own: [(key: String, value: GGUFValue)], isQuantized: Bool
   ) {
-    let written = Dictionary(
-      own.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
-    guard let header, header["general.architecture"] == written["general.architecture"] else {
+    guard let header else {
       entries = []
       return
     }
+    let written = Dictionary(
+      own.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
     var dropped = Self.ofTheFile + (isQuantized ? ["quantize."] : [])
-    // Of another tokenizer nothing holds.
+    // Of another tokenizer nothing holds, and templates are either the source's or those that are given.
     if header["tokenizer.ggml.tokens"] != written["tokenizer.ggml.tokens"] {
       dropped.append("tokenizer.")
+    } else if written.keys.contains(where: { $0.hasPrefix(ChatTemplates.key) }) {
+      dropped.append(ChatTemplates.key)
     }
+    // Of another graph only who made the model holds.
+    let isSameGraph = header["general.architecture"] == written["general.architecture"]
     entries = header.metadata.filter { entry in
       written[entry.key] == nil && !dropped.contains(where: entry.key.hasPrefix)
+        && (isSameGraph || entry.key.hasPrefix("general."))
     }
   }
 }

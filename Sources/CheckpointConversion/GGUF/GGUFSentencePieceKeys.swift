@@ -3,7 +3,7 @@ import TensorModel
 import Tokenization
 
 /// What a GGUF file says of SentencePiece's BPE: `tokenizer.ggml.model` is "llama" (llama.cpp's conversion/base.py).
-struct GGUFSentencePieceKeys {
+struct GGUFSentencePieceKeys: GGUFVocabularyKeys {
   private let vocabulary: SentencePieceVocabulary
   private var pieces: [SentencePieceVocabulary.Piece]
   /// What the keys can't say.
@@ -39,13 +39,7 @@ struct GGUFSentencePieceKeys {
         text: isControl ? token.text : Self.unescaped(token.text), score: Score.added,
         kind: isControl ? .control : .userDefined)
     }
-    if let first = outside.first {
-      findings.append(
-        Finding(
-          .warning, "token-left-out",
-          "left out: \(outside.count) added tokens that the embedding has no rows for, the first is '\(first.text)'"
-        ))
-    }
+    findings = vocabulary.findings + GGUFTokenizerKeys.leftOut(outside.map(\.text))
     if vocabulary.changesTexts {
       findings.append(
         Finding(
@@ -74,10 +68,26 @@ struct GGUFSentencePieceKeys {
       ("tokenizer.ggml.tokens", .array(GGUFArray(pieces.map(\.text)))),
       ("tokenizer.ggml.scores", .array(GGUFArray(pieces.map(\.score)))),
       ("tokenizer.ggml.token_type", .array(GGUFArray(pieces.map(\.kind.rawValue)))),
-    ] + GGUFTokenizerKeys.entries(vocabulary.roles.filter { $0.value < pieces.count }) + [
+    ]
+  }
+
+  /// What is put around texts.
+  var flags: [(key: String, value: GGUFValue)] {
+    [
       ("tokenizer.ggml.add_bos_token", .bool(vocabulary.addsBeginning)),
       ("tokenizer.ggml.add_eos_token", .bool(vocabulary.addsEnd)),
       ("tokenizer.ggml.add_space_prefix", .bool(vocabulary.addsPrefixSpace)),
     ]
+  }
+
+  /// The tokens of roles, as far as the tokenizer's files say.
+  var roles: [Tokenizer.Role: Int] { vocabulary.roles }
+
+  let fileNames = Checkpoint.Asset.tokenizerNames
+
+  func text(_ id: Int) -> String? {
+    guard pieces.indices.contains(id), id < vocabulary.pieces.count || pieces[id].kind != .unused
+    else { return nil }
+    return pieces[id].text
   }
 }

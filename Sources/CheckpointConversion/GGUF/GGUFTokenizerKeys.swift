@@ -3,7 +3,7 @@ import FileContainers
 import TensorModel
 import Tokenization
 
-/// What a GGUF file says of a tokenizer (gguf.md, `tokenizer.ggml.*`).
+/// What a GGUF file says of a tokenizer (gguf.md, `tokenizer.*`), and of how texts are made (`general.sampling.*`).
 struct GGUFTokenizerKeys {
   /// In the order of the file.
   let entries: [(key: String, value: GGUFValue)]
@@ -11,57 +11,55 @@ struct GGUFTokenizerKeys {
   let findings: [Finding]
   private let fileNames: Set<String>
 
-  /// Kinds of tokens, as `tokenizer.ggml.token_type` numbers them.
-  private enum Kind: Int32 {
-    case normal = 1
-    case control = 3
-    case userDefined = 4
-    case unused = 5
-  }
-
   /// Whether a sidecar file's contents stand in these keys.
-  func contains(_ name: String) -> Bool { fileNames.contains(name) }
+  func contains(_ name: String) -> Bool {
+    fileNames.contains(name) || ChatTemplates.isTemplate(name)
+  }
 
   /// Reads the tokenizer of a source's sidecar files, for an embedding of so many rows.
   ///
   /// - Throws: `missing` if there are none, `unsupported` for what llama.cpp's tokenizers can't do, `malformed` if there are more tokens than rows.
   init(_ source: Source, rows: Int) throws(CheckpointError) {
+    let configuration = try source.huggingFaceConfiguration()
     do throws(CheckpointError) {
-      try self.init(source.checkpoint.assets, rows: rows)
+      try self.init(source.checkpoint.assets, configuration: configuration, rows: rows)
     } catch { throw error.code == .missing ? Self.missing(source) : error }
   }
 
   /// Reads the tokenizer of these files.
   ///
+  /// - Parameters:
+  ///   - assets: the files.
+  ///   - configuration: `config.json`, which may have ids that they don't say.
+  ///   - rows: those of the embedding.
   /// - Throws: as above.
-  init(_ assets: [Checkpoint.Asset], rows: Int) throws(CheckpointError) {
-    let template = try ChatTemplate.text(in: assets).map {
-      [(ChatTemplate.key, GGUFValue.text($0))]
-    }
+  init(
+    _ assets: [Checkpoint.Asset], configuration: [UInt8]?, rows: Int
+  ) throws(CheckpointError) {
+    let vocabulary: any GGUFVocabularyKeys
     do throws(CheckpointError) {
-      let tokenizer = try Tokenizer(assets: assets)
-      entries = try Self.entries(tokenizer, rows: rows) + (template ?? [])
-      findings = Self.findings(tokenizer.vocabulary.tokens.count, rows: rows)
-      fileNames = Set(Tokenizer.fileNames + [ChatTemplate.fileName])
+      vocabulary = try GGUFBytePairKeys(try Tokenizer(assets: assets), rows: rows)
     } catch {
       guard [.missing, .unsupported].contains(error.code),
-        let vocabulary = try SentencePieceVocabulary(assets: assets)
+        let pieces = try SentencePieceVocabulary(assets: assets)
       else { throw error }
-      let keys = try GGUFSentencePieceKeys(vocabulary, rows: rows)
-      entries = keys.entries + (template ?? [])
-      findings = keys.findings
-      fileNames = Set(Checkpoint.Asset.tokenizerNames + [ChatTemplate.fileName])
+      vocabulary = try GGUFSentencePieceKeys(pieces, rows: rows)
     }
-  }
-
-  /// Embeddings have some rows more than there are tokens, not several times as many.
-  private static func findings(_ count: Int, rows: Int) -> [Finding] {
-    guard count < rows / 2 else { return [] }
-    return [
-      Finding(
-        .warning, "tokenizer-small",
-        "the tokenizer has \(count) tokens, the model \(rows): does it belong to the model?")
-    ]
+    let generation = GGUFGenerationKeys(assets)
+    var documents = generation.document.map { [($0.file, $0.value)] } ?? []
+    if let configuration, let value = try? JSONValue(parsing: configuration) {
+      documents.insert(("config.json", value), at: 0)
+    }
+    let special = GGUFSpecialTokens(
+      vocabulary.roles, rows: rows, documents, text: vocabulary.text)
+    let templates = try ChatTemplates(assets).keys()
+    entries =
+      vocabulary.entries + special.entries + vocabulary.flags + templates.entries
+      + generation.entries
+    findings =
+      vocabulary.findings + special.findings + templates.findings + generation.findings
+    fileNames = Set(
+      vocabulary.fileNames + (generation.isWhole ? [GGUFGenerationKeys.fileName] : []))
   }
 
   private static func missing(_ source: Source) -> CheckpointError {
@@ -79,54 +77,31 @@ struct GGUFTokenizerKeys {
       found: "\(count)", hint: "does the tokenizer belong to the model?")
   }
 
-  private static func entries(
-    _ tokenizer: Tokenizer, rows: Int
-  ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
-    guard let pattern = tokenizer.pattern, !tokenizer.addsPrefixSpace else {
-      throw CheckpointError(
-        .unsupported, "llama.cpp's tokenizer can't cut texts as this one does",
-        file: "tokenizer.json")
-    }
-    let vocabulary = tokenizer.vocabulary
-    guard vocabulary.tokens.count <= rows else {
-      throw tooLarge(vocabulary.tokens.count, rows)
-    }
-    var texts: [String] = []
-    var kinds: [Int32] = []
-    for id in 0..<rows {
-      let token = id < vocabulary.tokens.count ? vocabulary.tokens[id] : nil
-      texts.append(token?.text ?? "[PAD\(id)]")
-      let kind: Kind =
-        switch token?.kind {
-        case .ordinary: .normal
-        case .added: .userDefined
-        case .control: .control
-        case nil: .unused
-        }
-      kinds.append(kind.rawValue)
-    }
-    // What begins texts is the beginning's token, whether a file calls it so or not.
-    var roles = tokenizer.roles
-    if let first = tokenizer.prefix.first, roles[.beginning] == nil { roles[.beginning] = first }
-    let merges = vocabulary.merges.map { merge in
-      "\(vocabulary.tokens[merge.left]?.text ?? "") \(vocabulary.tokens[merge.right]?.text ?? "")"
-    }
+  /// What is said of tokens that the embedding has no rows for; nothing if there are none.
+  static func leftOut(_ texts: [String]) -> [Finding] {
+    guard !texts.isEmpty else { return [] }
+    let named = texts.prefix(8).map { "'\($0)'" }.joined(separator: ", ")
     return [
-      ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(pattern.ggufName)),
-      ("tokenizer.ggml.tokens", .array(GGUFArray(texts))),
-      ("tokenizer.ggml.token_type", .array(GGUFArray(kinds))),
-      ("tokenizer.ggml.merges", .array(GGUFArray(merges))),
-    ] + entries(roles)
-      + [("tokenizer.ggml.add_bos_token", .bool(!tokenizer.prefix.isEmpty))]
-  }
-
-  /// The tokens of roles.
-  static func entries(_ roles: [Tokenizer.Role: Int]) -> [(key: String, value: GGUFValue)] {
-    let keys: [(Tokenizer.Role, String)] = [
-      (.beginning, "bos"), (.end, "eos"), (.unknown, "unknown"), (.padding, "padding"),
+      Finding(
+        .warning, "token-left-out",
+        "left out: \(texts.count) added token\(texts.count == 1 ? "" : "s") that the embedding has no rows for: \(named)\(texts.count > 8 ? " and others" : "")"
+      )
     ]
-    return keys.compactMap { role, name in
-      roles[role].map { ("tokenizer.ggml.\(name)_token_id", .count($0)) }
-    }
   }
+}
+
+/// The keys of one kind of tokenizer.
+protocol GGUFVocabularyKeys {
+  /// Those of the tokens, and of how they are merged.
+  var entries: [(key: String, value: GGUFValue)] { get }
+  /// Those of what is put around texts.
+  var flags: [(key: String, value: GGUFValue)] { get }
+  /// The tokens of roles, as far as the tokenizer's files say.
+  var roles: [Tokenizer.Role: Int] { get }
+  /// What they can't say.
+  var findings: [Finding] { get }
+  /// The files whose contents stand in the keys.
+  var fileNames: [String] { get }
+  /// The text of a token; nil where no token has the id.
+  func text(_ id: Int) -> String?
 }

@@ -5,7 +5,7 @@ import Tokenization
 
 /// The files of the tokenizer that a GGUF file's keys describe, as Hugging Face's libraries read them.
 public enum RestoredTokenizer {
-  /// A GGUF source with its tokenizer's files beside it, where these say the same as the keys; any other source as it is.
+  /// A GGUF source with its tokenizer's files beside it, and its settings for making texts, where these say the same as the keys; any other source as it is.
   ///
   /// Whether they do is tried out: the keys are written of them again. Keys that don't come out the same stay metadata, and a conversion says that it leaves
   /// them out.
@@ -19,9 +19,10 @@ public enum RestoredTokenizer {
         () throws(CheckpointError) in file.contents
       }
     }
-    guard let again = try? GGUFTokenizerKeys(assets, rows: tokens.texts.count).entries else {
-      return source
-    }
+    guard
+      let again = try? GGUFTokenizerKeys(assets, configuration: nil, rows: tokens.texts.count)
+        .entries
+    else { return source }
     let same = again.filter { header[$0.key] == $0.value }.map(\.key)
     guard tokens.neededKeys.allSatisfy(same.contains) else { return source }
     return source.replacing(same, by: assets)
@@ -50,9 +51,14 @@ public enum RestoredTokenizer {
       ]
     default: return nil
     }
-    files.append(
-      ("tokenizer_config.json", Array("\(JSONValue.object(settings).documentText)\n".utf8)))
+    files.append(("tokenizer_config.json", text(settings)))
+    let generation = tokens.unnamedIDs + GGUFGenerationKeys.members(header)
+    if !generation.isEmpty { files.append((GGUFGenerationKeys.fileName, text(generation))) }
     return files
+  }
+
+  private static func text(_ members: [JSONValue.Member]) -> [UInt8] {
+    Array("\(JSONValue.object(members).documentText)\n".utf8)
   }
 }
 
@@ -92,26 +98,44 @@ struct GGUFTokens {
   }
 
   /// The token of a role.
-  func token(_ role: String) -> String? {
-    guard let id = header["tokenizer.ggml.\(role)_token_id"]?.integer, texts.indices.contains(id)
+  func token(_ role: Tokenizer.Role) -> String? { id(role).map { texts[$0] } }
+
+  private func id(_ role: Tokenizer.Role) -> Int? {
+    guard let key = role.ggufKey, let id = header[key]?.integer, texts.indices.contains(id)
     else { return nil }
-    return texts[id]
+    return id
+  }
+
+  /// Whether calling a token by its text says the same: a text that is called something is a control token to transformers.
+  private func isNamed(_ id: Int) -> Bool {
+    model == "llama" ? texts.firstIndex(of: texts[id]) == id : kinds[id] == .control
+  }
+
+  /// The ids of roles, as `generation_config.json` has them, whose tokens can't be called by their texts.
+  var unnamedIDs: [JSONValue.Member] {
+    Tokenizer.Role.allCases.compactMap { role in
+      guard let id = id(role), !isNamed(id) else { return nil }
+      return .init("\(role.rawValue)_token_id", .integer(id))
+    }
   }
 
   /// Whether a token is put around texts; nil if the file doesn't say.
-  func adds(_ role: String) -> Bool? { header["tokenizer.ggml.add_\(role)_token"]?.flag }
+  func adds(_ role: Tokenizer.Role) -> Bool? {
+    header["tokenizer.ggml.add_\(role.rawValue)_token"]?.flag
+  }
 
   /// Members of `tokenizer_config.json`.
   var settings: [JSONValue.Member] {
     var settings: [JSONValue.Member] = []
-    for role in ["bos", "eos"] {
-      if let flag = adds(role) { settings.append(.init("add_\(role)_token", .bool(flag))) }
+    for role in [Tokenizer.Role.beginning, .end] {
+      if let flag = adds(role) { settings.append(.init("add_\(role.rawValue)_token", .bool(flag))) }
     }
-    for (name, role) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
-      if let token = token(role) { settings.append(.init("\(name)_token", .string(token))) }
+    for role in Tokenizer.Role.allCases {
+      guard let id = id(role), isNamed(id) else { continue }
+      settings.append(.init("\(role.rawValue)_token", .string(texts[id])))
     }
-    if let template = header[ChatTemplate.key]?.text {
-      settings.append(.init("chat_template", .string(template)))
+    if let templates = ChatTemplates.value(header) {
+      settings.append(.init("chat_template", templates))
     }
     return settings
   }

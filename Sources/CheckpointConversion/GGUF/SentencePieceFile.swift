@@ -40,7 +40,9 @@ struct SentencePieceFile {
     trainer.append(3, 2)  // model_type: BPE
     trainer.append(4, UInt64(count))
     trainer.append(35, 1)  // byte_fallback
-    for (field, role) in [(45, "unknown"), (46, "bos"), (47, "eos"), (48, "padding")] {
+    for (field, role) in [
+      (45, Tokenizer.Role.unknown), (46, .beginning), (47, .end), (48, .padding),
+    ] {
       if let token = tokens.token(role) { trainer.append(UInt64(field), token) }
     }
     file.append(2, trainer.bytes)

@@ -20,14 +20,15 @@ enum GGUFTarget: ConversionTarget {
     let tokenizer = try GGUFTokenizerKeys(
       planner.source, rows: graph.configuration.dimensions.vocabulary)
     let tensors = try GGUFTensors(planner, graph)
+    let header = planner.source.ggufHeader
     let entries =
       graph.entries(
-        fileType: tensors.fileType, name: planner.source.title)
+        fileType: tensors.fileType,
+        name: header?["general.name"]?.text ?? planner.source.title)
       + (tensors.importances?.entries ?? [])
       + tokenizer.entries
     let carried = GGUFCarriedKeys(
-      planner.source.ggufHeader, besides: entries,
-      isQuantized: planner.settings.quantization != nil)
+      header, besides: entries, isQuantized: planner.settings.quantization != nil)
     let keys = entries + carried.entries
     let sizes = tensors.outputs.map(\.byteCount)
     let shards = try Sharder(sizes).shards(planner.settings.sharding ?? .none)
@@ -60,11 +61,21 @@ enum GGUFTarget: ConversionTarget {
         planned.append(tensor)
       }
     }
+    // What the configuration says is in the keys.
+    let left = planner.sidecarNames.filter { !tokenizer.contains($0) && $0 != "config.json" }
     return try planner.plan(
-      format: format.name, tensors: planned, weightFiles: files, sidecars: [],
-      // What the configuration says is in the keys.
-      leftOut: planner.sidecarNames.filter { !tokenizer.contains($0) && $0 != "config.json" },
-      findings: graph.findings + tensors.findings + tokenizer.findings
+      format: format.name, tensors: planned, weightFiles: files, sidecars: [], leftOut: left,
+      findings: graph.findings + tensors.findings + tokenizer.findings + filesLeftOut(left)
         + planner.metadataLeftOut(by: format.name, besides: Set(keys.map(\.key))))
+  }
+
+  /// Files that go along to other destinations; of settings it is said which are left out.
+  private static func filesLeftOut(_ names: [String]) -> [Finding] {
+    let names = names.filter { $0 != GGUFGenerationKeys.fileName }
+    guard !names.isEmpty else { return [] }
+    return [
+      Finding(
+        .note, "files-left-out", "a GGUF file has no place for \(names.joined(separator: ", "))")
+    ]
   }
 }
