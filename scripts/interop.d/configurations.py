@@ -238,7 +238,7 @@ def activation(random, usual):
 
 def rotary(random, head, is_neox=False):
     """Any spelling of rotary settings: old, new, both, none."""
-    base = pick(random, 10000.0, 10000, 500.0, 500, 1e6)
+    base = pick(random, 10000.0, 10000, 500.0, 100, 1e6)
     part = pick(random, 0.25, 0.5, 1.0) if chance(random, 0.5 if is_neox else 0.1) else None
     scaling = rope_scaling(random, head)
     found = {}
@@ -273,8 +273,8 @@ def rope_scaling(random, head):
                 "dynamic": ["original_max_position_embeddings"]}.get(kind, [])
     drawn = {
         "factor": pick(random, 2.0, 4, 8.0, 1.0), "low_freq_factor": pick(random, 1.0, 0.3), "high_freq_factor": pick(random, 4.0, 2),
-        "original_max_position_embeddings": pick(random, 8, 16, 32), "attention_factor": pick(random, 1.0, 0.7, None),
-        "beta_fast": pick(random, 32, 4.0), "beta_slow": pick(random, 1, 0.5), "truncate": pick(random, True, False), "mscale": pick(random, 1.0, 0.7),
+        "original_max_position_embeddings": pick(random, 8, 16, 32, 512), "attention_factor": pick(random, 1.0, 0.7, None),
+        "beta_fast": pick(random, 32, 8.0), "beta_slow": pick(random, 1, 4.0), "truncate": pick(random, True, False), "mscale": pick(random, 1.0, 0.7),
         "mscale_all_dim": pick(random, 1.0, 0.5, 0), "short_factor": [round(1 + 0.1 * i, 2) for i in range(half)],
         "long_factor": [round(2 + 0.3 * i, 2) for i in range(half)]}
     keys = [key for key in needed if chance(random, 0.95)] + [key for key in optional if chance(random, 0.55)]

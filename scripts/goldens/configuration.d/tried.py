@@ -159,12 +159,13 @@ FOREIGN = {
 }
 
 # Each kind of rotary scaling: settings under which every sub-key counts, and the sub-keys' values.
-YARN = {"rope_type": "yarn", "rope_theta": 1000.0, "factor": 4.0, "original_max_position_embeddings": 16}
+# With these the ramp between the bounds lies inside the four frequencies of the head, and its ends aren't whole numbers.
+YARN = {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 512}
 LONG = {"rope_type": "longrope", "rope_theta": 1000.0, "short_factor": [1.0, 1.5, 2.0, 2.5], "long_factor": [2.0, 3.0, 4.0, 5.0]}
 EVERY = {"rope_theta": [500.0, 500], "partial_rotary_factor": [0.5, 1.0]}
 OF_YARN = {
-  "factor": [2.0, 4, 0.5, 1.0], "original_max_position_embeddings": [8, 64, 16.0], "attention_factor": [1.0, 0.5, 0, 2],
-  "beta_fast": [4.0, 1, 0], "beta_slow": [0.2, 4, 0], "truncate": [False], "mscale": [0.7, Case(0.7, also={"mscale_all_dim": 0.5}),
+  "factor": [2.0, 4, 0.5, 1.0], "original_max_position_embeddings": [64, 4096, 512.0], "attention_factor": [1.0, 0.5, 0, 2],
+  "beta_fast": [4.0, 8, 0], "beta_slow": [4.0, 8, 0], "truncate": [False], "mscale": [0.7, Case(0.7, also={"mscale_all_dim": 0.5}),
   Case(0.7, also={"mscale_all_dim": 0.7}), Case(0, also={"mscale_all_dim": 0.5})], "mscale_all_dim": [0.5],
   "low_freq_factor": [1.0], "extrapolation_factor": [2.0], "attn_factor": [2.0], "finetuned": [True]}
 OF_LONG = {
@@ -180,7 +181,7 @@ ROPE = {
               "original_max_position_embeddings": 16}, {},
              {"factor": [4.0, 4, 0.5], "low_freq_factor": [0.2, 1, 4.0], "high_freq_factor": [2.0, 8, 0.3], "attention_factor": [2.0],
               "original_max_position_embeddings": [8, 16.0, 64]}),
-  "yarn": (YARN, {}, OF_YARN),
+  "yarn": (YARN, {"max_position_embeddings": 1024}, OF_YARN),
   "longrope": (LONG | {"original_max_position_embeddings": 16}, {}, OF_LONG),
   "longrope_short": (LONG | {"original_max_position_embeddings": 24}, {}, OF_LONG),
   "proportional": ({"rope_type": "proportional", "rope_theta": 1000.0}, {}, {"factor": [4.0]}),
