@@ -49,8 +49,12 @@ public enum Formats {
   private static func format(
     of tree: any FileTree
   ) throws(CheckpointError) -> (any CheckpointFormat.Type)? {
-    for format in all where try format.recognises(tree: tree) { return format }
-    return nil
+    var adapters: (any CheckpointFormat.Type)?
+    for format in all where try format.recognises(tree: tree) {
+      guard try Sidecars.areAdapters(format, tree) else { return format }
+      adapters = adapters ?? format
+    }
+    return adapters
   }
 
   /// The tree that a checkpoint lies in: an archive's only folder, or the only folder of that, as `tar cf x.tar model/` makes it.

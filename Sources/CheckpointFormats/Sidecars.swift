@@ -3,9 +3,6 @@ import TensorModel
 
 /// The files beside the weights: which of them a conversion carries along, and which it leaves out.
 enum Sidecars {
-  /// What a carried file may have at most; tokenizers reach 35 MB.
-  static let maximumAssetByteCount = 512 << 20
-
   /// Fills in `configuration`, `assets` and `leftOut` from a directory or archive.
   ///
   /// - Parameters:
@@ -17,8 +14,18 @@ enum Sidecars {
   {
     // Weight files in folders belong to the folder.
     let weights = Set(checkpoint.files.map { String($0.name.unicodeScalars.prefix { $0 != "/" }) })
+    let folders = try SidecarFolders(tree)
+    checkpoint.findings += folders.findings
     for name in try tree.children(of: "") where !weights.contains(name) {
       guard tree.containsFile(name) else {
+        if folders.names.contains(name) {
+          let files = try folders.files(of: name, in: tree)
+          for path in files.carried {
+            checkpoint.assets.append(asset(path, try tree.region(path)))
+          }
+          checkpoint.leftOut += files.leftOut
+          continue
+        }
         let isFolder = try !tree.children(of: name).isEmpty
         checkpoint.leftOut.append(isFolder ? "\(name)/" : name)
         if !isFolder && (name == "config.json" || isCarried(name)) {
@@ -33,7 +40,7 @@ enum Sidecars {
       if name == "config.json" {
         checkpoint.configuration = try tree.contents(
           of: name, limit: OpenOptions.maximumConfigurationByteCount)
-      } else if isCarried(name) && !isTrainingState(name, checkpoint) {
+      } else if isAdapter(name) || isCarried(name) && !isTrainingState(name, checkpoint) {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
       } else if !isOurs(name) {
@@ -78,6 +85,12 @@ enum Sidecars {
     for name in try tree.children(of: "") where isCarried(name) && tree.containsFile(name) {
       assets.append(asset(name, try tree.region(name)))
     }
+    let folders = try SidecarFolders(tree)
+    for folder in folders.names {
+      for path in try folders.files(of: folder, in: tree).carried {
+        assets.append(asset(path, try tree.region(path)))
+      }
+    }
     return assets
   }
 
@@ -93,16 +106,45 @@ enum Sidecars {
     checkpoint.leftOut += replaced.filter { name in !added.contains { $0.name == name } }
   }
 
-  private static func asset(_ name: String, _ region: FileRegion) -> Checkpoint.Asset {
-    Checkpoint.Asset(name: name, byteCount: region.byteCount) { () throws(CheckpointError) in
-      guard region.byteCount <= maximumAssetByteCount else {
-        throw CheckpointError(
-          .unsupported, "too large for a file that is carried along", file: name,
-          expected: "at most \(maximumAssetByteCount) bytes", found: "\(region.byteCount)")
+  /// A file as it is carried along; small ones can be read as a whole.
+  static func asset(_ name: String, _ region: FileRegion) -> Checkpoint.Asset {
+    Checkpoint.Asset(name: name, byteCount: region.byteCount) {
+      (offset, count) throws(CheckpointError) in
+      do throws(CheckpointError) { return try region.bytes(at: offset, count: count) } catch {
+        throw error.in(file: name)
       }
-      do throws(CheckpointError) {
-        return try region.bytes(at: 0, count: region.byteCount)
-      } catch { throw error.in(file: name) }
+    }
+  }
+
+  /// Whether a file of that name beside a model's weights holds changes to them, as PEFT writes them.
+  static func isAdapter(_ name: String) -> Bool {
+    name.hasPrefix("adapter_") && [".safetensors", ".bin"].contains(where: name.hasSuffix)
+  }
+
+  /// The files of a kind that are a model's; of adapters alone, the one that PEFT looks for.
+  static func withoutAdapters(_ names: [String]) -> [String] {
+    let models = names.filter { !isAdapter($0) }
+    guard models.isEmpty else { return models }
+    let usual = names.filter { $0.hasPrefix("adapter_model.") }
+    return usual.isEmpty ? names : usual
+  }
+
+  /// Whether a format's weights in a directory are only adapters, beside which another format may have a model's.
+  ///
+  /// - Throws: `inputOutput`.
+  static func areAdapters(
+    _ format: any CheckpointFormat.Type, _ tree: any FileTree
+  ) throws(CheckpointError) -> Bool {
+    let names = try tree.children(of: "")
+    switch format.name {
+    case SafetensorsFormat.name:
+      return !tree.containsFile(SafetensorsFormat.indexFileName)
+        && names.allSatisfy { !$0.hasSuffix(".safetensors") || isAdapter($0) }
+    case PyTorchFormat.name:
+      return !tree.containsFile(PyTorchFormat.indexFileName)
+        && names.contains(where: isAdapter)
+        && names.allSatisfy { !PyTorchFormat.isWeights(name: $0) || isAdapter($0) }
+    default: return false
     }
   }
 
@@ -122,7 +164,7 @@ enum Sidecars {
   }
 
   /// What this tool wrote itself.
-  private static func isOurs(_ name: String) -> Bool {
+  static func isOurs(_ name: String) -> Bool {
     name == "weighbridge-certificate.json" || name.hasSuffix(".certificate.json")
       || name == StoreManifest.fileName || name == ChunkTable.fileName
   }

@@ -46,8 +46,11 @@ public struct Checkpoint: Sendable {
     public let name: String
     /// Its size.
     public let byteCount: Int
-    /// Reads it, verbatim.
-    public let contents: @Sendable () throws(CheckpointError) -> [UInt8]
+    /// Reads bytes of it, verbatim, so many from a position.
+    public let read: @Sendable (_ offset: Int, _ count: Int) throws(CheckpointError) -> [UInt8]
+
+    /// What may be read as a whole; tokenizers reach 35 MB.
+    public static let maximumByteCount = 512 << 20
 
     /// Names of the files that make a tokenizer; any of the first three is a vocabulary.
     public static let tokenizerNames = [
@@ -55,14 +58,38 @@ public struct Checkpoint: Sendable {
       "special_tokens_map.json", "tokenizer_config.json",
     ]
 
-    /// A sidecar file.
+    /// A sidecar file that is read in pieces.
+    public init(
+      name: String, byteCount: Int,
+      read: @escaping @Sendable (Int, Int) throws(CheckpointError) -> [UInt8]
+    ) {
+      self.name = name
+      self.byteCount = byteCount
+      self.read = read
+    }
+
+    /// A small sidecar file.
     public init(
       name: String, byteCount: Int,
       contents: @escaping @Sendable () throws(CheckpointError) -> [UInt8]
     ) {
-      self.name = name
-      self.byteCount = byteCount
-      self.contents = contents
+      self.init(name: name, byteCount: byteCount) { (offset, count) throws(CheckpointError) in
+        let bytes = try contents()
+        return offset == 0 && count == bytes.count
+          ? bytes : Array(bytes.dropFirst(offset).prefix(count))
+      }
+    }
+
+    /// All of it, verbatim.
+    ///
+    /// - Throws: `unsupported` for files that are too large to be read as a whole, and what reading throws.
+    public func contents() throws(CheckpointError) -> [UInt8] {
+      guard byteCount <= Self.maximumByteCount else {
+        throw CheckpointError(
+          .unsupported, "too large to be read as a whole", file: name,
+          expected: "at most \(Self.maximumByteCount) bytes", found: "\(byteCount)")
+      }
+      return try read(0, byteCount)
     }
   }
 

@@ -141,8 +141,75 @@ public struct ConversionPlan: Sendable {
     public let byteCount: Int
     /// SHA-256 of its contents.
     public let digest: Digest
-    /// Makes or reads the contents.
-    public let contents: @Sendable () throws(CheckpointError) -> [UInt8]
+    /// Makes or reads bytes of the contents, so many from a position.
+    public let read: @Sendable (_ offset: Int, _ count: Int) throws(CheckpointError) -> [UInt8]
+
+    /// What is read at once.
+    private static let pieceByteCount = 8 << 20
+
+    /// A file of our own making.
+    public init(name: String, contents: [UInt8]) {
+      self.name = name
+      byteCount = contents.count
+      digest = Digest(of: contents)
+      read = { (offset, count) throws(CheckpointError) in
+        Array(contents.dropFirst(offset).prefix(count))
+      }
+    }
+
+    /// A file of the source, which is read once to know its digest.
+    ///
+    /// - Parameters:
+    ///   - name: its name in the destination.
+    ///   - asset: the file.
+    /// - Throws: what reading throws.
+    public init(name: String, copying asset: Checkpoint.Asset) throws(CheckpointError) {
+      self.name = name
+      byteCount = asset.byteCount
+      read = asset.read
+      var stream = StreamingDigest()
+      try Self.forEachPiece(of: asset.byteCount, asset.read) { bytes, _ throws(CheckpointError) in
+        bytes.withUnsafeBytes { stream.update($0) }
+      }
+      digest = stream.digest
+    }
+
+    /// All of a small file.
+    ///
+    /// - Throws: what reading throws.
+    public func contents() throws(CheckpointError) -> [UInt8] { try read(0, byteCount) }
+
+    /// Writes the file.
+    ///
+    /// - Parameter path: must not be there yet.
+    /// - Throws: `corrupt` if the contents aren't those that were planned, what reading and writing throw.
+    func write(to path: String) throws(CheckpointError) {
+      let file = try OutputFile(creating: path, byteCount: 0)
+      var stream = StreamingDigest()
+      try Self.forEachPiece(of: byteCount, read) { bytes, offset throws(CheckpointError) in
+        bytes.withUnsafeBytes { stream.update($0) }
+        try file.write(at: offset, bytes)
+      }
+      guard stream.digest == digest else {
+        throw CheckpointError(
+          .corrupt, "changed while it was copied", file: name, expected: "\(digest)",
+          found: "\(stream.digest)")
+      }
+      try file.synchronise()
+    }
+
+    private static func forEachPiece(
+      of byteCount: Int, _ read: (Int, Int) throws(CheckpointError) -> [UInt8],
+      _ body: ([UInt8], Int) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+      var offset = 0
+      while offset < byteCount {
+        let bytes = try read(offset, min(pieceByteCount, byteCount - offset))
+        guard !bytes.isEmpty else { return }
+        try body(bytes, offset)
+        offset += bytes.count
+      }
+    }
   }
 
   /// Whether the sizes of all files are known; those of compressed volumes aren't.

@@ -159,10 +159,7 @@ public struct Planner: Sendable {
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
     var sidecars: [ConversionPlan.Sidecar] = []
     for asset in source.checkpoint.assets {
-      sidecars.append(
-        ConversionPlan.Sidecar(
-          name: folder + asset.name, byteCount: asset.byteCount,
-          digest: Digest(of: try asset.contents()), contents: asset.contents))
+      sidecars.append(try ConversionPlan.Sidecar(name: folder + asset.name, copying: asset))
     }
     if let configuration = try source.huggingFaceConfiguration() {
       var bytes = configuration
@@ -174,16 +171,9 @@ public struct Planner: Sendable {
           bytes = try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
         } catch { throw error.in(file: "config.json") }
       }
-      sidecars.append(Self.sidecar("\(folder)config.json", bytes))
+      sidecars.append(ConversionPlan.Sidecar(name: "\(folder)config.json", contents: bytes))
     }
     return sidecars
-  }
-
-  /// A file of our own making.
-  static func sidecar(_ name: String, _ contents: [UInt8]) -> ConversionPlan.Sidecar {
-    ConversionPlan.Sidecar(
-      name: name, byteCount: contents.count, digest: Digest(of: contents)
-    ) { () throws(CheckpointError) in contents }
   }
 }
 

@@ -34,7 +34,7 @@ enum SafetensorsTarget: ConversionTarget {
         members.map { (outputs[$0].name, outputs[$0].type) }, metadata: metadata)
       files.append(
         ConversionPlan.WeightFile(
-          name: fileName ?? shardName(number, of: shards.count), layout: layout,
+          name: fileName ?? shardName(number, of: shards.count, planner.source), layout: layout,
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
         tensors.append(
@@ -53,16 +53,33 @@ enum SafetensorsTarget: ConversionTarget {
       let index = SafetensorsFormat.indexFile(
         tensors.map { ($0.name, files[$0.file].name) }, totalByteCount: sizes.reduce(0, +),
         parameterCount: tensors.reduce(0) { $0 + $1.type.shape.elementCount })
-      sidecars.append(Planner.sidecar(index.name, index.contents))
+      sidecars.append(ConversionPlan.Sidecar(name: index.name, contents: index.contents))
     }
     return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files, sidecars: sidecars)
   }
 
-  /// `model.safetensors`, or `model-00001-of-00003.safetensors`.
-  private static func shardName(_ number: Int, of count: Int) -> String {
-    count == 1
-      ? "model.safetensors"
-      : "model-\(number + 1, digits: 5)-of-\(count, digits: 5).safetensors"
+  /// `model.safetensors`, or `model-00001-of-00003.safetensors`; PEFT looks for adapters by another name.
+  private static func shardName(_ number: Int, of count: Int, _ source: Source) -> String {
+    guard count == 1 else {
+      return "model-\(number + 1, digits: 5)-of-\(count, digits: 5).safetensors"
+    }
+    return isAdapter(source) ? "adapter_model.safetensors" : "model.safetensors"
+  }
+
+  /// Whether a directory, archive or store holds the weights of an adapter, and of no model.
+  private static func isAdapter(_ source: Source) -> Bool {
+    let checkpoint = source.checkpoint
+    guard !checkpoint.assets.contains(where: { $0.name == "adapter_model.safetensors" }) else {
+      return false
+    }
+    if checkpoint.format == StoreFormat.name {
+      return checkpoint.configuration == nil
+        && checkpoint.assets.contains { $0.name == "adapter_config.json" }
+    }
+    guard checkpoint.files.count == 1, let name = checkpoint.files.first?.name else { return false }
+    // A file that is named itself is a model of which nothing more is known.
+    return ["adapter_model.safetensors", "adapter_model.bin"].contains(name)
+      && Directories.split(source.path).name != name
   }
 }

@@ -132,7 +132,7 @@ public struct Converter: Sendable {
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()
-    for sidecar in plan.sidecars { try replace(sidecar.name, with: try sidecar.contents()) }
+    for sidecar in plan.sidecars { try sidecar.write(to: try emptyPlace(sidecar.name)) }
     var certificate = try certificate(planDigest, findings, files, run.results)
     certificate.validation = try validation(writer)
     let leftover = try publish(certificate, files.map(\.name), writer)
@@ -267,9 +267,14 @@ public struct Converter: Sendable {
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {
+    try OutputFile.create(try emptyPlace(name), contents: contents)
+  }
+
+  /// Where a file of the destination is written, with nothing there.
+  private func emptyPlace(_ name: String) throws(CheckpointError) -> String {
     let path = "\(destination.partialPath)/\(name)"
     try Directories.removeTree(path)
     try Directories.createParents(of: name, in: destination.partialPath)
-    try OutputFile.create(path, contents: contents)
+    return path
   }
 }

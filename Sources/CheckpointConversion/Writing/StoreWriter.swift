@@ -136,11 +136,13 @@ struct StoreWriter: WeightWriter {
     manifest.architecture = run.plan.source.architecture
     manifest.trainingStep = run.source.checkpoint.trainingStep
     manifest.metadata = run.source.checkpoint.metadataOfCanonicalTensors
+    let folder = "\(StoreManifest.assetFolder)/"
     manifest.assets = run.plan.sidecars.map {
       .init(
-        name: Directories.split($0.name).name, byteCount: $0.byteCount, digest: $0.digest)
+        name: String($0.name.unicodeScalars.dropFirst(folder.unicodeScalars.count)),
+        byteCount: $0.byteCount, digest: $0.digest)
     }
-    if let configuration = run.plan.sidecars.first(where: { $0.name.hasSuffix("/config.json") }) {
+    if let configuration = run.plan.sidecars.first(where: { $0.name == "\(folder)config.json" }) {
       // One level deeper, as in the manifest: what nests too deeply there is in the asset alone.
       let nested = try? JSONValue(parsing: [0x5b] + configuration.contents() + [0x5d]).elements
       manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null

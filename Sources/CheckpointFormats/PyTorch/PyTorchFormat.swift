@@ -87,7 +87,7 @@ public enum PyTorchFormat: CheckpointFormat {
         file: tree.displayName,
         hint: "load it with an old PyTorch in an environment that you trust, and save it again")
     }
-    let files = try tree.children(of: "").filter(isWeights)
+    let files = Sidecars.withoutAdapters(try tree.children(of: "").filter(isWeights))
     guard files.count == 1, let only = files.first else {
       throw CheckpointError(
         .missing, "several PyTorch files without an index", file: tree.displayName,

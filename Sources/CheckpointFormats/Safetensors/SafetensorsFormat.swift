@@ -48,7 +48,8 @@ public enum SafetensorsFormat: CheckpointFormat {
           of: indexFileName, limit: ShardIndex.maximumByteCount),
         in: tree)
     }
-    let files = try tree.children(of: "").filter { $0.hasSuffix(".safetensors") }
+    let files = Sidecars.withoutAdapters(
+      try tree.children(of: "").filter { $0.hasSuffix(".safetensors") })
     guard files.count == 1, let only = files.first else {
       throw CheckpointError(
         .missing, "several safetensors files without an index", file: tree.displayName,

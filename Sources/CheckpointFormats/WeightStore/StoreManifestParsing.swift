@@ -52,7 +52,9 @@ extension StoreManifest {
     var volumes: [Volume] = []
     for entry in try document.list("volumes") { volumes.append(try Volume(entry)) }
     var assets: [FileRecord] = []
-    for entry in try document.list("assets") { assets.append(try FileRecord(entry)) }
+    for entry in try document.list("assets") {
+      assets.append(try FileRecord(entry, mayLieInFolders: true))
+    }
     guard Set(volumes.map(\.name)).count == volumes.count,
       Set(assets.map { ExactName($0.name) }).count == assets.count
     else { throw CheckpointError(.malformed, "a file stands twice in the manifest") }
@@ -142,10 +144,15 @@ extension StoreManifest.Volume {
 }
 
 extension StoreManifest.FileRecord {
-  fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
+  fileprivate init(
+    _ entry: JSONValue, mayLieInFolders: Bool = false
+  ) throws(CheckpointError) {
     let name = try entry.string("name")
     // Bytes, not characters: a slash before a combining accent is another character, but the same path.
-    guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")),
+    let components = name.utf8.split(
+      separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard components.count == 1 || mayLieInFolders,
+      !components.contains(where: { ["", ".", ".."].contains(String($0) ?? "") }),
       !name.utf8.contains(0)
     else { throw CheckpointError(.malformed, "not the name of a file", found: name) }
     self.init(

@@ -36,7 +36,7 @@ public final class StoreReader: PlacedTensorReader {
     var volumes: [String: FileRegion] = [:]
     for volume in manifest.volumes { volumes[volume.name] = try Self.region(volume, tree) }
     try self.init(manifest, table, volumes) { (checkpoint) throws(CheckpointError) in
-      try Self.addAssets(manifest, tree, to: &checkpoint)
+      try StoreAssets.add(manifest, tree, to: &checkpoint)
       try Self.addStrangers(manifest, tree, to: &checkpoint)
     }
   }
@@ -134,43 +134,14 @@ public final class StoreReader: PlacedTensorReader {
         StoreManifest.fileName, manifest.links.name, manifest.chunkTable.name,
         manifest.certificate.name, StoreManifest.assetFolder,
       ])
-    let assets = Set(manifest.assets.map(\.name))
     var strangers = try tree.children(of: "").filter { !known.contains($0) }
-    strangers += try tree.children(of: StoreManifest.assetFolder).filter { !assets.contains($0) }
-      .map { "\(StoreManifest.assetFolder)/\($0)" }
+    strangers += try StoreAssets.strangers(manifest, tree)
     checkpoint.leftOut += strangers
     for name in strangers where name.hasSuffix(".h5") || name.hasSuffix(".safetensors") {
       checkpoint.findings.append(
         Finding(
           .warning, "unused-weights", "weights that are no part of the store that is read",
           file: name))
-    }
-  }
-
-  private static func addAssets(
-    _ manifest: StoreManifest, _ tree: any FileTree, to checkpoint: inout Checkpoint
-  ) throws(CheckpointError) {
-    for asset in manifest.assets {
-      let path = "\(StoreManifest.assetFolder)/\(asset.name)"
-      // Anything else could replace what a conversion writes.
-      guard asset.name == "config.json" || Sidecars.isCarried(asset.name) else {
-        throw CheckpointError(.malformed, "not a file that a store carries", file: path)
-      }
-      guard tree.containsFile(path) else {
-        throw CheckpointError(.missing, "a file of the store is not there", file: path)
-      }
-      let contents: @Sendable () throws(CheckpointError) -> [UInt8] = {
-        () throws(CheckpointError) in
-        let bytes = try tree.contents(of: path, limit: Sidecars.maximumAssetByteCount)
-        do throws(CheckpointError) { try asset.check(bytes) } catch { throw error.in(file: path) }
-        return bytes
-      }
-      if asset.name == "config.json" {
-        checkpoint.configuration = try contents()
-      } else {
-        checkpoint.assets.append(
-          .init(name: asset.name, byteCount: asset.byteCount, contents: contents))
-      }
     }
   }
 
@@ -329,11 +300,14 @@ extension StoreManifest.FileRecord {
   ///
   /// - Throws: `corrupt`.
   public func check(_ contents: [UInt8]) throws(CheckpointError) {
-    let found = Digest(of: contents)
-    guard contents.count == byteCount, found == digest else {
+    try check(contents.count, Digest(of: contents))
+  }
+
+  func check(_ foundCount: Int, _ found: Digest) throws(CheckpointError) {
+    guard foundCount == byteCount, found == digest else {
       throw CheckpointError(
         .corrupt, "was changed after the store was written",
-        expected: "\(byteCount) bytes, \(digest)", found: "\(contents.count) bytes, \(found)",
+        expected: "\(byteCount) bytes, \(digest)", found: "\(foundCount) bytes, \(found)",
         hint: "get the store again, or import it anew")
     }
   }
