@@ -113,8 +113,10 @@ public final class Decoder {
       let last = sequences.positions.max(), last >= limit
     {
       throw CheckpointError(
-        .unsupported, "dynamic scaling of rotary positions isn't known beyond the original length",
-        expected: "at most \(limit) tokens", found: "\(last + 1)")
+        .unsupported, "'rope_type': dynamic isn't computed beyond 'max_position_embeddings'",
+        file: HuggingFaceConfiguration.fileName,
+        expected: "at most \(limit) tokens", found: "\(last + 1)",
+        hint: "run shorter sequences")
     }
     for (number, token) in tokens.joined().enumerated() {
       guard (0..<configuration.dimensions.vocabulary).contains(token) else {

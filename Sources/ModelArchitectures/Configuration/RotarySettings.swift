@@ -51,9 +51,10 @@ extension DecoderConfiguration.Rotary {
       dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth, base > 1
     else {
       throw CheckpointError(
-        .usage, "rotary dimensions come in pairs within a head", file: "config.json",
-        expected: "an even number of at most \(headWidth), and a base (\(spelling.base)) over 1",
-        found: "\(part) of \(headWidth), base \(base)")
+        .unsupported, "rotary positions that aren't computed here", file: "config.json",
+        expected:
+          "'\(spelling.fraction)' of an even number of at most \(headWidth) dimensions, '\(spelling.base)' over 1",
+        found: "\(part) and \(base)")
     }
     guard spelling.standardFraction != nil || dimensions == headWidth else {
       throw scaling.unsupported("partial_rotary_factor", expected: "1 for this family")
@@ -94,7 +95,9 @@ extension DecoderConfiguration.Rotary {
       (frequencies, factor) = try Self.yarn(
         plain, base, &scaling, Double(positionLimit), originalLength: try originalLength())
     default:
-      throw scaling.unsupported("rope_type", expected: "default, linear, dynamic, llama3 or yarn")
+      throw scaling.unsupported(
+        scaling.document["rope_type"] == nil ? "type" : "rope_type",
+        expected: "default, linear, dynamic, llama3 or yarn")
     }
   }
 
