@@ -141,7 +141,7 @@ extension DecoderConfiguration.Rotary {
       standard = magnitude(scale) / magnitude(all)
     }
     let attention = try scaling.number("attention_factor", default: standard)
-    let truncates = try scaling.flag("truncate", default: true)
+    let truncates = try scaling.flag("truncate", default: scaling.document["truncate"] == nil)
     let dimensions = Double(2 * plain.count)
     func place(_ rotations: Double) -> Double {
       dimensions * log(original / (rotations * 2 * .pi)) / (2 * log(base))
