@@ -45,6 +45,9 @@ struct ConfigurationCheck {
     guard let configuration = try? HuggingFaceConfiguration(parsing: bytes) else {
       return "config.json can't be used"
     }
-    return "no table for the family '\(configuration.modelType ?? "none named")'"
+    guard let family = configuration.architecture else {
+      return "no table for the family '\(configuration.modelType ?? "none named")'"
+    }
+    return "the sizes of the family '\(family.name)' can't be read"
   }
 }

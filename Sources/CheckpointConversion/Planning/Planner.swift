@@ -153,7 +153,7 @@ public struct Planner: Sendable {
   ///   - outputs: what is written; the configuration says in which dtype.
   ///   - folder: where they go; empty for the top.
   /// - Returns: the files.
-  /// - Throws: `usage` where a configuration can't be made, `inputOutput`.
+  /// - Throws: `usage` where a configuration can't be made of another format's, `inputOutput`.
   func sidecars(
     for outputs: [Output], in folder: String = ""
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
@@ -167,9 +167,11 @@ public struct Planner: Sendable {
       // A GGUF file's is of the model that it was made of.
       let isAnother = settings.dtype != nil || source.checkpoint.format == GGUFFormat.name
       if isAnother, let name = Self.mainDType(outputs)?.torchName {
-        do throws(CheckpointError) {
-          bytes = try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
-        } catch { throw error.in(file: "config.json") }
+        // What isn't a configuration goes along as it is; the model's check has said so.
+        bytes =
+          try ifUsable { () throws(CheckpointError) in
+            try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
+          } ?? configuration
       }
       sidecars.append(ConversionPlan.Sidecar(name: "\(folder)config.json", contents: bytes))
     }

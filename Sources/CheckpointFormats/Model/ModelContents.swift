@@ -147,7 +147,9 @@ public struct ModelContents: Sendable {
   }
 
   private func require(_ stops: (ModelProblem) -> Bool) throws(CheckpointError) {
-    guard let first = problems.first(where: stops) else { return }
+    guard let stop = problems.first(where: stops) else { return }
+    // Shards that aren't here explain the tensors that are missing.
+    let first = problems.first { $0.check == "shards-missing" } ?? stop
     var error = first.error
     let count = problems.count { $0.check == first.check }
     if count > 1 { error.message += " (and \(count - 1) more: weighbridge verify lists all)" }
