@@ -162,13 +162,17 @@ public struct ConversionPlan: Sendable {
     /// - Parameters:
     ///   - name: its name in the destination.
     ///   - asset: the file.
-    /// - Throws: what reading throws.
-    public init(name: String, copying asset: Checkpoint.Asset) throws(CheckpointError) {
+    ///   - resources: say whether to go on.
+    /// - Throws: what reading throws, `interrupted`.
+    init(
+      name: String, copying asset: Checkpoint.Asset, _ resources: EvaluationResources
+    ) throws(CheckpointError) {
       self.name = name
       byteCount = asset.byteCount
       read = asset.read
       var stream = StreamingDigest()
       try Self.forEachPiece(of: asset.byteCount, asset.read) { bytes, _ throws(CheckpointError) in
+        if bytes.count == Self.pieceByteCount { try resources.checkCancellation() }
         bytes.withUnsafeBytes { stream.update($0) }
       }
       digest = stream.digest
@@ -181,12 +185,15 @@ public struct ConversionPlan: Sendable {
 
     /// Writes the file.
     ///
-    /// - Parameter path: must not be there yet.
-    /// - Throws: `corrupt` if the contents aren't those that were planned, what reading and writing throw.
-    func write(to path: String) throws(CheckpointError) {
+    /// - Parameters:
+    ///   - path: must not be there yet.
+    ///   - resources: say whether to go on.
+    /// - Throws: `corrupt` if the contents aren't those that were planned, `interrupted`, what reading and writing throw.
+    func write(to path: String, _ resources: EvaluationResources) throws(CheckpointError) {
       let file = try OutputFile(creating: path, byteCount: 0)
       var stream = StreamingDigest()
       try Self.forEachPiece(of: byteCount, read) { bytes, offset throws(CheckpointError) in
+        if bytes.count == Self.pieceByteCount { try resources.checkCancellation() }
         bytes.withUnsafeBytes { stream.update($0) }
         try file.write(at: offset, bytes)
       }

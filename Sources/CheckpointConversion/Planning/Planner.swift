@@ -159,7 +159,8 @@ public struct Planner: Sendable {
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
     var sidecars: [ConversionPlan.Sidecar] = []
     for asset in source.checkpoint.assets {
-      sidecars.append(try ConversionPlan.Sidecar(name: folder + asset.name, copying: asset))
+      sidecars.append(
+        try ConversionPlan.Sidecar(name: folder + asset.name, copying: asset, resources))
     }
     if let configuration = try source.huggingFaceConfiguration() {
       var bytes = configuration

@@ -132,7 +132,9 @@ public struct Converter: Sendable {
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()
-    for sidecar in plan.sidecars { try sidecar.write(to: try emptyPlace(sidecar.name)) }
+    for sidecar in plan.sidecars {
+      try sidecar.write(to: try emptyPlace(sidecar.name), options.resources)
+    }
     var certificate = try certificate(planDigest, findings, files, run.results)
     certificate.validation = try validation(writer)
     let leftover = try publish(certificate, files.map(\.name), writer)
