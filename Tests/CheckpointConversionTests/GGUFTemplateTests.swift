@@ -154,4 +154,28 @@ import Testing
       #expect(header["general.name"]?.text == "model")
     }
   }
+
+  /// What no files can say is still what llama.cpp needs.
+  @Test func keysOfOtherTokenizersAreCopied() throws {
+    try convert(try sample.model("gpt2"), workspace.path("x.gguf")) {
+      $0.format = "gguf"
+      $0.openOptions.assetsDirectory = Fixtures.path("gguf/tokenizer")
+    }
+    // A name that llama.cpp knows, and that stands for no pattern here.
+    try workspace.edit("x.gguf") { data in
+      let key = Data("tokenizer.ggml.pre".utf8)
+      let place = try #require(data.range(of: key)).upperBound + 12
+      #expect(data[place..<place + 5] == Data("gpt-2".utf8))
+      data.replaceSubrange(place..<place + 5, with: Data("phi-2".utf8))
+    }
+    let keys = try sample.keys("x.gguf")
+    #expect(keys["tokenizer.ggml.pre"]?.text == "phi-2")
+    let back = try convert(workspace.path("x.gguf"), workspace.path("back")).certificate
+    #expect(back.assets.map(\.name) == ["config.json"])
+    try convert(workspace.path("x.gguf"), workspace.path("y.gguf")) { $0.format = "gguf" }
+    #expect(try sample.keys("y.gguf") == keys)
+    let error = failure(
+      of: request(workspace.path("back"), workspace.path("z.gguf")) { $0.format = "gguf" })
+    #expect(error?.code == .missing && error?.hint?.contains("--assets") == true)
+  }
 }
