@@ -14,6 +14,9 @@ public struct AddedToken: Sendable, Hashable {
   public var stripsLeft = false
   /// Whether it takes the white space after it along.
   public var stripsRight = false
+
+  /// Whether it takes white space beside it along, or is one only where no word goes on.
+  public var dependsOnNeighbours: Bool { isSingleWord || stripsLeft || stripsRight }
 }
 
 /// Finds added tokens in a text: the leftmost, of those the longest.

@@ -40,6 +40,8 @@ public struct SentencePieceVocabulary: Sendable {
     public let text: String
     /// Whether it is no text.
     public let isControl: Bool
+    /// Whether it takes white space beside it along, or is one only where no word goes on.
+    public var dependsOnNeighbours = false
   }
 
   /// The file of a SentencePiece model.
@@ -124,29 +126,20 @@ public struct SentencePieceVocabulary: Sendable {
   ) throws(CheckpointError) -> [(file: String, token: Added)] {
     var added: [(file: String, token: Added)] = []
     for token in document?["added_tokens"]?.elements ?? [] {
-      added.append(
-        (
-          "tokenizer.json",
-          try self.added(
-            token["id"]?.integer, try token.string("content"),
-            isControl: try token.flag("special") ?? false)
-        ))
+      let text = try token.string("content")
+      added.append(("tokenizer.json", try self.added(token["id"]?.integer, text, flags: token)))
     }
     // What the model is made of counts more than a list of names alone.
     let known = Set(added.map { ExactName($0.token.text) })
     for member in try files.document("added_tokens.json")?.members ?? []
     where !known.contains(ExactName(member.key)) {
       added.append(
-        ("added_tokens.json", try self.added(member.value.integer, member.key, isControl: false)))
+        ("added_tokens.json", try self.added(member.value.integer, member.key, flags: .null)))
     }
     for member in configuration["added_tokens_decoder"]?.members ?? [] {
       let text = try member.value.string("content")
-      added.append(
-        (
-          "tokenizer_config.json",
-          try self.added(
-            Int(member.key), text, isControl: try member.value.flag("special") ?? false)
-        ))
+      let token = try self.added(Int(member.key), text, flags: member.value)
+      added.append(("tokenizer_config.json", token))
     }
     return added
   }
@@ -197,13 +190,16 @@ public struct SentencePieceVocabulary: Sendable {
   }
 
   private static func added(
-    _ id: Int?, _ text: String?, isControl: Bool
+    _ id: Int?, _ text: String?, flags: JSONValue
   ) throws(CheckpointError) -> Added {
     guard let id, id >= 0, let text, !text.isEmpty else {
       throw CheckpointError(
         .malformed, "an added token without id or text", found: text.map { "'\($0)'" })
     }
-    return Added(id: id, text: text, isControl: isControl)
+    let token = try AddedToken(id: id, content: text, flags: flags)
+    return Added(
+      id: id, text: text, isControl: token.isSpecial,
+      dependsOnNeighbours: token.dependsOnNeighbours)
   }
 
   /// The tokens that the files name; of those that they don't, the model's own.

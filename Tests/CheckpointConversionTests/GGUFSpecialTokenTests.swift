@@ -179,6 +179,14 @@ import Tokenization
     #expect(found.findings.contains { $0.check == "gguf-normalizer" && $0.severity == .warning })
   }
 
+  @Test func tokensThatTakeSpacesAlongAreSaid() throws {
+    let text =
+      #"{"added_tokens_decoder": {"6": {"content": "<stop>", "special": true, "rstrip": true}}}"#
+    let finding = try keys(["tokenizer_config.json": text]).findings.first
+    #expect(finding?.check == "gguf-token-flags" && finding?.severity == .warning)
+    #expect(finding?.message.hasSuffix(": '<stop>'") == true)
+  }
+
   @Test func addedTokensWithoutRowsAreNamed() throws {
     let files = ["tokenizer_config.json": #"{"pad_token": "<pad>"}"#]
     let fits = try keys(files)

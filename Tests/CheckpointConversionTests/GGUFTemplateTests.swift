@@ -135,7 +135,10 @@ import Testing
     let back = try convert(workspace.path("x.gguf"), workspace.path("back")).certificate
     let left = back.findings.first { $0.check == "metadata-left-out" }?.message ?? ""
     #expect(!left.contains("tokenizer.") && !left.contains("sampling"), "\(left)")
-    #expect(workspace.has("back/generation_config.json"))
+    let settings = try JSONSerialization.jsonObject(
+      with: workspace.contents("back/generation_config.json"))
+    // transformers goes by these, and knows no end of a turn.
+    #expect((settings as? [String: Any])?["eos_token_id"] as? [Int] == [7, 8])
     try convert(workspace.path("back"), workspace.path("y.gguf")) { $0.format = "gguf" }
     #expect(try sample.keys("y.gguf") == keys)
     let header = try GGUFHeader(InputFile(path: workspace.path("y.gguf")).region)
@@ -153,5 +156,29 @@ import Testing
       let header = try GGUFHeader(InputFile(path: workspace.path(name)).region)
       #expect(header["general.name"]?.text == "model")
     }
+  }
+
+  /// What no files can say is still what llama.cpp needs.
+  @Test func keysOfOtherTokenizersAreCopied() throws {
+    try convert(try sample.model("gpt2"), workspace.path("x.gguf")) {
+      $0.format = "gguf"
+      $0.openOptions.assetsDirectory = Fixtures.path("gguf/tokenizer")
+    }
+    // A name that llama.cpp knows, and that stands for no pattern here.
+    try workspace.edit("x.gguf") { data in
+      let key = Data("tokenizer.ggml.pre".utf8)
+      let place = try #require(data.range(of: key)).upperBound + 12
+      #expect(data[place..<place + 5] == Data("gpt-2".utf8))
+      data.replaceSubrange(place..<place + 5, with: Data("phi-2".utf8))
+    }
+    let keys = try sample.keys("x.gguf")
+    #expect(keys["tokenizer.ggml.pre"]?.text == "phi-2")
+    let back = try convert(workspace.path("x.gguf"), workspace.path("back")).certificate
+    #expect(back.assets.map(\.name) == ["config.json"])
+    try convert(workspace.path("x.gguf"), workspace.path("y.gguf")) { $0.format = "gguf" }
+    #expect(try sample.keys("y.gguf") == keys)
+    let error = failure(
+      of: request(workspace.path("back"), workspace.path("z.gguf")) { $0.format = "gguf" })
+    #expect(error?.code == .missing && error?.hint?.contains("--assets") == true)
   }
 }

@@ -72,6 +72,9 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
   ) -> [Finding] {
     let tokens = tokenizer.vocabulary.tokens
     var findings = GGUFTokenizerKeys.leftOut(tokens.dropFirst(rows).compactMap { $0?.text })
+    findings += GGUFTokenizerKeys.neighbours(
+      tokenizer.vocabulary.addedTokens.filter { $0.dependsOnNeighbours && $0.id < rows }
+        .map(\.content))
     // Embeddings have some rows more than there are tokens, not several times as many.
     if tokens.count < rows / 2 {
       findings.append(

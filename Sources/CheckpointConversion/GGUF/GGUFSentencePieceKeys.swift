@@ -40,6 +40,8 @@ struct GGUFSentencePieceKeys: GGUFVocabularyKeys {
         kind: isControl ? .control : .userDefined)
     }
     findings = vocabulary.findings + GGUFTokenizerKeys.leftOut(outside.map(\.text))
+    findings += GGUFTokenizerKeys.neighbours(
+      vocabulary.added.filter { $0.dependsOnNeighbours && $0.id < rows }.map(\.text))
     if vocabulary.changesTexts {
       findings.append(
         Finding(

@@ -23,7 +23,21 @@ struct GGUFTokenizerKeys {
     let configuration = try source.huggingFaceConfiguration()
     do throws(CheckpointError) {
       try self.init(source.checkpoint.assets, configuration: configuration, rows: rows)
-    } catch { throw error.code == .missing ? Self.missing(source) : error }
+    } catch {
+      guard error.code == .missing else { throw error }
+      guard let copy = Self(copying: source, rows: rows) else { throw Self.missing(source) }
+      self = copy
+    }
+  }
+
+  /// The keys of a GGUF source whose tokenizer no files say; nil for other sources, and for tokenizers of another model.
+  private init?(copying source: Source, rows: Int) {
+    guard let header = source.ggufHeader,
+      header["tokenizer.ggml.tokens"]?.array?.count == rows
+    else { return nil }
+    entries = header.metadata.filter { $0.key.hasPrefix("tokenizer.") }
+    findings = []
+    fileNames = []
   }
 
   /// Reads the tokenizer of these files.
@@ -80,13 +94,28 @@ struct GGUFTokenizerKeys {
   /// What is said of tokens that the embedding has no rows for; nothing if there are none.
   static func leftOut(_ texts: [String]) -> [Finding] {
     guard !texts.isEmpty else { return [] }
-    let named = texts.prefix(8).map { "'\($0)'" }.joined(separator: ", ")
     return [
       Finding(
         .warning, "token-left-out",
-        "left out: \(texts.count) added token\(texts.count == 1 ? "" : "s") that the embedding has no rows for: \(named)\(texts.count > 8 ? " and others" : "")"
+        "left out: \(texts.count) added token\(texts.count == 1 ? "" : "s") that the embedding has no rows for: \(list(texts))"
       )
     ]
+  }
+
+  /// What is said of added tokens that take white space along, or stand alone only; nothing if there are none.
+  static func neighbours(_ texts: [String]) -> [Finding] {
+    guard !texts.isEmpty else { return [] }
+    return [
+      Finding(
+        .warning, "gguf-token-flags",
+        "llama.cpp finds these anywhere and leaves the spaces beside them, the tokenizer doesn't (lstrip, rstrip, single_word): \(list(texts))"
+      )
+    ]
+  }
+
+  private static func list(_ texts: [String]) -> String {
+    texts.prefix(8).map { "'\($0)'" }.joined(separator: ", ")
+      + (texts.count > 8 ? " and \(texts.count - 8) others" : "")
   }
 }
 

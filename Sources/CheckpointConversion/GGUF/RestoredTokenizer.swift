@@ -111,11 +111,17 @@ struct GGUFTokens {
     model == "llama" ? texts.firstIndex(of: texts[id]) == id : kinds[id] == .control
   }
 
-  /// The ids of roles, as `generation_config.json` has them, whose tokens can't be called by their texts.
+  /// The ids of roles, as `generation_config.json` has them: all that end texts, and of others those whose tokens can't be called by their texts.
   var unnamedIDs: [JSONValue.Member] {
-    Tokenizer.Role.allCases.compactMap { role in
-      guard let id = id(role), !isNamed(id) else { return nil }
-      return .init("\(role.rawValue)_token_id", .integer(id))
+    let otherEnds = [Tokenizer.Role.endOfTurn, .endOfMessage].compactMap(id)
+    return Tokenizer.Role.allCases.compactMap { role in
+      guard let id = id(role) else { return nil }
+      let key = "\(role.rawValue)_token_id"
+      if role == .end, otherEnds.contains(where: { $0 != id }) {
+        let ids = [id] + otherEnds.filter { $0 != id }
+        return .init(key, .array(ids.map { .integer($0) }))
+      }
+      return isNamed(id) ? nil : .init(key, .integer(id))
     }
   }
 
