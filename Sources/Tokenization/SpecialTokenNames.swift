@@ -60,7 +60,7 @@ struct SpecialTokenNames {
         all.append(name)
         if let other = names.dropFirst().first, ExactName(other.content) != ExactName(name.content)
         {
-          findings.append(Self.contradiction(key, name, other))
+          findings.append(Self.contradiction(key, name, other, counts: !ignoresMap))
         }
       } else if values.isEmpty, defaults.contains(role) {
         all.append(
@@ -87,9 +87,11 @@ struct SpecialTokenNames {
     contents = Set(all.map { ExactName($0.content) })
   }
 
-  private static func contradiction(_ key: String, _ name: Name, _ other: Name) -> Finding {
+  private static func contradiction(
+    _ key: String, _ name: Name, _ other: Name, counts: Bool
+  ) -> Finding {
     Finding(
-      .warning, "special-token",
+      counts ? .warning : .note, "special-token",
       "\(name.file ?? "") says that \(key) is '\(name.content)', \(other.file ?? "") says '\(other.content)': the first counts",
       file: other.file)
   }

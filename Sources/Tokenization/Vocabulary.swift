@@ -112,7 +112,8 @@ public struct Vocabulary: Sendable {
   /// - Throws: `malformed` if the id isn't, or belongs to another token, or the text is too long.
   mutating func add(_ token: AddedToken) throws(CheckpointError) {
     let byteCount = token.content.utf8.count
-    let total = addedByteCount + byteCount
+    // Files repeat each other's tokens.
+    let total = addedByteCount + (addedPositions[token.id] == nil ? byteCount : 0)
     guard byteCount <= Self.maximumAddedTokenByteCount, total <= Self.maximumAddedByteCount else {
       throw CheckpointError(
         .malformed, "the added token \(token.id) is too long",

@@ -1,4 +1,5 @@
 import FileContainers
+import Foundation
 import TensorModel
 import TestSupport
 import Testing
@@ -216,5 +217,27 @@ import Tokenization
     #expect(whole.contains("generation_config.json") && whole.findings.isEmpty)
     let broken = try keys(["generation_config.json": "{"])
     #expect(broken.findings.map(\.severity) == [.warning])
+  }
+
+  /// Of a source of another graph; of the same one all else goes along, too.
+  @Test(arguments: ["other", "same"]) func authorsGoAlong(_ architecture: String) throws {
+    let workspace = try Workspace()
+    var file = GGUFBuilder()
+    for (key, text) in [
+      ("general.architecture", "same"), ("general.name", "My Model 7B"),
+      ("general.author", "A. U. Thor"), ("general.license", "mit"), ("same.setting", "x"),
+      ("tokenizer.chat_template.old", "old"),
+    ] { file.add(key, text) }
+    file.add(tensor: "t", extents: [1], [0, 0, 0, 0])
+    let path = try workspace.write("in.gguf", Data(file.contents))
+    let header = try GGUFHeader(InputFile(path: path).region)
+    let own: [(key: String, value: GGUFValue)] = [
+      ("general.architecture", .text(architecture)), ("general.name", .text("My Model 7B")),
+      ("tokenizer.chat_template", .text("new")),
+    ]
+    let carried = GGUFCarriedKeys(header, besides: own, isQuantized: false).entries.map(\.key)
+    #expect(
+      carried == ["general.author", "general.license"]
+        + (architecture == "same" ? ["same.setting"] : []))
   }
 }

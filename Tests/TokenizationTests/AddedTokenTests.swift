@@ -104,8 +104,24 @@ import Testing
         $0.check == "special-token" && $0.message.contains("'<x>'") && $0.message.contains("'a'")
       })
     let newer = try tokenizer(#"{"eos_token": "a", "added_tokens_decoder": {}}"#, map: map)
+    #expect(newer.findings.map(\.severity) == [.note])
     #expect(newer.roles == [.end: 0] && newer.vocabulary.tokens[0]?.kind == .control)
     #expect(texts(newer) == ["<s>", "<x>"])
+  }
+
+  /// What two files list counts once against the limit.
+  @Test func repeatedTokensAreNotTooMany() throws {
+    let count = Vocabulary.maximumAddedByteCount / 500 - 10
+    let texts = (0..<count).map { "<\($0)\(String(repeating: "x", count: 490))>" }
+    let own = texts.enumerated().map { #"{"id": \#($0 + 4), "content": "\#($1)"}"# }
+    let listed = texts.enumerated().map { #""\#($0 + 4)": {"content": "\#($1)"}"# }
+    let document = Self.document.replacing(
+      /"added_tokens": \[[^\]]*\]/, with: #""added_tokens": [\#(own.joined(separator: ","))]"#)
+    let configuration = #"{"added_tokens_decoder": {\#(listed.joined(separator: ","))}}"#
+    let tokenizer = try Tokenizer(assets: [
+      asset("tokenizer.json", document), asset("tokenizer_config.json", configuration),
+    ])
+    #expect(tokenizer.vocabularySize == count + 4 && tokenizer.findings.isEmpty)
   }
 
   @Test func listsThatAreNoneAreRefused() {
