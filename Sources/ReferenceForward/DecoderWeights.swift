@@ -30,11 +30,11 @@ public struct DecoderWeights: Sendable {
   ) throws(CheckpointError) {
     try model.requireSound()
     try model.requireValues(hint: "start from the weights before they were quantized")
-    for (place, tensor) in model.placed where !tensor.dtype.hasFloatValues {
+    for tensor in model.placed.values where !tensor.dtype.hasFloatValues {
       throw CheckpointError(
         .unsupported, "a forward pass needs floating-point weights", tensor: tensor.name,
         expected: "F32, F16 or BF16", found: tensor.dtype.rawValue,
-        hint: "start from a checkpoint of float weights (\(place.role))")
+        hint: "start from a checkpoint of float weights")
     }
     guard model.placed[Place(.tokenEmbedding)] != nil else {
       throw CheckpointError(

@@ -257,7 +257,9 @@ import Testing
   /// Some converters write a number for every layer.
   @Test(arguments: [[2, 2], [2, 1]]) func countsMayStandForEveryLayer(_ counts: [UInt32]) throws {
     var file = model("llama")
-    file.entries.removeAll { $0.key == Array("llama.attention.head_count".utf8) }
+    for key in ["attention.head_count", "rope.dimension_count"] {
+      file.entries.removeAll { $0.key == Array("llama.\(key)".utf8) }
+    }
     file.add(
       "llama.attention.head_count", arrayOf: 4, count: 2, counts.flatMap { file.bytes($0) })
     if counts[0] == counts[1] {
@@ -275,6 +277,46 @@ import Testing
     #expect(try configuration.dimensions().model == 8)
     let error = #expect(throws: CheckpointError.self) { try DecoderConfiguration(configuration) }
     #expect(error?.code == .unsupported && error?.expected?.contains("is_causal") == true)
+  }
+
+  /// The configuration that a file was made with counts as long as the keys say the same, and nothing more.
+  @Test func keysWinOverTheConfigurationThatIsKept() throws {
+    let plain = try #require(try open(model("llama")).huggingFaceConfiguration())
+    let kept = String(decoding: plain, as: UTF8.self)
+      .replacing("\"model_type\"", with: "\"kept\": true, \"model_type\"")
+    func document(_ edit: (inout GGUFBuilder) -> Void) throws -> String {
+      let file = model("llama") { file in
+        file.add("weighbridge.model_type", "llama")
+        file.add("weighbridge.config", kept)
+        // What a model of these settings is written with.
+        file.entries.removeAll { $0.key == Array("llama.attention.layer_norm_epsilon".utf8) }
+        for (key, value) in [
+          ("attention.head_count_kv", 1), ("vocab_size", UInt32(3)),
+        ] { file.add("llama.\(key)", value) }
+        file.add("llama.rope.freq_base", type: 6, file.bytes(Float(10000).bitPattern))
+        edit(&file)
+      }
+      return String(
+        decoding: try #require(try open(file).huggingFaceConfiguration()), as: UTF8.self)
+    }
+    #expect(try document { _ in }.contains("kept"))
+    let changed = try document { $0.add("llama.attention.causal", type: 7, [0]) }
+    #expect(!changed.contains("kept") && changed.contains("\"is_causal\": false"))
+    let scaled = try document {
+      $0.add("llama.rope.scaling.type", "linear")
+      $0.add("llama.rope.scaling.factor", type: 6, $0.bytes(Float(4).bitPattern))
+    }
+    #expect(!scaled.contains("kept") && scaled.contains("linear"))
+  }
+
+  @Test(arguments: ["rope.dimension_count", "attention.value_length"])
+  func sizesThatTheFamilyHasNoSettingForAreRefused(_ key: String) throws {
+    var file = model("llama")
+    file.entries.removeAll { $0.key == Array("llama.\(key)".utf8) }
+    file.add("llama.\(key)", 2)
+    let problem = try open(file).model().problems.first
+    #expect(problem?.check == "configuration-unusable" && problem?.error.code == .unsupported)
+    #expect(problem?.error.expected?.contains(key) == true)
   }
 
   @Test func mixturesOfExpertsAreNoLlamas() throws {

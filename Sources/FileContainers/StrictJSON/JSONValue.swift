@@ -168,7 +168,7 @@ extension JSONValue {
   /// The value's text, for messages.
   public var shortText: String {
     var text = ""
-    append(to: &text, indentation: "", limit: Self.shortTextByteCount)
+    append(to: &text, indentation: nil, limit: Self.shortTextByteCount)
     let isWhole = text.utf8.count < Self.shortTextByteCount
     return isWhole && text.count <= 60 ? text : "\(text.prefix(57))..."
   }
@@ -186,29 +186,35 @@ extension JSONValue {
     return text
   }
 
-  /// Appends the text, or more than the limit's first bytes of it.
-  private func append(to text: inout String, indentation: String, limit: Int) {
-    let deeper = indentation + "  "
+  /// Appends the text, or more than the limit's first bytes of it; without an indentation on one line.
+  private func append(to text: inout String, indentation: String?, limit: Int) {
+    let deeper = indentation.map { $0 + "  " }
+    func separate(_ index: Int) {
+      if index > 0 { text += deeper == nil ? ", " : "," }
+      if let deeper { text += "\n\(deeper)" }
+    }
     switch self {
     case .null: text += "null"
     case .bool(let value): text += value ? "true" : "false"
     case .number(let number): text += number
     case .string(let string): text += Self.quoted(string)
     case .array(let elements):
-      text += elements.isEmpty ? "[]" : "["
+      text += "["
       for (index, element) in elements.enumerated() where text.utf8.count < limit {
-        text += index == 0 ? "\n\(deeper)" : ",\n\(deeper)"
+        separate(index)
         element.append(to: &text, indentation: deeper, limit: limit)
       }
-      if !elements.isEmpty { text += "\n\(indentation)]" }
+      if let indentation, !elements.isEmpty { text += "\n\(indentation)" }
+      text += "]"
     case .object(let members):
-      text += members.isEmpty ? "{}" : "{"
+      text += "{"
       for (index, member) in members.enumerated() where text.utf8.count < limit {
-        text += index == 0 ? "\n\(deeper)" : ",\n\(deeper)"
+        separate(index)
         text += "\(Self.quoted(member.key)): "
         member.value.append(to: &text, indentation: deeper, limit: limit)
       }
-      if !members.isEmpty { text += "\n\(indentation)}" }
+      if let indentation, !members.isEmpty { text += "\n\(indentation)" }
+      text += "}"
     }
   }
 

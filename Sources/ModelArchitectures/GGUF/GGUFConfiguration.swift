@@ -67,6 +67,7 @@ public struct GGUFConfiguration {
     members += table.flags.map { flag in
       .init(flag.setting, .bool(hasTensor(flag.role.ggufName(layer: 0))))
     }
+    try requireWholeHeads(table)
     members += try rotaryScaling(table)
     if header["\(prefix).attention.causal"]?.flag == false {
       members.append(.init("is_causal", .bool(false)))
@@ -86,7 +87,13 @@ public struct GGUFConfiguration {
       let decoder = try? DecoderConfiguration(configuration)
     else { return nil }
     let entries = table.entries(of: decoder)
-    let isSame = entries.allSatisfy { header[$0.key] == $0.value }
+    let written = Set(entries.map { ExactName($0.key) })
+    // A key of the graph that wasn't written with it, such as another scaling, counts.
+    let isSame =
+      entries.allSatisfy { header[$0.key] == $0.value }
+      && header.metadata.allSatisfy { entry in
+        !entry.key.hasPrefix("\(prefix).") || written.contains(ExactName(entry.key))
+      }
     return isSame ? configuration.document : nil
   }
 
@@ -109,6 +116,24 @@ public struct GGUFConfiguration {
     case .rotaryFraction:
       return .number("\(Self.fraction(try count(key.key), of: try headWidth()))")
     case .parallelResidual: return .bool(found(key.key)?.flag ?? true)
+    }
+  }
+
+  /// Makes sure of sizes that have no setting of their own, because the family's classes take the width of a head.
+  ///
+  /// - Throws: `unsupported`.
+  private func requireWholeHeads(_ table: GGUFTable) throws(CheckpointError) {
+    for key in table.keys where key.setting == nil {
+      guard [.headWidth, .rotaryDimensions].contains(key.meaning), found(key.key) != nil else {
+        continue
+      }
+      let (width, number) = (try headWidth(), try count(key.key))
+      guard number == width else {
+        throw CheckpointError(
+          .unsupported, "the family has no such setting",
+          expected: "\(width), the width of a head, in '\(prefix).\(key.key)'",
+          found: "\(number)", hint: Self.hint)
+      }
     }
   }
 
