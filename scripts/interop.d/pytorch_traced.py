@@ -11,6 +11,8 @@ CALLS = "%process,%network,open,openat,openat2,creat,open_by_handle_at,memfd_cre
 # Before the named file is opened: the dynamic loader's files; and what glibc and Swift's runtime look up.
 LOADER = re.compile(r"(/[^\"]*/)?lib[\w.+-]*\.so(\.\d+)*|/etc/ld\.so\.(cache|preload)")
 START = {"/proc/self/maps", "/sys/devices/system/cpu/possible"}
+# What compressed members are unpacked into.
+SCRATCH = re.compile(r"/(var/)?tmp/\.weighbridge-\w+")
 # At any time: how many processors and how much memory there are.
 ANY_TIME = {"/sys/devices/system/cpu/online", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/memory.max"}
 
@@ -41,7 +43,7 @@ def every(what):
 
 def judged(trace, file, destinations, work):
     """The number of threads and the files opened beside the named one and libraries; or what is wrong, as text."""
-    calls = [line for line in (re.sub(r"^\d+ +", "", line) for line in trace.splitlines()) if not line.startswith(("+++", "---", "<..."))]
+    calls = [line for line in (re.sub(r"^\d+ +", "", line) for line in trace.splitlines()) if not line.startswith(("+++", "---", "<...", "???("))]
     if not calls or not calls[0].startswith("execve("):
         return f"not a trace: {calls[:1]}"
     threads, others, is_open = 0, set(), False
@@ -59,6 +61,8 @@ def judged(trace, file, destinations, work):
                 is_open = True
             elif any(path == str(place) or path.startswith(f"{place}/") for place in destinations):
                 continue
+            elif SCRATCH.fullmatch(path) and "O_CREAT|O_EXCL" in line:
+                continue  # what a compressed member is unpacked into
             elif destinations and path == str(work) and "O_DIRECTORY" in line:
                 continue  # to sync the name
             elif path in ANY_TIME or path in START and not is_open:
