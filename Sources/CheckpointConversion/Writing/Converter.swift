@@ -154,7 +154,9 @@ public struct Converter: Sendable {
     else { return nil }
     let written = try writer.written()
     // A destination that is one file of weights has no configuration of its own.
-    let sidecar = plan.sidecars.first { $0.name.hasSuffix(HuggingFaceConfiguration.fileName) }
+    let sidecar = plan.sidecars.first {
+      Directories.split($0.name).name == HuggingFaceConfiguration.fileName
+    }
     var own = try written.makeHuggingFaceConfiguration()
     if own == nil, let sidecar { own = try sidecar.contents() }
     return try validator.validate(source, configuration, written, own ?? configuration)
