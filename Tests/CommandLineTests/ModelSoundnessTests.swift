@@ -131,4 +131,35 @@ import Testing
       #expect((outcome.text + outcome.errors).contains("modeling_x.Model"), "\(command)")
     }
   }
+
+  /// Files beside the weights that are called nearly like the configuration.
+  @Test(arguments: ["safetensors", "store"])
+  func validationReadsTheDestinationsConfiguration(_ format: String) throws {
+    let path = try ModelSample("llama").write(workspace, "model")
+    for name in ["generation_config.json", "tokenizer_config.json", "adapter_config.json"] {
+      try workspace.write("model/\(name)", Data("{\"eos_token_id\": 2}".utf8))
+    }
+    let outcome = try Weighbridge.run(
+      "convert", path, workspace.path("out"), "--to", format, "--validate")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(outcome.text.contains("logits differ by at most 0,"), "\(outcome.text)")
+  }
+
+  /// An embedding model's GGUF file has no head either, and is whole.
+  @Test func modelsWithoutAHeadComeBackFromGGUF() throws {
+    var sample = try ModelSample("llama")
+    sample.configuration["architectures"] = ["LlamaModel"]
+    sample.tensors.tensors.removeAll { $0.name.hasPrefix("lm_head") }
+    let path = try sample.write(workspace, "model")
+    let file = workspace.path("x.gguf")
+    let conversion = try Weighbridge.run(
+      "convert", path, file, "--assets", fixture("gguf/tokenizer"))
+    #expect(conversion.code == 0 && conversion.errors.contains("[gguf-headless]"))
+    let report = try Weighbridge.run("verify", file)
+    #expect(report.code == 0, "\(report.text)")
+    let back = try Weighbridge.run("convert", file, workspace.path("back"), "--to", "hf")
+    #expect(back.code == 0, "\(back.errors)")
+    let comparison = try Weighbridge.run("compare", path, workspace.path("back"))
+    #expect(comparison.code == 0, "\(comparison.text)")
+  }
 }

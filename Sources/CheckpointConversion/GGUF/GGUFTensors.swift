@@ -47,6 +47,12 @@ struct GGUFTensors {
     }
     appendZeroBiases()
     appendRotaryDivisors()
+    if !hasHead, dimensions.conditions.contains(.untiedHead) {
+      findings.append(
+        Finding(
+          .warning, "gguf-headless",
+          "the model has no head that makes logits: llama.cpp takes the embedding for one"))
+    }
     if let types { findings += try types.findings(quantizations, outputs) }
     if let importances { findings += try importances.findings(outputs) }
     let used = Set(model.placed.values.map { ExactName($0.name) })

@@ -100,7 +100,7 @@ public struct ModelContents: Sendable {
 
   /// Whether the tensors are a fine-tune's differences to a model, whose names are another library's.
   private static func isAdapter(_ checkpoint: Checkpoint) -> Bool {
-    checkpoint.files.contains { $0.name.hasPrefix("adapter_") }
+    checkpoint.files.contains { Sidecars.isAdapter($0.name) }
       || checkpoint.tensors.contains { $0.name.contains("lora_") }
   }
 

@@ -54,7 +54,7 @@ struct ModelSoundness {
     self.quantized = quantized
     tensors = Dictionary(
       model.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
-    let hasHead = head == .languageModel || checkpoint.format == GGUFFormat.name
+    let hasHead = head == .languageModel
     let all = architecture.tensors(dimensions)
     let expected = all.filter { hasHead || $0.row.role.projection != .head }
     expectedCount = expected.count
@@ -73,7 +73,8 @@ struct ModelSoundness {
       }
     }
     record(missing, of: expected)
-    if case .other(let name) = head { checkOtherHead(name) }
+    // GGUF files have no place for it.
+    if case .other(let name) = head, checkpoint.format != GGUFFormat.name { checkOtherHead(name) }
     for tensor in model where !known.contains(ExactName(tensor.name)) { checkUnknown(tensor, head) }
   }
 
