@@ -29,7 +29,10 @@ struct SidecarFolders {
   init(_ tree: any FileTree) throws(CheckpointError) {
     var modules: [UInt8]?
     if tree.containsFile(Self.modulesFileName) {
-      modules = try? tree.contents(of: Self.modulesFileName, limit: Self.maximumModulesByteCount)
+      modules =
+        try ifUsable { () throws(CheckpointError) in
+          try tree.contents(of: Self.modulesFileName, limit: Self.maximumModulesByteCount)
+        } ?? []
     }
     self.init(modules: modules)
     for name in names where try tree.children(of: name).isEmpty {

@@ -10,26 +10,24 @@ struct ConfigurationCheck {
 
   /// Records the check.
   ///
-  /// - Returns: what the checkpoint is as a model; nil if that can't be told.
   /// - Throws: what reading throws.
-  func run(_ report: inout VerificationReport) throws(CheckpointError) -> ModelContents? {
+  func run(_ report: inout VerificationReport) throws(CheckpointError) {
     let model: ModelContents
     do throws(CheckpointError) { model = try source.model() } catch {
       if error.code.isTransient { throw error }
       report.record(
         .configuration, [Finding("model", error)], "the tensors can't be named as a model's")
-      return nil
+      return
     }
     let findings = model.findings + model.problems.map { $0.finding() }
     guard let family = model.sizes?.architecture.name, let count = model.expectedCount else {
       // What was found all the same, such as a configuration that can't be read, isn't passed over.
       let failed = findings.contains { $0.severity == .error }
       report.record(.configuration, findings, reason(model), isSkipped: !failed)
-      return model
+      return
     }
     report.record(
       .configuration, findings, "names and shapes of \(count) tensors of the family '\(family)'")
-    return model
   }
 
   /// Why names and shapes can't be compared with a table.

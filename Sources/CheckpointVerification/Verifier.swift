@@ -69,7 +69,7 @@ public struct Verifier: Sendable {
     if let store = source.reader as? StoreReader {
       try StoreCheck(store, source.place, catalogues).run(&report)
     }
-    _ = try ConfigurationCheck(source).run(&report)
+    try ConfigurationCheck(source).run(&report)
     let contents = try ContentsCheck(source, resources, progress).run(&report)
     try CertificateCheck(source, source.place).run(&report, contents)
     if let other {

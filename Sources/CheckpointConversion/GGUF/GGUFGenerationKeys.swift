@@ -35,14 +35,19 @@ struct GGUFGenerationKeys {
   private static let silent: Set<String> = ["_from_model_config", "transformers_version"]
 
   /// The keys of a checkpoint's file.
-  init(_ assets: [Checkpoint.Asset]) {
+  ///
+  /// - Throws: `inputOutput`.
+  init(_ assets: [Checkpoint.Asset]) throws(CheckpointError) {
     guard let asset = assets.first(where: { $0.name == Self.fileName }) else {
       document = nil
       return
     }
-    guard asset.byteCount <= Self.maximumByteCount, let bytes = try? asset.contents(),
-      let value = try? JSONValue(parsing: bytes), let members = value.members
-    else {
+    let value =
+      try ifUsable { () throws(CheckpointError) in
+        asset.byteCount <= Self.maximumByteCount
+          ? try JSONFile.parse(asset.contents(), Self.fileName) : .null
+      } ?? .null
+    guard let members = value.members else {
       document = nil
       isWhole = false
       findings = [

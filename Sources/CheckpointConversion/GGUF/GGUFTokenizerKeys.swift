@@ -1,5 +1,6 @@
 import CheckpointFormats
 import FileContainers
+import ModelArchitectures
 import TensorModel
 import Tokenization
 
@@ -59,10 +60,10 @@ struct GGUFTokenizerKeys {
       else { throw error }
       vocabulary = try GGUFSentencePieceKeys(pieces, rows: rows)
     }
-    let generation = GGUFGenerationKeys(assets)
+    let generation = try GGUFGenerationKeys(assets)
     var documents = generation.document.map { [($0.file, $0.value)] } ?? []
-    if let configuration, let value = try? JSONValue(parsing: configuration) {
-      documents.insert(("config.json", value), at: 0)
+    if let configuration, let parsed = try? HuggingFaceConfiguration(parsing: configuration) {
+      documents.insert((HuggingFaceConfiguration.fileName, parsed.document), at: 0)
     }
     let special = GGUFSpecialTokens(
       vocabulary.roles, rows: rows, documents, text: vocabulary.text)

@@ -66,10 +66,11 @@ struct StateDictionary {
           "attributes of Python's are left out, of tensors: \(interpreter.attributeCount)"))
     }
     if tensors.isEmpty && unlisted.isEmpty {
-      if let leftOut = findings.first(where: { $0.check == "tensors-left-out" }) {
+      let nameless = arrays + listsOfTensors
+      guard nameless.isEmpty else {
         throw CheckpointError(
-          .unsupported, "the state dict holds no tensors of PyTorch's", expected: "tensors",
-          found: leftOut.message,
+          .unsupported, "the state dict holds no tensors of PyTorch's under names",
+          expected: "tensors by name", found: "others: \(Self.list(nameless))",
           hint: "save the model's state dict: torch.save(model.state_dict(), …)")
       }
       findings.append(Finding(.warning, "no-tensors", "the state dict holds no tensors"))

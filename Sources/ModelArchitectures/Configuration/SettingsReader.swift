@@ -104,12 +104,7 @@ struct SettingsReader {
   mutating func flag(
     _ key: String, default standard: Bool? = nil
   ) throws(CheckpointError) -> Bool {
-    guard let value = try value(key) else {
-      guard let standard else { throw misfit(key, "true or false") }
-      return standard
-    }
-    guard let flag = value.boolean else { throw misfit(key, "true or false") }
-    return flag
+    try needed(key, standard, "true or false", \.boolean)
   }
 
   /// A text.
@@ -118,12 +113,15 @@ struct SettingsReader {
   mutating func text(
     _ key: String, default standard: String? = nil
   ) throws(CheckpointError) -> String {
-    guard let value = try value(key) else {
-      guard let standard else { throw misfit(key, "a text") }
-      return standard
-    }
-    guard let text = value.text else { throw misfit(key, "a text") }
-    return text
+    try needed(key, standard, "a text", \.text)
+  }
+
+  private mutating func needed<Value>(
+    _ key: String, _ standard: Value?, _ expected: String, _ form: (JSONValue) -> Value?
+  ) throws(CheckpointError) -> Value {
+    let value = try value(key)
+    guard let result = value.map(form) ?? standard else { throw misfit(key, expected) }
+    return result
   }
 
   /// The error for a value that can't be right.
