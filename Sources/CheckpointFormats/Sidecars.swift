@@ -78,9 +78,9 @@ enum Sidecars {
       throw CheckpointError(.missing, "--assets needs a directory", file: directory)
     }
     // A store has them in a folder.
-    let isStore = DirectoryTree(path: directory).containsFile(StoreManifest.fileName)
+    let isStore = DirectoryTree(path: directory).containsFile(StoreFormat.manifestName)
     let tree = DirectoryTree(
-      path: isStore ? "\(directory)/\(StoreManifest.assetFolder)" : directory)
+      path: isStore ? "\(directory)/\(StoreFormat.assetFolder)" : directory)
     var assets: [Checkpoint.Asset] = []
     for name in try tree.children(of: "") where isCarried(name) && tree.containsFile(name) {
       assets.append(asset(name, try tree.region(name)))
@@ -166,6 +166,6 @@ enum Sidecars {
   /// What this tool wrote itself.
   static func isOurs(_ name: String) -> Bool {
     name == "weighbridge-certificate.json" || name.hasSuffix(".certificate.json")
-      || name == StoreManifest.fileName || name == ChunkTable.fileName
+      || name == StoreFormat.manifestName || name == StoreFormat.chunkTableName
   }
 }

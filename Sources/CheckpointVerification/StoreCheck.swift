@@ -76,7 +76,7 @@ struct StoreCheck {
   private func fileFindings() throws(CheckpointError) -> [Finding] {
     guard FileKind(of: path) == .directory else { return [] }
     var findings: [Finding] = []
-    let assets = reader.manifest.assets.map { ("\(StoreManifest.assetFolder)/\($0.name)", $0) }
+    let assets = reader.manifest.assets.map { ("\(StoreFormat.assetFolder)/\($0.name)", $0) }
     for (name, record) in [
       (reader.manifest.links.name, reader.manifest.links),
       (reader.manifest.certificate.name, reader.manifest.certificate),

@@ -27,17 +27,17 @@ struct StructureCheck {
 
   /// Every file of a store that is missing or of another size, as its manifest says.
   private func storeFindings(_ names: [String]) throws(CheckpointError) -> [Finding] {
-    guard names.contains(StoreManifest.fileName) else { return [] }
+    guard names.contains(StoreFormat.manifestName) else { return [] }
     let manifest = try ifUsable { () throws(CheckpointError) in
       try StoreManifest(
         parsing: InputFile.contents(
-          of: "\(path)/\(StoreManifest.fileName)", limit: Certificate.maximumByteCount))
+          of: "\(path)/\(StoreFormat.manifestName)", limit: Certificate.maximumByteCount))
     }
     guard let manifest else { return [] }
     let others = [manifest.links, manifest.chunkTable, manifest.certificate]
     let files =
       manifest.volumes.map { ($0.name, $0.byteCount) } + others.map { ($0.name, $0.byteCount) }
-      + manifest.assets.map { ("\(StoreManifest.assetFolder)/\($0.name)", $0.byteCount) }
+      + manifest.assets.map { ("\(StoreFormat.assetFolder)/\($0.name)", $0.byteCount) }
     return files.compactMap { name, byteCount in
       guard let file = try? InputFile(path: "\(path)/\(name)") else {
         return Finding(.error, "structure", "a file of the store is not there", file: name)

@@ -19,10 +19,13 @@ public struct Architecture: Sendable {
     @Sendable (inout SettingsReader, Dimensions) throws(CheckpointError) -> DecoderConfiguration
   /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
   public let mesh: MeshTable?
-  /// How GGUF files have the family's models; nil where no graph there computes the same.
-  public let gguf: GGUFTable?
+  /// Makes `gguf`, which only those need who read or write such files.
+  let ggufTable: @Sendable () -> GGUFTable?
   /// What no graph of llama.cpp does, where there is none.
   public var missingFromGGUF: String?
+
+  /// How GGUF files have the family's models; nil where no graph there computes the same.
+  public var gguf: GGUFTable? { ggufTable() }
 
   /// An extent that a configuration gives a number to.
   public enum Dimension: String, Sendable, Hashable {

@@ -1,22 +1,24 @@
 /// All model families that are known: one line each.
 public enum Architectures {
-  private static let known: [Architecture] = [
-    .gptj,
-    .gpt2,
-    .gptNeo,
-    .gptNeoX,
-    .llama,
-    .mistral,
-    .qwen2,
+  private static let known: KeyValuePairs<String, @Sendable () -> Architecture> = [
+    "gptj": { .gptj },
+    "gpt2": { .gpt2 },
+    "gpt_neo": { .gptNeo },
+    "gpt_neox": { .gptNeoX },
+    "llama": { .llama },
+    "mistral": { .mistral },
+    "qwen2": { .qwen2 },
   ]
 
   @TaskLocal private static var added: [Architecture] = []
 
   /// The families.
-  public static var all: [Architecture] { known + added }
+  public static var all: [Architecture] { known.map { $0.value() } + added }
 
-  /// The family of that `model_type`.
-  public static func named(_ name: String) -> Architecture? { all.first { $0.name == name } }
+  /// The family of that `model_type`; no other's table is made for it.
+  public static func named(_ name: String) -> Architecture? {
+    known.first { $0.key == name }?.value() ?? added.first { $0.name == name }
+  }
 
   /// Runs something with families of one's own beside those that are known.
   ///

@@ -54,4 +54,12 @@ public enum DecoderRole: Sendable, Hashable {
     /// A row for each input, as GPT-2's `Conv1D` has them.
     case inOut
   }
+
+  /// The projection that it is a weight or bias of; nil for embeddings and norms.
+  public var projection: Projection? {
+    switch self {
+    case .weight(let projection, _), .bias(let projection): projection
+    default: nil
+    }
+  }
 }

@@ -35,6 +35,7 @@ import Testing
   func everyFamilyHasAFixtureAndAName(_ family: String) {
     #expect(Self.fixtures[family]?.isEmpty == false, "a folder below fixtures/huggingface")
     #expect(Architectures.all.count { $0.name == family } == 1)
+    #expect(Architectures.named(family)?.name == family, "its line in the list says another name")
   }
 
   @Test(arguments: Architectures.all.flatMap { fixtures[$0.name] ?? [] })
@@ -174,5 +175,5 @@ extension Architecture {
       (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
         -> DecoderConfiguration in try llama.decoder(&settings, dimensions)
     },
-    mesh: nil, gguf: nil)
+    mesh: nil, ggufTable: { nil })
 }

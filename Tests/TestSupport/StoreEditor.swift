@@ -43,9 +43,9 @@ public struct StoreEditor {
     if measuresVolumes { try measureVolumes() }
     let table = ChunkTable.text(zip(manifest.tensors.map(\.name), chunks).map { ($0, $1) })
     if !forgesRoot { manifest.root = manifest.rootOfTensors }
-    manifest.chunkTable = .init(name: ChunkTable.fileName, contents: table)
-    try Data(table).write(to: URL(filePath: "\(folder)/\(ChunkTable.fileName)"))
-    try Data(manifest.text).write(to: URL(filePath: "\(folder)/\(StoreManifest.fileName)"))
+    manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
+    try Data(table).write(to: URL(filePath: "\(folder)/\(StoreFormat.chunkTableName)"))
+    try Data(manifest.text).write(to: URL(filePath: "\(folder)/\(StoreFormat.manifestName)"))
   }
 
   private mutating func measureVolumes() throws {

@@ -7,7 +7,6 @@ import TensorModel
 /// Writes GGUF for llama.cpp: one file, or a split set in a directory.
 enum GGUFTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = GGUFFormat.self
-  static let fileEnding: String? = ".gguf"
   static let keepsNames = false
   static let partCount: (@Sendable (String, String) -> Int?)? = {
     GGUFSplit.partCount(of: $0, cutFrom: $1)

@@ -5,7 +5,6 @@ import TensorModel
 /// Writes numpy's `.npz`: one file, or a directory with `model.npz` and the files beside it.
 enum NPZTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = NPZFormat.self
-  static let fileEnding: String? = ".npz"
 
   static func plan(
     _ planner: Planner, fileName: String?

@@ -6,7 +6,6 @@ import TensorModel
 /// Writes Hugging Face safetensors: one file, or shards with an index.
 enum SafetensorsTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = SafetensorsFormat.self
-  static let fileEnding: String? = ".safetensors"
   static let isResharded = true
 
   /// 5 GB, which is what the Hub's own tools make.

@@ -7,7 +7,6 @@ import TensorModel
 /// Writes canonical weight stores.
 enum StoreTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = StoreFormat.self
-  static let directoryEnding: String? = ".store"
   static let isResharded = true
   static let carriesAttention = true
 
@@ -47,11 +46,11 @@ enum StoreTarget: ConversionTarget {
       }
       files.append(
         ConversionPlan.WeightFile(
-          name: StoreManifest.volumeName(number), layout: nil, byteCount: byteCount))
+          name: StoreFormat.volumeName(number), layout: nil, byteCount: byteCount))
     }
     return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files,
-      sidecars: try planner.sidecars(for: outputs, in: "\(StoreManifest.assetFolder)/"),
+      sidecars: try planner.sidecars(for: outputs, in: "\(StoreFormat.assetFolder)/"),
       companions: StoreWriter.companions)
   }
 

@@ -7,12 +7,8 @@ import TensorModel
 protocol ConversionTarget: Sendable {
   /// The format.
   static var format: any CheckpointFormat.Type { get }
-  /// What the name of a destination that is one file ends in; nil if it always is a directory.
-  static var fileEnding: String? { get }
   /// How many parts a file of the set has that a name is of, given the name of the file that was cut; nil where files aren't cut.
   static var partCount: (@Sendable (_ name: String, _ file: String) -> Int?)? { get }
-  /// What the name of a directory ends in that is of this format; nil if names say nothing.
-  static var directoryEnding: String? { get }
   /// Whether a checkpoint of this format keeps it when nothing else is asked for.
   static var isResharded: Bool { get }
 
@@ -33,15 +29,10 @@ protocol ConversionTarget: Sendable {
 }
 
 extension ConversionTarget {
-  static var fileEnding: String? { nil }
   static var partCount: (@Sendable (String, String) -> Int?)? { nil }
-  static var directoryEnding: String? { nil }
   static var isResharded: Bool { false }
   static var carriesAttention: Bool { false }
   static var keepsNames: Bool { true }
-
-  /// Endings of a destination's name that say the format.
-  static var endings: [String] { [fileEnding, directoryEnding].compactMap { $0 } }
 }
 
 extension DefaultStringInterpolation {

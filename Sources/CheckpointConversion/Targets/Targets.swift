@@ -4,23 +4,52 @@ import TensorModel
 
 /// All formats that conversions write: one line each.
 enum Targets {
-  static let all: [any ConversionTarget.Type] = [
-    SafetensorsTarget.self,
-    StoreTarget.self,
-    MeshTransformerTarget.self,
-    NPZTarget.self,
-    GGUFTarget.self,
+  private static let known: [Entry] = [
+    Entry(SafetensorsTarget.self, fileEnding: ".safetensors"),
+    Entry(StoreTarget.self, directoryEnding: ".store"),
+    Entry(MeshTransformerTarget.self),
+    Entry(NPZTarget.self, fileEnding: ".npz"),
+    Entry(GGUFTarget.self, fileEnding: ".gguf"),
   ]
 
-  /// Whether a destination of that name is one file.
-  static func isSingleFile(_ destination: String) -> Bool {
-    all.contains { $0.fileEnding.map(destination.hasSuffix) ?? false }
+  /// A target, and what destinations' names say of it.
+  private struct Entry {
+    let target: any ConversionTarget.Type
+    /// What the name of a destination that is one file ends in; nil if it always is a directory.
+    let fileEnding: String?
+    /// What the name of a directory ends in that is of this format; nil if names say nothing.
+    let directoryEnding: String?
+
+    init(
+      _ target: any ConversionTarget.Type, fileEnding: String? = nil,
+      directoryEnding: String? = nil
+    ) {
+      self.target = target
+      self.fileEnding = fileEnding
+      self.directoryEnding = directoryEnding
+    }
+
+    /// Whether the name of a destination says this format.
+    func isNamed(by destination: String) -> Bool {
+      [fileEnding, directoryEnding].contains { $0.map(destination.hasSuffix) ?? false }
+    }
   }
+
+  /// Every target.
+  static var all: [any ConversionTarget.Type] { known.map(\.target) }
+
+  /// The entry of a destination that is one file, by its name.
+  private static func ofSingleFile(_ destination: String) -> Entry? {
+    known.first { $0.fileEnding.map(destination.hasSuffix) ?? false }
+  }
+
+  /// Whether a destination of that name is one file.
+  static func isSingleFile(_ destination: String) -> Bool { ofSingleFile(destination) != nil }
 
   /// What tells the parts of a destination that is one file and is to be cut; nil for others.
   static func partCount(for request: ConversionRequest) -> AtomicDestination.PartCount? {
-    let target = all.first { $0.fileEnding.map(request.destination.hasSuffix) ?? false }
-    guard let partCount = target?.partCount, let sharding = request.settings.sharding,
+    guard let partCount = ofSingleFile(request.destination)?.target.partCount,
+      let sharding = request.settings.sharding,
       sharding != ConversionPlan.Sharding.none
     else { return nil }
     let file = Directories.split(request.destination).name
@@ -33,16 +62,17 @@ enum Targets {
   static func target(
     for request: ConversionRequest, _ source: Source
   ) throws(CheckpointError) -> any ConversionTarget.Type {
-    let named = all.first { $0.endings.contains(where: request.destination.hasSuffix) }
+    let entry = known.first { $0.isNamed(by: request.destination) }
+    let named = entry?.target
     if let asked = request.format {
       guard let format = Formats.named(asked),
-        let target = all.first(where: { $0.format == format })
+        let target = named?.format == format ? named : all.first(where: { $0.format == format })
       else {
         throw CheckpointError(
           .usage, "--to names no format that is written here",
           expected: all.map { $0.format.name }.joined(separator: ", "), found: asked)
       }
-      if let named, named.fileEnding != nil, named != target {
+      if let named, entry?.fileEnding != nil, named != target {
         throw CheckpointError(
           .usage, "--to and the destination's name say different formats",
           file: request.destination, expected: target.format.name, found: named.format.name,

@@ -8,7 +8,7 @@ import TensorModel
 struct StoreWriter: WeightWriter {
   /// Files beside volumes and assets; the manifest makes the store complete.
   static let companions = [
-    ChunkTable.fileName, StoreManifest.linkFileName, StoreManifest.fileName,
+    StoreFormat.chunkTableName, StoreFormat.linkFileName, StoreFormat.manifestName,
   ]
 
   private let run: ConversionRun
@@ -115,7 +115,7 @@ struct StoreWriter: WeightWriter {
   // MARK: Manifest
 
   mutating func finish() throws(CheckpointError) -> [Certificate.FileRecord] {
-    let path = "\(run.folder)/\(StoreManifest.linkFileName)"
+    let path = "\(run.folder)/\(StoreFormat.linkFileName)"
     try Directories.removeTree(path)
     links = try LinkFile.create(
       path, run.plan.tensors.map { ($0.name, run.plan.weightFiles[$0.file].name) })
@@ -129,14 +129,14 @@ struct StoreWriter: WeightWriter {
   ) throws(CheckpointError) -> [(name: String, contents: [UInt8])] {
     let table = ChunkTable.text(zip(run.plan.tensors.map(\.name), chunks).map { ($0, $1) })
     var manifest = manifest(of: finished.indices) { run.results[$0]?.digest }
-    manifest.chunkTable = .init(name: ChunkTable.fileName, contents: table)
+    manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
     manifest.links = links ?? manifest.links
     manifest.certificate = .init(name: Certificate.fileName, contents: bytes)
     manifest.root = certificate.root
     manifest.architecture = run.plan.source.architecture
     manifest.trainingStep = run.source.checkpoint.trainingStep
     manifest.metadata = run.source.checkpoint.metadataOfCanonicalTensors
-    let folder = "\(StoreManifest.assetFolder)/"
+    let folder = "\(StoreFormat.assetFolder)/"
     manifest.assets = run.plan.sidecars.map {
       .init(
         name: String($0.name.unicodeScalars.dropFirst(folder.unicodeScalars.count)),
@@ -147,7 +147,7 @@ struct StoreWriter: WeightWriter {
       let nested = try? JSONValue(parsing: [0x5b] + configuration.contents() + [0x5d]).elements
       manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
     }
-    return [(ChunkTable.fileName, table), (StoreManifest.fileName, manifest.text)]
+    return [(StoreFormat.chunkTableName, table), (StoreFormat.manifestName, manifest.text)]
   }
 
   func written() throws(CheckpointError) -> any CheckpointReader {

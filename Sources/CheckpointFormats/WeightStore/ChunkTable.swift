@@ -32,8 +32,6 @@ public struct StoredChunk: Hashable, Sendable {
 
 /// The chunks of all tensors of a store.
 public enum ChunkTable {
-  /// The file's name.
-  public static let fileName = "chunks.json"
   static let schemaName = "store-chunks/v1"
   /// Ten million chunks' worth: 20 TB of tensors.
   static let maximumByteCount = 512 << 20

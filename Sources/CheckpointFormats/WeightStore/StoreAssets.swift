@@ -38,7 +38,7 @@ enum StoreAssets {
   ) throws(CheckpointError) -> [String] {
     let names = Set(manifest.assets.map { ExactName(path($0.name)) })
     let folders = try folders(manifest, tree)
-    let subtree = Subtree(of: tree, folder: StoreManifest.assetFolder)
+    let subtree = Subtree(of: tree, folder: StoreFormat.assetFolder)
     var strangers: [String] = []
     for name in try subtree.children(of: "") {
       guard folders.names.contains(name), !subtree.containsFile(name) else {
@@ -51,7 +51,7 @@ enum StoreAssets {
     return strangers.filter { !names.contains(ExactName($0)) }
   }
 
-  private static func path(_ name: String) -> String { "\(StoreManifest.assetFolder)/\(name)" }
+  private static func path(_ name: String) -> String { "\(StoreFormat.assetFolder)/\(name)" }
 
   private static func isNested(_ name: String) -> Bool { name.utf8.contains(UInt8(ascii: "/")) }
 

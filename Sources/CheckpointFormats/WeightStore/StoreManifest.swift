@@ -3,16 +3,10 @@ public import TensorModel
 
 /// The manifest of a store, `store.json`: what is in it, where, and the digests of everything.
 public struct StoreManifest: Hashable, Sendable {
-  /// The file's name.
-  public static let fileName = "store.json"
   /// The JSON schema that it validates against.
   public static let schemaName = "store/v1"
   /// Half a million tensors' worth.
   static let maximumByteCount = 256 << 20
-  /// The folder of the files that came with the weights.
-  public static let assetFolder = "assets"
-  /// The file with a link to every dataset.
-  public static let linkFileName = "weights.h5"
 
   /// The model's family, if it is known.
   public var architecture: String?
@@ -146,11 +140,5 @@ public struct StoreManifest: Hashable, Sendable {
         TensorIdentity(
           name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape, digest: $0.digest)
       })
-  }
-
-  /// The name of a volume, counted from 0.
-  public static func volumeName(_ number: Int) -> String {
-    let text = String(number + 1)
-    return "weights-\(String(repeating: "0", count: max(0, 5 - text.count)))\(text).h5"
   }
 }

@@ -20,7 +20,7 @@ extension StoreManifest {
           .corrupt, "the manifest's root is not that of its tensors", expected: "\(root)",
           found: "\(rootOfTensors)", hint: "get the store again, or import it anew")
       }
-    } catch { throw error.in(file: Self.fileName) }
+    } catch { throw error.in(file: StoreFormat.manifestName) }
   }
 
   private static func checkDigest(

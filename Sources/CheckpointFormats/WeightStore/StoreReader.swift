@@ -31,7 +31,7 @@ public final class StoreReader: PlacedTensorReader {
   convenience init(_ tree: any FileTree) throws(CheckpointError) {
     let manifest = try StoreManifest(
       parsing: tree.contents(
-        of: StoreManifest.fileName, limit: StoreManifest.maximumByteCount))
+        of: StoreFormat.manifestName, limit: StoreManifest.maximumByteCount))
     let table = try Self.table(manifest, tree)
     var volumes: [String: FileRegion] = [:]
     for volume in manifest.volumes { volumes[volume.name] = try Self.region(volume, tree) }
@@ -94,10 +94,11 @@ public final class StoreReader: PlacedTensorReader {
     _ manifest: StoreManifest, _ tree: any FileTree
   ) throws(CheckpointError) -> [[StoredChunk]] {
     do throws(CheckpointError) {
-      guard manifest.chunkTable.name == ChunkTable.fileName else {
+      guard manifest.chunkTable.name == StoreFormat.chunkTableName else {
         throw CheckpointError(.malformed, "not the name of a chunk table")
       }
-      let bytes = try tree.contents(of: ChunkTable.fileName, limit: ChunkTable.maximumByteCount)
+      let bytes = try tree.contents(
+        of: StoreFormat.chunkTableName, limit: ChunkTable.maximumByteCount)
       try manifest.chunkTable.check(bytes)
       let table = try ChunkTable.parse(bytes)
       guard table.map({ ExactName($0.name) }) == manifest.tensors.map({ ExactName($0.name) }) else {
@@ -131,8 +132,8 @@ public final class StoreReader: PlacedTensorReader {
   ) throws(CheckpointError) {
     let known = Set(
       manifest.volumes.map(\.name) + [
-        StoreManifest.fileName, manifest.links.name, manifest.chunkTable.name,
-        manifest.certificate.name, StoreManifest.assetFolder,
+        StoreFormat.manifestName, manifest.links.name, manifest.chunkTable.name,
+        manifest.certificate.name, StoreFormat.assetFolder,
       ])
     var strangers = try tree.children(of: "").filter { !known.contains($0) }
     strangers += try StoreAssets.strangers(manifest, tree)

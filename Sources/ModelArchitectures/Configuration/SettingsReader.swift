@@ -124,6 +124,11 @@ struct SettingsReader {
     return result
   }
 
+  /// Whether the head has weights of its own.
+  mutating func untiedHead() throws(CheckpointError) -> Set<Architecture.Condition> {
+    try flag("tie_word_embeddings") ? [] : [.untiedHead]
+  }
+
   /// The error for a value that can't be right.
   func misfit(_ key: String, _ expected: String) -> CheckpointError {
     CheckpointError(

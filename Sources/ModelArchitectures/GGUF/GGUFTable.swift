@@ -133,14 +133,6 @@ extension DecoderRole {
     return layer.map { "blk.\($0).\(name)" } ?? name
   }
 
-  /// The projection that it is a weight or bias of; nil for embeddings and norms.
-  public var projection: Projection? {
-    switch self {
-    case .weight(let projection, _), .bias(let projection): projection
-    default: nil
-    }
-  }
-
   /// Whether it is a matrix that GGUF files have the other way round: theirs are `[out, in]`.
   public var isTransposedInGGUF: Bool {
     if case .weight(_, .inOut) = self { true } else { false }

@@ -1,7 +1,7 @@
-public import TensorModel
+import TensorModel
 
 extension ParameterNaming {
-  /// The naming that a checkpoint's tensors are in, by their names and ranks.
+  /// The naming of tensors among whose names are some that PyTorch's classes rarely have, by names and ranks.
   ///
   /// TensorFlow's names end in `:0`. Flax has matrices called `kernel`, PyTorch has `weight`s of two and more dimensions; other names
   /// fit both, and what the metadata says decides. Modules of PyTorch may call a parameter `kernel`, too, so both may stand side by side; but
@@ -12,9 +12,9 @@ extension ParameterNaming {
   ///   - tensors: all weights of a checkpoint.
   ///   - format: `format` of the metadata, if there is one.
   /// - Throws: `malformed` for names of several namings.
-  public init(of tensors: [TensorInfo], format: String?) throws(CheckpointError) {
-    if let variable = tensors.first(where: { $0.name.hasSuffix(TensorFlowNames.ending) }) {
-      if let other = tensors.first(where: { !$0.name.hasSuffix(TensorFlowNames.ending) }) {
+  init(evidenceOf tensors: [TensorInfo], format: String?) throws(CheckpointError) {
+    if let variable = tensors.first(where: { $0.name.hasSuffix(Self.variableEnding) }) {
+      if let other = tensors.first(where: { !$0.name.hasSuffix(Self.variableEnding) }) {
         throw Self.mixture(.tensorFlow, variable, other)
       }
       self = .tensorFlow
@@ -40,20 +40,6 @@ extension ParameterNaming {
       .malformed, "tensors are named in different ways", file: tensor.file, tensor: tensor.name,
       expected: "\(naming.title)'s names, like this one", found: "'\(other.name)' as well",
       hint: "the files of several checkpoints may have been put together")
-  }
-
-  /// What is wrong with the metadata's `format`, for which `mlx` and others are PyTorch's names too.
-  ///
-  /// - Parameter format: of the metadata, if there is one.
-  /// - Returns: a warning; nil if names and metadata agree.
-  public func disagreement(with format: String?) -> Finding? {
-    let named = format.flatMap(ParameterNaming.init)
-    guard named != self, self != .pytorch || named != nil else { return nil }
-    let said = format.map { "the metadata's format is '\($0)'" } ?? "the metadata has no format"
-    return Finding(
-      .warning, "format-metadata",
-      "\(said), but the tensors' names are \(title)'s; names count, and values are taken as \(title) lays them out"
-    )
   }
 }
 

@@ -12,6 +12,40 @@ public enum ParameterNaming: String, Sendable, Hashable, CaseIterable {
   /// `transformer.h.0.attn.q_proj.kernel`, or with slashes; linear layers `[in, out]`.
   case flax
 
+  /// The naming that a checkpoint's tensors are in.
+  ///
+  /// - Parameters:
+  ///   - tensors: all weights of a checkpoint.
+  ///   - format: `format` of the metadata, if there is one.
+  /// - Throws: `malformed` for names of several namings.
+  public init(of tensors: [TensorInfo], format: String?) throws(CheckpointError) {
+    let isPlain = tensors.allSatisfy {
+      !$0.name.hasSuffix("kernel") && !$0.name.hasSuffix(Self.variableEnding)
+    }
+    guard !isPlain || format == Self.flax.rawValue else {
+      self = .pytorch
+      return
+    }
+    try self.init(evidenceOf: tensors, format: format)
+  }
+
+  /// What is wrong with the metadata's `format`, for which `mlx` and others are PyTorch's names too.
+  ///
+  /// - Parameter format: of the metadata, if there is one.
+  /// - Returns: a warning; nil if names and metadata agree.
+  public func disagreement(with format: String?) -> Finding? {
+    let named = format.flatMap(ParameterNaming.init)
+    guard named != self, self != .pytorch || named != nil else { return nil }
+    let said = format.map { "the metadata's format is '\($0)'" } ?? "the metadata has no format"
+    return Finding(
+      .warning, "format-metadata",
+      "\(said), but the tensors' names are \(title)'s; names count, and values are taken as \(title) lays them out"
+    )
+  }
+
+  /// The end of the name of a TensorFlow variable.
+  static let variableEnding = ":0"
+
   /// A stored tensor as a parameter of PyTorch's.
   public struct Parameter: Hashable, Sendable {
     /// The name that PyTorch's class has for it.

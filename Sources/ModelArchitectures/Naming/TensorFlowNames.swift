@@ -14,9 +14,6 @@
 import TensorModel
 
 enum TensorFlowNames {
-  /// The end of a variable's name.
-  static let ending = ":0"
-
   private static let words = [
     "kernel": "weight", "gamma": "weight", "embeddings": "weight", "beta": "bias",
     "depthwise_kernel": "depthwise.weight", "pointwise_kernel": "pointwise.weight",
@@ -27,7 +24,9 @@ enum TensorFlowNames {
   static func parameter(
     _ stored: String, _ shape: Shape, scopes: Int
   ) throws(CheckpointError) -> ParameterNaming.Parameter {
-    let variable = stored.hasSuffix(ending) ? stored.dropLast(ending.count) : stored[...]
+    let variable =
+      stored.hasSuffix(ParameterNaming.variableEnding)
+      ? stored.dropLast(ParameterNaming.variableEnding.count) : stored[...]
     var parts = variable.split(separator: "/")
     for index in parts.indices.dropLast() {
       if let mark = parts[index].ranges(of: "___").last {

@@ -30,9 +30,11 @@ extension Architecture {
       .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
     ],
     settings: settings, sizes: sizes, decoder: decoder, mesh: nil,
-    gguf: GGUFTable(
-      "gpt2", keys: GGUFSetting.ofGPT, constants: [("activation_function", "gelu_new")],
-      activations: [.geluTanh, .gelu]))
+    ggufTable: {
+      GGUFTable(
+        "gpt2", keys: GGUFSetting.ofGPT, constants: [("activation_function", "gelu_new")],
+        activations: [.geluTanh, .gelu])
+    })
 
   private static let settings = ClassSettings(
     [
@@ -87,11 +89,6 @@ extension SettingsReader {
       layers: try count("n_layer", below: Architecture.Dimensions.layerLimit), model: model,
       inner: try optionalCount("n_inner") ?? 4 * model, vocabulary: try count("vocab_size"),
       conditions: try untiedHead())
-  }
-
-  /// Whether the head has weights of its own.
-  mutating func untiedHead() throws(CheckpointError) -> Set<Architecture.Condition> {
-    try flag("tie_word_embeddings") ? [] : [.untiedHead]
   }
 }
 

@@ -25,14 +25,16 @@ extension Architecture {
     ],
     settings: settings, sizes: sizes, decoder: decoder, mesh: gptjMesh,
     // Phi-2 computes the same, but pairs the halves of the rotated dimensions and has biases of the attention.
-    gguf: GGUFTable(
-      "phi2", isGuest: true,
-      keys: GGUFSetting.ofGPT + [
-        GGUFSetting("rope.dimension_count", "rotary_dim", .rotaryDimensions),
-        GGUFSetting("rope.freq_base", nil, .rotaryBase),
-      ], constants: [("activation_function", "gelu_new")],
-      rowOrders: [.query: .halves, .key: .halves], zeroBiases: [.query, .key, .value, .output],
-      activations: [.geluTanh, .gelu], repeatsTiedHead: true))
+    ggufTable: {
+      GGUFTable(
+        "phi2", isGuest: true,
+        keys: GGUFSetting.ofGPT + [
+          GGUFSetting("rope.dimension_count", "rotary_dim", .rotaryDimensions),
+          GGUFSetting("rope.freq_base", nil, .rotaryBase),
+        ], constants: [("activation_function", "gelu_new")],
+        rowOrders: [.query: .halves, .key: .halves], zeroBiases: [.query, .key, .value, .output],
+        activations: [.geluTanh, .gelu], repeatsTiedHead: true)
+    })
 
   private static let settings = ClassSettings(
     [

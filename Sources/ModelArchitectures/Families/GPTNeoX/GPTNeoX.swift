@@ -36,24 +36,26 @@ extension Architecture {
         aliases: ["lm_head.weight"]),
     ],
     settings: settings, sizes: sizes, decoder: decoder, mesh: nil,
-    gguf: GGUFTable(
-      "gptneox",
-      keys: [
-        GGUFSetting("context_length", "max_position_embeddings", .positions),
-        GGUFSetting("embedding_length", "hidden_size", .model),
-        GGUFSetting("block_count", "num_hidden_layers", .layers),
-        GGUFSetting("feed_forward_length", "intermediate_size", .inner),
-        GGUFSetting("attention.head_count", "num_attention_heads", .heads),
-        GGUFSetting("attention.head_count_kv", nil, .keyHeads),
-        GGUFSetting("vocab_size", nil, .vocabulary),
-        GGUFSetting("attention.layer_norm_epsilon", "layer_norm_eps", .epsilon),
-        GGUFSetting("rope.dimension_count", "rotary_pct", .rotaryFraction),
-        GGUFSetting("rope.freq_base", "rotary_emb_base", .rotaryBase),
-        GGUFSetting("use_parallel_residual", "use_parallel_residual", .parallelResidual),
-      ],
-      constants: [("hidden_act", "gelu")], rowOrders: [.queryKeyValue: .consecutive],
-      activations: [.gelu, .geluTanh], repeatsTiedHead: true, requirements: [.attentionBias],
-      composesTexts: true))
+    ggufTable: {
+      GGUFTable(
+        "gptneox",
+        keys: [
+          GGUFSetting("context_length", "max_position_embeddings", .positions),
+          GGUFSetting("embedding_length", "hidden_size", .model),
+          GGUFSetting("block_count", "num_hidden_layers", .layers),
+          GGUFSetting("feed_forward_length", "intermediate_size", .inner),
+          GGUFSetting("attention.head_count", "num_attention_heads", .heads),
+          GGUFSetting("attention.head_count_kv", nil, .keyHeads),
+          GGUFSetting("vocab_size", nil, .vocabulary),
+          GGUFSetting("attention.layer_norm_epsilon", "layer_norm_eps", .epsilon),
+          GGUFSetting("rope.dimension_count", "rotary_pct", .rotaryFraction),
+          GGUFSetting("rope.freq_base", "rotary_emb_base", .rotaryBase),
+          GGUFSetting("use_parallel_residual", "use_parallel_residual", .parallelResidual),
+        ],
+        constants: [("hidden_act", "gelu")], rowOrders: [.queryKeyValue: .consecutive],
+        activations: [.gelu, .geluTanh], repeatsTiedHead: true, requirements: [.attentionBias],
+        composesTexts: true)
+    })
 
   private static let rotary = RotarySpelling(
     base: "rotary_emb_base", fraction: "rotary_pct", standardFraction: 0.25)

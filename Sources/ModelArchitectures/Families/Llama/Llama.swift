@@ -24,11 +24,13 @@ extension Architecture {
         "tie_word_embeddings": false,
       ].merging(RotarySpelling().defaults) { own, _ in own }),
     biases: .asConfigured,
-    gguf: GGUFTable(
-      "llama", keys: GGUFSetting.ofLlama, constants: [("hidden_act", "silu")],
-      flags: [("attention_bias", .bias(.query)), ("mlp_bias", .bias(.up))],
-      rowOrders: [.query: .pairs, .key: .pairs], activations: [.silu], rotatesParts: false,
-      hasRotaryDivisors: true, foreignKeys: ["expert_count"], largeModels: .sharingKeys)
+    ggufTable: {
+      GGUFTable(
+        "llama", keys: GGUFSetting.ofLlama, constants: [("hidden_act", "silu")],
+        flags: [("attention_bias", .bias(.query)), ("mlp_bias", .bias(.up))],
+        rowOrders: [.query: .pairs, .key: .pairs], activations: [.silu], rotatesParts: false,
+        hasRotaryDivisors: true, foreignKeys: ["expert_count"], largeModels: .sharingKeys)
+    }
   ) { _, _ in }
 
   /// A family of Llama's layers.
@@ -38,12 +40,12 @@ extension Architecture {
   ///   - modelClass: of transformers.
   ///   - settings: what the class reads.
   ///   - biases: of its projections.
-  ///   - gguf: its layout in GGUF files.
+  ///   - ggufTable: makes its layout in GGUF files.
   ///   - windows: reads which layers see only so many tokens.
   /// - Returns: the table.
   static func llamaLike(
     name: String, modelClass: String, settings: ClassSettings, biases: LlamaBiases,
-    gguf: GGUFTable,
+    ggufTable: @escaping @Sendable () -> GGUFTable,
     windows:
       @escaping @Sendable (
         inout SettingsReader, inout DecoderConfiguration
@@ -98,7 +100,7 @@ extension Architecture {
         try windows(&settings, &decoder)
         return decoder
       },
-      mesh: nil, gguf: gguf)
+      mesh: nil, ggufTable: ggufTable)
   }
 
   private static func sizes(

@@ -15,13 +15,15 @@ extension Architecture {
       ].merging(RotarySpelling().defaults) { own, _ in own },
       optional: ["num_key_value_heads", "sliding_window"]),
     biases: .none,
-    gguf: GGUFTable(
-      "llama",
-      keys: GGUFSetting.ofLlama + [
-        GGUFSetting("attention.sliding_window", "sliding_window", .window)
-      ], constants: [("hidden_act", "silu")], rowOrders: [.query: .pairs, .key: .pairs],
-      activations: [.silu], windows: .ignored, rotatesParts: false, hasRotaryDivisors: true,
-      foreignKeys: ["expert_count"], largeModels: .sharingKeys)
+    ggufTable: {
+      GGUFTable(
+        "llama",
+        keys: GGUFSetting.ofLlama + [
+          GGUFSetting("attention.sliding_window", "sliding_window", .window)
+        ], constants: [("hidden_act", "silu")], rowOrders: [.query: .pairs, .key: .pairs],
+        activations: [.silu], windows: .ignored, rotatesParts: false, hasRotaryDivisors: true,
+        foreignKeys: ["expert_count"], largeModels: .sharingKeys)
+    }
   ) {
     (settings: inout SettingsReader, decoder: inout DecoderConfiguration) throws(CheckpointError) in
     let window = try settings.optionalCount("sliding_window")

@@ -15,10 +15,12 @@ extension Architecture {
       ].merging(RotarySpelling().defaults) { own, _ in own },
       optional: ["num_key_value_heads", "sliding_window", "layer_types"]),
     biases: .ofQueriesKeysValues,
-    gguf: GGUFTable(
-      "qwen2", keys: GGUFSetting.ofLlama, constants: [("hidden_act", "silu")],
-      activations: [.silu], rotatesParts: false, foreignKeys: ["expert_count"],
-      composesTexts: true, largeModels: .all),
+    ggufTable: {
+      GGUFTable(
+        "qwen2", keys: GGUFSetting.ofLlama, constants: [("hidden_act", "silu")],
+        activations: [.silu], rotatesParts: false, foreignKeys: ["expert_count"],
+        composesTexts: true, largeModels: .all)
+    },
     windows: windowsOfQwen)
 
   /// Windows from a layer on, or in the layers that `layer_types` names.

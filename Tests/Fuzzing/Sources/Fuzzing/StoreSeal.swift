@@ -44,10 +44,10 @@ public struct StoreSeal {
     func names(_ list: String) -> [String] {
       document[list]?.elements?.compactMap { $0["name"]?.text } ?? []
     }
-    add([StoreManifest.fileName], sealed.count)
-    add([ChunkTable.fileName], table.count)
+    add([StoreFormat.manifestName], sealed.count)
+    add([StoreFormat.chunkTableName], table.count)
     add(names("volumes"), volume.count)
-    add(names("assets").map { "\(StoreManifest.assetFolder)/\($0)" }, asset.count)
+    add(names("assets").map { "\(StoreFormat.assetFolder)/\($0)" }, asset.count)
     tree = ArchiveTree(displayName: "x.store", members: members)
   }
 
