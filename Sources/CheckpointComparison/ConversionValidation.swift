@@ -57,18 +57,18 @@ public struct ForwardValidator: ConversionValidator {
   }
 
   /// Looks the tokens up in the source's embeddings.
-  public func check(_ source: Source, _ configuration: [UInt8]) throws(CheckpointError) {
-    let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
+  public func check(_ source: Source) throws(CheckpointError) {
+    let settings = try source.computation(for: "--validate").decoder
     let tokens = tokens(settings)
     _ = try decoder(source, settings).embed([tokens], Sequences([tokens.count]))
   }
 
   /// Runs both, the result by its own configuration.
   public func validate(
-    _ source: Source, _ configuration: [UInt8], _ result: any CheckpointReader,
-    _ resultConfiguration: [UInt8]
+    _ source: Source, _ result: any CheckpointReader, _ resultConfiguration: [UInt8]?
   ) throws(CheckpointError) -> Certificate.Validation {
-    let settings = try DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))
+    let (document, settings) = try source.computation(for: "--validate")
+    let resultConfiguration = resultConfiguration ?? document.bytes
     let tokens = tokens(settings)
     let first = try decoder(source, settings)
     let model = try ModelContents(result, .success(resultConfiguration))

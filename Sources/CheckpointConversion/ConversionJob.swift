@@ -113,7 +113,7 @@ public struct ConversionJob: Sendable {
     } else {
       try model.requireSound()
       try model.requireValues(
-        hint: "keep codes and scales as they are with --to safetensors, store or npz")
+        hint: "keep codes and scales as they are with --to safetensors or store")
     }
     if request.settings.dtype != nil {
       try model.requireValues(hint: "leave out --dtype: a copy keeps codes and scales as they are")
@@ -121,14 +121,7 @@ public struct ConversionJob: Sendable {
     if model.attention == .prefix && !target.carriesAttention {
       throw losesAttention(to: target)
     }
-    if let validator = request.validator {
-      guard let configuration = try source.huggingFaceConfiguration() else {
-        throw CheckpointError(
-          .usage, "--validate needs the model's configuration", file: source.path,
-          hint: "pass its config.json with --config")
-      }
-      try validator.check(source, configuration)
-    }
+    try request.validator?.check(source)
     return try target.plan(
       Planner(source, request.settings, request.resources),
       fileName: isSingleFile ? Directories.split(request.destination).name : nil)

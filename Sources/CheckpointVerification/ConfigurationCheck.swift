@@ -27,7 +27,8 @@ struct ConfigurationCheck {
       return
     }
     report.record(
-      .configuration, findings, "names and shapes of \(count) tensors of the family '\(family)'")
+      .configuration, findings,
+      "names and shapes of \(counted(count, "tensor")) of the family '\(family)'")
   }
 
   /// Why names and shapes can't be compared with a table.
@@ -36,9 +37,13 @@ struct ConfigurationCheck {
       return "an adapter, not a whole model: its names are another library's"
     }
     guard let bytes = source.checkpoint.configuration else {
-      return source.ggufHeader == nil
-        ? "there is no config.json, which would say what belongs to the model"
-        : "no table for the graph '\(source.checkpoint.metadata["general.architecture"] ?? "none named")'"
+      guard let header = source.ggufHeader else {
+        return "there is no config.json, which would say what belongs to the model"
+      }
+      let isUnusable = model.problems.contains { $0.check == "configuration-unusable" }
+      return isUnusable
+        ? "the file's keys don't say what the model is"
+        : "no table for \(GGUFConfiguration.graphTitle(header))"
     }
     guard let configuration = try? HuggingFaceConfiguration(parsing: bytes) else {
       return "config.json can't be used"

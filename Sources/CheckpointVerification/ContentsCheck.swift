@@ -58,7 +58,7 @@ struct ContentsCheck {
     report.tensorCount = identities.count
     report.byteCount = source.checkpoint.byteCount
     report.root = rootDigest(of: identities)
-    report.record(.contents, findings, "\(identities.count) tensors read")
+    report.record(.contents, findings, "\(counted(identities.count, "tensor")) read")
     return identities
   }
 }

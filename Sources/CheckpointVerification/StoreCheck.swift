@@ -31,7 +31,7 @@ struct StoreCheck {
     let volumes = reader.manifest.volumes.count
     report.record(
       .store, findings,
-      "\(volumes) volume\(volumes == 1 ? "" : "s") as written, "
+      "\(counted(volumes, "volume")) as written, "
         + (catalogues == nil
           ? "not compared with what libhdf5 sees" : "datasets as libhdf5 sees them"))
   }

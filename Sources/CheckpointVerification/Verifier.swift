@@ -64,7 +64,7 @@ public struct Verifier: Sendable {
     let files = source.checkpoint.files.count
     report.record(
       .structure, source.checkpoint.findings,
-      "\(source.checkpoint.tensors.count) tensors in \(files) file\(files == 1 ? "" : "s"), every byte accounted for"
+      "\(counted(source.checkpoint.tensors.count, "tensor")) in \(counted(files, "file")), every byte accounted for"
     )
     if let store = source.reader as? StoreReader {
       try StoreCheck(store, source.place, catalogues).run(&report)

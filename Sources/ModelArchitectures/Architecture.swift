@@ -193,12 +193,14 @@ public struct Architecture: Sendable {
     /// Where it stands in the decoder.
     public var place: DecoderPlace { DecoderPlace(row.role, layer) }
 
-    /// Its name, other names of it, and those that each has in checkpoints of the model without its head.
+    /// Its name, other names of it, and those that each has in checkpoints of the model without its head, or with another.
     public var spellings: [String] {
       ([row.name] + row.aliases).flatMap { pattern in
         let name = Row.name(pattern, layer: layer)
-        let prefix = Architecture.prefixes.first(where: name.hasPrefix)
-        return [name] + (prefix.map { [String(name.dropFirst($0.count))] } ?? [])
+        guard let prefix = Architecture.prefixes.first(where: name.hasPrefix) else { return [name] }
+        let rest = String(name.dropFirst(prefix.count))
+        // Classes for questions and answers have the bare model under GPT-2's name.
+        return [name, rest] + (prefix == "model." ? ["transformer.\(rest)"] : [])
       }
     }
   }

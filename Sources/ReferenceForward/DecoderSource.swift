@@ -15,12 +15,7 @@ extension Decoder {
   public convenience init(
     _ source: Source, _ resources: EvaluationResources, keepsWeights: Bool = false
   ) throws(CheckpointError) {
-    guard let bytes = try source.huggingFaceConfiguration() else {
-      throw CheckpointError(
-        .usage, "running a model needs its configuration", file: source.path,
-        hint: "pass its config.json with --config")
-    }
-    let configuration = try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
+    let configuration = try source.computation(for: "a forward pass").decoder
     let model = try source.model()
     try self.init(
       DecoderWeights(source.reader, model, configuration), resources,

@@ -45,10 +45,11 @@ struct TokenizerFiles {
   /// - Throws: `malformed`, `unsupported` if it is too large.
   func document(_ name: String) throws(CheckpointError) -> JSONValue? {
     guard let bytes = try bytes(name) else { return nil }
-    let document = try within(name) { () throws(CheckpointError) in try JSONValue(parsing: bytes) }
+    let document = try JSONFile.parse(bytes, name)
     guard document.members != nil else {
       throw CheckpointError(
-        .malformed, "a tokenizer's file isn't an object", file: name, found: document.shortText)
+        .malformed, "the file should hold a JSON object", file: name, found: document.shortText,
+        hint: "get the tokenizer's files again")
     }
     return document
   }

@@ -254,6 +254,38 @@ import Testing
     #expect(error?.code == .malformed && error?.expected?.contains(key) == true)
   }
 
+  /// What isn't computed here doesn't keep a file's tensors from having their names.
+  @Test func settingsThatNobodyComputesLeaveTheNames() throws {
+    let source = try open(model("llama") { $0.add("llama.attention.causal", type: 7, [0]) })
+    #expect(try source.model().tensors.map(\.name).contains("model.embed_tokens.weight"))
+    let error = #expect(throws: CheckpointError.self) { try source.computation(for: "a test") }
+    #expect(error?.file == "x.gguf")
+    #expect(error?.expected == "'llama.attention.causal': true")
+  }
+
+  @Test func keysThatMakeNoModelAreNamedAsKeys() throws {
+    var file = model("gpt2")
+    file.entries.removeAll { $0.key == Array("gpt2.attention.head_count".utf8) }
+    file.add("gpt2.attention.head_count", UInt32(3))
+    let error = #expect(throws: CheckpointError.self) { try open(file).model() }
+    #expect(error?.file == "x.gguf" && error?.message.contains("heads don't divide") == true)
+    let experts = try open(model("llama") { $0.add("llama.expert_count", UInt32(8)) })
+    let refusal = #expect(throws: CheckpointError.self) {
+      try experts.computation(for: "a forward pass")
+    }
+    #expect(refusal?.found == "no table for the graph 'llama' with llama.expert_count = 8")
+  }
+
+  @Test(arguments: [2, 3]) func everyRowHasAToken(count: Int) throws {
+    let tokens = Array(repeating: [UInt8](arrayLiteral: 1, 0, 0, 0, 0, 0, 0, 0, 0x61), count: count)
+    let problems = try open(
+      model("llama") {
+        $0.add("tokenizer.ggml.tokens", arrayOf: 8, count: count, tokens.flatMap { $0 })
+      }
+    ).model().problems
+    #expect(problems.contains { $0.check == "gguf-tokens" } == (count == 2))
+  }
+
   /// Some converters write a number for every layer.
   @Test(arguments: [[2, 2], [2, 1]]) func countsMayStandForEveryLayer(_ counts: [UInt32]) throws {
     var file = model("llama")

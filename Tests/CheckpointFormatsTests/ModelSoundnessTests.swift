@@ -68,7 +68,11 @@ import Testing
     #expect(found.map(\.check) == ["unknown-names"] && found.allSatisfy { !$0.isFatal })
   }
 
-  @Test(arguments: ["", "module.", "_orig_mod.", "base_model.model.", "module.base_model.model."])
+  @Test(
+    arguments: [
+      "", "module.", "_orig_mod.", "base_model.model.", "module.base_model.model.",
+      "module._orig_mod.model.", "model.module._orig_mod.",
+    ])
   func wrappersAreLeftOut(wrapper: String) throws {
     let found = try model("llama") { sample in
       for index in sample.tensors.tensors.indices {
@@ -89,6 +93,46 @@ import Testing
     }
     #expect(found.problems.isEmpty && found.expectedCount == nil)
     #expect(found.tensors.allSatisfy { $0.name.hasPrefix("base_model.model.") })
+  }
+
+  @Test func aDifferenceBesideAWholeModelKeepsNoCheckAway() throws {
+    let found = try model("llama") { sample in
+      var tensor = sample.tensors.tensors[0]
+      tensor.name += ".lora_A"
+      sample.tensors.tensors.append(tensor)
+      sample.tensors.tensors.removeAll { $0.name == "model.norm.weight" }
+    }
+    #expect(found.problems.map(\.error.tensor) == ["model.norm.weight"])
+    #expect(found.findings.map(\.check) == ["tensor-unknown"])
+  }
+
+  @Test func twoTensorsOfOnePlaceAreNamed() throws {
+    let found = try model("gpt_neox") { sample in
+      guard var head = sample.tensors.tensors.first(where: { $0.name == "embed_out.weight" })
+      else { return }
+      head.name = "lm_head.weight"
+      sample.tensors.tensors.append(head)
+    }
+    #expect(found.problems.isEmpty && found.findings.map(\.check) == ["tensor-twice"])
+    #expect(found.findings.first?.tensor == "lm_head.weight")
+  }
+
+  /// transformers' classes for questions and answers call the bare model `transformer`.
+  @Test(arguments: ["llama", "mistral_window", "qwen2_tied"])
+  func questionsAndAnswers(name: String) throws {
+    let found = try model(name) { sample in
+      sample.configuration["architectures"] = ["LlamaForQuestionAnswering"]
+      sample.tensors.tensors.removeAll { $0.name == "lm_head.weight" }
+      for index in sample.tensors.tensors.indices {
+        sample.tensors.tensors[index].name.replace(
+          "model.", with: "transformer.", maxReplacements: 1)
+      }
+      var head = sample.tensors.tensors[0]
+      head.name = "qa_outputs.weight"
+      sample.tensors.tensors.append(head)
+    }
+    #expect(found.problems.isEmpty && found.findings.isEmpty, "\(found.problems)")
+    #expect(found.tensors.contains { $0.name.hasPrefix("transformer.layers.0.") })
   }
 
   @Test func bareModelsHaveNoHead() throws {

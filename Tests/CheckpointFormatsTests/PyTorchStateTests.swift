@@ -103,6 +103,34 @@ import Testing
     #expect(known.checkpoint.findings.map(\.check).last == "tensors-left-out")
   }
 
+  private var optimizer: [UInt8] {
+    Pickle.dictionary([
+      ("state", Pickle.dictionary([("exp_avg", plain.pickle())])),
+      ("param_groups", Pickle.list(Pickle.integer(1))),
+    ])
+  }
+
+  @Test(arguments: ["policy", "state", "llm", "generator", "anything"])
+  func anyKeyCountsBesideWhatNoModuleHas(key: String) throws {
+    let weights = Pickle.dictionary([("w", plain.pickle())])
+    for other in [("opt_g", optimizer), ("epoch", Pickle.integer(3))] {
+      let checkpoint = try open(archive(Pickle.dictionary([(key, weights), other]))).checkpoint
+      #expect(checkpoint.tensors.map(\.name) == ["w"])
+      #expect(checkpoint.findings.map(\.check) == ["nested-state-dict", "training-state-left-out"])
+    }
+    let alone = try open(archive(Pickle.dictionary([(key, weights)]))).checkpoint
+    #expect(alone.tensors.map(\.name) == ["\(key).w"])
+  }
+
+  @Test func statesOfOptimizersBesideSeveralModelsAreLeftOut() throws {
+    let weights = Pickle.dictionary([("w", plain.pickle())])
+    let checkpoint = try open(
+      archive(Pickle.dictionary([("actor", weights), ("critic", weights), ("opt", optimizer)]))
+    ).checkpoint
+    #expect(checkpoint.tensors.map(\.name) == ["actor.w", "critic.w"])
+    #expect(checkpoint.findings.map(\.check) == ["training-state-left-out"])
+  }
+
   @Test func ofTwoSetsTheOtherIsNamed() throws {
     let findings = try findings("two_sets.pt")
     #expect(findings.first?.message.contains("'params'") == true)

@@ -1,4 +1,5 @@
 import Foundation
+import TensorModel
 import TestSupport
 import Testing
 

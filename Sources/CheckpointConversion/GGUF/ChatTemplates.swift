@@ -76,12 +76,21 @@ struct ChatTemplates {
       own.removeAll { $0.isNamed(name) }
       own.append(Template(name: name, text: text))
     }
-    sources.append((own.count > 1 ? "the files of templates" : Self.fileName, own))
+    sources.append((Self.fileName, own))
     for file in [Self.configurationFile, Self.processorFileName] {
       guard let asset = assets.first(where: { $0.name == file }) else { continue }
       do throws(CheckpointError) {
-        let document = try JSONValue(parsing: try Self.contents(asset))
-        sources.append((file, Self.templates(document["chat_template"])))
+        let value = try JSONFile.parse(try Self.contents(asset), file)["chat_template"] ?? .null
+        let templates = Self.templates(value)
+        sources.append((file, templates))
+        let count = value.elements?.count ?? value.members?.count ?? (value == .null ? 0 : 1)
+        if templates.count < count {
+          findings.append(
+            Finding(
+              .warning, "chat-template",
+              "left out: 'chat_template' has something other than templates with names",
+              file: file))
+        }
       } catch { throw error.in(file: file) }
     }
     guard let first = sources.first(where: { !$0.templates.isEmpty }) else { return }
@@ -94,7 +103,7 @@ struct ChatTemplates {
       findings.append(
         Finding(
           .note, "chat-template",
-          "not used, because those of \(first.file) count: the templates \(unused.joined(separator: ", "))",
+          "not used, because \(first.file) has templates too: \(unused.joined(separator: ", "))",
           file: file))
     }
     if !templates.contains(where: { $0.name == Self.standardName }) {

@@ -20,16 +20,13 @@ struct GGUFGraph {
   ///
   /// - Throws: `usage` without a configuration, `unsupported` with the reason where no graph computes the same.
   init(_ source: Source) throws(CheckpointError) {
-    guard let bytes = try source.huggingFaceConfiguration() else {
-      throw CheckpointError(
-        .usage, "a GGUF file needs the model's configuration", file: source.path,
-        hint: "pass its config.json with --config")
-    }
-    let parsed = try HuggingFaceConfiguration(parsing: bytes)
-    document = bytes
-    configuration = try DecoderConfiguration(parsed)
-    guard let architecture = parsed.architecture, let table = architecture.gguf else {
-      let reason = parsed.architecture?.missingFromGGUF.map { "\($0): no graph there does that. " }
+    let (document, decoder) = try source.computation(for: "a GGUF file")
+    self.document = document.bytes
+    configuration = decoder
+    guard let architecture = document.architecture, let table = architecture.gguf else {
+      let reason = document.architecture?.missingFromGGUF.map {
+        "\($0): no graph there does that. "
+      }
       throw CheckpointError(
         .unsupported, "llama.cpp has no graph for this family", found: configuration.family,
         hint: "\(reason ?? "")A store keeps the model as it is: --to store")

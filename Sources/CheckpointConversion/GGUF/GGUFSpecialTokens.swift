@@ -113,7 +113,7 @@ struct GGUFSpecialTokens {
     findings.append(
       Finding(
         role.matters ? .warning : .note, "special-token",
-        "\(role.rawValue)_token_id is \(name(first)) there, and \(name(known)) in \(origins[role] ?? "the tokenizer's files"), which counts",
+        "not used: \(role.rawValue)_token_id is \(name(first)), but \(origins[role] ?? "the tokenizer's files") says \(name(known))",
         file: file))
   }
 

@@ -98,7 +98,7 @@ struct GGUFTokenizerKeys {
     return [
       Finding(
         .warning, "token-left-out",
-        "left out: \(texts.count) added token\(texts.count == 1 ? "" : "s") that the embedding has no rows for: \(list(texts))"
+        "left out: \(counted(texts.count, "added token")) that the embedding has no rows for: \(list(texts))"
       )
     ]
   }

@@ -100,7 +100,7 @@ struct GGUFTypes {
 
   /// `1 tensor`, `2 tensors`.
   private static func tensors(_ count: Int) -> String {
-    "\(count) tensor\(count == 1 ? "" : "s")"
+    counted(count, "tensor")
   }
 
   private func requireMatches(_ names: [String]) throws(CheckpointError) {

@@ -35,6 +35,12 @@ enum Targets {
     }
   }
 
+  /// Endings of files of formats that are read, or by other programs, and not written.
+  private static let endingsOfOthers = [
+    ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".npy", ".tar", ".zip", ".zst",
+    ".gz",
+  ]
+
   /// Every target.
   static var all: [any ConversionTarget.Type] { known.map(\.target) }
 
@@ -81,6 +87,13 @@ enum Targets {
       return target
     }
     if let named { return named }
+    if let ending = endingsOfOthers.first(where: request.destination.hasSuffix) {
+      throw CheckpointError(
+        .usage, "files that end in \(ending) aren't written here", file: request.destination,
+        expected: "a directory, or a name that ends in "
+          + known.compactMap(\.fileEnding).joined(separator: ", "),
+        hint: "choose another name, or say with --to which format the directory shall have")
+    }
     if let own = all.first(where: { $0.isResharded && $0.format.name == source.checkpoint.format })
     {
       return own

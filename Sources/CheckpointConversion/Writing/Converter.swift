@@ -149,9 +149,7 @@ public struct Converter: Sendable {
   private func validation(
     _ writer: any WeightWriter
   ) throws(CheckpointError) -> Certificate.Validation? {
-    guard let validator = options.validator,
-      let configuration = try source.huggingFaceConfiguration()
-    else { return nil }
+    guard let validator = options.validator else { return nil }
     let written = try writer.written()
     // A destination that is one file of weights has no configuration of its own.
     let sidecar = plan.sidecars.first {
@@ -159,7 +157,7 @@ public struct Converter: Sendable {
     }
     var own = try written.makeHuggingFaceConfiguration()
     if own == nil, let sidecar { own = try sidecar.contents() }
-    return try validator.validate(source, configuration, written, own ?? configuration)
+    return try validator.validate(source, written, own)
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {

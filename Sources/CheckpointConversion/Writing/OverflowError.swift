@@ -19,7 +19,7 @@ enum OverflowError {
     let dtype = tensor.type.dtype
     return CheckpointError(
       .overflow,
-      "\(report.overflowCount) value\(report.overflowCount == 1 ? "" : "s") would become infinite in \(dtype.rawValue); the first is \(value) at \(place)",
+      "\(counted(report.overflowCount, "value")) would become infinite in \(dtype.rawValue); the first is \(value) at \(place)",
       tensor: tensor.name,
       hint: "\(remedy(dtype, first?.value)); --allow-overflow writes infinities"
     )

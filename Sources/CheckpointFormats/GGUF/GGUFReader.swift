@@ -96,8 +96,11 @@ final class GGUFReader: CheckpointReader {
     return findings
   }
 
+  /// Whether the metadata are the configuration, as nobody gave another.
+  var makesConfiguration: Bool { givenConfiguration == nil }
+
   func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
-    guard givenConfiguration == nil else { return nil }
+    guard makesConfiguration else { return nil }
     return try GGUFConfiguration(
       header, checkpoint.tensors, rotaryDivisors: try rotaryDivisors()
     ).document().map { Array(($0.documentText + "\n").utf8) }
@@ -110,11 +113,15 @@ final class GGUFReader: CheckpointReader {
       bytes =
         try ifUsable { () throws(CheckpointError) in try makeHuggingFaceConfiguration() } ?? nil
     }
-    // What is wrong with a configuration is said where the model is checked.
+    // What is wrong with a configuration or with its sizes is said where the model is checked.
     guard let bytes, let configuration = try? HuggingFaceConfiguration(parsing: bytes),
       let architecture = configuration.architecture, let table = architecture.gguf,
-      let decoder = try? DecoderConfiguration(configuration)
+      (try? configuration.dimensions()) != nil
     else { return storedTensors }
+    let decoder: DecoderConfiguration
+    do throws(CheckpointError) {
+      decoder = try DecoderConfiguration(configuration, isStrict: false)
+    } catch { throw explained(error) }
     try requireDivisors(of: decoder, table)
     let model = try GGUFModel(checkpoint, architecture, table, decoder)
     for name in model.zeroBiases { try requireZero(name) }
@@ -160,6 +167,19 @@ final class GGUFReader: CheckpointReader {
         tensor: GGUFRotaryKeys.divisors, expected: "\(expected.prefix(4))…",
         found: "\(found.prefix(4))…", hint: "does the config.json belong to the model?")
     }
+  }
+
+  /// What is wrong where the tokenizer's tokens aren't as many as the embedding's rows: llama.cpp doesn't load such a file.
+  func tokenProblem(rows: Int) -> ModelProblem? {
+    guard let count = header["tokenizer.ggml.tokens"]?.array?.count, count != rows else {
+      return nil
+    }
+    return ModelProblem(
+      "gguf-tokens",
+      CheckpointError(
+        .malformed, "the tokenizer doesn't have a token for each row of the embedding",
+        file: checkpoint.files.first?.name, expected: "\(rows) in 'tokenizer.ggml.tokens'",
+        found: "\(count)", hint: "make the file again with the tokenizer of this model"))
   }
 
   /// A bias that the family doesn't have may only be there to fill the graph.

@@ -80,7 +80,7 @@ struct MeshFindings {
     }
     return Finding(
       .note, "element-census",
-      "\(stored) elements in \(layout.shardCount) shard\(layout.shardCount == 1 ? "" : "s") make \(model) of the model: layer norms and summed biases are in every shard, the embedding's bias is added to its rows"
+      "\(stored) elements in \(counted(layout.shardCount, "shard")) make \(model) of the model: layer norms and summed biases are in every shard, the embedding's bias is added to its rows"
     )
   }
 

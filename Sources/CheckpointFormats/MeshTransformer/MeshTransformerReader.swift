@@ -35,7 +35,7 @@ final class MeshTransformerReader: CheckpointReader {
     var checkpoint = try Checkpoint(
       format: MeshTransformerFormat.name,
       layout:
-        "\(shards.shards.count) shard\(shards.shards.count == 1 ? "" : "s"), \(layout.isFull ? "with optimizer state" : "slim")\(step.first.map { ", step \($0)" } ?? "")",
+        "\(counted(shards.shards.count, "shard")), \(layout.isFull ? "with optimizer state" : "slim")\(step.first.map { ", step \($0)" } ?? "")",
       tensors: tensors, files: shards.files)
     checkpoint.findings = shards.findings
     checkpoint.leftOut = shards.leftOut

@@ -48,7 +48,7 @@ final class MeshV2Reader: CheckpointReader {
     }
     reader = try ArrayReader(
       format: MeshTransformerFormat.name,
-      layout: "v2 layout, \(hosts) host\(hosts == 1 ? "" : "s")", arrays: arrays, files: files,
+      layout: "v2 layout, \(counted(hosts, "host"))", arrays: arrays, files: files,
       findings: findings)
     checkpoint = reader.checkpoint
   }

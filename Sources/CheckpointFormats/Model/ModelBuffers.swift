@@ -178,7 +178,8 @@ struct ModelBuffers {
       Finding(
         severity, check,
         check == "prefix-attention"
-          ? "\(tensors.count) \(what)" : "left out: \(tensors.count) \(what)", file: first.file,
+          ? "\(what) (\(counted(tensors.count, "tensor")))"
+          : "left out: \(what) (\(counted(tensors.count, "tensor")))", file: first.file,
         tensor: first.name))
   }
 

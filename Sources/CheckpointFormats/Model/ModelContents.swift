@@ -45,7 +45,9 @@ public struct ModelContents: Sendable {
     let settings = ModelSettings(configuration)
     // Names of GGUF files are made Hugging Face's by the configuration.
     problems += settings.problems.map {
-      ModelProblem($0.check, $0.error, isFatal: checkpoint.format == GGUFFormat.name)
+      ModelProblem(
+        $0.check, (reader as? GGUFReader)?.explained($0.error) ?? $0.error,
+        isFatal: checkpoint.format == GGUFFormat.name)
     }
     findings += settings.configuration?.findings ?? []
     quantized = QuantizedWeights(checkpoint.tensors)
@@ -61,9 +63,11 @@ public struct ModelContents: Sendable {
     var fullNames: [ExactName: ExactName] = [:]
     var soundness: ModelSoundness?
     if let partial = PartialSet.problem(checkpoint.files) { problems.append(partial) }
-    if let (architecture, dimensions) = settings.sizes, !Self.isAdapter(checkpoint) {
-      let names = ModelNames(
-        Set(canonical.map { ExactName($0.name) }), expected: architecture.tensors(dimensions))
+    let allNames = Set(canonical.map { ExactName($0.name) })
+    if let (architecture, dimensions) = settings.sizes,
+      !Self.isAdapter(checkpoint, allNames, architecture.tensors(dimensions))
+    {
+      let names = ModelNames(allNames, expected: architecture.tensors(dimensions))
       fullNames = names.fullNames
       findings += names.findings
       (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
@@ -71,6 +75,9 @@ public struct ModelContents: Sendable {
         checkpoint, tensors, architecture, dimensions,
         settings.configuration?.head ?? .languageModel, quantized)
       problems += found.problems
+      if let problem = (reader as? GGUFReader)?.tokenProblem(rows: dimensions.vocabulary) {
+        problems.append(problem)
+      }
       findings += found.findings
       let ties = try TiedWeights(
         reader, found.placed, isTied: !dimensions.conditions.contains(.untiedHead))
@@ -99,9 +106,16 @@ public struct ModelContents: Sendable {
   }
 
   /// Whether the tensors are a fine-tune's differences to a model, whose names are another library's.
-  private static func isAdapter(_ checkpoint: Checkpoint) -> Bool {
-    checkpoint.files.contains { Sidecars.isAdapter($0.name) }
-      || checkpoint.tensors.contains { $0.name.contains("lora_") }
+  private static func isAdapter(
+    _ checkpoint: Checkpoint, _ names: Set<ExactName>, _ expected: [Architecture.Tensor]
+  ) -> Bool {
+    if checkpoint.files.contains(where: { Sidecars.isAdapter($0.name) }) { return true }
+    guard checkpoint.tensors.contains(where: { $0.name.contains("lora_") }) else { return false }
+    // A whole model beside them is a model.
+    let found = expected.count { tensor in
+      tensor.spellings.contains { names.contains(ExactName($0)) }
+    }
+    return found * 2 < expected.count
   }
 
   /// What is said where the user's word counts instead of the checkpoint's.

@@ -8,7 +8,7 @@ struct ModelNames {
   /// The names that the family's table has, by those of checkpoints of the bare model.
   private(set) var fullNames: [ExactName: ExactName] = [:]
 
-  private static let wrappers = ["module.", "_orig_mod.", "model.", "base_model.model."]
+  private static let wrappers = ["base_model.model.", "module.", "_orig_mod.", "model."]
 
   /// Looks the names up.
   ///
@@ -17,10 +17,8 @@ struct ModelNames {
   ///   - expected: what the table has.
   init(_ names: Set<ExactName>, expected: [Architecture.Tensor]) {
     let spellings = expected.map(\.spellings)
-    var candidates = [""] + Self.wrappers
-    for first in Self.wrappers { candidates += Self.wrappers.map { first + $0 } }
     var most = 0
-    for candidate in candidates {
+    for candidate in Self.candidates(names) {
       let found = spellings.count { spellings in
         spellings.contains { names.contains(ExactName(candidate + $0)) }
       }
@@ -34,6 +32,23 @@ struct ModelNames {
       }
     }
   }
+
+  /// What may stand before all names: wrappers within wrappers, as names begin with them.
+  private static func candidates(_ names: Set<ExactName>) -> [String] {
+    var found: Set<String> = [""]
+    for name in names {
+      var (prefix, rest) = ("", name.text[...])
+      while let wrapper = wrappers.first(where: rest.hasPrefix), found.count < maximumCandidates {
+        rest = rest.dropFirst(wrapper.count)
+        prefix += wrapper
+        found.insert(prefix)
+      }
+    }
+    return found.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
+  }
+
+  /// How many different beginnings are tried.
+  private static let maximumCandidates = 32
 
   /// The tensors without what stands before their names.
   func unwrapped(_ tensors: [CanonicalTensor]) -> [CanonicalTensor] {

@@ -64,7 +64,9 @@ struct ModelSoundness {
     let optional = architecture.headTensors(dimensions).filter { !expected.contains($0) }
     for (index, tensor) in (expected + optional).enumerated() {
       known.formUnion(tensor.spellings.map { ExactName($0) })
-      if let found = tensor.spellings.compactMap({ tensors[ExactName($0)] }).first {
+      let candidates = tensor.spellings.compactMap { tensors[ExactName($0)] }
+      if let found = candidates.first {
+        if candidates.count > 1 { recordRival(candidates[1], of: found) }
         placed[tensor.place] = found
         check(found, tensor)
         checkDType(found, tensor)
@@ -90,6 +92,14 @@ struct ModelSoundness {
 
   private func file(_ tensor: CanonicalTensor) -> String? {
     tensor.expression.sources.first.flatMap(checkpoint.position).map { checkpoint.tensors[$0].file }
+  }
+
+  /// Two tensors that stand for the same parameter: programs take one or the other.
+  private mutating func recordRival(_ rival: CanonicalTensor, of tensor: CanonicalTensor) {
+    findings.append(
+      Finding(
+        .warning, "tensor-twice", "'\(tensor.name)' stands for the same parameter, and is used",
+        file: file(rival), tensor: rival.name))
   }
 
   // MARK: Shapes
@@ -124,9 +134,10 @@ struct ModelSoundness {
         ModelProblem(
           "tensor-shape",
           CheckpointError(
-            .malformed, "another shape than the configuration asks for", file: file(found),
+            .malformed, "wrong shape", file: file(found),
             tensor: name(tensor), expected: tensor.row.text(tensor.shape),
-            found: "\(found.shape)", hint: "does the config.json belong to the weights?")))
+            found: "\(found.shape)", hint: "do the configuration and the weights belong together?"))
+      )
     }
   }
 
@@ -159,11 +170,13 @@ struct ModelSoundness {
           "unknown-names",
           CheckpointError(
             .unsupported,
-            "\(missing.count) of the \(expected.count) tensors of the family aren't there under names that are known",
+            missing.count == expected.count
+              ? "none of the \(expected.count) tensors that the family has was found"
+              : "\(missing.count) of the \(expected.count) tensors that the family has weren't found",
             tensor: tensors.keys.min()?.text,
             expected: expected.first.map { "such as '\(name($0))'" },
             hint:
-              "is it the config.json of another model? names are kept as they are, and other programs won't find them"
+              "is the configuration another model's? names are kept as they are, and other programs won't find them"
           )))
       return
     }
@@ -175,7 +188,7 @@ struct ModelSoundness {
             .missing, "missing: the configuration asks for it", tensor: name(tensor),
             expected: "\(tensor.shape)",
             hint:
-              "nothing is made up for it: get the file again, or the config.json that belongs to it"
+              "nothing is made up for it: get the file again, or the configuration that belongs to it"
           ), isFatal: true))
     }
   }
@@ -222,28 +235,5 @@ extension Architecture.Row {
   /// A shape, and which settings make it: `[308, 16], vocabulary × model`.
   fileprivate func text(_ found: Shape) -> String {
     "\(found), \(shape.map(\.rawValue).joined(separator: " × "))"
-  }
-}
-
-/// A set of shards of which some aren't there.
-struct PartialSet {
-  /// What is wrong; nil for complete sets and single files.
-  static func problem(_ files: [Checkpoint.SourceFile]) -> ModelProblem? {
-    let form = /.+-([0-9]{5})-of-([0-9]{5})\.[a-z]+/
-    var numbers: [Int: Set<Int>] = [:]
-    for file in files {
-      guard let match = file.name.wholeMatch(of: form), let number = Int(match.1),
-        let count = Int(match.2)
-      else { continue }
-      numbers[count, default: []].insert(number)
-    }
-    guard numbers.count == 1, let (count, found) = numbers.first, found.count < count else {
-      return nil
-    }
-    return ModelProblem(
-      "shards-missing",
-      CheckpointError(
-        .missing, "\(count - found.count) of \(count) shards are not here", file: files.first?.name,
-        hint: "put all shards into one folder and name the folder, or the index"))
   }
 }

@@ -24,8 +24,8 @@ public struct QuantizedWeights: Sendable {
 
   private static let companions: [Companion] = [
     Companion(ending: ".weight_scale_inv", weight: ".weight", method: "FP8 with block scales"),
-    Companion(ending: ".SCB", weight: ".weight", method: "bitsandbytes, int8"),
-    Companion(ending: ".weight.absmax", weight: ".weight", method: "bitsandbytes, 4 bits"),
+    Companion(ending: ".SCB", weight: ".weight", method: "bitsandbytes (int8)"),
+    Companion(ending: ".weight.absmax", weight: ".weight", method: "bitsandbytes (4 bits)"),
     Companion(ending: ".weight_packed", weight: ".weight", method: "compressed-tensors"),
     Companion(ending: ".weight_scale", weight: ".weight", method: "compressed-tensors or FP8"),
     Companion(ending: ".qweight", weight: ".weight", method: "GPTQ or AWQ"),
@@ -78,7 +78,7 @@ public struct QuantizedWeights: Sendable {
   var finding: Finding {
     Finding(
       .note, "quantized-weights",
-      "\(weights.count) weights are quantized (\(method)): codes and scales stay as they are",
+      "\(counted(weights.count, "weight")) quantized by \(method): codes and scales stay as they are",
       tensor: example)
   }
 
@@ -89,7 +89,7 @@ public struct QuantizedWeights: Sendable {
   public func refusal(hint: String) -> CheckpointError {
     CheckpointError(
       .unsupported,
-      "\(weights.count) weights are quantized (\(method)), and their values can't be taken yet",
+      "the values of \(counted(weights.count, "weight")) quantized by \(method) can't be taken yet",
       tensor: example, expected: "float weights", found: "codes with scales beside them",
       hint: hint)
   }

@@ -70,7 +70,7 @@ final class PyTorchReader: CheckpointReader {
     var checkpoint = try Checkpoint(
       format: PyTorchFormat.name,
       layout: index == nil
-        ? "one file" : "\(shards.count) shard\(shards.count == 1 ? "" : "s") with an index",
+        ? "one file" : "\(counted(shards.count, "shard")) with an index",
       tensors: tensors,
       files: shards.map { .init(name: $0.name, byteCount: $0.region.byteCount) } + indexFile)
     checkpoint.findings = findings + nameFindings(tensors)

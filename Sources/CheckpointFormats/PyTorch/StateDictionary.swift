@@ -10,18 +10,19 @@ struct StateDictionary {
   /// Entries whose values are elsewhere.
   private(set) var missing = MissingData()
   /// What was found around and among them.
-  private(set) var findings: [Finding] = []
+  var findings: [Finding] = []
 
-  private var heap: PickleHeap
-  private let interpreter: TorchInterpreter
+  var heap: PickleHeap
+  let interpreter: TorchInterpreter
   private var names: Set<ExactName> = []
   private var visited: Set<Int> = []
   private var others: [String] = []
   private var listsOfTensors: [String] = []
   private var arrays: [String] = []
   private var metaNames: [String] = []
+  private var optimizers: [String] = []
   /// What `param_shapes` beside the weights says, for parameters that are spread over files.
-  private var shapes: [ExactName: Shape] = [:]
+  var shapes: [ExactName: Shape] = [:]
   /// How many more objects may be looked at to find out whether there are tensors in them.
   private var searches = 1 << 20
 
@@ -80,46 +81,12 @@ struct StateDictionary {
   /// Names of tensors that the file has, and that aren't among those that can be read.
   var unlisted: [String] { unreadable.map(\.name) + metaNames }
 
-  /// The dict of weights that a dict holds under a known key, unless it has as many tensors of its own.
-  private mutating func wrapped(_ value: PickleValue) -> (key: String, value: PickleValue)? {
-    guard let entries = heap.dictionary(value) else { return nil }
-    let own = entries.count { isTensor($0.value) }
-    for wrapper in TrainingState.wrappers {
-      // Of equal keys the last one counts, in Python too.
-      if let entry = entries.last(where: { heap.isText($0.key, wrapper) }),
-        let inner = heap.dictionary(entry.value), holdsTensors(entry.value),
-        own < max(1, inner.count { isTensor($0.value) })
-      {
-        return (wrapper, entry.value)
-      }
-    }
-    return own == 0 ? possiblyWrapped(entries) : nil
-  }
-
-  /// The same under a key that could be a module's, where no other dict could be weights.
-  private mutating func possiblyWrapped(
-    _ entries: [(key: PickleValue, value: PickleValue)]
-  ) -> (key: String, value: PickleValue)? {
-    var found: [String: PickleValue] = [:]
-    for (key, value) in entries where heap.dictionary(value) != nil {
-      if let name = TrainingState.possibleWrappers.first(where: { heap.isText(key, $0) }) {
-        found[name] = holdsTensors(value) ? value : nil
-      } else if !(name(of: key).map(TrainingState.isState) ?? false), holdsTensors(value) {
-        return nil
-      }
-    }
-    for name in TrainingState.possibleWrappers {
-      if let value = found[name] { return (name, value) }
-    }
-    return nil
-  }
-
-  private func isTensor(_ value: PickleValue) -> Bool {
+  func isTensor(_ value: PickleValue) -> Bool {
     interpreter.object(value)?.isTensor ?? false
   }
 
   /// Whether there are tensors in a container, however deep; those that take too long to search count as if there were.
-  private mutating func holdsTensors(_ value: PickleValue) -> Bool {
+  mutating func holdsTensors(_ value: PickleValue) -> Bool {
     var (open, seen) = ([value], Set([value]))
     while let next = open.popLast() {
       if isTensor(next) { return true }
@@ -138,60 +105,8 @@ struct StateDictionary {
     return object
   }
 
-  private mutating func noteSiblings(
-    of key: String, in value: PickleValue
-  ) throws(CheckpointError) {
-    var siblings: [String] = []
-    var looseTensors: [String] = []
-    var otherWeights: [String] = []
-    for entry in heap.dictionary(value) ?? [] where !heap.isText(entry.key, key) {
-      guard let name = name(of: entry.key) else { continue }
-      if isTensor(entry.value) {
-        looseTensors.append(name)
-      } else if !TrainingState.isState(name), holdsTensors(entry.value) {
-        otherWeights.append(name)
-      }
-      if name == "param_shapes" { try readShapes(entry.value) }
-      try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
-      siblings.append(name)
-    }
-    if !siblings.isEmpty {
-      findings.append(
-        Finding(
-          .note, "training-state-left-out",
-          "left out, beside the weights: \(Self.list(siblings))"))
-    }
-    if !looseTensors.isEmpty {
-      findings.append(
-        Finding(
-          .warning, "tensors-left-out",
-          "left out, although they are tensors: \(Self.list(looseTensors))"))
-    }
-    if !otherWeights.isEmpty {
-      findings.append(
-        Finding(
-          .warning, "tensors-left-out",
-          "left out, although there are tensors in it: \(Self.list(otherWeights))"))
-    }
-  }
-
-  /// The shapes of all parameters, a dict for each group of the optimizer's.
-  private mutating func readShapes(_ value: PickleValue) throws(CheckpointError) {
-    for group in heap.list(value) ?? [value] {
-      for (key, sizes) in heap.dictionary(group) ?? [] {
-        guard let name = name(of: key), let sizes = heap.tuple(sizes) else { continue }
-        var dimensions: [Int] = []
-        for case .integer(let size) in sizes.prefix(Shape.maximumRank + 1) {
-          dimensions.append(size)
-        }
-        try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
-        shapes[ExactName(name)] = try? Shape(checking: dimensions)
-      }
-    }
-  }
-
   /// A dict's key as a name: a text, or a number.
-  private func name(of key: PickleValue) -> String? {
+  func name(of key: PickleValue) -> String? {
     if case .integer(let number) = key { return String(number) }
     return heap.text(key)
   }
@@ -225,7 +140,9 @@ struct StateDictionary {
         metaNames.append(name)
         missing.append(meta: name, element, shape)
       default:
-        if heap.dictionary(value) != nil {
+        if isOptimizer(value) {
+          optimizers.append(name)
+        } else if heap.dictionary(value) != nil {
           if !(heap.dictionary(value) ?? []).isEmpty {
             try collect(value, prefix: name, depth: depth + 1)
           }
@@ -249,13 +166,19 @@ struct StateDictionary {
   }
 
   /// What an entry takes in memory here and in catalogues, but for its name.
-  private static let entryByteCount = 512
+  static let entryByteCount = 512
 
   private mutating func noteOthers() {
     if !others.isEmpty {
       findings.append(
         Finding(
           .note, "not-a-tensor", "left out, because they aren't tensors: \(Self.list(others))"))
+    }
+    if !optimizers.isEmpty {
+      findings.append(
+        Finding(
+          .note, "training-state-left-out",
+          "left out, beside the weights: \(Self.list(optimizers))"))
     }
     if !listsOfTensors.isEmpty {
       findings.append(
@@ -278,7 +201,7 @@ struct StateDictionary {
     }
   }
 
-  private static func list(_ names: [String]) -> String {
+  static func list(_ names: [String]) -> String {
     let shown = names.prefix(5).map { "'\(String(decoding: $0.utf8.prefix(100), as: UTF8.self))'" }
       .joined(separator: ", ")
     return names.count > 5 ? "\(shown) and \(names.count - 5) more" : shown

@@ -8,6 +8,9 @@ enum TrainingState {
     "params", "weights", "net", "network", "params_ema", "ema_state_dict", "model_ema", "ema",
   ]
 
+  /// What the state of an optimizer of PyTorch's has.
+  static let keysOfOptimizers = ["state", "param_groups"]
+
   /// What names of training's own state have in them; there are tensors in it, which are no weights.
   private static let parts = [
     "optim", "sched", "rng", "random", "scaler", "sampler", "callback", "loops",

@@ -46,7 +46,9 @@ struct SafetensorsHeader {
     guard length <= Self.maximumByteCount, Int(length) <= file.byteCount - 8, length >= 2 else {
       throw CheckpointError(
         .malformed, "the header's length can't be right", byteOffset: 0,
-        expected: "2 to \(min(Self.maximumByteCount, file.byteCount - 8))", found: "\(length)",
+        expected: file.byteCount < 10
+          ? "a header after it" : "2 to \(min(Self.maximumByteCount, file.byteCount - 8))",
+        found: "\(length)",
         hint: "not a safetensors file, or an incomplete download")
     }
     dataOffset = 8 + Int(length)

@@ -25,7 +25,7 @@ final class SafetensorsReader: PlacedTensorReader {
     try self.init(
       shards: shards, index: index,
       indexFile: [.init(name: index.fileName, byteCount: bytes.count)],
-      layout: "\(shards.count) shard\(shards.count == 1 ? "" : "s") with an index")
+      layout: "\(counted(shards.count, "shard")) with an index")
   }
 
   private init(
@@ -56,7 +56,8 @@ final class SafetensorsReader: PlacedTensorReader {
     }
     var findings = differing.map {
       Finding(
-        .warning, "shard-metadata", "its __metadata__ differs from the first shard's, which counts",
+        .warning, "shard-metadata",
+        "its __metadata__ differs from the first shard's; the first shard's is used",
         file: $0)
     }
     if let index { findings += try index.check(tensors) }

@@ -70,7 +70,7 @@ public final class StoreReader: PlacedTensorReader {
     }
     var checkpoint = try Checkpoint(
       format: StoreFormat.name,
-      layout: "\(volumes.count) volume\(volumes.count == 1 ? "" : "s"), \(Self.encoding(manifest))",
+      layout: "\(counted(volumes.count, "volume")), \(Self.encoding(manifest))",
       tensors: infos, files: manifest.volumes.map { .init(name: $0.name, byteCount: $0.byteCount) },
       metadata: manifest.metadata)
     checkpoint.findings = nameFindings(infos)

@@ -31,13 +31,18 @@ public struct DecoderConfiguration: Sendable, Hashable {
 
   /// Reads Hugging Face's `config.json` for all that it says about the computation.
   ///
+  /// - Parameters:
+  ///   - configuration: the document.
+  ///   - isStrict: whether settings that aren't computed here are refused; how weights lie doesn't depend on them.
   /// - Throws: `unsupported` for families and settings that aren't computed here, by name and value; `usage` for values that can't be right.
-  public init(_ configuration: HuggingFaceConfiguration) throws(CheckpointError) {
+  public init(
+    _ configuration: HuggingFaceConfiguration, isStrict: Bool = true
+  ) throws(CheckpointError) {
     let architecture = try configuration.knownArchitecture()
     var settings = SettingsReader(configuration.document, architecture.settings)
     let dimensions = try architecture.sizes(&settings)
     self = try architecture.decoder(&settings, dimensions)
-    try settings.expectNothingElse()
+    if isStrict { try settings.expectNothingElse() }
     // Where queries don't say how wide they are, the heads share the model's width.
     guard dimensions.model == heads * headWidth || dimensions.queries == heads * headWidth,
       headWidth > 0, heads % keyHeads == 0

@@ -206,7 +206,7 @@ public struct GGUFConfiguration {
     guard let shape = shapes[name], shape.rank == 2 else {
       throw CheckpointError(
         .malformed, "there is no embedding of tokens", tensor: name.text,
-        hint: "get the file again: a model can't do without")
+        hint: "get the file again: every model has one")
     }
     return shape.dimensions[0]
   }

@@ -1,3 +1,5 @@
+import TensorModel
+
 /// How relative errors are distributed, a row for each type: every tensor a stroke, the middle half a box, the median a line.
 struct TypeChart {
   /// A type's tensors.
