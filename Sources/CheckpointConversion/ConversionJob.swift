@@ -50,15 +50,18 @@ public struct ConversionJob: Sendable {
   /// Who is told how it goes.
   public struct Observer: Sendable {
     /// Called once, when everything is known and before anything is written.
-    public let willStart: @Sendable (Source, ConversionPlan) -> Void
+    public let willStart: @Sendable (Source, ConversionPlan, Replaced?) -> Void
     /// Called with findings as they come up.
     public let report: @Sendable (Finding) -> Void
     /// Called with the bytes of tensors that were written since the last call.
     public let progress: @Sendable (Int) -> Void
 
+    /// How many files and bytes give way to the result.
+    public typealias Replaced = (fileCount: Int, byteCount: Int)
+
     /// An observer.
     public init(
-      willStart: @escaping @Sendable (Source, ConversionPlan) -> Void,
+      willStart: @escaping @Sendable (Source, ConversionPlan, Replaced?) -> Void,
       report: @escaping @Sendable (Finding) -> Void, progress: @escaping @Sendable (Int) -> Void
     ) {
       self.willStart = willStart
@@ -155,6 +158,7 @@ public struct ConversionJob: Sendable {
   ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
     let destination = try destination()
+    try requireOwnWork(destination)
     if destination.hasPartial && !request.resume { try discardEarlierWork(destination) }
     let isResuming = destination.hasPartial
     var lock: DirectoryLock?
@@ -179,7 +183,7 @@ public struct ConversionJob: Sendable {
       }
       let source = RestoredTokenizer.added(to: try Source(request.source, options))
       let plan = try plan(source)
-      observer.willStart(source, plan)
+      observer.willStart(source, plan, try destination.replacedSize())
       let converter = try Converter(
         plan, source, destination,
         Converter.Options(
@@ -196,6 +200,26 @@ public struct ConversionJob: Sendable {
     } catch {
       throw afterwards(error, destination, spool, isOurs: lock != nil && !isResuming)
     }
+  }
+
+  /// Makes sure that what has the name of unfinished work is this tool's: nothing else is resumed into or removed.
+  private func requireOwnWork(_ destination: AtomicDestination) throws(CheckpointError) {
+    guard destination.hasPartial else { return }
+    let path = destination.partialPath
+    if FileKind(ofEntry: path) == .directory {
+      let names = try Directories.names(in: path)
+      if names.isEmpty { return }
+      if try Journal.marks(path) { return }
+      // A run that was stopped at its very end has left its certificate alone.
+      if names.contains(where: { $0 == Certificate.fileName || $0.hasSuffix(".certificate.json") }),
+        try Replaceable.areOwn(directory: path)
+      {
+        return
+      }
+    }
+    throw CheckpointError(
+      .conflict, "is in the way, and isn't unfinished work of this tool", file: path,
+      hint: "move it away, or choose another destination")
   }
 
   /// Removes what an earlier run has left, if that was asked for and nobody is at it.
@@ -225,7 +249,7 @@ public struct ConversionJob: Sendable {
     _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isOurs: Bool
   ) -> CheckpointError {
     guard destination.hasPartial, error.code != .conflict else { return error }
-    if isOurs && !error.code.isTransient {
+    if isOurs && (!error.code.isTransient || isEmpty(destination)) {
       try? destination.discardPartial()
       if let spool { try? Directories.removeTree(spool) }
       return error
@@ -236,6 +260,12 @@ public struct ConversionJob: Sendable {
       "the work so far is in \(destination.partialPath): repeat the command with \(flags), or remove it with rm -r"
     kept.hint = kept.hint.map { "\($0)\n\(advice)" } ?? advice
     return kept
+  }
+
+  /// Whether standard input ended before anything was read of it: nothing was written but an empty journal and an empty spool.
+  private func isEmpty(_ destination: AtomicDestination) -> Bool {
+    request.source == "-"
+      && (try? Directories.size(of: destination.partialPath).byteCount) == 0
   }
 
   /// Where an archive is unpacked to.

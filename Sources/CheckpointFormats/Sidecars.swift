@@ -16,12 +16,17 @@ enum Sidecars {
     let weights = Set(checkpoint.files.map { String($0.name.unicodeScalars.prefix { $0 != "/" }) })
     let folders = try SidecarFolders(tree)
     checkpoint.findings += folders.findings
+    if let finding = linkedWeights(checkpoint, tree) { checkpoint.findings.append(finding) }
     for name in try tree.children(of: "") where !weights.contains(name) {
       guard tree.containsFile(name) else {
         if folders.names.contains(name) {
           let files = try folders.files(of: name, in: tree)
           for path in files.carried {
-            checkpoint.assets.append(asset(path, try tree.region(path)))
+            if tree.leadsOut(path) {
+              leaveOut(path, from: &checkpoint)
+            } else {
+              checkpoint.assets.append(asset(path, try tree.region(path)))
+            }
           }
           checkpoint.leftOut += files.leftOut
           continue
@@ -37,10 +42,15 @@ enum Sidecars {
         }
         continue
       }
-      if name == "config.json" {
+      let isCarried =
+        name == "config.json" || isAdapter(name)
+        || isCarried(name) && !isTrainingState(name, checkpoint)
+      if isCarried && tree.leadsOut(name) {
+        leaveOut(name, from: &checkpoint)
+      } else if name == "config.json" {
         checkpoint.configuration = try tree.contents(
           of: name, limit: OpenOptions.maximumConfigurationByteCount)
-      } else if isAdapter(name) || isCarried(name) && !isTrainingState(name, checkpoint) {
+      } else if isCarried {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
       } else if !isOurs(name) {
@@ -55,6 +65,26 @@ enum Sidecars {
         checkpoint.leftOut.append(name)
       }
     }
+  }
+
+  /// A link may lead to anything that its owner would never publish.
+  private static func leaveOut(_ name: String, from checkpoint: inout Checkpoint) {
+    checkpoint.leftOut.append(name)
+    checkpoint.findings.append(
+      Finding(
+        .warning, "link-out",
+        "left out: a link that leads out of the checkpoint"
+          + (name == "config.json" ? "; --config takes what it leads to" : ""), file: name))
+  }
+
+  /// What is said of weights that are read through links which lead out of the checkpoint.
+  private static func linkedWeights(_ checkpoint: Checkpoint, _ tree: any FileTree) -> Finding? {
+    let linked = checkpoint.files.map(\.name).filter(tree.leadsOut)
+    guard let first = linked.first else { return nil }
+    return Finding(
+      .note, "link-out",
+      "\(counted(linked.count, "file")) of weights read through links that lead out of the checkpoint",
+      file: first)
   }
 
   /// PyTorch's files are often left beside those that they were made into.
@@ -72,31 +102,38 @@ enum Sidecars {
 
   /// The files of `--assets DIR` that a conversion carries.
   ///
+  /// - Parameters:
+  ///   - directory: where they lie.
+  ///   - opened: keeps what is opened.
+  ///   - checkpoint: that they are added to, in the place of its own of the same name.
   /// - Throws: `missing` if there is no such directory, `inputOutput`.
-  static func assets(in directory: String) throws(CheckpointError) -> [Checkpoint.Asset] {
+  static func addAssets(
+    of directory: String, _ opened: PinnedFiles, to checkpoint: inout Checkpoint
+  ) throws(CheckpointError) {
     guard FileKind(of: directory) == .directory else {
       throw CheckpointError(.missing, "--assets needs a directory", file: directory)
     }
     // A store has them in a folder.
     let isStore = DirectoryTree(path: directory).containsFile(StoreFormat.manifestName)
     let tree = DirectoryTree(
-      path: isStore ? "\(directory)/\(StoreFormat.assetFolder)" : directory)
-    var assets: [Checkpoint.Asset] = []
-    for name in try tree.children(of: "") where isCarried(name) && tree.containsFile(name) {
-      assets.append(asset(name, try tree.region(name)))
-    }
+      path: isStore ? "\(directory)/\(StoreFormat.assetFolder)" : directory, files: opened)
+    var paths = try tree.children(of: "").filter { isCarried($0) && tree.containsFile($0) }
     let folders = try SidecarFolders(tree)
-    for folder in folders.names {
-      for path in try folders.files(of: folder, in: tree).carried {
+    for folder in folders.names { paths += try folders.files(of: folder, in: tree).carried }
+    var assets: [Checkpoint.Asset] = []
+    for path in paths {
+      if tree.leadsOut(path) {
+        leaveOut(path, from: &checkpoint)
+      } else {
         assets.append(asset(path, try tree.region(path)))
       }
     }
-    return assets
+    add(assets, to: &checkpoint)
   }
 
   /// Adds files to those of a checkpoint, in the place of its own of the same name; a tokenizer in the place of its whole tokenizer, so that
   /// they don't mix.
-  static func add(_ added: [Checkpoint.Asset], to checkpoint: inout Checkpoint) {
+  private static func add(_ added: [Checkpoint.Asset], to checkpoint: inout Checkpoint) {
     var names = Set(added.map(\.name))
     if !names.isDisjoint(with: Checkpoint.Asset.tokenizerNames.prefix(3)) {
       names.formUnion(Checkpoint.Asset.tokenizerNames)

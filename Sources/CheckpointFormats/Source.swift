@@ -30,6 +30,7 @@ public struct Source: Sendable {
 
   /// What is in it, with the files beside the weights.
   public private(set) var checkpoint: Checkpoint
+  private let files: PinnedFiles
   private let declaredAttention: AttentionMode?
   private let contents = KeptModel()
 
@@ -53,9 +54,11 @@ public struct Source: Sendable {
 
   private init(at named: NamedPath, _ options: OpenOptions) throws(CheckpointError) {
     let path = named.place
+    let files = PinnedFiles()
     if path == "-" {
       let input = Input(name: "-", byteCount: nil, modificationTime: nil, path: nil)
-      try self.init(archive: .standardInput, name: "standard input", path, [input], options)
+      try self.init(
+        archive: .standardInput, name: "standard input", path, [input], files, options)
       return
     }
     switch FileKind(of: path) {
@@ -65,7 +68,7 @@ public struct Source: Sendable {
         .unsupported, "neither a file nor a directory", file: path,
         hint: "pass - to read an archive from standard input")
     case .directory:
-      let tree = DirectoryTree(path: path)
+      let tree = DirectoryTree(path: path, files: files)
       let reader = try Formats.open(tree: tree, index: named.indexName, options)
       var checkpoint = reader.checkpoint
       if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
@@ -76,34 +79,35 @@ public struct Source: Sendable {
         names.append("config.json")
       }
       var inputs: [Input] = []
-      for name in names { inputs.append(try Input(name: name, InputFile(path: "\(path)/\(name)"))) }
-      try self.init(path, reader, checkpoint, inputs, options)
+      for name in names { inputs.append(try Input(name: name, files.open("\(path)/\(name)"))) }
+      try self.init(path, reader, checkpoint, inputs, files, options)
     case .file:
       let name = Directories.split(path).name
-      let file = try InputFile(path: path)
+      let file = try files.open(path)
       let input = Input(name: name, file)
       let head = try file.region.head(ArchiveKind.headByteCount)
       if ArchiveKind(head: head) != nil {
-        try self.init(archive: .file(file), name: name, path, [input], options)
+        try self.init(archive: .file(file), name: name, path, [input], files, options)
       } else if let names = try GGUFFormat.parts(
         beside: name, in: Directories.split(path).parent)
       {
-        var files: [(name: String, file: InputFile)] = []
+        var parts: [(name: String, file: InputFile)] = []
         for name in names {
-          files.append((name, try InputFile(path: "\(Directories.split(path).parent)/\(name)")))
+          parts.append((name, try files.open("\(Directories.split(path).parent)/\(name)")))
         }
-        let reader = try GGUFFormat.open(parts: files.map { ($0.name, $0.file.region) }, options)
-        let inputs = files.map { Input(name: $0.name, $0.file) }
-        try self.init(path, reader, reader.checkpoint, inputs, options)
+        let reader = try GGUFFormat.open(parts: parts.map { ($0.name, $0.file.region) }, options)
+        let inputs = parts.map { Input(name: $0.name, $0.file) }
+        try self.init(path, reader, reader.checkpoint, inputs, files, options)
       } else {
         let reader = try Formats.open(file: file.region, name: name, options)
-        try self.init(path, reader, reader.checkpoint, [input], options)
+        try self.init(path, reader, reader.checkpoint, [input], files, options)
       }
     }
   }
 
   private init(
-    archive: ArchiveSource, name: String, _ path: String, _ inputs: [Input], _ options: OpenOptions
+    archive: ArchiveSource, name: String, _ path: String, _ inputs: [Input], _ files: PinnedFiles,
+    _ options: OpenOptions
   ) throws(CheckpointError) {
     let (members, findings) = try Spool(options).open(archive, name)
     let tree = try Formats.unwrapped(members)
@@ -111,13 +115,14 @@ public struct Source: Sendable {
     var checkpoint = reader.checkpoint
     if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
     checkpoint.findings = findings + checkpoint.findings
-    try self.init(path, reader, checkpoint, inputs, options)
+    try self.init(path, reader, checkpoint, inputs, files, options)
   }
 
   private init(
     _ path: String, _ reader: any CheckpointReader, _ checkpoint: Checkpoint, _ inputs: [Input],
-    _ options: OpenOptions
+    _ files: PinnedFiles, _ options: OpenOptions
   ) throws(CheckpointError) {
+    self.files = files
     self.path = path
     place = path
     self.reader = reader
@@ -136,10 +141,23 @@ public struct Source: Sendable {
       }
     }
     if let directory = options.assetsDirectory {
-      Sidecars.add(try Sidecars.assets(in: directory), to: &described)
+      try Sidecars.addAssets(of: directory, files, to: &described)
     }
     self.checkpoint = described
     declaredAttention = options.attention
+  }
+
+  /// Makes sure that no file that was read has changed since it was opened.
+  ///
+  /// - Throws: `inputOutput`.
+  public func confirm() throws(CheckpointError) { try files.confirm() }
+
+  /// The digest of a file that was read, as it was opened.
+  ///
+  /// - Throws: `inputOutput`.
+  public func digest(of input: Input) throws(CheckpointError) -> Digest? {
+    guard let path = input.path else { return nil }
+    return try Digest(ofFile: files.open(path))
   }
 
   /// What it is as a model; the first call may read buffers and tied weights.

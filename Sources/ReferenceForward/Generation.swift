@@ -15,27 +15,29 @@ public struct Generation {
   ///   - count: how many to generate.
   ///   - prefix: tokens of the prompt that see each other.
   ///   - report: told of each token.
-  /// - Returns: the generated tokens.
+  /// - Returns: the generated tokens, and whether all logits that they were chosen by were numbers.
   /// - Throws: `usage`, and what reading throws.
   public func tokens(
     after prompt: [Int], _ count: Int, prefix: Int = 0, report: (Int) -> Void = { _ in }
-  ) throws(CheckpointError) -> [Int] {
+  ) throws(CheckpointError) -> (tokens: [Int], areByNumbers: Bool) {
     let cache = Decoder.Cache(decoder.configuration)
     let logits = FloatBuffer()
     var generated: [Int] = []
+    var areByNumbers = true
     var new = prompt
     var start = 0
     while generated.count < count {
       let sequences = Sequences([new.count], starts: [start], prefix: prefix)
       let state = try decoder.run([new], sequences, cache)
       try decoder.logits(state, new.count - 1..<new.count, into: logits)
-      let token = LogitRow(logits.base, count: decoder.configuration.dimensions.vocabulary)
-        .likeliest
+      let row = LogitRow(logits.base, count: decoder.configuration.dimensions.vocabulary)
+      areByNumbers = areByNumbers && row.areNumbers
+      let token = row.likeliest
       generated.append(token)
       report(token)
       start += new.count
       new = [token]
     }
-    return generated
+    return (generated, areByNumbers)
   }
 }

@@ -16,6 +16,9 @@ public struct LogitRow {
   /// log p of a token.
   public func logProbability(of token: Int) -> Double { Double(values[token]) - logSum }
 
+  /// Whether none of them is NaN or infinite.
+  public var areNumbers: Bool { values.allSatisfy(\.isFinite) }
+
   /// The likeliest tokens, the likeliest first; of equal ones the first.
   public func top(_ count: Int) -> [(token: Int, logit: Float, probability: Double)] {
     let order = values.indices.sorted {

@@ -26,11 +26,16 @@ struct AttendedConversion {
     let writing = ProgressLine("writing", total: 0, quiet: shared.quiet)
     let outcome = try job.run(
       ConversionJob.Observer(
-        willStart: { source, plan in
+        willStart: { source, plan, replaced in
           unpacking.finish()
           writing.setTotal(plan.tensors.reduce(0) { $0 + $1.byteCount })
           if !shared.quiet {
             Console.error(ConversionText.opening(plan, source, destination, shared))
+            if let replaced {
+              Console.error(
+                "replaces     what is there: \(counted(replaced.fileCount, "file")), \(humanSize(replaced.byteCount))"
+              )
+            }
           }
           for finding in plan.findings { log.report(finding) }
           if !plan.leftOut.isEmpty && !shared.quiet {

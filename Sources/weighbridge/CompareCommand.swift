@@ -69,7 +69,7 @@ struct CompareCommand: ParsableCommand {
     if tokens != nil && tokensFile != nil {
       throw ValidationError("Give --tokens or --tokens-file, not both.")
     }
-    if let prefix, prefix < 0 { throw ValidationError("--prefix can't be negative.") }
+    try OptionRange("--prefix", 0...1_048_576).check(prefix)
     if let tolerance, !tolerance.isFinite || tolerance < 0 {
       throw ValidationError("--tolerance must be a number, and not negative.")
     }
@@ -94,6 +94,7 @@ struct CompareCommand: ParsableCommand {
     reading.finish()
     var report = ComparisonReport(comparison)
     if forward { report.forward = try lockstep(sources, comparison) }
+    for source in [sources.0, sources.1] { try source.confirm() }
     Console.output(
       shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
     if let tolerance, let forward = report.forward {

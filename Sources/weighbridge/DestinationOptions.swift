@@ -55,7 +55,10 @@ struct DestinationOptions: ParsableArguments {
     if maxShardSize != nil && shards != nil {
       throw ValidationError("Give --max-shard-size or --shards, not both.")
     }
-    if let shards, shards < 1 { throw ValidationError("--shards must be at least 1.") }
+    try OptionRange("--shards", 1...99_999).check(shards)
+    if let size = maxShardSize, size.byteCount < 1 {
+      throw ValidationError("--max-shard-size must be at least 1 byte.")
+    }
   }
 
   /// A request with these options.

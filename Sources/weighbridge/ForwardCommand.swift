@@ -80,14 +80,14 @@ struct ForwardCommand: ParsableCommand {
     if [tokens, tokensFile, prompt].count(where: { $0 != nil }) != 1 {
       throw ValidationError("Give the tokens by one of --tokens, --tokens-file and --prompt.")
     }
-    if let prefix, prefix < 0 { throw ValidationError("--prefix can't be negative.") }
-    if top < 0 { throw ValidationError("--top can't be negative.") }
+    try OptionRange("--prefix", 0...1_048_576).check(prefix)
+    try OptionRange("--top", 0...1_048_576).check(top)
     if perplexity && prefix ?? 0 > 0 {
       throw ValidationError(
         "--perplexity is causal: tokens that see what follows aren't predicted.")
     }
-    if let window, window < 2 { throw ValidationError("--window must be at least 2.") }
-    if let generate, generate < 1 { throw ValidationError("--generate must be at least 1.") }
+    try OptionRange("--window", 2...1_048_576).check(window)
+    try OptionRange("--generate", 1...100_000).check(generate)
     if perplexity && (generate != nil || logits != nil) {
       throw ValidationError("--perplexity goes without --generate and --logits.")
     }
@@ -121,28 +121,34 @@ struct ForwardCommand: ParsableCommand {
     var report = ForwardReport(
       decoder.configuration, rows: rows, prefix: perplexity ? 0 : decoder.prefix(prefix), tokenizer)
     let start = Date()
+    var computesNumbers = true
     if perplexity {
-      report.perplexity = try measure(decoder, rows)
+      let measured = try measure(decoder, rows)
+      report.perplexity = measured
+      computesNumbers = measured.meanNegativeLogLikelihood.isFinite
     } else if let generate {
-      report.generated = try continued(decoder, rows, generate)
+      (report.generated, computesNumbers) = try continued(decoder, rows, generate)
     } else {
-      report.top = try onePass(decoder, rows)
+      (report.top, computesNumbers) = try onePass(decoder, rows)
     }
-    let computesNumbers =
-      report.top?.allSatisfy { $0.allSatisfy { $0.logit != nil } } ?? true
-      && report.perplexity?.meanNegativeLogLikelihood.isFinite ?? true
-    if !computesNumbers {
-      Console.error(
-        "warning: the model computes no numbers (NaN or infinity): its weights are broken")
-    }
+    try source.confirm()
+    if !computesNumbers { report.reason = ForwardReport.noNumbers }
     report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
     Console.output(shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
+    if !computesNumbers {
+      Console.error(
+        "error: \(ForwardReport.noNumbers): its weights are broken\nhint: \(Self.noNumbersHint)")
+      throw ExitCode(1)
+    }
   }
+
+  private static let noNumbersHint =
+    "weighbridge inspect --statistics says which tensors have NaN or infinite values"
 
   /// All logits in one pass; the likeliest next tokens of each row.
   private func onePass(
     _ decoder: Decoder, _ rows: [[Int]]
-  ) throws(CheckpointError) -> [[ForwardReport.Candidate]] {
+  ) throws(CheckpointError) -> (top: [[ForwardReport.Candidate]], areNumbers: Bool) {
     let vocabulary = decoder.configuration.dimensions.vocabulary
     var output: LogitsFile?
     if let logits {
@@ -150,7 +156,8 @@ struct ForwardCommand: ParsableCommand {
         throw CheckpointError(.usage, "--logits needs rows of equal length", file: tokensFile)
       }
       output = try LogitsFile(
-        logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary)
+        logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary,
+        besides: [checkpoint] + [tokensFile, shared.config].compactMap { $0 })
     }
     let line = ProgressLine("layers", total: 0, quiet: true)
     let sequences = Sequences(rows.map(\.count), prefix: decoder.prefix(prefix))
@@ -158,6 +165,7 @@ struct ForwardCommand: ParsableCommand {
     line.finish()
     let block = FloatBuffer()
     var candidates: [[ForwardReport.Candidate]] = []
+    var areNumbers = true
     for sequence in sequences.all {
       let end = sequence.firstRow + sequence.count
       let first = output == nil ? end - 1 : sequence.firstRow
@@ -165,6 +173,8 @@ struct ForwardCommand: ParsableCommand {
         let part = start..<min(end, start + 256)
         try decoder.logits(state, part, into: block)
         try output?.append(block, count: part.count * vocabulary)
+        areNumbers =
+          areNumbers && LogitRow(block.base, count: part.count * vocabulary).areNumbers
         if part.upperBound == end {
           let last = LogitRow(block.base + (part.count - 1) * vocabulary, count: vocabulary)
           candidates.append(last.top(top).map(ForwardReport.Candidate.init))
@@ -172,7 +182,7 @@ struct ForwardCommand: ParsableCommand {
       }
     }
     try output?.finish()
-    return candidates
+    return (candidates, areNumbers)
   }
 
   private func measure(_ decoder: Decoder, _ rows: [[Int]]) throws(CheckpointError) -> Perplexity {
@@ -186,7 +196,7 @@ struct ForwardCommand: ParsableCommand {
 
   private func continued(
     _ decoder: Decoder, _ rows: [[Int]], _ count: Int
-  ) throws(CheckpointError) -> [Int] {
+  ) throws(CheckpointError) -> (tokens: [Int], areByNumbers: Bool) {
     guard rows.count == 1 else {
       throw CheckpointError(
         .usage, "--generate continues one row of tokens", found: "\(rows.count) rows")

@@ -23,19 +23,33 @@ struct ForwardReport: Encodable {
   /// Their text, where there is a tokenizer.
   private(set) var generatedText: String?
   var perplexity: Perplexity?
+  /// Why there are values that are null.
+  var reason: String?
   var timing = Timing()
   private let tokenizer: Tokenizer?
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, architecture, rowCount, tokenCount, prefix, top, generated, generatedText,
-      perplexity, timing
+      perplexity, reason, timing
   }
+
+  /// Why logits are null.
+  static let noNumbers = "the model computes no numbers (NaN or infinity)"
 
   struct Candidate: Encodable {
     let token: Int
     /// Nil where the model computes no number.
     let logit: Float?
     let probability: Double?
+
+    private enum CodingKeys: String, CodingKey { case token, logit, probability }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(token, forKey: .token)
+      try container.encode(logit, forKey: .logit)
+      try container.encode(probability, forKey: .probability)
+    }
 
     init(_ candidate: (token: Int, logit: Float, probability: Double)) {
       token = candidate.token

@@ -45,6 +45,7 @@ struct InspectCommand: ParsableCommand {
     let inspection = try Inspection(
       source, digests: digests, statistics: statistics, shared.resources, progress: reading.add)
     reading.finish()
+    try source.confirm()
     if shared.json {
       Console.output(try JSONDocument.bytes(inspection))
     } else {

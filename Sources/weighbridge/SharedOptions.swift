@@ -5,6 +5,24 @@ import Foundation
 import TensorEvaluation
 import TensorModel
 
+/// What a number on the command line may be.
+struct OptionRange {
+  private let name: String
+  private let range: ClosedRange<Int>
+
+  init(_ name: String, _ range: ClosedRange<Int>) {
+    self.name = name
+    self.range = range
+  }
+
+  /// Refuses numbers outside of the range.
+  func check(_ value: Int?) throws {
+    guard let value, !range.contains(value) else { return }
+    throw ValidationError(
+      "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value).")
+  }
+}
+
 /// What every command that reads tensors takes.
 struct SharedOptions: ParsableArguments {
   @Option(
@@ -35,10 +53,12 @@ struct SharedOptions: ParsableArguments {
   var quiet = false
 
   func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
-    if let memory, memory.byteCount < EvaluationResources.minimumMemory {
+    try OptionRange("--threads", 1...1024).check(threads)
+    let memoryRange = EvaluationResources.minimumMemory...1_000_000_000_000_000
+    if let memory, !memoryRange.contains(memory.byteCount) {
       throw ValidationError(
-        "--memory must be at least \(humanSize(EvaluationResources.minimumMemory)).")
+        "--memory must be from \(humanSize(memoryRange.lowerBound)) to \(humanSize(memoryRange.upperBound)), not \(humanSize(memory.byteCount))."
+      )
     }
     if let spool, FileKind(of: spool) != .directory {
       throw ValidationError("--spool needs a directory that exists; '\(spool)' is none.")

@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import TensorModel
 
-/// SIGINT and SIGTERM ask the work to stop at the next slab; a second one ends it at once.
+/// SIGINT, SIGTERM and SIGHUP ask the work to stop at the next slab; a second one ends it at once.
 enum Signals {
   private static let received = Atomic<Int32>(0)
 
@@ -14,8 +14,18 @@ enum Signals {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     let queue = DispatchQueue(label: "signals")
-    for number in [SIGINT, SIGTERM] {
-      signal(number, SIG_IGN)
+    for number in [SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGQUIT] {
+      // Swift's runtime would print a trace, which helps nobody who runs the command.
+      signal(number, SIG_DFL)
+    }
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      let earlier = signal(number, SIG_IGN)
+      // As `nohup` has it.
+      if number == SIGHUP,
+        unsafeBitCast(earlier, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+      {
+        continue
+      }
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         let earlier = received.exchange(number, ordering: .relaxed)

@@ -16,8 +16,8 @@ struct Weighbridge: ParsableCommand {
         weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
         weighbridge verify gpt-j-6b --against step_383500_slim.tar.zstd
 
-      Exit codes: 0 fine; 1 the check ran and found something; 2 it could not run; 130 and 143 \
-      after SIGINT and SIGTERM.
+      Exit codes: 0 fine; 1 the check ran and found something; 2 it could not run; 129, 130 and \
+      143 after SIGHUP, SIGINT and SIGTERM.
       """,
     version: Certificate.Tool.current.version,
     subcommands: [
@@ -28,6 +28,7 @@ struct Weighbridge: ParsableCommand {
     ])
 
   static func main() {
+    StandardStreams.occupy()
     Signals.install()
     Processors.raiseOpenFileLimit()
     do {

@@ -46,7 +46,7 @@ func convert(
   edit(&request)
   _ = try ConversionJob(request).run(
     ConversionJob.Observer(
-      willStart: { _, _ in }, report: { _ in }, progress: { _ in }))
+      willStart: { _, _, _ in }, report: { _ in }, progress: { _ in }))
 }
 
 /// The path of a fixture below `huggingface`.

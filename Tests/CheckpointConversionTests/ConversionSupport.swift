@@ -53,7 +53,7 @@ func failure(of request: ConversionRequest) -> CheckpointError? {
 extension ConversionJob.Observer {
   /// Tells nobody.
   static let silent = ConversionJob.Observer(
-    willStart: { _, _ in }, report: { _ in }, progress: { _ in })
+    willStart: { _, _, _ in }, report: { _ in }, progress: { _ in })
 }
 
 /// Stops the work at one of the moments when it asks whether it should.
@@ -137,7 +137,7 @@ func failure(
   do throws(CheckpointError) {
     _ = try ConversionJob(request).run(
       ConversionJob.Observer(
-        willStart: { _, _ in willStart() }, report: { _ in }, progress: { _ in }))
+        willStart: { _, _, _ in willStart() }, report: { _ in }, progress: { _ in }))
     return nil
   } catch { return error }
 }

@@ -61,29 +61,83 @@ import Testing
   }
 
   @Test func isReplacedWithForce() throws {
-    try workspace.folder("out/old")
-    try workspace.write("out/old/precious.txt", Data("mine".utf8))
+    try convert(to: "out")
+    try workspace.folder("out/.cache/huggingface")
+    for name in ["README.md", "tokenizer.json", ".gitattributes", ".cache/huggingface/x.lock"] {
+      try workspace.write("out/\(name)", Data("old".utf8))
+    }
     try convert(to: "out") { $0.force = true }
     #expect(workspace.names(in: "out") == Self.result)
     #expect(workspace.names() == ["in", "out"])
   }
 
+  /// Neither by force nor otherwise is anything lost that isn't a checkpoint's.
+  @Test(arguments: [
+    ["precious.txt"], ["docs/thesis.txt"], [".git/HEAD", "model.safetensors"],
+    ["config.json", "data.csv"], ["model.safetensors", "experiments/notes.txt"],
+    ["config.json", "tokenizer.json"], ["firmware.bin"],
+  ])
+  func staysAsItIsWhereOtherFilesAreIn(_ names: [String]) throws {
+    for name in names {
+      if let slash = name.lastIndex(of: "/") { try workspace.folder("out/\(name[..<slash])") }
+      if !name.contains("/") { try workspace.folder("out") }
+      try workspace.write("out/\(name)", Data("mine".utf8))
+    }
+    let before = try workspace.snapshot(of: "out")
+    let started = Flag()
+    let error = CheckpointConversionTests.failure(
+      of: request(source, workspace.path("out")) { $0.force = true }, willStart: started.set)
+    #expect(error?.code == .conflict && error?.hint != nil && !started.isSet)
+    #expect(try workspace.snapshot(of: "out") == before)
+  }
+
+  @Test func anOutputWithNotesInItStays() throws {
+    try convert(to: "out")
+    try workspace.folder("out/notes")
+    try workspace.write("out/notes/thesis.txt", Data("years".utf8))
+    let error = failure(to: "out") { $0.force = true }
+    #expect(error?.code == .conflict && error?.found == "notes/thesis.txt")
+  }
+
+  @Test func aLinkToACheckpointStays() throws {
+    try convert(to: "real")
+    try FileManager.default.createSymbolicLink(
+      atPath: workspace.path("out"), withDestinationPath: workspace.path("real"))
+    #expect(failure(to: "out") { $0.force = true }?.code == .conflict)
+  }
+
+  /// A folder under the name of ours is somebody else's unless it has our journal.
+  @Test(arguments: [false, true]) func foreignPartialsStay(resumes: Bool) throws {
+    try workspace.folder(".out.partial")
+    try workspace.write(".out.partial/mine.txt", Data("mine".utf8))
+    let error = failure(to: "out") {
+      $0.resume = resumes
+      $0.force = true
+    }
+    #expect(error?.code == .conflict)
+    #expect(workspace.names(in: ".out.partial") == ["mine.txt"])
+    try workspace.write(".out.partial/journal", Data("dear diary\n".utf8))
+    #expect(failure(to: "out") { $0.force = true }?.code == .conflict)
+  }
+
   @Test func staysAsItIsWhenForceFails() throws {
     try workspace.folder("out")
-    try workspace.write("out/precious.txt", Data("mine".utf8))
+    try workspace.write("out/model.safetensors", Data("mine".utf8))
     let error = failure(to: "out") {
       $0.force = true
       $0.settings.sharding = .count(9)
     }
     #expect(error?.code == .usage)
-    #expect(workspace.names(in: "out") == ["precious.txt"])
+    #expect(workspace.names(in: "out") == ["model.safetensors"])
     #expect(workspace.names() == ["in", "out"])
   }
 
   @Test func ofOneFileIsKeptOrReplaced() throws {
     try workspace.write("out.safetensors", Data("mine".utf8))
     #expect(failure(to: "out.safetensors")?.code == .conflict)
+    #expect(failure(to: "out.safetensors") { $0.force = true }?.code == .conflict)
     #expect(try workspace.contents("out.safetensors") == Data("mine".utf8))
+    try workspace.remove("out.safetensors")
     try convert(to: "out.safetensors") { $0.force = true }
     let first = try workspace.snapshot(of: "")
     #expect(workspace.names() == ["in", "out.certificate.json", "out.safetensors"])

@@ -91,6 +91,10 @@ import Testing
   func whatIsThereIsKeptWithoutForce(_ name: String) throws {
     try workspace.write(name, Data("mine".utf8))
     #expect(failure(of: request())?.code == .conflict)
+    #expect(failure(of: request { $0.force = true })?.code == .conflict)
+    #expect(try workspace.contents(name) == Data("mine".utf8))
+    try workspace.write(name, Data("GGUF, an old one".utf8))
+    #expect(failure(of: request())?.code == .conflict)
     #expect(workspace.names() == [name])
     try convert(request { $0.force = true })
     #expect(workspace.names() == Self.result)
@@ -168,6 +172,7 @@ import Testing
     let whole = try workspace.snapshot(of: "")
     let order = ["x.certificate.json"] + Self.parts.reversed()
     try workspace.folder(".x.gguf.partial")
+    try workspace.write(".x.gguf.partial/journal", Data())
     for name in order.dropFirst(published) {
       try workspace.move(name, to: ".x.gguf.partial/\(name)")
     }

@@ -392,11 +392,19 @@ struct SmallConversion {
     #expect(try conversion.resume() == SmallConversion.tensorCount - 1)
   }
 
-  @Test func redoesEverythingWithoutJournalAndCertificate() throws {
+  @Test func redoesEverythingWithAnEmptyJournalAndNoCertificate() throws {
+    let conversion = try SmallConversion(.newDirectory)
+    try conversion.interruptAtTheEnd()
+    try conversion.workspace.write(".out.partial/journal", Data())
+    #expect(try conversion.resume() == 0)
+  }
+
+  /// Nobody knows whose it is.
+  @Test func refusesWorkWithoutJournalAndCertificate() throws {
     let conversion = try SmallConversion(.newDirectory)
     try conversion.interruptAtTheEnd()
     try conversion.workspace.remove(".out.partial/journal")
-    #expect(try conversion.resume() == 0)
+    #expect(failure(of: conversion.request { $0.resume = true })?.code == .conflict)
   }
 
   /// Files get their names in an existing directory one by one; the run can end between any two.
@@ -448,11 +456,11 @@ struct SmallConversion {
   @Test func worksForAReplacementToo() throws {
     let conversion = try SmallConversion(.newDirectory)
     try conversion.workspace.folder("out")
-    try conversion.workspace.write("out/precious.txt", Data())
+    try conversion.workspace.write("out/model.safetensors", Data())
     let error = failure(
       of: conversion.request(interruptedAt: conversion.callCount) { $0.force = true })
     #expect(error?.code == .interrupted)
-    #expect(conversion.workspace.names(in: "out") == ["precious.txt"])
+    #expect(conversion.workspace.names(in: "out") == ["model.safetensors"])
     let outcome = try convert(
       conversion.request {
         $0.force = true
@@ -545,5 +553,47 @@ struct SmallConversion {
       workspace.names(in: "out") == [
         "config.json", "model.safetensors", "weighbridge-certificate.json",
       ])
+  }
+
+  /// Whatever was made of a file that somebody rewrites is worth nothing.
+  @Test func aSourceThatChangesIsAnError() throws {
+    let workspace = try Workspace()
+    let source = try ModelSample("gpt2").write(workspace, "in")
+    let whole = try Data(contentsOf: URL(filePath: "\(source)/model.safetensors"))
+    let change: @Sendable () -> Void = {
+      guard let file = FileHandle(forUpdatingAtPath: "\(source)/model.safetensors") else { return }
+      file.seekToEndOfFile()
+      try? file.seek(toOffset: file.offsetInFile - 4)
+      file.write(Data([1, 2, 3, 4]))
+      try? file.close()
+    }
+    let error = failure(
+      of: request(source, workspace.path("out"), dtype: .f16), willStart: change)
+    #expect(error?.code == .inputOutput && error?.file?.hasSuffix("model.safetensors") == true)
+    #expect(!workspace.has("out") && workspace.has(".out.partial/journal"))
+    let journal = String(decoding: try workspace.contents(".out.partial/journal"), as: UTF8.self)
+    #expect(journal.hasSuffix("{\"changed\":true}\n"))
+    // With other times it is another input; with the same, everything is made again.
+    let resume = request(source, workspace.path("out"), dtype: .f16) { $0.resume = true }
+    try whole.write(to: URL(filePath: "\(source)/model.safetensors"))
+    #expect(failure(of: resume)?.code == .conflict)
+  }
+
+  /// A file of the same name that takes the place of the one that is read isn't looked at.
+  @Test func aSourceThatIsReplacedIsReadToItsEnd() throws {
+    let workspace = try Workspace()
+    let source = try ModelSample("gpt2").write(workspace, "in")
+    try convert(source, workspace.path("whole"), dtype: .f16)
+    let replace: @Sendable () -> Void = {
+      try? Data("another".utf8).write(
+        to: URL(filePath: "\(source)/model.safetensors"), options: .atomic)
+    }
+    let error = failure(
+      of: request(source, workspace.path("out"), dtype: .f16) { $0.hashesInputs = true },
+      willStart: replace)
+    #expect(error == nil)
+    #expect(
+      try workspace.contents("out/model.safetensors")
+        == workspace.contents("whole/model.safetensors"))
   }
 }

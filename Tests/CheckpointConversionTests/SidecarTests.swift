@@ -139,16 +139,51 @@ import Testing
   }
 
   @Test func linksOfACacheSnapshotAreFollowed() throws {
-    try workspace.folder("blobs")
-    try workspace.folder("snapshot")
+    let cache = "models--a--b"
+    for folder in ["blobs", "snapshots/0123"] { try workspace.folder("\(cache)/\(folder)") }
     try write(["tokenizer.json"])
     for name in workspace.names(in: "in") {
-      try workspace.copy(workspace.path("in/\(name)"), to: "blobs/\(name)")
+      try workspace.copy(workspace.path("in/\(name)"), to: "\(cache)/blobs/\(name)")
       try FileManager.default.createSymbolicLink(
-        atPath: workspace.path("snapshot/\(name)"), withDestinationPath: "../blobs/\(name)")
+        atPath: workspace.path("\(cache)/snapshots/0123/\(name)"),
+        withDestinationPath: "../../blobs/\(name)")
     }
     try convert(workspace.path("in"), workspace.path("out1"), dtype: .f16)
-    try convert(workspace.path("snapshot"), workspace.path("out2"), dtype: .f16)
+    try convert(workspace.path("\(cache)/snapshots/0123"), workspace.path("out2"), dtype: .f16)
     #expect(try workspace.snapshot(of: "out1") == workspace.snapshot(of: "out2"))
+  }
+
+  /// What a link leads to may be anything, and what is converted is published.
+  @Test func linksThatLeadOutAreLeftOut() throws {
+    try workspace.folder("in/1_Pooling")
+    try workspace.write("in/modules.json", Data(#"[{"path": "1_Pooling"}]"#.utf8))
+    try workspace.write("secret.txt", Data("PRIVATE KEY".utf8))
+    for name in ["notes.txt", "special_tokens_map.json", "1_Pooling/config.json"] {
+      try FileManager.default.createSymbolicLink(
+        atPath: workspace.path("in/\(name)"), withDestinationPath: workspace.path("secret.txt"))
+    }
+    try FileManager.default.createSymbolicLink(
+      atPath: workspace.path("in/LICENSE"), withDestinationPath: "modules.json")
+    let source = try Source(workspace.path("in"))
+    let found = source.checkpoint.findings.filter { $0.check == "link-out" }
+    #expect(
+      Set(found.map(\.file)) == [
+        "notes.txt", "special_tokens_map.json", "1_Pooling/config.json",
+      ])
+    #expect(found.allSatisfy { $0.severity == .warning })
+    try convert(workspace.path("in"), workspace.path("out"))
+    let names = try workspace.snapshot(of: "out").keys
+    #expect(names.contains("LICENSE") && !names.contains("notes.txt"))
+    #expect(try !workspace.snapshot(of: "out").values.contains(Data("PRIVATE KEY".utf8)))
+  }
+
+  @Test func weightsBehindLinksAreReadAndSaid() throws {
+    try workspace.folder("linked")
+    try FileManager.default.createSymbolicLink(
+      atPath: workspace.path("linked/model.safetensors"),
+      withDestinationPath: workspace.path("in/model.safetensors"))
+    let source = try Source(workspace.path("linked"))
+    let finding = source.checkpoint.findings.first { $0.check == "link-out" }
+    #expect(finding?.severity == .note && finding?.file == "model.safetensors")
   }
 }

@@ -59,14 +59,15 @@ import Testing
 
   @Test func existsAndIsKept() throws {
     try workspace.folder("out")
-    try workspace.write("out/precious.txt", Data("mine".utf8))
+    try workspace.write("out/model.safetensors", Data("mine".utf8))
     let arguments = ["convert", source, workspace.path("out"), "--dtype", "f16"]
     let outcome = try Weighbridge.run(arguments)
     #expect(outcome.code == 2)
     #expect(outcome.errors.contains("--force"))
-    #expect(workspace.names(in: "out") == ["precious.txt"])
-    #expect(try Weighbridge.run(arguments + ["--force"]).code == 0)
-    #expect(!workspace.has("out/precious.txt"))
+    #expect(workspace.names(in: "out") == ["model.safetensors"])
+    let replacing = try Weighbridge.run(arguments + ["--force"])
+    #expect(replacing.code == 0 && replacing.errors.contains("replaces"))
+    #expect(try workspace.contents("out/model.safetensors") != Data("mine".utf8))
     #expect(workspace.names() == ["out"])
   }
 
@@ -112,12 +113,12 @@ import Testing
 
   @Test func ofAnInterruptedReplacementCanBeResumed() throws {
     try workspace.folder("out")
-    try workspace.write("out/precious.txt", Data("mine".utf8))
+    try workspace.write("out/model.safetensors", Data("mine".utf8))
     let arguments = ["convert", source, workspace.path("out"), "--to", "hf"]
     let stopped = try Weighbridge.run(arguments + ["--force"], shell: "ulimit -f 100")
     #expect(stopped.code == 2)
     #expect(stopped.errors.contains("--resume"))
-    #expect(workspace.names(in: "out") == ["precious.txt"])
+    #expect(workspace.names(in: "out") == ["model.safetensors"])
     // As the hint says: the same command, with --resume.
     let same = try Weighbridge.run(arguments + ["--force", "--resume"])
     let without = try Weighbridge.run(arguments + ["--resume"])

@@ -12,7 +12,7 @@ import Testing
     let decoder = try model.decoder()
     let vocabulary = decoder.configuration.dimensions.vocabulary
     let prompt = Array(try model.tokens.prefix(4))
-    let chain = try Generation(decoder).tokens(after: prompt, 12, prefix: prefix)
+    let chain = try Generation(decoder).tokens(after: prompt, 12, prefix: prefix).tokens
     let logits = try decoder.allLogits([prompt + chain], prefix: prefix)
     let likeliest = (3..<15).map { row in
       let values = Array(logits[row * vocabulary..<(row + 1) * vocabulary])
@@ -24,8 +24,9 @@ import Testing
   @Test(arguments: Model.huggingFace)
   func weightsInMemoryGenerateTheSameTokens(model: Model) throws {
     let prompt = Array(try model.tokens.prefix(3))
-    let streamed = try Generation(try model.decoder()).tokens(after: prompt, 10)
+    let streamed = try Generation(try model.decoder()).tokens(after: prompt, 10).tokens
     let resident = try Generation(try model.decoder(keepsWeights: true)).tokens(after: prompt, 10)
+      .tokens
     #expect(streamed == resident)
   }
 

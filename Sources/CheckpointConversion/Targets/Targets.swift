@@ -49,6 +49,11 @@ enum Targets {
     known.first { $0.fileEnding.map(destination.hasSuffix) ?? false }
   }
 
+  /// The format of a destination that is one file, by its name; nil for directories.
+  static func singleFileFormat(_ destination: String) -> (any CheckpointFormat.Type)? {
+    ofSingleFile(destination)?.target.format
+  }
+
   /// Whether a destination of that name is one file.
   static func isSingleFile(_ destination: String) -> Bool { ofSingleFile(destination) != nil }
 

@@ -114,7 +114,7 @@ public struct Converter: Sendable {
           + plan.companions + [certificateName]))
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, Journal.Claims)
-    if options.resume && fileExists(journalPath) {
+    if options.resume, Directories.hasContents(journalPath) {
       (journal, claims) = try Journal.resume(
         at: journalPath, plan: planDigest, inputs: source.inputs)
     } else {
@@ -122,6 +122,16 @@ public struct Converter: Sendable {
       journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)
       for claim in claims.tensors { try journal.record(claim) }
     }
+    do throws(CheckpointError) { return try run(planDigest, journal, claims) } catch {
+      // Whatever ended it: what was made of an input that has changed doesn't count.
+      do throws(CheckpointError) { try source.confirm() } catch { try journal.recordChange() }
+      throw error
+    }
+  }
+
+  private func run(
+    _ planDigest: Digest, _ journal: Journal, _ claims: Journal.Claims
+  ) throws(CheckpointError) -> Outcome {
     let findings = plan.findings + (try contentFindings())
     let run = ConversionRun(
       plan: plan, source: source, folder: destination.partialPath, resources: options.resources,
@@ -137,6 +147,7 @@ public struct Converter: Sendable {
     }
     var certificate = try certificate(planDigest, findings, files, run.results)
     certificate.validation = try validation(writer)
+    try source.confirm()
     let leftover = try publish(certificate, files.map(\.name), writer)
     return Outcome(
       plan: plan, certificate: certificate, resumedTensorCount: resumedTensorCount,
@@ -207,8 +218,7 @@ public struct Converter: Sendable {
     var digests: [String: Digest] = [:]
     if options.hashesInputs {
       for input in source.inputs {
-        guard let path = input.path else { continue }
-        digests[input.name] = try Digest(ofFile: InputFile(path: path))
+        digests[input.name] = try source.digest(of: input)
         try options.resources.checkCancellation()
       }
     }

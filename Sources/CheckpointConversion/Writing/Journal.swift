@@ -4,7 +4,8 @@
 // 2. the first line: { "journal": 1, "plan": digest, "inputs": [{ "name", "byte_count", "modification_time" }] }
 // 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }, with
 //    "quantization" for blocks
-// 4. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see VolumeClaim
+// 4. { "changed": true } where an input turned out to have changed while it was read: what was claimed before doesn't count
+// 5. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see VolumeClaim
 //
 // Lines aren't synced: after a power loss a claim can be there and the data not, which re-hashing finds.
 
@@ -18,7 +19,7 @@ import TensorModel
 
 /// The record of what a conversion has finished.
 final class Journal: Sendable {
-  static let fileName = "journal"
+  static let fileName = AtomicDestination.markName
 
   /// What a finished tensor's line says.
   struct Claim: Codable, Hashable {
@@ -35,6 +36,9 @@ final class Journal: Sendable {
     var tensors: [Claim] = []
     var volumes: [VolumeClaim] = []
   }
+
+  /// What makes all claims before it void.
+  private struct Change: Codable { let changed: Bool }
 
   private struct Header: Codable, Hashable {
     struct Input: Codable, Hashable {
@@ -63,14 +67,40 @@ final class Journal: Sendable {
     self.end = Mutex(end)
   }
 
-  /// Begins a journal.
+  /// Begins a journal, which may be there and be empty.
   static func create(
     at path: String, plan: Digest, inputs: [Source.Input]
   ) throws(CheckpointError) -> Journal {
-    let journal = Journal(try OutputFile(creating: path, byteCount: 0), end: 0)
+    let file =
+      fileExists(path)
+      ? try OutputFile(resuming: path, byteCount: 0)
+      : try OutputFile(creating: path, byteCount: 0)
+    let journal = Journal(file, end: 0)
     try journal.append(Header(plan, inputs))
     return journal
   }
+
+  /// Whether a partial directory has a journal of this tool: nothing else in it is ever removed.
+  ///
+  /// - Throws: `inputOutput`.
+  static func marks(_ folder: String) throws(CheckpointError) -> Bool {
+    let path = "\(folder)/\(fileName)"
+    guard FileKind(ofEntry: path) == .file else { return false }
+    let region = try InputFile(path: path).region
+    let head = try region.head(firstLineLimit)
+    guard
+      let line = head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).first
+    else { return true }
+    // A line that is cut short was being written when the process ended.
+    if line.endIndex == head.endIndex {
+      return line.prefix(9).allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "f") ~= $0 || $0 == 0x20 }
+        && line.dropFirst(9).prefix(1).allSatisfy { $0 == UInt8(ascii: "{") }
+    }
+    return content(of: line) != nil
+  }
+
+  /// More than the first line has, with the names of a checkpoint's files.
+  private static let firstLineLimit = 64 << 20
 
   /// Takes up a journal.
   ///
@@ -117,7 +147,9 @@ final class Journal: Sendable {
     let journal = Journal(try OutputFile(resuming: path, byteCount: sound), end: sound)
     var claims = Claims()
     for line in lines.dropFirst() {
-      if let claim = parsed(Claim.self, line) {
+      if parsed(Change.self, line) != nil {
+        claims = Claims()
+      } else if let claim = parsed(Claim.self, line) {
         claims.tensors.append(claim)
       } else if let claim = parsed(VolumeClaim.self, line) {
         claims.volumes.append(claim)
@@ -139,6 +171,9 @@ final class Journal: Sendable {
 
   /// Records a finished volume of a store.
   func record(_ claim: VolumeClaim) throws(CheckpointError) { try append(claim) }
+
+  /// Records that an input has changed, so that nothing before counts.
+  func recordChange() throws(CheckpointError) { try append(Change(changed: true)) }
 
   private func append(_ value: some Encodable) throws(CheckpointError) {
     let encoder = JSONEncoder()

@@ -17,7 +17,7 @@ public enum GGUFFormat: CheckpointFormat {
   public static func open(
     file: FileRegion, name: String, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
-    try GGUFReader([(name, file)], configuration: options.configuration)
+    try GGUFReader([(name, file)], options)
   }
 
   /// The names of all parts of the set that a file is a part of, as far as they lie beside it.
@@ -36,7 +36,7 @@ public enum GGUFFormat: CheckpointFormat {
   static func open(
     parts: [(name: String, region: FileRegion)], _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
-    try GGUFReader(parts, configuration: options.configuration)
+    try GGUFReader(parts, options)
   }
 
   /// A directory that holds one `.gguf`, or the parts of one split set.
@@ -57,7 +57,7 @@ public enum GGUFFormat: CheckpointFormat {
     }
     var parts: [(name: String, region: FileRegion)] = []
     for name in names { parts.append((name, try tree.region(name))) }
-    return try GGUFReader(parts, configuration: options.configuration)
+    return try GGUFReader(parts, options)
   }
 }
 

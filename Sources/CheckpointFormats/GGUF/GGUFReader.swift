@@ -22,9 +22,8 @@ final class GGUFReader: CheckpointReader {
   ///
   /// - Throws: what is wrong with a header, with the file's name; `missing` if parts are.
   init(
-    _ parts: [(name: String, region: FileRegion)], configuration: [UInt8]? = nil
+    _ parts: [(name: String, region: FileRegion)], _ options: OpenOptions = OpenOptions()
   ) throws(CheckpointError) {
-    givenConfiguration = configuration
     var tensors: [TensorInfo] = []
     var places: [Place] = []
     var headers: [GGUFHeader] = []
@@ -51,6 +50,9 @@ final class GGUFReader: CheckpointReader {
     }
     try GGUFSplit.check(headers, parts.map(\.name), tensorCount: tensors.count)
     header = first
+    // Where two checkpoints have one configuration, it is for the one that doesn't say enough.
+    let isKnown = GGUFConfiguration(first, [], rotaryDivisors: nil).architecture != nil
+    givenConfiguration = options.replacesConfiguration || !isKnown ? options.configuration : nil
     var checkpoint = try Checkpoint(
       format: GGUFFormat.name,
       layout: parts.count == 1

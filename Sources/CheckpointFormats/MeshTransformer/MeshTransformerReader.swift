@@ -48,7 +48,9 @@ final class MeshTransformerReader: CheckpointReader {
         ))
     }
     var own: [UInt8]?
-    if options.configuration == nil && tree.containsFile("config.json") {
+    if options.configuration == nil && tree.containsFile("config.json")
+      && !tree.leadsOut("config.json")
+    {
       own = try tree.contents(of: "config.json", limit: OpenOptions.maximumConfigurationByteCount)
       checkpoint.configuration = own
       configuration = Self.configuration(own: own, layout, &checkpoint.findings)

@@ -35,6 +35,12 @@ public struct StoreManifest: Hashable, Sendable {
   /// The root of all tensors.
   public var root: Digest
 
+  /// The paths of all files but the manifest.
+  public var fileNames: [String] {
+    volumes.map(\.name) + [links.name, chunkTable.name, certificate.name]
+      + assets.map { "\(StoreFormat.assetFolder)/\($0.name)" }
+  }
+
   /// A manifest.
   public init(
     tensors: [Tensor], volumes: [Volume], links: FileRecord, chunkTable: FileRecord,

@@ -37,9 +37,13 @@ public final class AtomicDestination: Sendable {
   /// Names of the files, or of the directory, that give way.
   private let replaced: [String]
   private let partCount: PartCount?
+  private let replacement: Replacement?
 
   /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
   public typealias PartCount = @Sendable (_ name: String) -> Int?
+
+  /// Makes sure that what has a path may give way to the result.
+  public typealias Replacement = @Sendable (_ path: String) throws(CheckpointError) -> Void
 
   /// Looks at what is there.
   ///
@@ -47,11 +51,11 @@ public final class AtomicDestination: Sendable {
   ///   - path: of the destination.
   ///   - kind: a directory or a file.
   ///   - partCount: where a file is cut into parts, tells them.
-  ///   - replacing: whether something that exists may be replaced.
+  ///   - replacing: is asked whether something that exists may be replaced, now and before it is; nil where nothing may.
   ///   - resuming: whether a file that exists may be the one that an interrupted run has just published.
   /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
   public init(
-    _ path: String, kind: Kind, partCount: PartCount? = nil, replacing: Bool,
+    _ path: String, kind: Kind, partCount: PartCount? = nil, replacing: Replacement?,
     resuming: Bool = false
   ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
@@ -68,6 +72,7 @@ public final class AtomicDestination: Sendable {
     self.parent = parent
     self.kind = kind
     self.partCount = partCount
+    replacement = replacing
     let partialName = ".\(name).partial"
     let isDirectory = FileKind(of: path) == .directory
     if kind == .directory, isDirectory {
@@ -95,12 +100,33 @@ public final class AtomicDestination: Sendable {
           hint: "choose another destination")
       }
     }
-    if let first = replaced.first, !replacing {
+    if let first = replaced.first, replacing == nil {
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists",
         file: partCount == nil ? path : "\(parent)/\(first)",
         hint: "choose another destination, or --force to replace this one")
     }
+    try requireReplaceable()
+  }
+
+  private func requireReplaceable() throws(CheckpointError) {
+    guard let replacement else { return }
+    for name in replaced where fileExists("\(parent)/\(name)") {
+      try replacement(parent == "." ? name : "\(parent)/\(name)")
+    }
+  }
+
+  /// How many files and bytes give way, for messages; nil if nothing does.
+  ///
+  /// - Throws: `inputOutput`.
+  public func replacedSize() throws(CheckpointError) -> (fileCount: Int, byteCount: Int)? {
+    guard replaces else { return nil }
+    var (files, bytes) = (0, 0)
+    for name in replaced {
+      let size = try Directories.size(of: "\(parent)/\(name)")
+      (files, bytes) = (files + size.fileCount, bytes + size.byteCount)
+    }
+    return (files, bytes)
   }
 
   /// Names of what stands where the result goes: the file itself, and parts of it.
@@ -133,7 +159,10 @@ public final class AtomicDestination: Sendable {
   /// - Throws: `conflict` if another process works there.
   public func begin() throws(CheckpointError) -> DirectoryLock {
     let isNew = !hasPartial
-    if isNew { try Directories.create(partialPath) }
+    if isNew {
+      try Directories.create(partialPath)
+      try mark()
+    }
     let lock = try DirectoryLock(partialPath)
     // Another process may have published the destination since it was looked at.
     if isNew && !replaces && !fillsExistingDirectory,
@@ -145,6 +174,14 @@ public final class AtomicDestination: Sendable {
         hint: "choose another destination, or --force to replace this one")
     }
     return lock
+  }
+
+  /// The file that makes a partial directory one of ours: written before anything else in it, removed after everything else.
+  public static let markName = "journal"
+
+  private func mark() throws(CheckpointError) {
+    let path = "\(partialPath)/\(Self.markName)"
+    if !fileExists(path) { _ = try OutputFile(creating: path, byteCount: 0) }
   }
 
   /// Moves files back that an interrupted run has already moved out of the partial directory.
@@ -175,11 +212,11 @@ public final class AtomicDestination: Sendable {
   /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile.
   public func publish(_ files: [String]) throws(CheckpointError) -> String? {
     try Directories.synchronise(partialPath)
+    // Somebody may have put something there since it was looked at.
+    try requireReplaceable()
     if !publishesSeparately {
       // Journal, spools: whatever is no part of the result.
-      for name in try Directories.names(in: partialPath) where !files.contains(name) {
-        try Directories.removeTree("\(partialPath)/\(name)")
-      }
+      try removePartial { !files.contains($0) }
       try place(partialPath, at: path)
     } else {
       if partCount != nil && replaces { try removeReplaced(files) }
@@ -188,7 +225,11 @@ public final class AtomicDestination: Sendable {
     }
     try Directories.synchronise(parent)
     // The destination is complete; what was replaced, or an empty partial directory, is only in the way.
-    do { try Directories.removeTree(partialPath) } catch { return partialPath }
+    do throws(CheckpointError) {
+      // What was replaced stands there now.
+      if hasPartial { try mark() }
+      try discardPartial()
+    } catch { return partialPath }
     return nil
   }
 
@@ -210,7 +251,22 @@ public final class AtomicDestination: Sendable {
   /// Removes the partial directory and all in it.
   ///
   /// - Throws: `inputOutput`.
-  public func discardPartial() throws(CheckpointError) { try Directories.removeTree(partialPath) }
+  public func discardPartial() throws(CheckpointError) {
+    guard FileKind(ofEntry: partialPath) == .directory else { return }
+    try removePartial { _ in true }
+    try Directories.removeTree(partialPath)
+  }
+
+  /// Removes files of the partial directory, the mark last.
+  private func removePartial(_ isRemoved: (String) -> Bool) throws(CheckpointError) {
+    let names = try Directories.names(in: partialPath).filter(isRemoved)
+    for name in names where name != Self.markName {
+      try Directories.removeTree("\(partialPath)/\(name)")
+    }
+    if names.contains(Self.markName) {
+      try Directories.removeTree("\(partialPath)/\(Self.markName)")
+    }
+  }
 }
 
 /// An exclusive lock on a directory, which the system releases when the process ends, however it ends.

@@ -180,6 +180,51 @@ public enum Directories {
     }
   }
 
+  /// What a directory is besides a directory, where that keeps it from being replaced: a mount point, the home directory, one that the process is in.
+  ///
+  /// - Parameter path: of a directory.
+  /// - Returns: words for a message; nil for plain directories.
+  public static func specialPlace(_ path: String) -> String? {
+    let place = resolved(path)
+    let current = resolved(".")
+    if current == place || current.hasPrefix(place == "/" ? "/" : "\(place)/") {
+      return "a directory that the command runs in"
+    }
+    let homes = [getenv("HOME"), getpwuid(getuid())?.pointee.pw_dir].compactMap { $0 }
+    if homes.contains(where: { resolved(String(cString: $0)) == place }) {
+      return "the home directory"
+    }
+    var (status, parent) = (stat(), stat())
+    guard lstat(place, &status) == 0, lstat(split(place).parent, &parent) == 0 else { return nil }
+    return status.st_dev != parent.st_dev ? "a mount point" : nil
+  }
+
+  /// The number of files in a directory and their bytes, or those of one file; links aren't followed.
+  ///
+  /// - Throws: `inputOutput`.
+  public static func size(
+    of path: String
+  ) throws(CheckpointError) -> (fileCount: Int, byteCount: Int) {
+    var (files, bytes) = (0, 0)
+    var pending = [path]
+    while let current = pending.popLast() {
+      var status = stat()
+      guard lstat(current, &status) == 0 else { continue }
+      guard status.st_mode & S_IFMT == S_IFDIR else {
+        (files, bytes) = (files + 1, bytes + Int(status.st_size))
+        continue
+      }
+      pending += try names(in: current).map { "\(current)/\($0)" }
+    }
+    return (files, bytes)
+  }
+
+  /// Whether a file is there that isn't empty.
+  public static func hasContents(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_size > 0
+  }
+
   /// The absolute path with all links resolved; for a path that doesn't exist yet, that of its parent plus the name.
   public static func resolved(_ path: String) -> String {
     if let real = realpath(path, nil) {

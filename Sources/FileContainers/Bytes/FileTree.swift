@@ -15,6 +15,9 @@ public protocol FileTree: Sendable {
   /// Whether there is a file of that path.
   func containsFile(_ path: String) -> Bool
 
+  /// Whether a file is a link, or lies behind one, that leads out of what belongs to the tree.
+  func leadsOut(_ path: String) -> Bool
+
   /// The contents of a file.
   ///
   /// - Throws: `missing` or `inputOutput`.
@@ -22,6 +25,9 @@ public protocol FileTree: Sendable {
 }
 
 extension FileTree {
+  /// There are no links.
+  public func leadsOut(_ path: String) -> Bool { false }
+
   /// All of a small file.
   ///
   /// - Parameters:
@@ -46,9 +52,17 @@ extension FileTree {
 public struct DirectoryTree: FileTree {
   /// The directory's path.
   public let path: String
+  private let files: PinnedFiles
 
   /// The tree of a directory.
-  public init(path: String) { self.path = path }
+  ///
+  /// - Parameters:
+  ///   - path: of the directory.
+  ///   - files: keeps what is opened.
+  public init(path: String, files: PinnedFiles = PinnedFiles()) {
+    self.path = path
+    self.files = files
+  }
 
   /// The directory's path.
   public var displayName: String { path }
@@ -63,9 +77,21 @@ public struct DirectoryTree: FileTree {
   /// Whether a regular file is there.
   public func containsFile(_ path: String) -> Bool { FileKind(of: "\(self.path)/\(path)") == .file }
 
+  /// Whether a file is really somewhere else than in the directory, or in the `blobs` of the cache whose snapshot the directory is.
+  public func leadsOut(_ path: String) -> Bool {
+    let place = Directories.resolved("\(self.path)/\(path)")
+    let folder = Directories.resolved(self.path)
+    if place.hasPrefix(folder == "/" ? "/" : "\(folder)/") { return false }
+    // models--a--b/snapshots/0123/config.json is a link to models--a--b/blobs/….
+    let snapshots = Directories.split(folder).parent
+    let cache = Directories.split(snapshots)
+    guard cache.name == "snapshots", cache.parent != "/" else { return true }
+    return !place.hasPrefix("\(cache.parent)/blobs/")
+  }
+
   /// Opens a file on disk.
   public func region(_ path: String) throws(CheckpointError) -> FileRegion {
-    do { return try InputFile(path: "\(self.path)/\(path)").region } catch {
+    do { return try files.open("\(self.path)/\(path)").region } catch {
       var relative = error
       relative.file = path
       throw relative
@@ -141,6 +167,9 @@ public struct Subtree: FileTree {
 
   /// Whether the folder has such a file.
   public func containsFile(_ path: String) -> Bool { tree.containsFile("\(folder)/\(path)") }
+
+  /// Whether a file of the folder leads out of the whole tree.
+  public func leadsOut(_ path: String) -> Bool { tree.leadsOut("\(folder)/\(path)") }
 
   /// The contents of a file of the folder.
   public func region(_ path: String) throws(CheckpointError) -> FileRegion {

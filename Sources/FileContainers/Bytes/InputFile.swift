@@ -20,6 +20,7 @@ public final class InputFile: Sendable {
   /// When it was last changed, in nanoseconds since 1970.
   public let modificationTime: Int
   private let descriptor: Int32
+  private let state: FileState
 
   /// Opens a file for reading.
   ///
@@ -39,13 +40,9 @@ public final class InputFile: Sendable {
     }
     self.path = path
     self.descriptor = descriptor
-    byteCount = Int(status.st_size)
-    #if canImport(Darwin)
-      let time = status.st_mtimespec
-    #else
-      let time = status.st_mtim
-    #endif
-    modificationTime = time.tv_sec * 1_000_000_000 + Int(time.tv_nsec)
+    state = FileState(status)
+    byteCount = state.byteCount
+    modificationTime = state.modificationTime
   }
 
   deinit { close(descriptor) }
@@ -57,6 +54,18 @@ public final class InputFile: Sendable {
     at offset: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError) {
     try readFully(descriptor, at: offset, into: base, count: count, path: path)
+  }
+
+  /// Makes sure that the file is as it was when it was opened.
+  ///
+  /// - Throws: `inputOutput` if somebody has written to it, or made it longer or shorter.
+  public func confirm() throws(CheckpointError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw systemError("examine", path) }
+    guard !FileState(status).isSameContents(as: state) else { return }
+    throw CheckpointError(
+      .inputOutput, "the file was changed while it was read", file: path,
+      hint: "start again when nobody writes to it any more")
   }
 
   /// Has another file share some of this one's blocks; false where the file system can't.
@@ -72,17 +81,46 @@ public final class InputFile: Sendable {
   /// - Returns: its bytes.
   /// - Throws: `missing`, `inputOutput`, or `unsupported` if it is larger.
   public static func contents(of path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
-    let region = try InputFile(path: path).region
-    guard region.byteCount <= limit else {
+    let file = try InputFile(path: path)
+    guard file.byteCount <= limit else {
       throw CheckpointError(
         .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
-        found: "\(region.byteCount)")
+        found: "\(file.byteCount)")
     }
-    return try region.bytes(at: 0, count: region.byteCount)
+    let bytes = try file.region.bytes(at: 0, count: file.byteCount)
+    try file.confirm()
+    return bytes
   }
 
   /// All of the file, as a region.
   public var region: FileRegion { FileRegion(file: self, offset: 0, byteCount: byteCount) }
+}
+
+/// What tells whether an open file was written to.
+private struct FileState {
+  let byteCount: Int
+  /// In nanoseconds since 1970.
+  let modificationTime: Int
+  /// Of the file's entry in the file system; links that are made or removed change it, too.
+  let changeTime: Int
+  let linkCount: Int
+
+  init(_ status: stat) {
+    byteCount = Int(status.st_size)
+    #if canImport(Darwin)
+      let (modified, changed) = (status.st_mtimespec, status.st_ctimespec)
+    #else
+      let (modified, changed) = (status.st_mtim, status.st_ctim)
+    #endif
+    modificationTime = modified.tv_sec * 1_000_000_000 + Int(modified.tv_nsec)
+    changeTime = changed.tv_sec * 1_000_000_000 + Int(changed.tv_nsec)
+    linkCount = Int(status.st_nlink)
+  }
+
+  func isSameContents(as other: FileState) -> Bool {
+    byteCount == other.byteCount && modificationTime == other.modificationTime
+      && (changeTime == other.changeTime || linkCount != other.linkCount)
+  }
 }
 
 /// A run of bytes of an open file: a whole file, or a member of an archive.

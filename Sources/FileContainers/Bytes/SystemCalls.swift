@@ -128,6 +128,14 @@ func renameWithoutReplacing(_ source: String, _ target: String) throws(Checkpoin
   guard failure == 0 else { throw systemError("rename to", target, number: failure) }
 }
 
+/// Renames over a file that may be there.
+func renameReplacing(_ source: String, _ target: String) throws(CheckpointError) {
+  guard rename(source, target) == 0 else { throw systemError("rename to", target) }
+}
+
+/// Removes a file that may be gone.
+func removeFile(_ path: String) { unlink(path) }
+
 /// Exchanges two paths in one step.
 ///
 /// - Returns: false where the file system can't.

@@ -3,19 +3,26 @@ import TensorModel
 
 /// A report in a file of its own: complete or absent.
 struct ReportFile {
-  private let path: String
-  private let replaces: Bool
+  private let output: SingleOutput
+
+  private static let kind = SingleOutput.Kind(
+    title: "a report of this tool",
+    beginning: Array(
+      """
+      <!DOCTYPE html>
+      <html lang="en" xmlns="http://www.w3.org/1999/xhtml">
+      <head>
+      <meta charset="utf-8"/>
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none';
+      """.utf8))
 
   /// Finds out whether the report can be written, before the work that it reports on.
   ///
   /// - Parameters:
   ///   - path: of the report.
   ///   - checkpoints: what it may neither replace nor be put into.
-  ///   - replacing: whether a file that exists may be replaced.
   /// - Throws: `conflict` if something is in the way, `missing` without a directory, `inputOutput` if nothing can be created there.
-  init(_ path: String, besides checkpoints: [String], replacing: Bool) throws(CheckpointError) {
-    self.path = path
-    replaces = replacing
+  init(_ path: String, besides checkpoints: [String]) throws(CheckpointError) {
     let place = Directories.resolved(path)
     for checkpoint in checkpoints where checkpoint != "-" {
       let taken = Directories.resolved(checkpoint)
@@ -25,35 +32,15 @@ struct ReportFile {
           hint: "name a file beside it")
       }
     }
-    let destination = try destination()
-    let lock = try destination.begin()
-    try withExtendedLifetime(lock) { () throws(CheckpointError) in
-      try destination.discardPartial()
-    }
-  }
-
-  private func destination() throws(CheckpointError) -> AtomicDestination {
-    try AtomicDestination(path, kind: .file, replacing: replaces)
+    output = try SingleOutput(path, Self.kind, besides: checkpoints)
   }
 
   /// Writes it.
   ///
   /// - Throws: `noSpace`, `inputOutput`, or `conflict` if something has appeared there meanwhile.
   func write(_ contents: [UInt8]) throws(CheckpointError) {
-    let destination = try destination()
-    let lock = try destination.begin()
-    let name = Directories.split(destination.path).name
-    try withExtendedLifetime(lock) { () throws(CheckpointError) in
-      do throws(CheckpointError) {
-        try OutputFile.create("\(destination.partialPath)/\(name)", contents: contents)
-        if let leftover = try destination.publish([name]) {
-          Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
-        }
-      } catch {
-        try? destination.discardPartial()
-        throw error
-      }
-    }
+    try output.file.write(at: 0, contents)
+    try output.finish()
   }
 }
 
@@ -64,7 +51,6 @@ extension QuantizeCommand {
   func reportFile() throws(CheckpointError) -> ReportFile? {
     guard let report else { return nil }
     return try ReportFile(
-      report, besides: [source, destination] + [imatrix, tokensFile].compactMap { $0 },
-      replacing: options.force)
+      report, besides: [source, destination] + [imatrix, tokensFile].compactMap { $0 })
   }
 }

@@ -6,9 +6,17 @@ extension ConversionJob {
   /// The destination, after making sure that it may be written.
   func destination() throws(CheckpointError) -> AtomicDestination {
     try refuseOverlap()
+    let format = Targets.singleFileFormat(request.destination)
+    let replacement: AtomicDestination.Replacement = { (path) throws(CheckpointError) in
+      if let format {
+        try Replaceable.require(file: path, of: format)
+      } else {
+        try Replaceable.require(directory: path)
+      }
+    }
     let destination = try AtomicDestination(
       request.destination, kind: isSingleFile ? .file : .directory, partCount: partCount,
-      replacing: request.force, resuming: request.resume)
+      replacing: request.force ? replacement : nil, resuming: request.resume)
     try refuseForeignCertificate(destination)
     return destination
   }
@@ -17,11 +25,22 @@ extension ConversionJob {
   private func refuseForeignCertificate(
     _ destination: AtomicDestination
   ) throws(CheckpointError) {
-    guard isSingleFile, !request.force else { return }
+    guard isSingleFile else { return }
     let folder = Directories.split(destination.path).parent
     let path = "\(folder)/\(try Converter.certificateName(for: destination))"
+    guard fileExists(path) else { return }
+    let isCertificate = try ifUsable { () throws(CheckpointError) in
+      try JSONDocument.parse(
+        Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
+        file: path)
+    }
+    guard isCertificate != nil, FileKind(ofEntry: path) == .file else {
+      throw CheckpointError(
+        .conflict, "something else stands where the certificate goes", file: path,
+        hint: "move it away, or choose another destination")
+    }
     // An interrupted run may have published its certificate already; the file comes after it.
-    guard fileExists(path), !destination.hasPartial else { return }
+    guard !request.force, !destination.hasPartial else { return }
     throw CheckpointError(
       .conflict, "the certificate of a file that is gone is in the way", file: path,
       hint: "move it away, or --force to replace it")

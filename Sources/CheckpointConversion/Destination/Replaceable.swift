@@ -1,0 +1,121 @@
+import CheckpointFormats
+import FileContainers
+import TensorModel
+
+/// What stands where a result goes, and gives way to it: a checkpoint, an output of this tool, or a file of the same kind; nothing else ever does.
+struct Replaceable {
+  /// Where it is.
+  private let path: String
+  /// What is there that nobody can vouch for.
+  private var strangers: [String] = []
+  private var isCheckpoint = false
+
+  /// How many files in the way are named.
+  private static let shownCount = 3
+  /// How deep folders may lie in a checkpoint.
+  private static let maximumDepth = 8
+
+  /// Makes sure that a directory is a checkpoint, and all of it.
+  ///
+  /// - Throws: `conflict` with the names of files that would be lost; `inputOutput`.
+  static func require(directory path: String) throws(CheckpointError) {
+    guard FileKind(ofEntry: path) == .directory else {
+      throw refusal(path, "is a link, which isn't replaced", found: nil)
+    }
+    if let place = Directories.specialPlace(path) {
+      throw refusal(path, "can't be replaced: it is \(place)", found: nil)
+    }
+    var found = Replaceable(path: path)
+    try found.look()
+    guard found.strangers.isEmpty else {
+      throw refusal(
+        path, "not replaced: other files than a checkpoint's are in it",
+        found: found.strangers.joined(separator: ", "))
+    }
+    guard found.isCheckpoint else {
+      throw refusal(path, "not replaced: it is no checkpoint", found: "no weights in it")
+    }
+  }
+
+  /// Whether everything in a directory is a checkpoint's.
+  ///
+  /// - Throws: `inputOutput`.
+  static func areOwn(directory path: String) throws(CheckpointError) -> Bool {
+    var found = Replaceable(path: path)
+    try found.look()
+    return found.strangers.isEmpty
+  }
+
+  /// Makes sure that a file is of the kind that it gives way to.
+  ///
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - format: that is written.
+  /// - Throws: `conflict`, `inputOutput`.
+  static func require(
+    file path: String, of format: any CheckpointFormat.Type
+  ) throws(CheckpointError) {
+    guard FileKind(ofEntry: path) == .file else {
+      throw refusal(path, "is no regular file, and isn't replaced", found: nil)
+    }
+    let region = try InputFile(path: path).region
+    guard try !format.recognises(file: region) else { return }
+    throw refusal(
+      path, "not replaced: it is a file of another kind", found: nil,
+      expected: "a \(format.name) file")
+  }
+
+  private init(path: String) { self.path = path }
+
+  private mutating func look() throws(CheckpointError) {
+    let tree = DirectoryTree(path: path)
+    let known = try KnownFiles(tree, named: try certificateNames(tree))
+    var pending = [""]
+    while let folder = pending.popLast(), strangers.count < Self.shownCount {
+      var folders: [String] = []
+      for name in try Directories.names(in: folder.isEmpty ? path : "\(path)/\(folder)") {
+        let relative = folder.isEmpty ? name : "\(folder)/\(name)"
+        let place = "\(path)/\(relative)"
+        if FileKind(ofEntry: place) == .directory {
+          let isOwn = Directories.components(of: relative).count <= Self.maximumDepth
+          guard isOwn, Directories.specialPlace(place) == nil else {
+            strangers.append("\(relative)/")
+            continue
+          }
+          folders.append(relative)
+        } else if FileKind(of: place) == .other || FileKind(of: place) == .directory {
+          strangers.append(relative)
+        } else if try known.contains(relative) {
+          if !isCheckpoint { isCheckpoint = try known.isEssential(relative) }
+        } else {
+          strangers.append(relative)
+        }
+        if strangers.count >= Self.shownCount { return }
+      }
+      pending += folders.reversed()
+    }
+  }
+
+  /// The files that certificates in the directory name.
+  private func certificateNames(_ tree: DirectoryTree) throws(CheckpointError) -> [String] {
+    var names: [String] = []
+    for name in try tree.children(of: "")
+    where name == Certificate.fileName || name.hasSuffix(".certificate.json") {
+      let certificate = try ifUsable { () throws(CheckpointError) in
+        try JSONDocument.parse(
+          Certificate.self, tree.contents(of: name, limit: Certificate.maximumByteCount),
+          file: name)
+      }
+      names += (certificate?.files.map(\.name) ?? []) + (certificate?.assets.map(\.name) ?? [])
+    }
+    return names
+  }
+
+  private static func refusal(
+    _ path: String, _ message: String, found: String?, expected: String? = nil
+  ) -> CheckpointError {
+    CheckpointError(
+      .conflict, message, file: path, expected: expected, found: found,
+      hint: "choose another destination, or remove by hand what nobody needs")
+  }
+}

@@ -1,0 +1,87 @@
+public import TensorModel
+
+/// An output that is one file beside no others, such as logits or a report: written under a free name, and given its own when it is complete.
+///
+/// It replaces a file of its own kind and nothing else: no input, no other file, no link, no folder.
+public final class SingleOutput: Sendable {
+  /// What may be replaced.
+  public struct Kind: Sendable {
+    /// For messages: `a numpy array`.
+    let title: String
+    /// What all such files begin with.
+    let beginning: [UInt8]
+
+    /// A kind of files.
+    public init(title: String, beginning: [UInt8]) {
+      self.title = title
+      self.beginning = beginning
+    }
+  }
+
+  /// The file that is written.
+  public let file: OutputFile
+  private let path: String
+  private let kind: Kind
+
+  /// Files that several runs may be writing at once.
+  private static let maximumCount = 1000
+
+  /// Makes sure that the file may stand there, and creates one beside it.
+  ///
+  /// - Parameters:
+  ///   - path: of the output.
+  ///   - kind: what it is, and may replace.
+  ///   - inputs: files and directories that are read, which it may not replace.
+  ///   - byteCount: reserved for it.
+  /// - Throws: `conflict` if something is in the way, `missing` without a directory, `noSpace`, `inputOutput`.
+  public init(
+    _ path: String, _ kind: Kind, besides inputs: [String], byteCount: Int = 0
+  ) throws(CheckpointError) {
+    self.path = path
+    self.kind = kind
+    let place = Directories.resolved(path)
+    for input in inputs where input != "-" && Directories.resolved(input) == place {
+      throw CheckpointError(
+        .conflict, "the output would replace an input", file: path, hint: "name another file")
+    }
+    try Self.requireReplaceable(path, kind)
+    let (parent, name) = Directories.split(path)
+    guard FileKind(of: parent) == .directory else {
+      throw CheckpointError(
+        .missing, "the output's directory doesn't exist", file: parent,
+        hint: "mkdir -p '\(parent)'")
+    }
+    let candidates = (1...Self.maximumCount).lazy.map { "\(parent)/.\(name).\($0).partial" }
+    file = try OutputFile(
+      creating: candidates.first { !fileExists($0) } ?? "\(parent)/.\(name).partial",
+      byteCount: byteCount)
+  }
+
+  deinit { removeFile(file.path) }
+
+  private static func requireReplaceable(_ path: String, _ kind: Kind) throws(CheckpointError) {
+    guard let found = FileKind(ofEntry: path) else { return }
+    var isOwn = false
+    if found == .file {
+      let region = try InputFile(path: path).region
+      isOwn = try region.head(kind.beginning.count) == kind.beginning
+    }
+    guard isOwn else {
+      throw CheckpointError(
+        .conflict, "is in the way, and isn't replaced", file: path, expected: kind.title,
+        found: found == .file
+          ? "a file of another kind" : found == .directory ? "a directory" : "no regular file",
+        hint: "name another file for the output, or remove this one by hand")
+    }
+  }
+
+  /// Makes the file durable and gives it its name.
+  ///
+  /// - Throws: `noSpace`, `inputOutput`, or `conflict` if something else has appeared there.
+  public func finish() throws(CheckpointError) {
+    try file.synchronise()
+    try Self.requireReplaceable(path, kind)
+    try renameReplacing(file.path, path)
+    try Directories.synchronise(Directories.split(path).parent)
+  }
+}
