@@ -1,3 +1,4 @@
+import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
@@ -69,7 +70,15 @@ struct AgreementCheck {
     ]
   }
 
-  func run(_ report: inout VerificationReport) throws(CheckpointError) {
+  /// Records the check.
+  ///
+  /// - Parameters:
+  ///   - report: of the verification.
+  ///   - certificate: what the checkpoint's own one claims is compared too; nil without one.
+  /// - Throws: what reading the other throws.
+  func run(
+    _ report: inout VerificationReport, _ certificate: Certificate?
+  ) throws(CheckpointError) {
     // What is wrong with the other keeps the check from running.
     _ = try other.model()
     let pairs: AgreementPairs
@@ -98,9 +107,14 @@ struct AgreementCheck {
           "\(difference.cellCount) of \(geometry.rows * geometry.columns) \(unit) differ from the other's, the first at place \(difference.firstByte / geometry.cellByteCount)",
           tensor: task.name))
     }
-    report.record(
-      .against, findings,
-      "\(tasks.count) tensors compared with \(Directories.split(other.path).name)")
+    var detail =
+      "\(counted(tasks.count, "tensor")) compared with \(Directories.split(other.path).name)"
+    if let certificate {
+      let claims = try ClaimsCheck(certificate, other, resources).run()
+      findings += claims.findings
+      detail += "; \(claims.detail)"
+    }
+    report.record(.against, findings, detail)
   }
 }
 

@@ -28,6 +28,10 @@ public struct CatalogueProcess: Sendable {
     let output = Pipe()
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments + [path]
+    // A process that dies of a hostile file leaves no trace.
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      ["SWIFT_BACKTRACE": "enable=no"]
+    ) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice

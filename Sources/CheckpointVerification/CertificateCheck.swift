@@ -14,9 +14,16 @@ struct CertificateCheck {
     self.path = path
   }
 
+  /// Records the check.
+  ///
+  /// - Parameters:
+  ///   - report: of the verification.
+  ///   - contents: the tensors' digests; nil where not all can be read.
+  /// - Returns: the certificate, if there is one that speaks for the checkpoint.
+  /// - Throws: `inputOutput`, `interrupted`.
   func run(
     _ report: inout VerificationReport, _ contents: [TensorIdentity]?
-  ) throws(CheckpointError) {
+  ) throws(CheckpointError) -> Certificate? {
     let place = try CertificatePlace(of: path, files: source.checkpoint.files.map(\.name))
     switch place.state {
     case .absent: report.skip(.certificate, "there is no \(place.name)")
@@ -37,8 +44,11 @@ struct CertificateCheck {
         .certificate, findings,
         contents == nil
           ? "names and shapes against \(place.name); digests need readable tensors"
-          : "digests of \(certificate.tensors.count) tensors against \(place.name)")
+          : "digests of \(counted(certificate.tensors.count, "tensor")) against \(place.name); how they were made needs --against"
+      )
+      return certificate
     }
+    return nil
   }
 
   private func findings(

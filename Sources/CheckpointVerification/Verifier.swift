@@ -71,10 +71,13 @@ public struct Verifier: Sendable {
     }
     try ConfigurationCheck(source).run(&report)
     let contents = try ContentsCheck(source, resources, progress).run(&report)
-    try CertificateCheck(source, source.place).run(&report, contents)
+    let certificate = try CertificateCheck(source, source.place).run(&report, contents)
     if let other {
-      try AgreementCheck(source, other, importance, resources, progress).run(&report)
+      try AgreementCheck(source, other, importance, resources, progress)
+        .run(&report, certificate)
+      try other.confirm()
     }
+    try source.confirm()
     return report
   }
 }

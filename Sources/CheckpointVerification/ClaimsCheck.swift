@@ -1,0 +1,104 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import TensorEvaluation
+import TensorModel
+
+/// What a certificate claims of how its tensors were made, against the source that it names: the expressions are evaluated again.
+struct ClaimsCheck {
+  private let certificate: Certificate
+  private let source: Source
+  private let resources: EvaluationResources
+
+  /// Where claims are found out to be wrong.
+  private static let check = "certificate"
+
+  /// - Parameters:
+  ///   - certificate: of the checkpoint that is verified.
+  ///   - source: what it is compared with.
+  ///   - resources: memory and threads.
+  init(_ certificate: Certificate, _ source: Source, _ resources: EvaluationResources) {
+    self.certificate = certificate
+    self.source = source
+    self.resources = resources
+  }
+
+  /// Whether the certificate names just the files that the source is of.
+  private var isOfSource: Bool {
+    func inputs(_ list: [(name: String, byteCount: Int?)]) -> [ExactName: Int?] {
+      Dictionary(list.map { (ExactName($0.name), $0.byteCount) }, uniquingKeysWith: { $1 })
+    }
+    return inputs(certificate.inputs.map { ($0.name, $0.byteCount) })
+      == inputs(source.inputs.map { ($0.name, $0.byteCount) })
+  }
+
+  /// Evaluates what can be evaluated.
+  ///
+  /// - Returns: what is wrong, and a text that says what was checked.
+  /// - Throws: what keeps the source from being read.
+  func run() throws(CheckpointError) -> (findings: [Finding], detail: String) {
+    guard isOfSource else {
+      return (
+        [], "the certificate's claims are unchecked: it names other inputs than these"
+      )
+    }
+    var findings = try digestFindings()
+    var tasks: [EvaluationTask] = []
+    var records: [Certificate.TensorRecord] = []
+    var unchecked = 0
+    for record in certificate.tensors {
+      do throws(CheckpointError) {
+        let expression = try TensorExpression(parsing: record.expression, sources: record.sources)
+        let compiled = try CompiledExpression(expression, in: source.reader.checkpoint)
+        guard compiled.type == TensorType(record.dtype, record.shape) else {
+          throw CheckpointError(
+            .malformed, "the expression gives another dtype or shape than it is certified with",
+            expected: "\(record.dtype.rawValue) \(record.shape)",
+            found: "\(compiled.type.dtype.rawValue) \(compiled.type.shape)")
+        }
+        tasks.append(EvaluationTask(name: record.name, expression: compiled))
+        records.append(record)
+      } catch {
+        if error.code == .unsupported {
+          unchecked += 1
+        } else {
+          findings.append(
+            Finding(Self.check, error.in(file: record.file, tensor: record.name)))
+        }
+      }
+    }
+    let results = DigestCollector(goesOnAfterErrors: true)
+    try EvaluationPipeline(source.reader, resources).run(tasks, results)
+    for (place, record) in records.enumerated() {
+      guard let result = results[place] else { continue }
+      for message in record.disagreements(with: result) {
+        findings.append(
+          Finding(.error, Self.check, message, file: record.file, tensor: record.name))
+      }
+    }
+    findings += results.errors.map { Finding(Self.check, $0) }
+    let rest =
+      unchecked == 0
+      ? "" : "; \(counted(unchecked, "tensor")) made with an importance matrix unchecked"
+    return (
+      findings, "the certificate's claims on \(counted(tasks.count, "tensor")) evaluated\(rest)"
+    )
+  }
+
+  /// Digests of inputs, where the certificate has them.
+  private func digestFindings() throws(CheckpointError) -> [Finding] {
+    var findings: [Finding] = []
+    for record in certificate.inputs {
+      guard let expected = record.digest,
+        let input = source.inputs.first(where: { ExactName($0.name) == ExactName(record.name) }),
+        let found = try source.digest(of: input), found != expected
+      else { continue }
+      findings.append(
+        Finding(
+          .error, Self.check,
+          "the certificate is of another input, expected \(expected), found \(found)",
+          file: record.name))
+    }
+    return findings
+  }
+}

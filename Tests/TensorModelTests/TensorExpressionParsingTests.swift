@@ -1,0 +1,40 @@
+import TensorModel
+import Testing
+
+/// The printed form of expressions, read again.
+@Suite struct TensorExpressionParsingTests {
+  private static let shards = (0..<8).map { TensorExpression.stored("shard_\($0)/w, (x)") }
+  private static let expressions: [TensorExpression] = [
+    .stored("h.0.w"), .stored("cast(x, F16)"), .cast(.transpose(.stored("a)b")), .f16),
+    .concatenate(shards, axis: 1), .cast(.sum(shards), .bf16),
+    .addRow(.concatenate(Array(shards.prefix(3)), axis: 0), row: .squeeze(.stored("row"))),
+    .slice(.stored("x"), axis: 1, range: 3..<17), .fill(-0.5, TensorType(.f32, [2, 3])),
+    .fill(0, TensorType(.i64, [])),
+    .permuteRows(
+      .stored("q"), RowPermutation(.halves(rotated: 64), groupCount: 16, groupRowCount: 256)),
+    .permuteRows(
+      .stored("q"), RowPermutation(.interleaved(rotated: 4), groupCount: 2, groupRowCount: 8)),
+    .permuteRows(.stored("q"), RowPermutation(.parts(count: 3), groupCount: 2, groupRowCount: 9)),
+    .permuteRows(.stored("q"), RowPermutation(.groups(parts: 3), groupCount: 2, groupRowCount: 9)),
+    .concatenate([.stored("b"), .stored("a"), .transpose(.stored("c"))], axis: 0),
+  ]
+
+  @Test(arguments: expressions) func comesBack(_ expression: TensorExpression) throws {
+    let again = try TensorExpression(
+      parsing: expression.description, sources: expression.sources)
+    #expect(again == expression)
+  }
+
+  @Test(arguments: [
+    ("lies", ["x"]), ("cast(x, F17)", ["x"]), ("cast(x F16)", ["x"]), ("transpose(x", ["x"]),
+    ("transpose(x))", ["x"]), ("slice(x, axis 0, 5..<2)", ["x"]), ("x", ["x", "y"]), ("", ["x"]),
+    ("concatenate(axis 0, s_{0…9}/w)", ["s_0/w", "s_1/w"]), ("sum()", ["x"]),
+    (String(repeating: "transpose(", count: 100_000) + "x", ["x"]),
+  ])
+  func isRefused(text: String, sources: [String]) {
+    let error = #expect(throws: CheckpointError.self) {
+      try TensorExpression(parsing: text, sources: sources)
+    }
+    #expect(error?.code == .malformed)
+  }
+}
