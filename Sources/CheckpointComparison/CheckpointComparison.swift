@@ -134,18 +134,22 @@ public struct CheckpointComparison: Sendable {
           if byValue {
             common = [pair.first.dtype, pair.second.dtype].contains(.f64) ? .f64 : .f32
           }
+          let other = try expression(pair.second, as: common, isExact: isWidened, second)
           tasks.append(
             EvaluationTask(
               name: pair.first.name,
-              expression: try expression(pair.first, as: common, isExact: isWidened, first)))
+              expression: try expression(pair.first, as: common, isExact: isWidened, first),
+              counterpart: other))
           counterparts.append(
             TensorComparison.Counterpart(
-              expression: try expression(pair.second, as: common, isExact: isWidened, second),
+              expression: other,
               narrower: byValue ? narrower(pair.first.dtype, pair.second.dtype) : nil,
               isWidened: isWidened))
         } catch { throw error.in(tensor: pair.first.name) }
       }
-      let comparison = TensorComparison(second.reader, counterparts, progress)
+      // What is compared with takes as much memory.
+      let resources = resources.halved
+      let comparison = TensorComparison(second.reader, counterparts, resources, progress)
       try EvaluationPipeline(first.reader, resources).run(tasks, comparison)
       var found: [Int: DifferenceSums] = [:]
       for (task, pair) in pairs.enumerated() {

@@ -83,7 +83,7 @@ struct KnownMistakes {
         let theirs = try second.projection(projection, layer), mine.rows == mine.columns,
         !Self.isClose(mine, theirs)
       else { continue }
-      guard Self.isClose(mine.transposed, theirs) else { return false }
+      guard Self.isClose(try mine.transposed(), theirs) else { return false }
       found = true
     }
     return found
@@ -111,9 +111,8 @@ struct KnownMistakes {
         guard let mine = try first.projection(projection, layer),
           let theirs = try second.projection(projection, layer)
         else { return false }
-        agrees =
-          !Self.isClose(mine, theirs)
-          && Self.isClose(mine.permutingRows(order, every: width), theirs)
+        let permuted = try mine.permutingRows(order, every: width)
+        agrees = !Self.isClose(mine, theirs) && Self.isClose(permuted, theirs)
       }
       if agrees { return true }
     }
@@ -160,8 +159,8 @@ struct Matrix {
 
   var isZero: Bool { (0..<rows * columns).allSatisfy { values.base[$0] == 0 } }
 
-  var transposed: Matrix {
-    let result = Matrix(rows: columns, columns: rows, values: FloatBuffer(rows * columns))
+  func transposed() throws(CheckpointError) -> Matrix {
+    let result = Matrix(rows: columns, columns: rows, values: try FloatBuffer(rows * columns))
     for row in 0..<rows {
       for column in 0..<columns {
         result.values.base[column * rows + row] = values.base[row * columns + column]
@@ -171,8 +170,8 @@ struct Matrix {
   }
 
   /// Rows in another order, the same in every group of so many.
-  func permutingRows(_ order: [Int], every group: Int) -> Matrix {
-    let result = Matrix(rows: rows, columns: columns, values: FloatBuffer(rows * columns))
+  func permutingRows(_ order: [Int], every group: Int) throws(CheckpointError) -> Matrix {
+    let result = Matrix(rows: rows, columns: columns, values: try FloatBuffer(rows * columns))
     for row in 0..<rows {
       let source = row / group * group + order[row % group]
       (result.values.base + row * columns).update(
@@ -182,9 +181,9 @@ struct Matrix {
   }
 
   /// Some of the rows.
-  func selectingRows(_ selected: [Int]) -> Matrix {
+  func selectingRows(_ selected: [Int]) throws(CheckpointError) -> Matrix {
     let result = Matrix(
-      rows: selected.count, columns: columns, values: FloatBuffer(selected.count * columns))
+      rows: selected.count, columns: columns, values: try FloatBuffer(selected.count * columns))
     for (row, source) in selected.enumerated() {
       (result.values.base + row * columns).update(
         from: values.base + source * columns, count: columns)
@@ -206,7 +205,7 @@ extension DecoderWeights {
   ) throws(CheckpointError) -> Matrix? {
     if let tensor = self[.weight(projection), layer] { return try matrix(tensor) }
     if let tensor = self[.weight(projection, .inOut), layer] {
-      return try matrix(tensor).transposed
+      return try matrix(tensor).transposed()
     }
     guard let part = [DecoderRole.Projection.query, .key, .value].firstIndex(of: projection),
       let order = configuration.fusedOrder
@@ -214,13 +213,13 @@ extension DecoderWeights {
     var fused: Matrix?
     if let tensor = self[.weight(.queryKeyValue), layer] { fused = try matrix(tensor) }
     if let tensor = self[.weight(.queryKeyValue, .inOut), layer] {
-      fused = try matrix(tensor).transposed
+      fused = try matrix(tensor).transposed()
     }
     let (heads, width) = (configuration.heads, configuration.headWidth)
     let rows = (0..<heads * width).map { row in
       order == .consecutive
         ? part * heads * width + row : (3 * (row / width) + part) * width + row % width
     }
-    return fused?.selectingRows(rows)
+    return try fused?.selectingRows(rows)
   }
 }

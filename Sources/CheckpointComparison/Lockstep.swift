@@ -50,7 +50,7 @@ struct Lockstep {
       // What the second would make of the first's input.
       var shadow: Decoder.State?
       if divergence == nil && !isEqual(mine.hidden, theirs.hidden) {
-        shadow = theirs.copy(hidden: mine.hidden)
+        shadow = try theirs.copy(hidden: mine.hidden)
       }
       try first.runLayer(layer, mine)
       try second.runLayer(layer, theirs)

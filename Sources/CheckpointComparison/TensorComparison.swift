@@ -1,5 +1,4 @@
 import CTensorKernels
-import FileContainers
 import Foundation
 import Synchronization
 import TensorEvaluation
@@ -17,16 +16,16 @@ final class TensorComparison: EvaluationConsumer {
     let isWidened: Bool
   }
 
-  private let evaluator: TensorEvaluator
+  private let evaluator: CounterpartEvaluator
   private let counterparts: [Counterpart]
   private let sums: Mutex<[Int: [Int: DifferenceSums]]> = Mutex([:])
   private let progress: @Sendable (Int) -> Void
 
   init(
     _ reader: any CheckpointReader, _ counterparts: [Counterpart],
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
   ) {
-    evaluator = TensorEvaluator(reader)
+    evaluator = CounterpartEvaluator(reader, counterparts.map(\.expression), resources)
     self.counterparts = counterparts
     self.progress = progress
   }
@@ -48,23 +47,20 @@ final class TensorComparison: EvaluationConsumer {
     guard let base = slab.bytes.baseAddress, !slab.bytes.isEmpty else { return true }
     let counterpart = counterparts[slab.index]
     let cell = counterpart.expression.geometry.cellByteCount
-    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
-    let buffer = ScratchArena(byteCount: ScratchArena.rounded(slab.bytes.count))
-    let found = try buffer.withPiece(byteCount: slab.bytes.count) {
-      (piece) throws(CheckpointError) -> DifferenceSums in
-      _ = try evaluator.evaluate(
-        counterpart.expression, slab.region,
-        into: MatrixBuffer(base: piece, rowStride: slab.region.columns.count * cell),
-        scratch: scratch)
-      return Self.sums(
-        base, piece, slab.bytes.count / cell, cell, counterpart,
-        firstCell: slab.byteOffset / cell)
+    let found = try evaluator.withCounterpart(of: slab) { other in
+      other.baseAddress.map {
+        Self.sums(
+          base, $0, slab.bytes.count / cell, cell, counterpart,
+          firstCell: slab.byteOffset / cell)
+      }
     }
     sums.withLock { $0[slab.index, default: [:]][slab.byteOffset] = found }
     return true
   }
 
-  func finish(_ tensor: EvaluatedTensor) {}
+  func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {
+    try evaluator.confirm(tensor.index)
+  }
 
   private static func sums(
     _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ count: Int, _ cell: Int,

@@ -90,8 +90,12 @@ struct AgreementCheck {
       return
     }
     var findings = try configurationFindings() + attentionFindings() + pairs.findings
-    let tasks = pairs.tasks
-    let comparison = StreamingComparison(source.reader, pairs.stored, progress)
+    let tasks = zip(pairs.tasks, pairs.stored).map { task, stored in
+      EvaluationTask(name: task.name, expression: task.expression, counterpart: stored)
+    }
+    // What is compared with takes as much memory.
+    let resources = resources.halved
+    let comparison = StreamingComparison(source.reader, pairs.stored, resources, progress)
     try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
     for (place, task) in tasks.enumerated() {
       if let failure = comparison.failure(of: place) {
@@ -125,7 +129,7 @@ private final class StreamingComparison: EvaluationConsumer {
     var cellCount: Int
   }
 
-  private let evaluator: TensorEvaluator
+  private let evaluator: CounterpartEvaluator
   private let expressions: [CompiledExpression]
   private let differences = Mutex<[Int: Difference]>([:])
   private let failures = Mutex<[Int: CheckpointError]>([:])
@@ -133,9 +137,9 @@ private final class StreamingComparison: EvaluationConsumer {
 
   init(
     _ reader: any CheckpointReader, _ expressions: [CompiledExpression],
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
   ) {
-    evaluator = TensorEvaluator(reader)
+    evaluator = CounterpartEvaluator(reader, expressions, resources)
     self.expressions = expressions
     self.progress = progress
   }
@@ -156,19 +160,11 @@ private final class StreamingComparison: EvaluationConsumer {
   }
 
   private func compare(_ slab: EvaluatedSlab) throws(CheckpointError) {
-    let expression = expressions[slab.index]
-    let cell = expression.geometry.cellByteCount
-    let stride = slab.region.columns.count * cell
-    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
-    let buffer = ScratchArena(byteCount: ScratchArena.rounded(slab.bytes.count))
-    try buffer.withPiece(byteCount: slab.bytes.count) { (piece) throws(CheckpointError) in
-      _ = try evaluator.evaluate(
-        expression, slab.region, into: MatrixBuffer(base: piece, rowStride: stride),
-        scratch: scratch)
-      let found = UnsafeRawBufferPointer(start: piece, count: slab.bytes.count)
-      guard let expected = slab.bytes.baseAddress, memcmp(piece, expected, found.count) != 0 else {
-        return
-      }
+    let cell = expressions[slab.index].geometry.cellByteCount
+    try evaluator.withCounterpart(of: slab) { found in
+      guard let base = found.baseAddress, let expected = slab.bytes.baseAddress,
+        memcmp(base, expected, found.count) != 0
+      else { return }
       var difference: Difference?
       for start in Swift.stride(from: 0, to: found.count, by: cell)
       where !found[start..<start + cell].elementsEqual(slab.bytes[start..<start + cell]) {

@@ -69,8 +69,8 @@ struct Attention: Sendable {
           room.key.base + row * keys, heads: configuration.keyHeads, position: position)
       }
     }
-    cache.append(room.key, room.value, sequences, width: keys)
-    room.mixed.resize(count * queries)
+    try cache.append(room.key, room.value, sequences, width: keys)
+    try room.mixed.resize(count * queries)
     try attend(sequences, cache, room)
     try output.apply(room.mixed, count, into: result, room.slab)
   }
@@ -85,15 +85,17 @@ struct Attention: Sendable {
       try value.apply(x, count, into: room.value, room.slab)
     case .fused(let all, let order):
       try all.apply(x, count, into: room.fused, room.slab)
-      split(room, count, order)
+      try split(room, count, order)
     }
   }
 
   /// Takes fused outputs apart: `[q…, k…, v…]`, or for each head `[q, k, v]`.
-  private func split(_ room: Room, _ count: Int, _ order: DecoderConfiguration.FusedOrder) {
+  private func split(
+    _ room: Room, _ count: Int, _ order: DecoderConfiguration.FusedOrder
+  ) throws(CheckpointError) {
     let width = configuration.headWidth
     let model = configuration.heads * width
-    for buffer in [room.query, room.key, room.value] { buffer.resize(count * model) }
+    for buffer in [room.query, room.key, room.value] { try buffer.resize(count * model) }
     for row in 0..<count {
       let from = room.fused.base + row * 3 * model
       for (part, buffer) in [room.query, room.key, room.value].enumerated() {
@@ -117,7 +119,7 @@ struct Attention: Sendable {
     let (queries, keys) = (configuration.dimensions.queries, configuration.dimensions.keys)
     let shared = heads / configuration.keyHeads
     let longest = sequences.all.map { $0.count * ($0.start + $0.count) }.max() ?? 0
-    for scores in room.scores { scores.resize(longest) }
+    for scores in room.scores { try scores.resize(longest) }
     try workers.forEach(sequences.all.count * heads) { (index, worker) throws(CheckpointError) in
       let (number, head) = index.quotientAndRemainder(dividingBy: heads)
       let sequence = sequences.all[number]

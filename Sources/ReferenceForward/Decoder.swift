@@ -43,7 +43,7 @@ public final class Decoder {
     workers = Workers(count: resources.threads)
     room = Room(workers: resources.threads)
     _ = wb_blas_load(Int32(resources.threads))
-    reader = WeightReader(weights.reader, resources)
+    reader = try WeightReader(weights.reader, resources)
     guard let scale = weights[.normScale(.final), nil], let head = weights.headWeight,
       let embedding = weights[.tokenEmbedding, nil]
     else { throw CheckpointError(.missing, "the family has no final norm, embedding or head") }
@@ -79,10 +79,10 @@ public final class Decoder {
 
     let width: Int
 
-    init(_ sequences: Sequences, model: Int) {
+    init(_ sequences: Sequences, model: Int) throws(CheckpointError) {
       self.sequences = sequences
       width = model
-      hidden = FloatBuffer(sequences.rowCount * model)
+      hidden = try FloatBuffer(sequences.rowCount * model)
     }
   }
 
@@ -107,8 +107,8 @@ public final class Decoder {
     _ tokens: [[Int]], _ sequences: Sequences
   ) throws(CheckpointError) -> State {
     let model = configuration.dimensions.model
-    let state = State(sequences, model: model)
-    let row = FloatBuffer(model)
+    let state = try State(sequences, model: model)
+    let row = try FloatBuffer(model)
     if let limit = configuration.rotary?.dynamicFrom,
       let last = sequences.positions.max(), last >= limit
     {
@@ -175,10 +175,10 @@ public final class Decoder {
     _ state: State, _ rows: Range<Int>, into logits: FloatBuffer
   ) throws(CheckpointError) {
     let model = configuration.dimensions.model
-    let some = FloatBuffer(rows.count * model)
+    let some = try FloatBuffer(rows.count * model)
     some.base.update(
       from: state.hidden.base + rows.lowerBound * model, count: rows.count * model)
-    finalNorm.apply(some, rows.count, into: room.normed)
+    try finalNorm.apply(some, rows.count, into: room.normed)
     try head.apply(room.normed, rows.count, into: logits, room.slab)
   }
 

@@ -39,8 +39,9 @@ extension Decoder.State {
   ///
   /// - Parameter other: is copied.
   /// - Returns: a state of its own.
-  public func copy(hidden other: FloatBuffer) -> Decoder.State {
-    let copy = Decoder.State(sequences, model: width)
+  /// - Throws: `inputOutput` without memory.
+  public func copy(hidden other: FloatBuffer) throws(CheckpointError) -> Decoder.State {
+    let copy = try Decoder.State(sequences, model: width)
     copy.hidden.base.update(from: other.base, count: sequences.rowCount * width)
     return copy
   }

@@ -36,19 +36,19 @@ struct Layer: Sendable {
     _ state: Decoder.State, _ cache: LayerCache, _ room: Room
   ) throws(CheckpointError) {
     let count = state.sequences.rowCount
-    attentionNorm.apply(state.hidden, count, into: room.normed)
+    try attentionNorm.apply(state.hidden, count, into: room.normed)
     try attention.apply(room.normed, state.sequences, cache, room, into: state.attention)
     switch configuration.residual {
     case .parallel:
       try feedForward.apply(room.normed, count, room, into: state.feedForward)
       add(state.attention, to: state.hidden, count)
     case .parallelWithTwoNorms:
-      feedForwardNorm?.apply(state.hidden, count, into: room.normed)
+      try feedForwardNorm?.apply(state.hidden, count, into: room.normed)
       try feedForward.apply(room.normed, count, room, into: state.feedForward)
       add(state.attention, to: state.hidden, count)
     case .sequential:
       add(state.attention, to: state.hidden, count)
-      feedForwardNorm?.apply(state.hidden, count, into: room.normed)
+      try feedForwardNorm?.apply(state.hidden, count, into: room.normed)
       try feedForward.apply(room.normed, count, room, into: state.feedForward)
     }
     add(state.feedForward, to: state.hidden, count)

@@ -56,7 +56,7 @@ struct Linear: Sendable {
   func apply(
     _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ slab: FloatBuffer
   ) throws(CheckpointError) {
-    y.resize(count * outputs)
+    try y.resize(count * outputs)
     if count == 1, case .resident(let bytes, let type, let size) = weight {
       try applyToOneRow(x, into: y, bytes, type, size)
     } else {
@@ -98,7 +98,7 @@ struct Linear: Sendable {
     _ slab: FloatBuffer, _ body: (Range<Int>, UnsafePointer<Float>) -> Void
   ) throws(CheckpointError) {
     let step = max(1, min(outputs, Self.slabElementCount / max(1, inputs)))
-    slab.resize(step * inputs)
+    try slab.resize(step * inputs)
     for first in stride(from: 0, to: outputs, by: step) {
       let range = first..<min(outputs, first + step)
       switch weight {

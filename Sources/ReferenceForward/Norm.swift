@@ -22,8 +22,10 @@ struct Norm: Sendable {
   }
 
   /// Norms rows `[count, width]`.
-  func apply(_ x: FloatBuffer, _ count: Int, into y: FloatBuffer) {
-    y.resize(count * width)
+  ///
+  /// - Throws: `inputOutput` without memory.
+  func apply(_ x: FloatBuffer, _ count: Int, into y: FloatBuffer) throws(CheckpointError) {
+    try y.resize(count * width)
     for row in 0..<count {
       let (from, to) = (x.base + row * width, y.base + row * width)
       switch kind {

@@ -52,7 +52,11 @@ final class LayerCache: @unchecked Sendable {
   private var capacity: [Int] = []
 
   /// Appends new rows, `[rows, width]`, to those of their sequences.
-  func append(_ key: FloatBuffer, _ value: FloatBuffer, _ sequences: Sequences, width: Int) {
+  ///
+  /// - Throws: `inputOutput` without memory.
+  func append(
+    _ key: FloatBuffer, _ value: FloatBuffer, _ sequences: Sequences, width: Int
+  ) throws(CheckpointError) {
     for (number, sequence) in sequences.all.enumerated() {
       if number == keys.count {
         keys.append(FloatBuffer())
@@ -64,7 +68,7 @@ final class LayerCache: @unchecked Sendable {
         // Twice as much, so that token after token costs little.
         let room = sequence.start == 0 ? total : max(total, 2 * capacity[number])
         for list in [\LayerCache.keys, \LayerCache.values] {
-          let larger = FloatBuffer(room * width)
+          let larger = try FloatBuffer(room * width)
           if sequence.start > 0 {
             larger.base.update(
               from: self[keyPath: list][number].base, count: sequence.start * width)

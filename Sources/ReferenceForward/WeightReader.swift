@@ -15,14 +15,16 @@ final class WeightReader: Sendable {
     let arena: ScratchArena
   }
 
-  init(_ reader: any CheckpointReader, _ resources: EvaluationResources) {
+  init(_ reader: any CheckpointReader, _ resources: EvaluationResources) throws(CheckpointError) {
     evaluator = TensorEvaluator(reader)
     checkpoint = reader.checkpoint
     workers = Workers(count: resources.threads)
     let byteCount = evaluator.scratchByteCount
-    scratch = (0..<resources.threads).map { _ in
-      Scratch(arena: ScratchArena(byteCount: byteCount))
+    var scratch: [Scratch] = []
+    for _ in 0..<resources.threads {
+      scratch.append(Scratch(arena: try ScratchArena(byteCount: byteCount)))
     }
+    self.scratch = scratch
     checkCancellation = resources.checkCancellation
   }
 
@@ -65,7 +67,7 @@ final class WeightReader: Sendable {
         in: checkpoint)
     } catch { throw error.in(tensor: tensor.name) }
     let (dtype, geometry) = (expression.type.dtype, expression.geometry)
-    let buffer = FloatBuffer((geometry.rows * geometry.rowByteCount + 3) / 4)
+    let buffer = try FloatBuffer((geometry.rows * geometry.rowByteCount + 3) / 4)
     nonisolated(unsafe) let target = UnsafeMutableRawPointer(buffer.base)  // As in `read`.
     let step = max(1, (1 << 20) / max(1, geometry.rowByteCount))
     try workers.forEach((geometry.rows + step - 1) / step) {
@@ -90,7 +92,7 @@ final class WeightReader: Sendable {
   /// A small tensor, whole.
   func values(_ tensor: CanonicalTensor) throws(CheckpointError) -> FloatBuffer {
     let expression = try compiled(tensor)
-    let buffer = FloatBuffer(tensor.shape.elementCount)
+    let buffer = try FloatBuffer(tensor.shape.elementCount)
     try read(expression, expression.geometry.whole, into: buffer)
     return buffer
   }

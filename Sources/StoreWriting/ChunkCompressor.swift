@@ -37,8 +37,8 @@ final class ChunkCompressor {
     search = Search(
       sample: try ZstdChunkEncoder(.level(Self.sampleLevel)),
       chunk: try ZstdChunkEncoder(.level(Self.chunkLevel)),
-      frame: ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount)),
-      pieces: ScratchArena(byteCount: 2 * ScratchArena.rounded(Self.sampleByteCount)))
+      frame: try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount)),
+      pieces: try ScratchArena(byteCount: 2 * ScratchArena.rounded(Self.sampleByteCount)))
   }
 
   /// Compresses a chunk.

@@ -7,7 +7,7 @@ import TensorModel
 ///
 /// `@unchecked Sendable`: one thread fills it and writes it; it is handed on, never shared.
 public final class EncodedChunks: @unchecked Sendable {
-  private let arena: UnsafeMutableRawBufferPointer
+  private let pages: Pages
   private(set) var chunks: [Chunk] = []
   private var used = 0
 
@@ -18,17 +18,16 @@ public final class EncodedChunks: @unchecked Sendable {
     let checksum: UInt32
   }
 
-  init(byteCount: Int) { arena = .allocate(byteCount: max(byteCount, 1), alignment: 64) }
-
-  deinit { arena.deallocate() }
-
-  var byteCount: Int { arena.count }
+  /// Room for so many bytes.
+  ///
+  /// - Throws: `inputOutput` without memory.
+  init(byteCount: Int) throws(CheckpointError) { pages = try Pages(byteCount: byteCount) }
 
   /// Room for the next chunk.
-  var rest: UnsafeMutableRawBufferPointer { .init(rebasing: arena[used...]) }
+  var rest: UnsafeMutableRawBufferPointer { .init(rebasing: pages.bytes[used...]) }
 
   func append(index: Int, byteCount: Int, filterMask: Int) {
-    let bytes = UnsafeRawBufferPointer(rebasing: arena[used..<used + byteCount])
+    let bytes = UnsafeRawBufferPointer(rebasing: pages.bytes[used..<used + byteCount])
     chunks.append(
       Chunk(
         index: index, bytes: bytes, filterMask: filterMask,
@@ -58,8 +57,8 @@ final class ChunkEncoder {
   /// - Throws: `usage` for a level that libzstd doesn't have, `inputOutput` without memory.
   init(level: Int?, chunkByteCount: Int) throws(CheckpointError) {
     compressor = try ChunkCompressor(level: level, chunkByteCount: chunkByteCount)
-    padded = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
-    shuffled = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+    padded = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+    shuffled = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
   }
 
   /// Encodes one chunk and appends it.

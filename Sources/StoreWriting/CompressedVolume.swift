@@ -65,7 +65,7 @@ public final class CompressedVolume: Sendable {
     let end = byteOffset + bytes.count
     let last = grid.index(ofByte: end - 1)
     var index = grid.index(ofByte: byteOffset)
-    let output = EncodedChunks(byteCount: (last - index + 1) * grid.chunkByteCount)
+    let output = try EncodedChunks(byteCount: (last - index + 1) * grid.chunkByteCount)
     while index <= last {
       let range = grid.byteRange(of: index)
       try encoder.encoder.encode(
@@ -96,7 +96,7 @@ public final class CompressedVolume: Sendable {
         ofByte: range.lowerBound)...grids[tensor].index(
         ofByte: range.upperBound - 1)
     let chunks = reader.tensors[position].chunks
-    let output = EncodedChunks(byteCount: indices.reduce(0) { $0 + chunks[$1].byteCount })
+    let output = try EncodedChunks(byteCount: indices.reduce(0) { $0 + chunks[$1].byteCount })
     for index in indices {
       guard let base = output.rest.baseAddress else { continue }
       try reader.readStored(position, index, into: base)

@@ -30,27 +30,31 @@ public struct EvaluationPipeline: Sendable {
     let evaluator = resources.evaluator(
       reader, gathers: tasks.contains { $0.expression.quantizes && $0.expression.root.transposes })
     let digests = RecordedDigests(reader, evaluator, resources)
+    let slabByteCount = resources.slabByteCount(transposing: tasks.contains(where: \.transposes))
     DispatchQueue.concurrentPerform(iterations: resources.threads) { _ in
-      work(schedule, states, tasks, consumer, evaluator, digests)
+      do throws(CheckpointError) {
+        let scratch = try ScratchArena(byteCount: evaluator.scratchByteCount)
+        let buffer = try ScratchArena(byteCount: ScratchArena.rounded(slabByteCount))
+        work(schedule, states, tasks, consumer, evaluator, digests, scratch, buffer)
+      } catch { schedule.fail(error) }
     }
     if let failure = schedule.failure { throw failure }
   }
 
   private func work(
     _ schedule: EvaluationSchedule, _ states: TensorStates, _ tasks: [EvaluationTask],
-    _ consumer: some EvaluationConsumer, _ evaluator: TensorEvaluator, _ digests: RecordedDigests
+    _ consumer: some EvaluationConsumer, _ evaluator: TensorEvaluator, _ digests: RecordedDigests,
+    _ scratch: ScratchArena, _ slabs: ScratchArena
   ) {
-    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
-    var buffer = ScratchArena(
-      byteCount: ScratchArena.rounded(resources.slabByteCount(transposing: true)))
+    var buffer = slabs
     var current: Int?
     while let slab = schedule.next(after: current) {
       current = slab.task
-      // A piece that can't be cut may be larger than what memory allows.
-      if ScratchArena.rounded(slab.byteCount) > buffer.byteCount {
-        buffer = ScratchArena(byteCount: ScratchArena.rounded(slab.byteCount))
-      }
       do throws(CheckpointError) {
+        // A piece that can't be cut may be larger than what memory allows.
+        if ScratchArena.rounded(slab.byteCount) > buffer.byteCount {
+          buffer = try ScratchArena(byteCount: ScratchArena.rounded(slab.byteCount))
+        }
         try resources.checkCancellation()
         try buffer.withPiece(byteCount: slab.byteCount) { (piece) throws(CheckpointError) in
           let expression = tasks[slab.task].expression

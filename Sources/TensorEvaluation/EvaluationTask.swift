@@ -9,12 +9,18 @@ public struct EvaluationTask: Sendable {
   public let expression: CompiledExpression
   /// Regions in row order that slabs are made of, each a run of the tensor's bytes; nil if slabs may be cut anywhere.
   public let pieces: [MatrixRegion]?
+  /// What a `CounterpartEvaluator` evaluates in the same regions; nil if nothing.
+  public let counterpart: CompiledExpression?
 
   /// A task.
-  public init(name: String, expression: CompiledExpression, pieces: [MatrixRegion]? = nil) {
+  public init(
+    name: String, expression: CompiledExpression, pieces: [MatrixRegion]? = nil,
+    counterpart: CompiledExpression? = nil
+  ) {
     self.name = name
     self.expression = expression
     self.pieces = pieces
+    self.counterpart = counterpart
   }
 
   /// A task for every stored tensor, in the order of the source.
@@ -30,6 +36,9 @@ public struct EvaluationTask: Sendable {
     }
     return tasks
   }
+
+  /// Whether columns are gathered, for the result or its counterpart.
+  var transposes: Bool { expression.root.transposes || counterpart?.root.transposes == true }
 
   /// Bytes of the result.
   var byteCount: Int {

@@ -23,12 +23,12 @@ public struct Overflow: Hashable, Sendable {
     let exact = try CompiledExpression(operand, in: reader.checkpoint)
     guard let from = exact.type.dtype.kernelType, let to = dtype.kernelType else { return nil }
     let evaluator = TensorEvaluator(reader, tileByteCount: TensorEvaluator.minimumTileByteCount)
-    let scratch = ScratchArena(byteCount: evaluator.scratchByteCount)
+    let scratch = try ScratchArena(byteCount: evaluator.scratchByteCount)
     let cell = exact.geometry.cellByteCount
     let limit = TensorEvaluator.minimumTileByteCount
     let (input, output) = (
-      ScratchArena(byteCount: ScratchArena.rounded(limit)),
-      ScratchArena(byteCount: ScratchArena.rounded(limit * 4))
+      try ScratchArena(byteCount: ScratchArena.rounded(limit)),
+      try ScratchArena(byteCount: ScratchArena.rounded(limit * 4))
     )
     for tile in exact.geometry.whole.tiles(cellByteCount: cell, limit: limit) {
       let stride = tile.columns.count * cell

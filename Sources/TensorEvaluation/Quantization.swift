@@ -27,7 +27,7 @@ extension TensorEvaluator {
     for piece in rows.pieces(of: region.rows, valueByteLimit: limit) {
       let byteCount = piece.count * rows.elementCount * 4
       // A row that must stay whole may be larger than what pieces are cut to.
-      let arena = byteCount <= limit ? scratch : ScratchArena(byteCount: 2 * byteCount)
+      let arena = byteCount <= limit ? scratch : try ScratchArena(byteCount: 2 * byteCount)
       try arena.withPiece(byteCount: byteCount) { (values) throws(CheckpointError) in
         let first = piece.lowerBound * rows.elementCount
         try evaluateElements(

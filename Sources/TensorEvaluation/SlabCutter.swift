@@ -22,7 +22,7 @@ struct SlabCutter {
   func slabs(of task: EvaluationTask, _ index: Int) -> [Slab] {
     let expression = task.expression
     let cell = expression.geometry.cellByteCount
-    let transposes = expression.root.transposes
+    let transposes = task.transposes
     let limit = resources.slabByteCount(transposing: transposes)
     let regions =
       if let pieces = task.pieces {

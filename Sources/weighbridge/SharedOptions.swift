@@ -70,8 +70,10 @@ struct SharedOptions: ParsableArguments {
 
   /// The same with another default of memory.
   func resources(standardMemory: Int) -> EvaluationResources {
-    EvaluationResources(
-      memory: memory?.byteCount ?? standardMemory, threads: threads ?? Processors.allowedCount,
+    let memory = memory?.byteCount ?? standardMemory
+    PageArena.shared.limit = memory
+    return EvaluationResources(
+      memory: memory, threads: threads ?? Processors.allowedCount,
       checkCancellation: Signals.check)
   }
 

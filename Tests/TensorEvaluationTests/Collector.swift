@@ -85,7 +85,7 @@ func evaluate(
   let region = region ?? compiled.geometry.whole
   let runByteCount = region.columns.count * compiled.geometry.cellByteCount
   let rowStride = runByteCount + slack
-  let scratch = ScratchArena(byteCount: TensorEvaluator(reader).scratchByteCount)
+  let scratch = try ScratchArena(byteCount: TensorEvaluator(reader).scratchByteCount)
   var memory = [UInt8](repeating: 0xa5, count: max(1, region.rows.count * rowStride))
   let report = try memory.withUnsafeMutableBytes { buffer in
     guard let base = buffer.baseAddress else { return CastReport() }

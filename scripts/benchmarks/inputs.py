@@ -1,9 +1,8 @@
-"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, mesh-zero, hf-zero, flat, torch,
-torch-legacy, torch-transposed, llama.
+"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, torch, torch-legacy,
+torch-transposed, llama.
 
-A directory with the file `complete` in it, which says what it was made of, is left as it is. Those called zero have nothing but zeros
-in them and take no room on the disk: they are for a model's full size. Flat is one file with as many matrices as the layers are; those
-called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
+A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
+a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
 Llama is a model in one file, with a SentencePiece tokenizer.
 """
 
@@ -18,34 +17,9 @@ import zipfile
 from geometry import PIECES, Geometry
 from llama_geometry import LlamaGeometry, sentencepiece_model
 
-VERSION = 1
+VERSION = 2
 CHUNK = 1 << 22  # elements made at a time
 HUGGINGFACE_FILES = 2
-
-
-class Zeros(bytes):
-  """Bytes that are known to be zero."""
-
-
-class SparseFile:
-  """A file in which Zeros leave a hole; zipfile passes them on as they are to stored members."""
-
-  def __init__(self, path):
-    self.file = open(path, "wb")
-
-  def write(self, data):
-    if not isinstance(data, Zeros):
-      return self.file.write(data)
-    self.file.seek(len(data), os.SEEK_CUR)
-    return len(data)
-
-  def close(self):
-    # A hole at the end.
-    self.file.truncate(max(self.file.tell(), os.fstat(self.file.fileno()).st_size))
-    self.file.close()
-
-  def __getattr__(self, name):
-    return getattr(self.file, name)
 
 
 class RandomWeights:
@@ -64,16 +38,9 @@ class RandomWeights:
     bits += ((bits >> 16) & 1) + 0x7FFF
     return (bits >> 16).astype("<u2")
 
-  def chunks(self, count):
+  def chunks(self, count, mean=0.0):
     for start in range(0, count, CHUNK):
-      yield self.values(min(CHUNK, count - start)).tobytes()
-
-
-def zero_chunks(byte_count):
-  whole = Zeros(min(byte_count, 2 * CHUNK))
-  for _ in range(byte_count // (2 * CHUNK)):
-    yield whole
-  yield Zeros(byte_count % (2 * CHUNK))
+      yield self.values(min(CHUNK, count - start), mean)
 
 
 # MARK: Mesh-Transformer
@@ -92,8 +59,6 @@ def make_mesh(directory, geometry, weights):
     if kind == "step":
       return [struct.pack("<i", 1)]
     count = math.prod(shape)
-    if weights is None:
-      return zero_chunks(2 * count)
     is_scale = path.endswith("/scale")
     if kind == "sum":
       return [shared.setdefault(path, weights.values(count).tobytes())]
@@ -107,35 +72,49 @@ def make_mesh(directory, geometry, weights):
     folder = f"{directory}/step_1/shard_{shard}"
     os.makedirs(folder)
     for piece, leaves in enumerate(geometry.pieces()):
-      file = SparseFile(f"{folder}/{piece}.npz")
-      with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+      with zipfile.ZipFile(f"{folder}/{piece}.npz", "w", zipfile.ZIP_STORED) as archive:
         for number, (path, shape, kind) in enumerate(leaves):
           with archive.open(f"arr_{number}.npy", "w", force_zip64=True) as member:
             member.write(npy_header("<i4" if kind == "step" else "<V2", shape))
             for chunk in contents(path, shape, kind, shard):
               member.write(chunk)
-      file.close()
   with open(f"{directory}/mesh.json", "w") as file:
     file.write(geometry.mesh_configuration())
 
 
 # MARK: Hugging Face
 
+def tensor_chunks(name, shape, weights):
+  is_scale = name.endswith("weight") and ("ln_" in name or "norm" in name)
+  return weights.chunks(math.prod(shape), mean=1.0 if is_scale else 0.0)
+
+
 def random_tensors(tensors, weights):
   import torch
   made = {}
   for name, shape in tensors:
     tensor = torch.empty(math.prod(shape), dtype=torch.bfloat16)
-    for start in range(0, len(tensor), CHUNK):
-      values = weights.values(min(CHUNK, len(tensor) - start), mean=1.0 if name.endswith("weight") and ("ln_" in name or "norm" in name) else 0.0)
+    start = 0
+    for values in tensor_chunks(name, shape, weights):
       tensor[start : start + len(values)] = torch.from_numpy(values.view("int16")).view(torch.bfloat16)
+      start += len(values)
     made[name] = tensor.view(shape)
   return made
 
 
 def save_random(path, tensors, weights):
-  from safetensors.torch import save_file
-  save_file(random_tensors(tensors, weights), path, metadata={"format": "pt"})
+  header, offset = {"__metadata__": {"format": "pt"}}, 0
+  for name, shape in tensors:
+    end = offset + 2 * math.prod(shape)
+    header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, end]}
+    offset = end
+  text = json.dumps(header).encode()
+  text += b" " * (-len(text) % 8)
+  with open(path, "wb") as file:
+    file.write(struct.pack("<Q", len(text)) + text)
+    for name, shape in tensors:
+      for values in tensor_chunks(name, shape, weights):
+        file.write(values)
 
 
 def flat_shapes(layers):
@@ -152,29 +131,13 @@ def save_torch(kind, path, layers, weights):
   torch.save(state, path, _use_new_zipfile_serialization=kind != "torch-legacy")
 
 
-def save_zeros(path, tensors):
-  header, offset = {"__metadata__": {"format": "pt"}}, 0
-  for name, shape in tensors:
-    end = offset + 2 * math.prod(shape)
-    header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, end]}
-    offset = end
-  text = json.dumps(header).encode()
-  text += b" " * (-len(text) % 8)
-  with open(path, "wb") as file:
-    file.write(struct.pack("<Q", len(text)) + text)
-    file.truncate(8 + len(text) + offset)
-
-
 def make_huggingface(directory, geometry, weights):
   os.makedirs(f"{directory}/model")
   files = geometry.files(HUGGINGFACE_FILES)
   index = {"metadata": {"total_size": sum(2 * math.prod(shape) for _, shape in geometry.tensors())}, "weight_map": {}}
   for number, tensors in enumerate(files, 1):
     name = f"model-{number:05}-of-{len(files):05}.safetensors"
-    if weights is None:
-      save_zeros(f"{directory}/model/{name}", tensors)
-    else:
-      save_random(f"{directory}/model/{name}", tensors, weights)
+    save_random(f"{directory}/model/{name}", tensors, weights)
     index["weight_map"] |= {tensor: name for tensor, _ in tensors}
   with open(f"{directory}/model/model.safetensors.index.json", "w") as file:
     json.dump(index, file, indent=2)
@@ -201,7 +164,7 @@ def main():
   print(f"making {directory}", file=sys.stderr)
   shutil.rmtree(directory, ignore_errors=True)
   os.makedirs(directory)
-  weights = None if kind.endswith("-zero") else RandomWeights()
+  weights = RandomWeights()
   if kind == "flat":
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
   elif kind.startswith("torch"):

@@ -1,7 +1,7 @@
 """Measures Weighbridge beside `cp` and other people's programs, and says which of its targets are met.
 
 Every command of a group runs in turn, round after round; medians are compared. The inputs are made once, in a directory named by
-BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB, with --large 30 GB.
+BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB, with --large 60 GB.
 """
 
 import argparse
@@ -13,11 +13,17 @@ import shutil
 import subprocess
 import sys
 
-from measurement import Command, Figures, alternate, byte_count, files_below, measure
+from geometry import Geometry
+from measurement import Command, Figures, alternate, byte_count, files_below, spawn
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYERS = 6
-FULL_LAYERS = 28
+# A gigabyte and twelve, of GPT-J's layers and of TinyLlama's.
+LARGE_LAYERS = {"hf": (1, 28), "llama": (11, 134)}
+LARGE_MEMORY = 256e6
+LARGE_MARGIN = 128e6
+LARGE_GROWTH = 1.1
+COMPARE_LIMIT = 1.5
 FLAT_MATRICES = 8
 FORWARD_TOKENS = ",".join(str(7919 * place % 50000) for place in range(128))
 GENERATED_TOKENS = 32
@@ -63,7 +69,7 @@ def arguments():
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
-  parser.add_argument("--large", action="store_true", help="instead: memory and time for 6 billion parameters, 12 GB of zeros")
+  parser.add_argument("--large", action="store_true", help="instead: memory and time of every command for 6 billion parameters, 12 GB, beside 1 GB")
   parser.add_argument("--json", metavar="FILE", help="write the figures to a file, too")
   parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
   parser.add_argument("--no-build", action="store_true", help="take the release build that is there")
@@ -87,8 +93,8 @@ class Bench:
     shutil.rmtree(self.scratch, ignore_errors=True)
     os.makedirs(self.scratch)
 
-  def input(self, kind, layers):
-    directory = f"{self.directory}/{kind}"
+  def input(self, kind, layers, name=None):
+    directory = f"{self.directory}/{name or kind}"
     subprocess.run([self.options.peer_python, f"{HERE}/inputs.py", kind, directory, str(layers)], check=True)
     return directory
 
@@ -365,20 +371,70 @@ class Bench:
       ]
     return Task(name, size, rows, [*targets, self.peak(name, ours_synced)])
 
+  # MARK: A full model
+
   def large(self):
-    """The full model's size; holes are read, so there is nothing to compare the time with."""
-    for kind in ["mesh-zero", "hf-zero"]:
-      directory = self.input(kind, FULL_LAYERS)
-      if kind == "mesh-zero":
-        source, options = f"{directory}/step_1", ["--config", f"{directory}/mesh.json"]
-      else:
-        source, options = f"{directory}/model", ["--max-shard-size", "500MB"]
-      name = f"{'mesh' if kind == 'mesh-zero' else 'hf bf16'} → hf f16, {FULL_LAYERS} layers of zeros"
-      progress(f"{name}:")
-      command = self.convert(source, *options)
-      command.runs.append(measure(command, source, self.scratch))
-      figures = Figures.of(command, with_sync=False)
-      yield Task(name, byte_count(source), [figures], [self.peak(name, figures)])
+    """Every command that reads or writes a checkpoint, on a model of full size and on a small one of the same kind, once each."""
+    for kind, (small, full) in LARGE_LAYERS.items():
+      source = {layers: self.input(kind, layers, f"{kind}-{layers}") for layers in (small, full)}
+      runs = {layers: self.large_runs(kind, f"{source[layers]}/model", layers) for layers in (small, full)}
+      for label, figures in runs[full].items():
+        below, limit = runs[small][label], LARGE_MEMORY + LARGE_MARGIN
+        yield Task(label, byte_count(source[full]), [below, figures], [
+          Target(f"{label}: peak {figures.peak / 1e6:.0f} MB (target: below {limit / 1e6:.0f})", figures.peak, limit, True),
+          Target(f"{label}: {figures.peak / below.peak:.2f} × the peak on {byte_count(source[small]) / 1e9:.1f} GB "
+                 f"(target: at most {LARGE_GROWTH})", figures.peak / below.peak, LARGE_GROWTH, True)])
+      if kind == "hf":
+        ratio = runs[full]["compare with Mesh-Transformer"].wall / runs[full]["Mesh-Transformer → hf"].wall
+        yield Task("compare beside the conversion", byte_count(source[full]), [], [
+          Target(f"compare with Mesh-Transformer: {ratio:.2f} × the conversion (target: at most {COMPARE_LIMIT})", ratio, COMPARE_LIMIT, True)])
+
+  def large_runs(self, kind, source, layers):
+    """Figures of one run of each command, by what it is called; each is given what those before it wrote."""
+    made = f"{self.scratch}/made"
+    os.makedirs(made)
+    with open(f"{made}/mesh.json", "w") as file:
+      file.write(Geometry(layers).mesh_configuration())
+    store, mesh, hf, npz, gguf = (f"{made}/{name}" for name in ("store", "mesh", "hf", "model.npz", "model.gguf"))
+    configuration = ["--config", f"{made}/mesh.json"]
+    steps = {
+      # What is called, what it is given, and what isn't needed any more after it.
+      "hf": [
+        ("hf → store", ["convert", source, store, "--to", "store", "--max-shard-size", "16GB"], []),
+        ("store → hf f16", ["convert", store, hf, "--to", "safetensors", "--dtype", "f16"], [hf]),
+        ("verify a store", ["verify", store], []),
+        ("compare with a store", ["compare", source, store], [store]),
+        ("hf → hf f16", ["convert", source, hf, "--to", "safetensors", "--dtype", "f16"], []),
+        ("verify", ["verify", hf], []),
+        ("verify --against", ["verify", hf, "--against", source], [hf]),
+        ("hf → Mesh-Transformer", ["convert", source, mesh, "--to", "mesh-transformer"], []),
+        ("Mesh-Transformer → hf", ["convert", f"{mesh}/step_0", hf, "--to", "safetensors", *configuration], [hf]),
+        ("compare with Mesh-Transformer", ["compare", source, mesh], [mesh]),
+        ("hf → npz", ["convert", source, npz, "--to", "npz"], []),
+        ("verify an npz", ["verify", npz], [npz]),
+        ("inspect --statistics --digests", ["inspect", source, "--statistics", "--digests"], []),
+        ("forward", ["forward", source, "--tokens", "1,2,3,4,5,6,7,8"], []),
+        ("compare --forward", ["compare", source, source, "--forward", "--tokens", "1,2,3,4,5,6,7,8"], []),
+      ],
+      "llama": [
+        ("llama → GGUF", ["convert", source, gguf], []),
+        ("verify a GGUF --against", ["verify", gguf, "--against", source], [gguf]),
+        ("quantize", ["quantize", source, gguf, "--scheme", "q4_k_m"], []),
+        ("verify a quantized GGUF", ["verify", gguf], []),
+        ("GGUF → hf", ["convert", gguf, hf, "--to", "safetensors", "--dtype", "bf16"], [hf]),
+      ],
+    }[kind]
+    figures = {}
+    for label, arguments, leftovers in steps:
+      os.sync()
+      wall, cpu, peak = spawn(
+        [self.options.tool, *arguments, "--memory", f"{LARGE_MEMORY / 1e6:.0f}MB", "--quiet"], {}, f"{self.scratch}/log")
+      progress(f"{layers} layers: {label}: {wall:.2f} s, {cpu:.2f} s CPU, {peak / 1e6:.0f} MB")
+      figures[label] = Figures(f"{layers} layers", 1, wall, wall, wall, cpu, peak, 0)
+      for path in leftovers:
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+    shutil.rmtree(made)
+    return figures
 
 
 # MARK: Report

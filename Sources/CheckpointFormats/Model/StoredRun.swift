@@ -28,19 +28,18 @@ struct StoredRun {
     let cells = max(1, Self.pieceByteCount / geometry.cellByteCount)
     let columns = min(geometry.columns, cells)
     let rows = columns == geometry.columns ? max(1, cells / max(1, columns)) : 1
-    let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(1, rows * columns * geometry.cellByteCount), alignment: 64)
-    defer { buffer.deallocate() }
-    guard let base = buffer.baseAddress else { return }
+    let buffer = try Pages(byteCount: rows * columns * geometry.cellByteCount)
+    defer { withExtendedLifetime(buffer) {} }
     for row in stride(from: 0, to: geometry.rows, by: rows) {
       for column in stride(from: 0, to: geometry.columns, by: max(1, columns)) {
         let region = MatrixRegion(
           rows: row..<min(row + rows, geometry.rows),
           columns: column..<min(column + columns, geometry.columns))
         let rowByteCount = region.columns.count * geometry.cellByteCount
-        try reader.read(position, region, into: MatrixBuffer(base: base, rowStride: rowByteCount))
+        try reader.read(
+          position, region, into: MatrixBuffer(base: buffer.base, rowStride: rowByteCount))
         let piece = UnsafeRawBufferPointer(
-          rebasing: UnsafeRawBufferPointer(buffer)[..<(region.rows.count * rowByteCount)])
+          rebasing: UnsafeRawBufferPointer(buffer.bytes)[..<(region.rows.count * rowByteCount)])
         if try !body(piece) { return }
       }
     }
@@ -79,13 +78,14 @@ struct StoredRun {
       let region = MatrixRegion(
         rows: row..<row + (isPartOfRow ? 1 : cells / geometry.columns),
         columns: isPartOfRow ? column..<column + cells : 0..<geometry.columns)
-      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.count, alignment: 64)
-      defer { buffer.deallocate() }
-      guard let base = buffer.baseAddress, piece.count > 0 else { return true }
+      guard piece.count > 0 else { return true }
+      let buffer = try Pages(byteCount: piece.count)
+      defer { withExtendedLifetime(buffer) {} }
       try run.reader.read(
         run.position, region,
-        into: MatrixBuffer(base: base, rowStride: region.columns.count * geometry.cellByteCount))
-      return buffer.elementsEqual(piece)
+        into: MatrixBuffer(
+          base: buffer.base, rowStride: region.columns.count * geometry.cellByteCount))
+      return buffer.bytes.elementsEqual(piece)
     }
   }
 }

@@ -41,9 +41,9 @@ struct StridedElements {
   ///
   /// - Throws: what reading the storage throws.
   func read(_ region: MatrixRegion, into destination: MatrixBuffer) throws(CheckpointError) {
-    let window = UnsafeMutableRawPointer.allocate(
-      byteCount: Self.windowByteCount, alignment: 64)
-    defer { window.deallocate() }
+    let pages = try Pages(byteCount: Self.windowByteCount)
+    defer { withExtendedLifetime(pages) {} }
+    let window = pages.base
     for (inner, columns) in Self.boxes(region.columns, in: extents[1...]) {
       let box = Box(
         ranges: [region.rows] + inner,

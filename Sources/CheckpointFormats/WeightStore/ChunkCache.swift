@@ -1,4 +1,6 @@
+import FileContainers
 import Synchronization
+import TensorModel
 
 /// Decoded chunks of which only a part has been asked for: the rest is often wanted next, when columns are gathered.
 final class ChunkCache: Sendable {
@@ -12,14 +14,8 @@ final class ChunkCache: Sendable {
 
   /// The bytes of a chunk.
   ///
-  /// `@unchecked Sendable`: they are written before anybody else sees the chunk, and only read from then on.
-  final class Chunk: @unchecked Sendable {
-    let bytes: UnsafeMutableRawBufferPointer
-
-    init(byteCount: Int) { bytes = .allocate(byteCount: byteCount, alignment: 64) }
-
-    deinit { bytes.deallocate() }
-  }
+  /// They are written before anybody else sees the chunk, and only read from then on.
+  typealias Chunk = Pages
 
   private struct State {
     var chunks: [Key: (chunk: Chunk, lastUse: Int)] = [:]
@@ -43,14 +39,14 @@ final class ChunkCache: Sendable {
     state.withLock { state in
       state.clock += 1
       if let old = state.chunks.updateValue((chunk, state.clock), forKey: key) {
-        state.byteCount -= old.chunk.bytes.count
+        state.byteCount -= old.chunk.byteCount
       }
-      state.byteCount += chunk.bytes.count
+      state.byteCount += chunk.byteCount
       while state.byteCount > Self.byteCount, state.chunks.count > 1,
         let oldest = state.chunks.min(by: { $0.value.lastUse < $1.value.lastUse })
       {
         state.chunks[oldest.key] = nil
-        state.byteCount -= oldest.value.chunk.bytes.count
+        state.byteCount -= oldest.value.chunk.byteCount
       }
     }
   }

@@ -23,9 +23,9 @@ final class ChunkDecoder {
   /// A decoder for chunks of up to so many bytes.
   init(chunkByteCount: Int) throws(CheckpointError) {
     zstd = try ZstdChunkDecoder()
-    stored = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
-    filtered = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
-    whole = ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+    stored = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+    filtered = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
+    whole = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
   }
 
   /// Reads, checks and decodes a chunk.

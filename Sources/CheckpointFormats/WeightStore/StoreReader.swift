@@ -195,9 +195,9 @@ public final class StoreReader: PlacedTensorReader {
           position, index, into: UnsafeMutableRawBufferPointer(start: target, count: bytes.count))
       } else {
         let chunk = try decodedChunk(position, index, byteCount: bytes.count)
-        let part = chunk.bytes[offset - bytes.lowerBound..<end - bytes.lowerBound]
-        UnsafeMutableRawBufferPointer(start: target, count: part.count)
-          .copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
+        target.copyMemory(
+          from: chunk.base + (offset - bytes.lowerBound), byteCount: end - offset)
+        withExtendedLifetime(chunk) {}
       }
       offset = end
     }
@@ -227,7 +227,7 @@ public final class StoreReader: PlacedTensorReader {
   ) throws(CheckpointError) -> ChunkCache.Chunk {
     let key = ChunkCache.Key(tensor: position, chunk: index)
     if let chunk = cache.chunk(key) { return chunk }
-    let chunk = ChunkCache.Chunk(byteCount: byteCount)
+    let chunk = try ChunkCache.Chunk(byteCount: byteCount)
     try decode(position, index, into: chunk.bytes)
     cache.insert(chunk, key)
     return chunk

@@ -1,7 +1,9 @@
+public import TensorModel
+
 /// Memory for one worker's intermediate results, taken and given back like a stack and reused from tensor to tensor: touching
 /// fresh memory costs more than the work done in it.
 public final class ScratchArena {
-  private let base: UnsafeMutableRawPointer
+  private let pages: Pages
   private var used = 0
   /// The bytes that it has.
   public let byteCount: Int
@@ -9,13 +11,13 @@ public final class ScratchArena {
   /// What pieces are aligned to: a cache line.
   public static let alignment = 64
 
-  /// Reserves address space; pages are backed when they are first used.
-  public init(byteCount: Int) {
+  /// Reserves address space; fresh pages are backed when they are first used.
+  ///
+  /// - Throws: `inputOutput` if the system has no memory.
+  public init(byteCount: Int) throws(CheckpointError) {
     self.byteCount = byteCount
-    base = .allocate(byteCount: Swift.max(byteCount, Self.alignment), alignment: 4096)
+    pages = try Pages(byteCount: byteCount)
   }
-
-  deinit { base.deallocate() }
 
   /// What a piece of so many bytes takes.
   public static func rounded(_ byteCount: Int) -> Int {
@@ -30,7 +32,7 @@ public final class ScratchArena {
   ) throws(Failure) -> Result {
     let size = Self.rounded(byteCount)
     precondition(used + size <= self.byteCount, "scratch arena exhausted")
-    let piece = base + used
+    let piece = pages.base + used
     used += size
     defer { used -= size }
     return try body(piece)

@@ -88,6 +88,15 @@ func writeFully(
   }
 }
 
+/// Memory of zeros beside the heap; nil if the system has none.
+func mapPages(byteCount: Int) -> UnsafeMutableRawPointer? {
+  let base = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+  return base == MAP_FAILED ? nil : base
+}
+
+/// Gives memory of `mapPages` back.
+func unmapPages(_ base: UnsafeMutableRawPointer, byteCount: Int) { munmap(base, byteCount) }
+
 /// Makes what was written to a descriptor durable.
 ///
 /// macOS: `fsync` leaves data in the drive's cache; `F_FULLFSYNC` doesn't, where the file system has it.

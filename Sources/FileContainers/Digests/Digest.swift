@@ -68,7 +68,7 @@ extension Digest {
   /// - Throws: `inputOutput`.
   public init(ofFile file: InputFile) throws(CheckpointError) {
     var stream = StreamingDigest()
-    let scratch = ScratchArena(byteCount: 1 << 20)
+    let scratch = try ScratchArena(byteCount: 1 << 20)
     var offset = 0
     while offset < file.byteCount {
       let count = min(1 << 20, file.byteCount - offset)

@@ -19,8 +19,9 @@ extension NPYArray {
     let tileCells = Self.tileByteCount / cell
     let columnStep = Swift.min(region.columns.count, Self.leastTileColumns)
     let rowStep = Swift.min(region.rows.count, tileCells / columnStep)
-    let tile = UnsafeMutableRawPointer.allocate(byteCount: Self.tileByteCount, alignment: 64)
-    defer { tile.deallocate() }
+    let pages = try Pages(byteCount: Self.tileByteCount)
+    defer { withExtendedLifetime(pages) {} }
+    let tile = pages.base
     for firstRow in stride(from: region.rows.lowerBound, to: region.rows.upperBound, by: rowStep) {
       let rows = firstRow..<Swift.min(firstRow + rowStep, region.rows.upperBound)
       let columnsInTile = tileCells / rows.count

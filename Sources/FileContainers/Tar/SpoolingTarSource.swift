@@ -5,20 +5,22 @@ final class SpoolingTarSource: TarSource {
   private let stream: any SequentialBytes
   private let spool: OutputFile
   private let watch: SpoolWatch
-  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+  private let pages: Pages
   /// The stream's position at the beginning of the buffer.
   private var bufferOffset = 0
   /// The part of the buffer that hasn't been passed.
   private var ahead = 0..<0
   private var isKeeping = true
 
-  init(_ stream: any SequentialBytes, spool: OutputFile, watch: SpoolWatch) {
+  init(_ stream: any SequentialBytes, spool: OutputFile, watch: SpoolWatch) throws(CheckpointError)
+  {
     self.stream = stream
     self.spool = spool
     self.watch = watch
+    pages = try Pages(byteCount: 1 << 20)
   }
 
-  deinit { buffer.deallocate() }
+  private var buffer: UnsafeMutableRawBufferPointer { pages.bytes }
 
   var position: Int { bufferOffset + ahead.lowerBound }
 

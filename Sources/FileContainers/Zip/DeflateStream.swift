@@ -7,7 +7,8 @@ final class DeflateStream: SequentialBytes {
   private let source: SequentialRegion
   /// zlib's state points back at this structure, so it must not move.
   private let stream: UnsafeMutablePointer<z_stream>
-  private let input: UnsafeMutableRawBufferPointer
+  private let pages: Pages
+  private var input: UnsafeMutableRawBufferPointer { pages.bytes }
   private var hasEnded = false
 
   private static let bufferByteCount = 256 << 10
@@ -18,9 +19,8 @@ final class DeflateStream: SequentialBytes {
   /// - Throws: `inputOutput` if there is no memory.
   init(_ compressed: FileRegion) throws(CheckpointError) {
     source = SequentialRegion(compressed)
-    input = .allocate(
-      byteCount: Swift.min(Self.bufferByteCount, Swift.max(compressed.byteCount, 1)),
-      alignment: 64)
+    pages = try Pages(
+      byteCount: Swift.min(Self.bufferByteCount, Swift.max(compressed.byteCount, 1)))
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
     guard weighbridge_inflate_init_raw(stream) == Z_OK else {
@@ -31,7 +31,6 @@ final class DeflateStream: SequentialBytes {
   deinit {
     inflateEnd(stream)
     stream.deallocate()
-    input.deallocate()
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Int {

@@ -154,9 +154,9 @@ public final class ZipMemberContents: RandomAccessBytes {
     of stream: any SequentialBytes,
     _ body: (UnsafeRawBufferPointer, _ position: Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: Self.bufferByteCount, alignment: 64)
-    defer { buffer.deallocate() }
+    let pages = try Pages(byteCount: Self.bufferByteCount)
+    defer { withExtendedLifetime(pages) {} }
+    let buffer = pages.bytes
     var crc: UInt32 = 0
     var position = 0
     while position < byteCount {

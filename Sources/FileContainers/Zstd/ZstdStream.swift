@@ -14,7 +14,8 @@ public final class ZstdStream: SequentialBytes {
 
   private let source: any SequentialBytes
   private let context: OpaquePointer
-  private let input: UnsafeMutableRawBufferPointer
+  private let pages: Pages
+  private var input: UnsafeMutableRawBufferPointer { pages.bytes }
   /// The part of `input` that hasn't been decompressed.
   private var unread = 0..<0
   private var isInFrame = false
@@ -27,11 +28,11 @@ public final class ZstdStream: SequentialBytes {
   /// - Throws: `malformed` if it isn't a zstd stream, `unsupported` for a large window or a dictionary, `inputOutput`.
   public init(_ source: any SequentialBytes) throws(CheckpointError) {
     self.source = source
+    pages = try Pages(byteCount: Self.inputByteCount)
     guard let context = ZSTD_createDCtx() else {
       throw CheckpointError(.inputOutput, "zstd can't be set up: out of memory")
     }
     self.context = context
-    input = .allocate(byteCount: Self.inputByteCount, alignment: 64)
     _ = weighbridge_zstd_limit_window(context, Int32(Self.maximumWindowLog))
     guard let header = try beginFrame(isFirst: true) else {
       throw CheckpointError(
@@ -41,10 +42,7 @@ public final class ZstdStream: SequentialBytes {
     declaredContentSize = header.contentByteCount.flatMap(Int.init(exactly:))
   }
 
-  deinit {
-    ZSTD_freeDCtx(context)
-    input.deallocate()
-  }
+  deinit { ZSTD_freeDCtx(context) }
 
   /// Copies the next uncompressed bytes.
   ///

@@ -1,0 +1,75 @@
+import FileContainers
+import Synchronization
+public import TensorModel
+
+/// Evaluates the regions of a pipeline's slabs over another checkpoint, so that who takes the slabs sees both side by side.
+///
+/// The tasks should know their counterparts, so that slabs are cut to suit both.
+public final class CounterpartEvaluator: Sendable {
+  private let evaluator: TensorEvaluator
+  private let expressions: [CompiledExpression]
+  private let idle = Mutex<[Room]>([])
+
+  /// Memory of one thread.
+  ///
+  /// `@unchecked Sendable`: it is either idle or with the one thread that took it out.
+  private struct Room: @unchecked Sendable {
+    let scratch: ScratchArena
+    var buffer: ScratchArena
+  }
+
+  /// An evaluator.
+  ///
+  /// - Parameters:
+  ///   - reader: of the other checkpoint.
+  ///   - expressions: the tasks' counterparts, of the same geometry, over that checkpoint.
+  ///   - resources: as the pipeline has them: as much memory is used here.
+  public init(
+    _ reader: any CheckpointReader, _ expressions: [CompiledExpression],
+    _ resources: EvaluationResources
+  ) {
+    evaluator = resources.evaluator(
+      reader, gathers: expressions.contains { $0.quantizes && $0.root.transposes })
+    self.expressions = expressions
+  }
+
+  /// Evaluates a slab's region of the task's counterpart.
+  ///
+  /// - Parameters:
+  ///   - slab: of the pipeline's.
+  ///   - body: is lent as many bytes as the slab has.
+  /// - Returns: what `body` returns.
+  /// - Throws: what the reader throws; `inputOutput` without memory.
+  public func withCounterpart<Result>(
+    of slab: EvaluatedSlab, _ body: (UnsafeRawBufferPointer) -> Result
+  ) throws(CheckpointError) -> Result {
+    let expression = expressions[slab.index]
+    var room = try takeRoom(byteCount: slab.bytes.count)
+    defer { idle.withLock { [room] in $0.append(room) } }
+    if ScratchArena.rounded(slab.bytes.count) > room.buffer.byteCount {
+      room.buffer = try ScratchArena(byteCount: ScratchArena.rounded(slab.bytes.count))
+    }
+    return try room.buffer.withPiece(byteCount: slab.bytes.count) {
+      (piece) throws(CheckpointError) in
+      let stride = slab.region.columns.count * expression.geometry.cellByteCount
+      _ = try evaluator.evaluate(
+        expression, slab.region, into: MatrixBuffer(base: piece, rowStride: stride),
+        scratch: room.scratch)
+      return body(UnsafeRawBufferPointer(start: piece, count: slab.bytes.count))
+    }
+  }
+
+  /// Makes sure that what was read for a task's counterpart is right.
+  ///
+  /// - Throws: what the reader throws.
+  public func confirm(_ task: Int) throws(CheckpointError) {
+    for position in expressions[task].storedPositions { try evaluator.confirm(position) }
+  }
+
+  private func takeRoom(byteCount: Int) throws(CheckpointError) -> Room {
+    if let room = idle.withLock({ $0.popLast() }) { return room }
+    return Room(
+      scratch: try ScratchArena(byteCount: evaluator.scratchByteCount),
+      buffer: try ScratchArena(byteCount: ScratchArena.rounded(byteCount)))
+  }
+}
