@@ -28,6 +28,12 @@ struct SharedOptions: ParsableArguments {
       valueName: "dir"))
   var spool: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How many times its size an archive may have unpacked, as a whole (default: 100; never less than 1GB).",
+      valueName: "n"))
+  var maxExpansion: Int?
+
   @Flag(help: "Print one JSON document to standard output.")
   var json = false
 
@@ -35,6 +41,9 @@ struct SharedOptions: ParsableArguments {
   var quiet = false
 
   func validate() throws {
+    if let maxExpansion, !(1...1_000_000).contains(maxExpansion) {
+      throw ValidationError("--max-expansion must be 1 to 1000000.")
+    }
     if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
     if let memory, memory.byteCount < EvaluationResources.minimumMemory {
       throw ValidationError(
@@ -61,6 +70,7 @@ struct SharedOptions: ParsableArguments {
   func openOptions(progress: ProgressLine? = nil) throws(CheckpointError) -> OpenOptions {
     var options = OpenOptions(progress: progress?.set, checkCancellation: Signals.check)
     if let spool { options.temporaryDirectory = spool }
+    if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {
       options.configuration = try InputFile.contents(
         of: config, limit: OpenOptions.maximumConfigurationByteCount)
