@@ -32,14 +32,21 @@ enum Sidecars {
           checkpoint.findings.append(
             Finding(
               .warning, "unreadable-file",
-              "not a file that can be read: a link that leads nowhere?",
-              file: name))
+              "not a file that can be read, found \(tree.obstacle(name))", file: name))
         }
         continue
       }
       if name == "config.json" {
-        checkpoint.configuration = try tree.contents(
-          of: name, limit: OpenOptions.maximumConfigurationByteCount)
+        do throws(CheckpointError) {
+          checkpoint.configuration = try tree.contents(
+            of: name, limit: OpenOptions.maximumConfigurationByteCount)
+        } catch {
+          // The weights can be looked at all the same.
+          if error.code == .interrupted { throw error }
+          var unusable = error.in(file: name)
+          unusable.code = .malformed
+          checkpoint.configurationError = unusable
+        }
       } else if isAdapter(name) || isCarried(name) && !isTrainingState(name, checkpoint) {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))

@@ -19,9 +19,15 @@ public protocol FileTree: Sendable {
   ///
   /// - Throws: `missing` or `inputOutput`.
   func region(_ path: String) throws(CheckpointError) -> FileRegion
+
+  /// What stands at a path where there is no file, such as `a named pipe`.
+  func obstacle(_ path: String) -> String
 }
 
 extension FileTree {
+  /// Archives have files and folders only.
+  public func obstacle(_ path: String) -> String { "nothing" }
+
   /// All of a small file.
   ///
   /// - Parameters:
@@ -34,7 +40,7 @@ extension FileTree {
     guard region.byteCount <= limit else {
       throw CheckpointError(
         .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
-        found: "\(region.byteCount)")
+        found: "\(region.byteCount)", hint: "is it the right file?")
     }
     do { return try region.bytes(at: 0, count: region.byteCount) } catch {
       throw error.in(file: path)
@@ -62,6 +68,11 @@ public struct DirectoryTree: FileTree {
 
   /// Whether a regular file is there.
   public func containsFile(_ path: String) -> Bool { FileKind(of: "\(self.path)/\(path)") == .file }
+
+  /// What is on disk instead of a file.
+  public func obstacle(_ path: String) -> String {
+    PathObstacle.text("\(self.path)/\(path)") ?? "nothing"
+  }
 
   /// Opens a file on disk.
   public func region(_ path: String) throws(CheckpointError) -> FileRegion {
@@ -141,6 +152,9 @@ public struct Subtree: FileTree {
 
   /// Whether the folder has such a file.
   public func containsFile(_ path: String) -> Bool { tree.containsFile("\(folder)/\(path)") }
+
+  /// What the folder has instead of a file.
+  public func obstacle(_ path: String) -> String { tree.obstacle("\(folder)/\(path)") }
 
   /// The contents of a file of the folder.
   public func region(_ path: String) throws(CheckpointError) -> FileRegion {
