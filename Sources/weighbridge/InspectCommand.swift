@@ -46,12 +46,15 @@ struct InspectCommand: ParsableCommand {
       source, digests: digests, statistics: statistics, shared.resources, progress: reading.add)
     reading.finish()
     if shared.json {
-      Console.output(try JSONDocument.bytes(inspection))
+      try inspection.write { (piece) in
+        Signals.endIfReceived()
+        Console.output(piece)
+      }
     } else {
       let log = FindingLog(quiet: shared.quiet)
       for finding in inspection.findings { log.report(finding) }
       log.finish("--json")
-      Console.output(InspectionText(inspection, listsTensors: tensors).text)
+      Console.output(lines: InspectionText(inspection, listsTensors: tensors).print)
     }
   }
 }

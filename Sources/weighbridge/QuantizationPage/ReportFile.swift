@@ -47,7 +47,8 @@ struct ReportFile {
       do throws(CheckpointError) {
         try OutputFile.create("\(destination.partialPath)/\(name)", contents: contents)
         if let leftover = try destination.publish([name]) {
-          Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
+          Console.error(
+            "warning: \(printable(leftover)) could not be removed; nothing in it is needed")
         }
       } catch {
         try? destination.discardPartial()
