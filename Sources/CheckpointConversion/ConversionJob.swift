@@ -92,13 +92,32 @@ public struct ConversionJob: Sendable {
   public static func document(
     _ plan: ConversionPlan, _ source: Source
   ) throws(CheckpointError) -> [UInt8] {
-    try JSONDocument.bytes(
-      PlanDocument(
-        plan,
-        inputs: source.inputs.map { .init(name: $0.name, byteCount: $0.byteCount, digest: nil) }))
+    var document: [UInt8] = []
+    try write(plan, source) { document += $0 }
+    return document
+  }
+
+  /// Writes the plan as JSON, piece by piece.
+  ///
+  /// - Parameters:
+  ///   - plan: of a conversion.
+  ///   - source: what it converts.
+  ///   - write: is given the pieces in order.
+  /// - Throws: never for plans made here; what `write` throws.
+  public static func write(
+    _ plan: ConversionPlan, _ source: Source, _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let inputs = source.inputs.map {
+      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+    }
+    let tensors = JSONList(count: plan.tensors.count) {
+      PlanDocument.Tensor(plan.tensors[$0], in: plan)
+    }
+    try JSONDocument.write(PlanDocument(plan, inputs: inputs), ["tensors": tensors], write)
   }
 
   private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
+    if let error = source.checkpoint.configurationError { throw error }
     let target = try Targets.target(for: request, source)
     guard !isSingleFile || partCount != nil || request.settings.sharding == nil else {
       throw CheckpointError(
@@ -145,10 +164,12 @@ public struct ConversionJob: Sendable {
       .usage,
       "the model has prefix attention (its prompt is seen as a whole), which \(target.format.name) can't carry",
       file: request.source,
-      hint: """
-        keep it with \(carriers.joined(separator: " or ")); or give it up with --attention causal, which the certificate then says, and measure what that costs:
-        weighbridge compare '\(request.source)' '\(request.destination)' --forward --prefix N
-        """)
+      hint:
+        "keep it with \(carriers.joined(separator: " or ")); or give it up with --attention causal, which the certificate then says, and measure what that costs:",
+      hintLines: [
+        shellCommand(
+          "weighbridge compare --forward --prefix N", request.source, request.destination)
+      ])
   }
 
   /// Converts.
@@ -230,7 +251,9 @@ public struct ConversionJob: Sendable {
       throw CheckpointError(
         .conflict, "an unfinished conversion to this destination is there",
         file: destination.partialPath,
-        hint: "go on with it by --resume, or remove it: rm -r '\(destination.partialPath)'")
+        hint:
+          "go on with it by --resume, or remove it: \(shellCommand("rm -r", destination.partialPath))"
+      )
     }
     try withExtendedLifetime(lock) { () throws(CheckpointError) in
       try destination.discardPartial()
@@ -257,8 +280,8 @@ public struct ConversionJob: Sendable {
     var kept = error
     let flags = request.force ? "--resume --force" : "--resume"
     let advice =
-      "the work so far is in \(destination.partialPath): repeat the command with \(flags), or remove it with rm -r"
-    kept.hint = kept.hint.map { "\($0)\n\(advice)" } ?? advice
+      "the work so far is kept: repeat the command with \(flags), or remove it: \(shellCommand("rm -r", destination.partialPath))"
+    if kept.hint == nil { kept.hint = advice } else { kept.hintLines.append(advice) }
     return kept
   }
 

@@ -10,9 +10,53 @@ public enum JSONDocument {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    do { return [UInt8](try encoder.encode(document)) + [UInt8(ascii: "\n")] } catch {
+    do {
+      return printableJSON([UInt8](try encoder.encode(document)) + [UInt8(ascii: "\n")])
+    } catch {
       throw CheckpointError(.inputOutput, "can't write JSON: \(error)")
     }
+  }
+
+  /// Writes a document piece by piece, so that its long lists needn't be in memory as JSON at once.
+  ///
+  /// - Parameters:
+  ///   - document: with these lists empty.
+  ///   - lists: by their keys at the document's top.
+  ///   - write: is given the pieces in order.
+  /// - Throws: what `write` throws.
+  static func write(
+    _ document: some Encodable, _ lists: [String: JSONList],
+    _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    var rest = try bytes(document)[...]
+    for (key, list) in lists.sorted(by: { $0.key < $1.key }) where list.count > 0 {
+      // A line that begins so is no part of a string, in which line feeds are escaped.
+      let start = Array("\n  \"\(key)\" : [".utf8)
+      guard let place = rest.firstRange(of: start),
+        let end = rest[place.upperBound...].firstIndex(of: UInt8(ascii: "]"))
+      else { throw CheckpointError(.inputOutput, "can't write JSON: no list '\(key)'") }
+      try write(Array(rest[..<place.upperBound]))
+      for first in stride(from: 0, to: list.count, by: JSONList.pieceCount) {
+        let piece = first..<min(first + JSONList.pieceCount, list.count)
+        try write(Array((first == 0 ? "\n" : ",\n").utf8) + indented(bytes(list.piece(piece))))
+      }
+      try write(Array("\n  ".utf8))
+      rest = rest[end...]
+    }
+    try write(Array(rest))
+  }
+
+  /// The elements of a list of its own as those of a list at the top of a document.
+  private static func indented(_ list: [UInt8]) -> [UInt8] {
+    let lines = list.split(separator: UInt8(ascii: "\n")).dropFirst().dropLast()
+    var text: [UInt8] = []
+    text.reserveCapacity(list.count + 2 * lines.count)
+    for line in lines {
+      if !text.isEmpty { text.append(UInt8(ascii: "\n")) }
+      text += [UInt8(ascii: " "), UInt8(ascii: " ")]
+      text += line
+    }
+    return text
   }
 
   /// Reads a document of ours.
@@ -40,6 +84,39 @@ public enum JSONDocument {
   }
 }
 
+/// A list that is encoded piece by piece.
+struct JSONList {
+  let count: Int
+  private let slice: (Range<Int>) -> [any Encodable]
+
+  /// How many elements are encoded at once.
+  static let pieceCount = 1000
+
+  /// A list of elements.
+  init<Element: Encodable>(_ elements: [Element]) {
+    self.init(count: elements.count) { elements[$0] }
+  }
+
+  /// A list of so many elements, each made when it is needed.
+  init<Element: Encodable>(count: Int, _ element: @escaping (Int) -> Element) {
+    self.count = count
+    slice = { $0.map(element) }
+  }
+
+  /// Some of the elements.
+  func piece(_ range: Range<Int>) -> Piece { Piece(elements: slice(range)) }
+
+  /// Some elements, as a list.
+  struct Piece: Encodable {
+    fileprivate let elements: [any Encodable]
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.unkeyedContainer()
+      for element in elements { try container.encode(element) }
+    }
+  }
+}
+
 /// The JSON of a plan.
 struct PlanDocument: Encodable {
   var schema = "plan/v1"
@@ -49,7 +126,8 @@ struct PlanDocument: Encodable {
   let settings: Settings
   let attention: AttentionMode
   let inputs: [Certificate.InputRecord]
-  let tensors: [Tensor]
+  /// Left out where they are written one by one.
+  private let tensors: [Tensor]
   let files: [Certificate.FileRecord]
   let assets: [Certificate.AssetRecord]
   let leftOut: [String]
@@ -82,18 +160,22 @@ struct PlanDocument: Encodable {
       compression: plan.settings.compression?.description)
     attention = plan.attention
     self.inputs = inputs
-    tensors = plan.tensors.map {
-      Tensor(
-        name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape,
-        file: plan.weightFiles[$0.file].name, byteOffset: $0.place?.byteOffset,
-        byteCount: $0.byteCount,
-        expression: $0.expression.description, sources: $0.expression.sources)
-    }
+    tensors = []
     files = plan.fileRecords
     assets = plan.assetRecords
     leftOut = plan.leftOut
     findings = plan.findings
     byteCount = plan.byteCount
+  }
+}
+
+extension PlanDocument.Tensor {
+  init(_ tensor: ConversionPlan.PlannedTensor, in plan: ConversionPlan) {
+    self.init(
+      name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
+      file: plan.weightFiles[tensor.file].name, byteOffset: tensor.place?.byteOffset,
+      byteCount: tensor.byteCount, expression: tensor.expression.description,
+      sources: tensor.expression.sources)
   }
 }
 

@@ -24,9 +24,9 @@ public struct Inspection: Sendable, Encodable {
   /// What opening and reading brought up.
   public let findings: [Finding]
   /// The container's metadata.
-  public let metadata: [ExactName: String]
+  public private(set) var metadata: [ExactName: String]
   /// The stored tensors, in the order of the source.
-  public let tensors: [Tensor]
+  public private(set) var tensors: [Tensor]
   /// The root of the stored tensors, if digests were asked for.
   public let root: Digest?
   /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
@@ -47,9 +47,49 @@ public struct Inspection: Sendable, Encodable {
     /// The first tensor in the same storage, where there are several.
     public let sharesStorageWith: String?
     /// SHA-256 of its bytes, if digests were asked for.
-    public let digest: Digest?
+    public var digest: Digest? { details?.digest }
     /// How its values are distributed, if statistics were asked for and the dtype has any.
-    public let statistics: TensorStatistics?
+    public var statistics: TensorStatistics? { details?.statistics }
+
+    /// Kept apart, because most checkpoints are inspected without.
+    private let details: Details?
+
+    private final class Details: Sendable {
+      let digest: Digest?
+      let statistics: TensorStatistics?
+
+      init(_ digest: Digest?, _ statistics: TensorStatistics?) {
+        self.digest = digest
+        self.statistics = statistics
+      }
+    }
+
+    init(_ tensor: TensorInfo, _ digest: Digest?, _ statistics: TensorStatistics?) {
+      name = tensor.name
+      dtype = tensor.dtype
+      shape = tensor.shape
+      byteCount = tensor.byteCount
+      file = tensor.file
+      sharesStorageWith = tensor.sharesStorageWith
+      details = digest == nil && statistics == nil ? nil : Details(digest, statistics)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case name, dtype, shape, byteCount, file, sharesStorageWith, digest, statistics
+    }
+
+    /// Writes what is known.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(name, forKey: .name)
+      try container.encode(dtype, forKey: .dtype)
+      try container.encode(shape, forKey: .shape)
+      try container.encode(byteCount, forKey: .byteCount)
+      try container.encode(file, forKey: .file)
+      try container.encodeIfPresent(sharesStorageWith, forKey: .sharesStorageWith)
+      try container.encodeIfPresent(digest, forKey: .digest)
+      try container.encodeIfPresent(statistics, forKey: .statistics)
+    }
   }
 
   /// Whether data was read.
@@ -75,26 +115,31 @@ public struct Inspection: Sendable, Encodable {
   ) throws(CheckpointError) {
     let checkpoint = source.checkpoint
     var findings = checkpoint.findings
-    let values = statistics ? StatisticsCollector(checkpoint.tensors.map(\.dtype)) : nil
-    let collector = DigestCollector(statistics: values, progress: progress)
-    if digests || statistics {
-      let tasks = try EvaluationTask.stored(in: source.reader.checkpoint)
-      try EvaluationPipeline(source.reader, resources).run(tasks, collector)
-      findings += try source.reader.contentFindings()
+    var tensors: [Tensor] = []
+    tensors.reserveCapacity(checkpoint.tensors.count)
+    for run in EvaluationTask.runs(of: checkpoint) {
+      let stored = checkpoint.tensors[run]
+      guard digests || statistics else {
+        tensors += stored.map { Tensor($0, nil, nil) }
+        continue
+      }
+      let values = statistics ? StatisticsCollector(stored.map(\.dtype)) : nil
+      let collector = DigestCollector(statistics: values, progress: progress)
+      try EvaluationPipeline(source.reader, resources).run(
+        EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
+      for (place, tensor) in stored.enumerated() {
+        let digest = digests ? collector[place]?.digest : nil
+        tensors.append(Tensor(tensor, digest, values?.statistics(of: place)))
+      }
     }
-    tensors = checkpoint.tensors.enumerated().map { place, tensor in
-      Tensor(
-        name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, byteCount: tensor.byteCount,
-        file: tensor.file, sharesStorageWith: tensor.sharesStorageWith,
-        digest: digests ? collector[place]?.digest : nil,
-        statistics: values?.statistics(of: place))
-    }
+    if digests || statistics { findings += try source.reader.contentFindings() }
     let identities = tensors.compactMap { tensor in
       tensor.digest.map {
         TensorIdentity(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0)
       }
     }
     root = digests ? rootDigest(of: identities) : nil
+    self.tensors = tensors
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
@@ -144,12 +189,27 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(parameterCount, forKey: .parameterCount)
     try container.encode(byteCount, forKey: .byteCount)
     try container.encode(findings, forKey: .findings)
-    try container.encode(
-      metadata.sorted { $0.key < $1.key }.map { MetadataEntry(key: $0.key.text, value: $0.value) },
-      forKey: .metadata)
+    try container.encode(metadataEntries, forKey: .metadata)
     try container.encode(tensors, forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)
     try container.encodeIfPresent(effectivePrecision, forKey: .effectivePrecision)
+  }
+
+  private var metadataEntries: [MetadataEntry] {
+    metadata.sorted { $0.key < $1.key }.map { MetadataEntry(key: $0.key.text, value: $0.value) }
+  }
+
+  /// Writes the document piece by piece: a checkpoint can have a million tensors.
+  ///
+  /// - Parameter write: is given the pieces in order.
+  /// - Throws: never for inspections made here; what `write` throws.
+  public func write(
+    _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    var frame = self
+    (frame.tensors, frame.metadata) = ([], [:])
+    try JSONDocument.write(
+      frame, ["metadata": JSONList(metadataEntries), "tensors": JSONList(tensors)], write)
   }
 
   /// Metadata is a list: as object keys, its names would be respelled.

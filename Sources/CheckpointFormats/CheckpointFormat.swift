@@ -76,6 +76,10 @@ public struct OpenOptions: Sendable {
   public var spoolPath: String?
   /// A directory for temporary files (deflated zip members, archives that are only looked at).
   public var temporaryDirectory: String
+  /// How much archives may grow when they are unpacked.
+  public var expansionLimit = ExpansionLimit.standard
+  /// Where and how far members of archives are unpacked.
+  var unpacking: Unpacking { Unpacking(directory: temporaryDirectory, limit: expansionLimit) }
   /// Called while an archive is unpacked, with the bytes taken in so far.
   public var progress: (@Sendable (Int) -> Void)?
   /// Called now and then; throwing stops the work.

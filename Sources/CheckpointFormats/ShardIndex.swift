@@ -18,7 +18,7 @@ struct ShardIndex {
   let totalByteCount: Int?
 
   /// The shards, sorted.
-  var shards: [String] { Set(weightMap.values).sorted() }
+  let shards: [String]
 
   /// Parses an index.
   ///
@@ -44,6 +44,7 @@ struct ShardIndex {
       weightMap[ExactName(member.key)] = shard
     }
     self.weightMap = weightMap
+    shards = Set(weightMap.values).sorted()
     totalByteCount = document["metadata"]?["total_size"]?.integer
   }
 
@@ -55,7 +56,8 @@ struct ShardIndex {
     if let first = missing.first {
       throw CheckpointError(
         .missing, "a shard that the index names is not there", file: first,
-        expected: "\(shards.count) shards", found: "\(shards.count - missing.count)",
+        expected: "\(shards.count) shards",
+        found: "\(shards.count - missing.count), and \(tree.obstacle(first)) here",
         hint: "download \(missing.prefix(3).joined(separator: ", ")) as well")
     }
     var regions: [(name: String, region: FileRegion)] = []

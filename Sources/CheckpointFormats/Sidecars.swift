@@ -37,8 +37,7 @@ enum Sidecars {
           checkpoint.findings.append(
             Finding(
               .warning, "unreadable-file",
-              "not a file that can be read: a link that leads nowhere?",
-              file: name))
+              "not a file that can be read, found \(tree.obstacle(name))", file: name))
         }
         continue
       }
@@ -48,8 +47,16 @@ enum Sidecars {
       if isCarried && tree.leadsOut(name) {
         leaveOut(name, from: &checkpoint)
       } else if name == "config.json" {
-        checkpoint.configuration = try tree.contents(
-          of: name, limit: OpenOptions.maximumConfigurationByteCount)
+        do throws(CheckpointError) {
+          checkpoint.configuration = try tree.contents(
+            of: name, limit: OpenOptions.maximumConfigurationByteCount)
+        } catch {
+          // The weights can be looked at all the same.
+          if error.code == .interrupted { throw error }
+          var unusable = error.in(file: name)
+          unusable.code = .malformed
+          checkpoint.configurationError = unusable
+        }
       } else if isCarried {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))

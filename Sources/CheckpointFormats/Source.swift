@@ -62,10 +62,10 @@ public struct Source: Sendable {
       return
     }
     switch FileKind(of: path) {
-    case nil: throw CheckpointError(.missing, "no such file or directory", file: path)
+    case nil: throw PathObstacle.error(path)
     case .other:
       throw CheckpointError(
-        .unsupported, "neither a file nor a directory", file: path,
+        .unsupported, "neither a file nor a folder", file: path, found: PathObstacle.text(path),
         hint: "pass - to read an archive from standard input")
     case .directory:
       let tree = DirectoryTree(path: path, files: files)
@@ -131,7 +131,10 @@ public struct Source: Sendable {
     let isMesh = reader is MeshTransformerReader
     if let given = options.configuration {
       let own = described.configuration
-      if own == nil || isMesh || options.replacesConfiguration { described.configuration = given }
+      if own == nil || isMesh || options.replacesConfiguration {
+        described.configuration = given
+        described.configurationError = nil
+      }
       if own != nil && !isMesh && options.replacesConfiguration {
         described.findings.append(
           Finding(
@@ -199,7 +202,8 @@ public struct Source: Sendable {
   ///
   /// - Throws: `usage` if something in it is neither stored nor given.
   public func huggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
-    try reader.makeHuggingFaceConfiguration() ?? checkpoint.configuration
+    if let error = checkpoint.configurationError { throw error }
+    return try reader.makeHuggingFaceConfiguration() ?? checkpoint.configuration
   }
 
   /// The keys of a GGUF source, of a set those of its first part; nil for other formats.

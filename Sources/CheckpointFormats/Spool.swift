@@ -47,7 +47,7 @@ struct Spool {
     _ archive: ArchiveSource, _ name: String, to path: String
   ) throws(CheckpointError) -> (tree: ArchiveTree, findings: [Finding]) {
     try openArchive(
-      archive, displayName: name, spoolPath: path, progress: options.progress,
-      checkCancellation: options.checkCancellation)
+      archive, displayName: name, spoolPath: path, limit: options.expansionLimit,
+      progress: options.progress, checkCancellation: options.checkCancellation)
   }
 }

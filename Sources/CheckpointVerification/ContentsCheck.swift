@@ -21,12 +21,13 @@ struct ContentsCheck {
   /// Identities of the stored tensors; nil if one couldn't be read.
   func run(_ report: inout VerificationReport) throws(CheckpointError) -> [TensorIdentity]? {
     let tensors = source.checkpoint.tensors
-    let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
-    let collector = DigestCollector(
-      statistics: statistics, goesOnAfterErrors: true, progress: progress)
-    let tasks = try EvaluationTask.stored(in: source.reader.checkpoint)
-    try EvaluationPipeline(source.reader, resources).run(tasks, collector)
-    var findings: [Finding] = collector.errors.map { Finding("contents", $0) }
+    var (errors, values): ([Finding], [Finding]) = ([], [])
+    var identities: [TensorIdentity] = []
+    identities.reserveCapacity(tensors.count)
+    for run in EvaluationTask.runs(of: source.reader.checkpoint) {
+      try read(run, &identities, &errors, &values)
+    }
+    var findings = errors
     guard findings.isEmpty else {
       report.record(
         .contents, findings,
@@ -41,7 +42,26 @@ struct ContentsCheck {
       report.record(.contents, [Finding("contents", error)], "not every tensor can be read")
       return nil
     }
-    var identities: [TensorIdentity] = []
+    findings += values
+    report.tensorCount = identities.count
+    report.byteCount = source.checkpoint.byteCount
+    report.root = rootDigest(of: identities)
+    report.record(.contents, findings, "\(counted(identities.count, "tensor")) read")
+    return identities
+  }
+
+  /// Reads some of the tensors, one after the other in the order of the source.
+  private func read(
+    _ run: Range<Int>, _ identities: inout [TensorIdentity], _ errors: inout [Finding],
+    _ values: inout [Finding]
+  ) throws(CheckpointError) {
+    let tensors = source.checkpoint.tensors[run]
+    let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
+    let collector = DigestCollector(
+      statistics: statistics, goesOnAfterErrors: true, progress: progress)
+    try EvaluationPipeline(source.reader, resources).run(
+      EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
+    errors += collector.errors.map { Finding("contents", $0) }
     for (place, tensor) in tensors.enumerated() {
       guard let result = collector[place] else { continue }
       identities.append(
@@ -49,16 +69,11 @@ struct ContentsCheck {
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
       if tensor.dtype == .bool, let maximum = statistics.statistics(of: place)?.maximum, maximum > 1
       {
-        findings.append(
+        values.append(
           Finding(
             .warning, "bool-value", "a BOOL that is neither 0 nor 1", file: tensor.file,
             tensor: tensor.name))
       }
     }
-    report.tensorCount = identities.count
-    report.byteCount = source.checkpoint.byteCount
-    report.root = rootDigest(of: identities)
-    report.record(.contents, findings, "\(counted(identities.count, "tensor")) read")
-    return identities
   }
 }

@@ -45,7 +45,7 @@ public struct Verifier: Sendable {
   ) throws(CheckpointError) -> VerificationReport {
     var report = VerificationReport()
     guard FileKind(of: path) != nil || path == "-" else {
-      throw CheckpointError(.missing, "no such file or directory", file: path)
+      throw PathObstacle.error(path)
     }
     let source: Source
     do throws(CheckpointError) { source = try Source(path, openOptions) } catch {

@@ -93,6 +93,14 @@ public struct CompiledExpression: Sendable {
     root = try Self.node(expression, checkpoint)
   }
 
+  /// A stored tensor as it is.
+  init(storedAt position: Int, in checkpoint: Checkpoint) {
+    let tensor = checkpoint.tensors[position]
+    root = Node(
+      .stored(position: position, isScattered: tensor.isScattered),
+      TensorType(tensor.dtype, tensor.shape))
+  }
+
   private static func node(
     _ expression: TensorExpression, _ checkpoint: Checkpoint
   ) throws(CheckpointError) -> Node {

@@ -25,20 +25,30 @@ public struct EvaluationTask: Sendable {
 
   /// A task for every stored tensor, in the order of the source.
   ///
-  /// - Throws: never for a sound checkpoint.
-  public static func stored(in checkpoint: Checkpoint) throws(CheckpointError) -> [EvaluationTask] {
-    var tasks: [EvaluationTask] = []
-    for tensor in checkpoint.tensors {
-      tasks.append(
-        EvaluationTask(
-          name: tensor.name,
-          expression: try CompiledExpression(.stored(tensor.name), in: checkpoint)))
+  /// - Parameters:
+  ///   - checkpoint: whose tensors.
+  ///   - range: of which tensors; all, where none is given.
+  /// - Returns: the tasks.
+  public static func stored(
+    in checkpoint: Checkpoint, _ range: Range<Int>? = nil
+  ) -> [EvaluationTask] {
+    (range ?? checkpoint.tensors.indices).map {
+      EvaluationTask(
+        name: checkpoint.tensors[$0].name,
+        expression: CompiledExpression(storedAt: $0, in: checkpoint))
     }
-    return tasks
   }
 
   /// Whether columns are gathered, for the result or its counterpart.
   var transposes: Bool { expression.root.transposes || counterpart?.root.transposes == true }
+
+  /// All tensors of a checkpoint in runs of so many that what is kept of each while it is evaluated doesn't count.
+  public static func runs(of checkpoint: Checkpoint) -> [Range<Int>] {
+    let count = checkpoint.tensors.count
+    return stride(from: 0, to: count, by: runCount).map { $0..<min($0 + runCount, count) }
+  }
+
+  private static let runCount = 16_384
 
   /// Bytes of the result.
   var byteCount: Int {

@@ -12,6 +12,8 @@ public struct Checkpoint: Sendable {
   public var metadata: [ExactName: String]
   /// The text of the model's configuration (`config.json` or the Mesh one), if there is any.
   public var configuration: [UInt8]?
+  /// Why the configuration that is there can't be read; nil as a rule.
+  public var configurationError: CheckpointError?
   /// How many steps the model was trained, where the format says it.
   public var trainingStep: Int?
   /// What tokens see, where the format says it.

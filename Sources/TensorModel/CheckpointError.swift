@@ -29,6 +29,25 @@ public struct CheckpointError: Error, Sendable, Hashable {
     public var isTransient: Bool {
       self == .inputOutput || self == .noSpace || self == .interrupted
     }
+
+    /// What helps against most errors of the kind, for places that know nothing better.
+    public var usualHint: String {
+      switch self {
+      case .malformed:
+        "the file was damaged, or what wrote it breaks the format's rules: get it again, or write it anew"
+      case .unsupported:
+        "have the program that made it write safetensors, GGUF, npz or PyTorch's files, which are read here"
+      case .corrupt: "the file was damaged: get it again"
+      case .missing: "check how the path is spelled, and whether everything was downloaded"
+      case .overflow: "choose a dtype with a larger range, such as bf16 or f32"
+      case .usage: "--help after the command's name says what can be given"
+      case .conflict: "choose another destination, or move away what is there"
+      case .inputOutput: "check the disk and the permissions, then repeat the command"
+      case .noSpace:
+        "free some space, or choose a destination or --spool directory on another disk"
+      case .interrupted: "repeat the command to begin again"
+      }
+    }
   }
 
   /// The classification.
@@ -45,8 +64,10 @@ public struct CheckpointError: Error, Sendable, Hashable {
   public var expected: String?
   /// What was there.
   public var found: String?
-  /// What the user can do.
+  /// What the user can do, in one line; nil where nothing better is known than the kind's usual hint.
   public var hint: String?
+  /// Lines that follow the hint: commands, or a document to complete.
+  public var hintLines: [String]
 
   /// An error with as much of its place as the caller knows.
   ///
@@ -59,9 +80,11 @@ public struct CheckpointError: Error, Sendable, Hashable {
   ///   - expected: what should have been there.
   ///   - found: what was there.
   ///   - hint: what to do next.
+  ///   - hintLines: what follows the hint, a line each.
   public init(
     _ code: Code, _ message: String, file: String? = nil, tensor: String? = nil,
-    byteOffset: Int? = nil, expected: String? = nil, found: String? = nil, hint: String? = nil
+    byteOffset: Int? = nil, expected: String? = nil, found: String? = nil, hint: String? = nil,
+    hintLines: [String] = []
   ) {
     self.code = code
     self.message = message
@@ -71,6 +94,7 @@ public struct CheckpointError: Error, Sendable, Hashable {
     self.expected = expected
     self.found = found
     self.hint = hint
+    self.hintLines = hintLines
   }
 
   /// The same error with its place filled in where it had none.
@@ -99,47 +123,28 @@ public func ifUsable<Result>(
 }
 
 extension CheckpointError: CustomStringConvertible {
-  /// `file: tensor 'name': message, expected X, found Y (byte N)`, safe to print on a terminal; without the hint.
+  /// `file: tensor 'name': message, expected X, found Y (byte N)`, one line that is safe to print; without the hint.
   public var summary: String {
     var text = ""
-    if let file { text += printable(file) + ": " }
-    if let tensor { text += "tensor '\(printable(tensor))': " }
-    text += printable(message, keepingLines: true)
-    if let expected { text += ", expected \(printable(expected))" }
-    if let found { text += ", found \(printable(found))" }
+    if let file { text += shown(file, Self.longestPath) + ": " }
+    if let tensor { text += "tensor '\(shown(tensor))': " }
+    text += shown(message, Self.longestMessage)
+    if let expected { text += ", expected \(shown(expected))" }
+    if let found { text += ", found \(shown(found))" }
     if let byteOffset { text += " (byte \(byteOffset))" }
     return text
   }
 
-  /// The summary, and the hint on a line of its own.
+  /// The summary, and the hint on lines of its own: there always is one.
   public var description: String {
-    hint.map { "\(summary)\nhint: \(printable($0, keepingLines: true))" } ?? summary
+    let hint = "hint: \(printable(hint ?? code.usualHint))"
+    return ([summary, hint] + hintLines.map { printable($0) }).joined(separator: "\n")
   }
-}
 
-/// A text from an untrusted file, made harmless for terminals and logs: control and bidirectional format characters are
-/// written as `\u{1b}`.
-///
-/// - Parameters:
-///   - text: anything.
-///   - keepingLines: leave line feeds as they are; for texts of our own.
-/// - Returns: the text to print.
-public func printable(_ text: String, keepingLines: Bool = false) -> String {
-  func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control: keepingLines && scalar == "\n"
-    case .format, .lineSeparator, .paragraphSeparator: false
-    default: true
-    }
+  /// What is shown of paths, and of messages with names in them.
+  private static let (longestPath, longestMessage) = (4096, 2000)
+
+  private func shown(_ text: String, _ limit: Int = shownNameLength) -> String {
+    printable(clipped(text, to: limit))
   }
-  if text.unicodeScalars.allSatisfy(isHarmless) { return text }
-  var result = ""
-  for scalar in text.unicodeScalars {
-    if isHarmless(scalar) {
-      result.unicodeScalars.append(scalar)
-    } else {
-      result += "\\u{\(String(scalar.value, radix: 16))}"
-    }
-  }
-  return result
 }

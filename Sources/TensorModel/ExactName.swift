@@ -10,12 +10,26 @@ public struct ExactName: Hashable, Sendable, Comparable {
 
   /// Whether the UTF-8 bytes are the same.
   public static func == (left: ExactName, right: ExactName) -> Bool {
-    left.text.utf8.elementsEqual(right.text.utf8)
+    let (one, other) = (left.text.utf8, right.text.utf8)
+    guard one.count == other.count else { return false }
+    return withBytes(left, right) { $0.elementsEqual($1) }
+      ?? one.elementsEqual(other)
   }
 
   /// The order of the UTF-8 bytes.
   public static func < (left: ExactName, right: ExactName) -> Bool {
-    left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
+    withBytes(left, right) { $0.lexicographicallyPrecedes($1) }
+      ?? left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
+  }
+
+  /// Compares bytes in memory, which is several times as fast as taking them one by one; nil for strings that aren't there as UTF-8.
+  private static func withBytes(
+    _ left: ExactName, _ right: ExactName,
+    _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) -> Bool
+  ) -> Bool? {
+    left.text.utf8.withContiguousStorageIfAvailable { one in
+      right.text.utf8.withContiguousStorageIfAvailable { body(one, $0) }
+    } ?? nil
   }
 
   /// Hashes the UTF-8 bytes.

@@ -52,10 +52,16 @@ public struct Finding: Hashable, Sendable, Codable {
     Finding(severity, check, message, file: file, tensor: tensor)
   }
 
-  /// One line for a terminal.
+  /// One line for a terminal; long names are clipped.
   public var line: String {
-    let place = [file.map { printable($0) }, tensor.map { "'\(printable($0))'" }].compactMap { $0 }
+    let names = [
+      file.map { printable(clipped($0, to: shownNameLength)) },
+      tensor.map { "'\(printable(clipped($0, to: shownNameLength)))'" },
+    ].compactMap { $0 }
+    let place = names.map { "\($0): " }.joined()
     return
-      "\(severity.rawValue): \(place.isEmpty ? "" : place.joined(separator: ": ") + ": ")\(printable(message)) [\(check)]"
+      "\(severity.rawValue): \(place)\(printable(clipped(message, to: Self.longestMessage))) [\(check)]"
   }
+
+  private static let longestMessage = 2000
 }

@@ -46,7 +46,7 @@ struct AttendedConversion {
     writing.finish()
     log.finish("the certificate")
     if let leftover = outcome.leftover {
-      Console.error("warning: \(leftover) could not be removed; nothing in it is needed")
+      Console.error("warning: \(printable(leftover)) could not be removed; nothing in it is needed")
     }
     plan = outcome.plan
     self.outcome = outcome

@@ -63,7 +63,7 @@ struct ComparisonReport: Encodable {
   }
 
   private static func line(_ difference: TensorDifference) -> String {
-    let name = printable(difference.name)
+    let name = ColumnWidth.shown(difference.name)
     let types =
       "\(difference.first.map { "\($0.dtype.rawValue) \($0.shape)" } ?? "none") and \(difference.second.map { "\($0.dtype.rawValue) \($0.shape)" } ?? "none")"
     switch difference.relation {
@@ -95,7 +95,7 @@ struct ComparisonReport: Encodable {
       lines.append(
         "they part in \(place)\(divergence.sublayer)\(divergence.cause.map { ": \($0.rawValue)" } ?? "")"
       )
-      lines += divergence.tensors.map { "  \(printable($0))" }
+      lines += divergence.tensors.map { "  \(ColumnWidth.shown($0))" }
     }
     lines.append(
       String(

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TensorModel
 
 #if canImport(Glibc)
   import Glibc
@@ -12,6 +13,10 @@ import Synchronization
 /// Standard output for reports, standard error for everything else.
 enum Console {
   private static let lock = Mutex(())
+  private static let isPrintingReport = Atomic(false)
+
+  /// Whether a report is being printed, which a signal may cut short at once: the work is done.
+  static var isPrinting: Bool { isPrintingReport.load(ordering: .relaxed) }
 
   /// Whether messages go to a terminal, on which a progress line can be drawn.
   static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
@@ -20,16 +25,36 @@ enum Console {
   ///
   /// A reader that has gone away ends the program without complaint.
   static func output(_ text: String) {
-    let line = text.hasSuffix("\n") ? text : text + "\n"
-    if !write(Array(line.utf8), to: STDOUT_FILENO) {
+    output(Array((text.utf8.last == UInt8(ascii: "\n") ? text : text + "\n").utf8))
+  }
+
+  /// Writes bytes to standard output.
+  static func output(_ bytes: [UInt8]) {
+    isPrintingReport.store(true, ordering: .relaxed)
+    if !write(bytes, to: STDOUT_FILENO) {
       if errno == EPIPE { exit(0) }
-      error("error: can't write to standard output: \(String(cString: strerror(errno)))")
+      error(
+        "error: can't write to standard output: \(String(cString: strerror(errno)))\nhint: \(CheckpointError.Code.inputOutput.usualHint)"
+      )
       exit(2)
     }
   }
 
-  /// Writes a document to standard output.
-  static func output(_ bytes: [UInt8]) { output(String(decoding: bytes, as: UTF8.self)) }
+  /// Writes lines to standard output as they are made, a few at a time; ends the program after a signal, or when nobody reads on.
+  static func output(lines body: (_ line: (String) -> Void) -> Void) {
+    var buffer: [UInt8] = []
+    body { line in
+      buffer += line.utf8
+      buffer.append(UInt8(ascii: "\n"))
+      guard buffer.count >= pieceByteCount else { return }
+      Signals.endIfReceived()
+      output(buffer)
+      buffer.removeAll(keepingCapacity: true)
+    }
+    output(buffer)
+  }
+
+  private static let pieceByteCount = 64 << 10
 
   /// Writes a line to standard error, after clearing the progress line.
   static func error(_ text: String) {

@@ -58,7 +58,7 @@ enum ConversionText {
       text += "; \(grouped(outcome.resumedTensorCount)) taken over from the interrupted run"
     }
     return text
-      + "; root \(outcome.certificate.root); check it again with: weighbridge verify \(quoted(result(outcome, destination)))"
+      + "; root \(outcome.certificate.root); check it again with: \(shellCommand("weighbridge verify", result(outcome, destination)))"
   }
 
   /// What can be opened: of a file that was cut into parts, the first.
@@ -74,40 +74,37 @@ enum ConversionText {
     String(format: "%.3g", value)
   }
 
-  /// A path as a shell takes it.
-  static func quoted(_ path: String) -> String {
-    let plain = path.allSatisfy {
-      $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+".contains($0))
-    }
-    return plain ? path : "'\(path.replacingOccurrences(of: "'", with: "'\\''"))'"
-  }
-
   /// The plan for `--dry-run`.
-  static func plan(_ plan: ConversionPlan, _ source: Source, _ destination: String) -> String {
-    var lines = [
-      "source       \(sourceLine(source))", "destination  \(destinationLine(plan, destination))",
-      "needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount)) on disk", "",
-    ]
-    for (number, file) in plan.weightFiles.enumerated() {
-      lines.append("\(file.name)  \(humanSize(file.byteCount))")
-      let tensors = plan.tensors.filter { $0.file == number }
-      let width = min(48, tensors.map(\.name.count).max() ?? 0)
-      for tensor in tensors {
-        let name = printable(tensor.name).padding(
-          toLength: max(width, printable(tensor.name).count), withPad: " ", startingAt: 0)
-        lines.append(
-          "  \(name)  \(tensor.type.dtype.rawValue) \(tensor.type.shape) = \(printable(tensor.expression.description))"
+  static func print(
+    _ plan: ConversionPlan, _ source: Source, _ destination: String, line: (String) -> Void
+  ) {
+    line("source       \(sourceLine(source))")
+    line("destination  \(destinationLine(plan, destination))")
+    line(
+      "needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount)) on disk")
+    line("")
+    // Plans list tensors in canonical order, which need not be that of the files.
+    var tensors = [[Int]](repeating: [], count: plan.weightFiles.count)
+    for (place, tensor) in plan.tensors.enumerated() { tensors[tensor.file].append(place) }
+    for (file, places) in zip(plan.weightFiles, tensors) {
+      line("\(printable(file.name))  \(humanSize(file.byteCount))")
+      var names = ColumnWidth(limit: 48)
+      for place in places { names.add(plan.tensors[place].name) }
+      for place in places {
+        let tensor = plan.tensors[place]
+        let expression = ColumnWidth.shown(tensor.expression.description)
+        line(
+          "  \(names.padded(tensor.name))  \(tensor.type.dtype.rawValue) \(tensor.type.shape) = \(expression)"
         )
       }
     }
     for sidecar in plan.sidecars {
-      lines.append("\(sidecar.name)  \(humanSize(sidecar.byteCount))")
+      line("\(printable(sidecar.name))  \(humanSize(sidecar.byteCount))")
     }
     if !plan.leftOut.isEmpty {
-      lines.append("left out: \(printable(plan.leftOut.joined(separator: ", ")))")
+      line("left out: \(printable(plan.leftOut.joined(separator: ", ")))")
     }
-    lines += plan.findings.map(\.line)
-    return lines.joined(separator: "\n")
+    for finding in plan.findings { line(finding.line) }
   }
 }
 

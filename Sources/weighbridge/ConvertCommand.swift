@@ -80,9 +80,12 @@ struct ConvertCommand: ParsableCommand {
     if options.dryRun {
       let (source, plan) = try job.plan()
       if shared.json {
-        Console.output(try ConversionJob.document(plan, source))
+        try ConversionJob.write(plan, source) { (piece) in
+          Signals.endIfReceived()
+          Console.output(piece)
+        }
       } else {
-        Console.output(ConversionText.plan(plan, source, destination))
+        Console.output { ConversionText.print(plan, source, destination, line: $0) }
       }
       return
     }

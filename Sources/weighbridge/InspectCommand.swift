@@ -47,12 +47,15 @@ struct InspectCommand: ParsableCommand {
     reading.finish()
     try source.confirm()
     if shared.json {
-      Console.output(try JSONDocument.bytes(inspection))
+      try inspection.write { (piece) in
+        Signals.endIfReceived()
+        Console.output(piece)
+      }
     } else {
       let log = FindingLog(quiet: shared.quiet)
       for finding in inspection.findings { log.report(finding) }
       log.finish("--json")
-      Console.output(InspectionText(inspection, listsTensors: tensors).text)
+      Console.output(lines: InspectionText(inspection, listsTensors: tensors).print)
     }
   }
 }

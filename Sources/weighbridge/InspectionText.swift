@@ -15,65 +15,79 @@ struct InspectionText {
     self.listsTensors = listsTensors
   }
 
-  var text: String {
-    var lines = [
-      line("format", "\(inspection.format), \(inspection.layout)"),
-      line("architecture", inspection.architecture.map { printable($0) } ?? "not known"),
-      line("parameters", grouped(inspection.parameterCount)),
-      line(
-        "size",
-        "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"),
-      line("dtypes", dtypes),
-    ]
+  /// Gives the text line by line.
+  func print(_ line: (String) -> Void) {
+    line(field("format", "\(inspection.format), \(inspection.layout)"))
+    line(field("architecture", inspection.architecture.map(ColumnWidth.shown) ?? "not known"))
     switch inspection.attention {
     case AttentionMode.prefix.rawValue:
-      lines.insert(line("attention", "prefix: the prompt is seen as a whole"), at: 2)
+      line(field("attention", "prefix: the prompt is seen as a whole"))
     case AttentionMode.causal.rawValue: break
-    default: lines.insert(line("attention", "other: masks that can't be expressed here"), at: 2)
+    default: line(field("attention", "other: masks that can't be expressed here"))
     }
+    line(field("parameters", grouped(inspection.parameterCount)))
+    line(
+      field(
+        "size",
+        "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"))
+    line(field("dtypes", dtypes))
     if let precision = inspection.effectivePrecision {
-      lines += PrecisionText.summary(precision).enumerated().map {
-        line($0 == 0 ? "precision" : "", $1)
+      for (number, text) in PrecisionText.summary(precision).enumerated() {
+        line(field(number == 0 ? "precision" : "", text))
       }
     }
-    if let root = inspection.root { lines.append(line("root", root.description)) }
-    if !inspection.metadata.isEmpty {
-      let pairs = inspection.metadata.sorted { $0.key < $1.key }
-        .map { "\(printable($0.key.text)) = \(printable(String($0.value.prefix(60))))" }
-      lines.append(line("metadata", pairs.joined(separator: ", ")))
+    if let root = inspection.root { line(field("root", root.description)) }
+    if !inspection.metadata.isEmpty { line(field("metadata", metadata)) }
+    line("")
+    if listsTensors || inspection.hasDetails {
+      Self.table(inspection.tensors.count, row: row, line)
+    } else {
+      let rows = groups
+      Self.table(rows.count, row: { rows[$0] }, line)
     }
-    lines.append("")
-    lines += listsTensors || inspection.hasDetails ? allTensors : groups
-    return lines.joined(separator: "\n")
   }
 
-  private func line(_ label: String, _ value: String) -> String {
+  private func field(_ label: String, _ value: String) -> String {
     label.padding(toLength: 14, withPad: " ", startingAt: 0) + value
   }
 
   private var dtypes: String {
-    var bytes: [String: Int] = [:]
-    for tensor in inspection.tensors {
-      bytes[tensor.dtype.rawValue, default: 0] += tensor.byteCount
-    }
-    return bytes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-      .map { "\($0.key) \(humanSize($0.value))" }.joined(separator: ", ")
+    var bytes: [DType: Int] = [:]
+    for tensor in inspection.tensors { bytes[tensor.dtype, default: 0] += tensor.byteCount }
+    return bytes.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
+      .map { "\($0.key.rawValue) \(humanSize($0.value))" }.joined(separator: ", ")
   }
 
-  private var allTensors: [String] {
-    var rows: [[String]] = []
-    for tensor in inspection.tensors {
-      var row = [
-        printable(tensor.name), tensor.dtype.rawValue, tensor.shape.description,
-        humanSize(tensor.byteCount), printable(tensor.file),
-      ]
-      if let values = tensor.statistics {
-        row += [Self.text(values), PrecisionText.remark(tensor.dtype, values.effectivePrecision)]
-      }
-      if let digest = tensor.digest { row.append(digest.description) }
-      rows.append(row)
+  /// The first keys in their order, and how many more there are.
+  private var metadata: String {
+    var first: [(key: ExactName, value: String)] = []
+    for (key, value) in inspection.metadata {
+      if first.count == Self.shownKeyCount, let last = first.last, last.key < key { continue }
+      let place = first.firstIndex { key < $0.key } ?? first.count
+      first.insert((key, value), at: place)
+      if first.count > Self.shownKeyCount { first.removeLast() }
     }
-    return Self.table(rows)
+    var pairs = first.map {
+      "\(ColumnWidth.shown($0.key.text)) = \(printable(String($0.value.prefix(60))))"
+    }
+    let more = inspection.metadata.count - first.count
+    if more > 0 { pairs.append("… and \(grouped(more)) more; --json lists all") }
+    return pairs.joined(separator: ", ")
+  }
+
+  private static let shownKeyCount = 100
+
+  private func row(_ place: Int) -> [String] {
+    let tensor = inspection.tensors[place]
+    var row = [
+      tensor.name, tensor.dtype.rawValue, tensor.shape.description, humanSize(tensor.byteCount),
+      tensor.file,
+    ]
+    if let values = tensor.statistics {
+      row += [Self.text(values), PrecisionText.remark(tensor.dtype, values.effectivePrecision)]
+    }
+    if let digest = tensor.digest { row.append(digest.description) }
+    return row
   }
 
   private static func text(_ values: TensorStatistics) -> String {
@@ -83,62 +97,85 @@ struct InspectionText {
   }
 
   /// Tensors that differ only in the numbers of their layer or shard, in one line each.
-  private var groups: [String] {
+  private var groups: [[String]] {
     struct Key: Hashable {
       let pattern: String
-      let type: String
+      let dtype: DType
+      let shape: Shape
     }
     var order: [Key] = []
     var counts: [Key: (count: Int, bytes: Int)] = [:]
     for tensor in inspection.tensors {
       let key = Key(
-        pattern: Self.pattern(tensor.name), type: "\(tensor.dtype.rawValue) \(tensor.shape)")
-      if counts[key] == nil { order.append(key) }
+        pattern: Self.pattern(tensor.name), dtype: tensor.dtype, shape: tensor.shape)
       let (count, bytes) = counts[key] ?? (0, 0)
+      if count == 0 { order.append(key) }
       counts[key] = (count + 1, bytes + tensor.byteCount)
     }
     let limit = 200
     var rows = order.prefix(limit).map { key in
       let (count, bytes) = counts[key] ?? (0, 0)
       return [
-        printable(key.pattern), key.type, count == 1 ? "" : "× \(grouped(count))", humanSize(bytes),
+        key.pattern, "\(key.dtype.rawValue) \(key.shape)",
+        count == 1 ? "" : "× \(grouped(count))", humanSize(bytes),
       ]
     }
     if order.count > limit {
       rows.append(["… and \(grouped(order.count - limit)) more; --tensors lists all", "", "", ""])
     }
-    return Self.table(Array(rows))
+    return rows
   }
 
   /// The name with the numbers of layers and shards replaced: components that are numbers, or end in `_` and a number for layers and shards.
-  private static func pattern(_ name: String) -> String {
-    var result = ""
-    for part in name.split(separator: /(?=[.\/])/, omittingEmptySubsequences: false) {
-      let separator = part.prefix { $0 == "." || $0 == "/" }
-      let component = part.dropFirst(separator.count)
-      let prefix = ["shard_", "layer_", "layers_", "host_", ""].first {
-        component.hasPrefix($0) && !component.dropFirst($0.count).isEmpty
-          && component.dropFirst($0.count).allSatisfy(\.isNumber)
+  static func pattern(_ name: String) -> String {
+    var result: [UInt8] = []
+    var component: [UInt8] = []
+    func endComponent() {
+      let prefix = numberedPrefixes.first { prefix in
+        component.count > prefix.count && component.starts(with: prefix)
+          && component.dropFirst(prefix.count).allSatisfy { (0x30...0x39).contains($0) }
       }
-      result += separator + (prefix.map { $0 + "*" } ?? String(component))
+      if let prefix {
+        result += prefix + [UInt8(ascii: "*")]
+      } else {
+        result += component
+      }
+      component.removeAll(keepingCapacity: true)
     }
-    return result
+    for byte in name.utf8 {
+      if byte == UInt8(ascii: ".") || byte == UInt8(ascii: "/") {
+        endComponent()
+        result.append(byte)
+      } else {
+        component.append(byte)
+      }
+    }
+    endComponent()
+    return String(decoding: result, as: UTF8.self)
   }
 
-  private static func table(_ rows: [[String]]) -> [String] {
-    var widths: [Int] = []
-    for row in rows {
-      for (column, cell) in row.enumerated() {
-        if column == widths.count { widths.append(0) }
-        widths[column] = max(widths[column], cell.count)
+  private static let numberedPrefixes = ["shard_", "layer_", "layers_", "host_", ""].map {
+    Array($0.utf8)
+  }
+
+  /// Lines of a table whose rows are made twice, so that they needn't all be in memory: once for the widths of the columns.
+  private static func table(_ count: Int, row: (Int) -> [String], _ line: (String) -> Void) {
+    var columns: [ColumnWidth] = []
+    for place in 0..<count {
+      for (number, cell) in row(place).enumerated() {
+        if number == columns.count { columns.append(ColumnWidth()) }
+        columns[number].add(cell)
       }
     }
-    return rows.map { row in
-      var text = "  "
-      for (column, cell) in row.enumerated() {
-        text += cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+    for place in 0..<count {
+      var text = " "
+      let cells = row(place)
+      for (number, cell) in cells.enumerated() {
+        text += number == 0 ? " " : "  "
+        text += number == cells.count - 1 ? ColumnWidth.shown(cell) : columns[number].padded(cell)
       }
-      return String(text.reversed().drop { $0 == " " }.reversed())
+      let end = text.utf8.lastIndex { $0 != UInt8(ascii: " ") }.map { text.utf8.index(after: $0) }
+      line(String(text[..<(end ?? text.startIndex)]))
     }
   }
 }

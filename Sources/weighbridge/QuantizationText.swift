@@ -7,14 +7,14 @@ import TensorModel
 enum QuantizationText {
   /// What would be done.
   static func plan(_ report: QuantizationReport) -> String {
-    let width = columnWidth(report.tensors.map(\.name))
+    let names = column(report.tensors.map(\.name))
     let substitutions = Dictionary(
       report.substitutions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var lines = report.tensors.map { tensor in
       let reason =
         substitutions[tensor.name].map(reason) ?? reason(tensor.reason, report.scheme)
       return
-        "\(padded(tensor.name, width))  \(padded(tensor.dtype.rawValue, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
+        "\(names.padded(tensor.name))  \(padded(tensor.dtype.rawValue, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
     }
     lines += [""] + types(report) + [size(report)]
     lines += report.findings.map(\.line)
@@ -30,7 +30,7 @@ enum QuantizationText {
     lines += report.exceeded.map { "EXCEEDED: \(excess($0))" }
     if let root = report.root {
       lines.append(
-        "root \(root); check it again with: weighbridge verify \(ConversionText.quoted(destination))"
+        "root \(root); check it again with: \(shellCommand("weighbridge verify", destination))"
       )
     }
     return lines.joined(separator: "\n")
@@ -51,12 +51,12 @@ enum QuantizationText {
     let tensors = report.worstTensors.compactMap { name in
       report.tensors.first { $0.name == name }
     }
-    let width = columnWidth(tensors.map(\.name))
+    let names = column(tensors.map(\.name))
     return tensors.compactMap { tensor in
       guard let errors = tensor.errors else { return nil }
       let index = errors.largestErrorIndex.map(String.init).joined(separator: ", ")
       var line =
-        "  \(padded(tensor.name, width))  \(padded(tensor.dtype.rawValue, 6)) \(String(format: "%.3g", errors.relativeRmse))"
+        "  \(names.padded(tensor.name))  \(padded(tensor.dtype.rawValue, 6)) \(String(format: "%.3g", errors.relativeRmse))"
       if let ratio = errors.signalToNoiseDb { line += String(format: ", %.1f dB", ratio) }
       line += String(
         format: ", cosine %.5f, at most %.3g at [\(index)]", errors.cosine, errors.largestError)
@@ -93,7 +93,7 @@ enum QuantizationText {
     let found = excess.found.map(threeDigits) ?? "no number"
     let what =
       excess.limit == "max_kl"
-      ? "the mean KL divergence" : "the relative error of \(printable(excess.tensor ?? ""))"
+      ? "the mean KL divergence" : "the relative error of \(ColumnWidth.shown(excess.tensor ?? ""))"
     return
       "\(what) is \(found), --\(excess.limit.replacing("_", with: "-")) allows \(threeDigits(excess.allowed))"
   }
@@ -115,13 +115,14 @@ enum QuantizationText {
 
   // MARK: Columns
 
-  private static func columnWidth(_ names: [String]) -> Int {
-    min(48, names.map { printable($0).count }.max() ?? 0)
+  private static func column(_ names: [String]) -> ColumnWidth {
+    var column = ColumnWidth(limit: 48)
+    for name in names { column.add(name) }
+    return column
   }
 
   private static func padded(_ text: String, _ width: Int) -> String {
-    let shown = printable(text)
-    return shown + String(repeating: " ", count: max(0, width - shown.count))
+    text + String(repeating: " ", count: max(0, width - text.utf8.count))
   }
 
   /// Rows of texts, the first column to the left, numbers to the right.

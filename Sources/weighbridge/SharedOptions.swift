@@ -46,6 +46,12 @@ struct SharedOptions: ParsableArguments {
       valueName: "dir"))
   var spool: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How many times its size an archive may have unpacked, as a whole (default: 100; never less than 1GB).",
+      valueName: "n"))
+  var maxExpansion: Int?
+
   @Flag(help: "Print one JSON document to standard output.")
   var json = false
 
@@ -53,6 +59,7 @@ struct SharedOptions: ParsableArguments {
   var quiet = false
 
   func validate() throws {
+    try OptionRange("--max-expansion", 1...1_000_000).check(maxExpansion)
     try OptionRange("--threads", 1...1024).check(threads)
     let memoryRange = EvaluationResources.minimumMemory...1_000_000_000_000_000
     if let memory, !memoryRange.contains(memory.byteCount) {
@@ -83,6 +90,7 @@ struct SharedOptions: ParsableArguments {
   func openOptions(progress: ProgressLine? = nil) throws(CheckpointError) -> OpenOptions {
     var options = OpenOptions(progress: progress?.set, checkCancellation: Signals.check)
     if let spool { options.temporaryDirectory = spool }
+    if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {
       options.configuration = try InputFile.contents(
         of: config, limit: OpenOptions.maximumConfigurationByteCount)

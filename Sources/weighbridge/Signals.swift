@@ -29,7 +29,7 @@ enum Signals {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         let earlier = received.exchange(number, ordering: .relaxed)
-        if earlier != 0 { _exit(128 + number) }
+        if earlier != 0 || Console.isPrinting { _exit(128 + number) }
         Console.error("stopping; once more to stop at once")
       }
       source.resume()
@@ -40,6 +40,11 @@ enum Signals {
 
   /// 128 plus the signal's number, as shells report it.
   static var exitCode: Int32 { 128 + max(received.load(ordering: .relaxed), SIGINT) }
+
+  /// Ends the program if a signal has come; for reports, after the work.
+  static func endIfReceived() {
+    if received.load(ordering: .relaxed) != 0 { exit(exitCode) }
+  }
 
   /// Stops the work if a signal has come.
   ///

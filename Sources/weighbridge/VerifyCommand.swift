@@ -65,18 +65,18 @@ struct VerifyCommand: ParsableCommand {
     if shared.json {
       Console.output(try JSONDocument.bytes(report))
     } else {
-      Console.output(text(report))
+      Console.output { print(report, line: $0) }
     }
     if report.hasFindings(failOn.severity) { throw ExitCode(1) }
   }
 
-  private func text(_ report: VerificationReport) -> String {
-    var lines = report.checks.map { check in
+  private func print(_ report: VerificationReport, line: (String) -> Void) {
+    for check in report.checks {
       let name = check.name.rawValue.padding(toLength: 14, withPad: " ", startingAt: 0)
       let status = check.status.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
-      return "\(name)\(status)\(printable(check.detail))"
+      line("\(name)\(status)\(printable(check.detail))")
     }
-    lines += report.findings.map(\.line)
+    for finding in report.findings { line(finding.line) }
     let (errors, warnings) = (
       report.findings.count { $0.severity == .error },
       report.findings.count { $0.severity == .warning }
@@ -91,7 +91,7 @@ struct VerifyCommand: ParsableCommand {
       verdict +=
         "; \(counted(report.tensorCount, "tensor")), \(humanSize(report.byteCount)); root \(root)"
     }
-    return (lines + [verdict]).joined(separator: "\n")
+    line(verdict)
   }
 }
 

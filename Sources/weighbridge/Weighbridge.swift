@@ -45,10 +45,7 @@ struct Weighbridge: ParsableCommand {
         Console.output(message)
         Foundation.exit(0)
       }
-      if !message.isEmpty {
-        Console.error(
-          message.hasPrefix("Error: ") ? "error: \(message.dropFirst(7))" : message)
-      }
+      if !message.isEmpty { Console.error(UsageMessage(message).text) }
       // A command that ran has chosen its code; everything else here is a usage error.
       Foundation.exit(error is ExitCode ? code.rawValue : 2)
     }

@@ -271,7 +271,7 @@ import Testing
     let source = try sample.write(workspace, withConfiguration: false)
     let error = refusal(source)
     #expect(error?.code == .usage && error?.hint?.contains("--config") == true)
-    #expect(error?.hint?.contains("\"d_model\": 16") == true)
+    #expect(error?.hintLines.contains { $0.contains("\"d_model\": 16") } == true)
     try toMesh(source, "mesh") { $0.openOptions.configuration = Array(sample.configuration.utf8) }
     #expect(workspace.names(in: "mesh/step_0").count == 8)
     let bare = MeshFixture.all.first.flatMap { refusal($0.archive) }

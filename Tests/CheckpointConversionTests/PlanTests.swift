@@ -183,7 +183,7 @@ import Testing
     let fixture = try #require(MeshFixture.all.first)
     let error = failure(of: request(fixture.archive, workspace.path("out")) { $0.format = nil })
     #expect(error?.code == .usage)
-    #expect(error?.hint?.contains("--to safetensors") == true)
+    #expect(error?.hintLines.contains { $0.contains("--to safetensors") } == true)
     #expect(workspace.names().isEmpty)
     let unknown = failure(of: request(gptj, workspace.path("out")) { $0.format = "papyrus" })
     #expect(unknown?.code == .usage)

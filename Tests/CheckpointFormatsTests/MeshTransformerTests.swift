@@ -73,7 +73,7 @@ import Testing
     let source = try open(name, configured: false)
     let error = #expect(throws: CheckpointError.self) { try source.huggingFaceConfiguration() }
     #expect(error?.code == .usage)
-    let hint = try #require(error?.hint)
+    let hint = try #require(error?.hintLines).joined(separator: "\n")
     let start = try #require(hint.firstIndex(of: "{"))
     let template = try JSONValue(parsing: Array(hint[start...].utf8))
     let given = try JSONValue(

@@ -70,4 +70,39 @@ import Testing
       #expect(outcome.code == 2 && outcome.errors.contains("hint: name the folder"))
     }
   }
+
+  @Test func weightsAreInspectedThoughTheConfigurationAloneIsBroken() throws {
+    let folder = try workspace.copy(fixture("huggingface/gpt2"), to: "broken")
+    let obstacles: [(what: String, make: () throws -> Void)] = [
+      ("not valid JSON", { try workspace.write("broken/config.json", Data("{".utf8)) }),
+      (
+        "too large",
+        { try workspace.write("broken/config.json", Data(repeating: 32, count: 17 << 20)) }
+      ),
+      ("a folder", { try workspace.folder("broken/config.json") }),
+      (
+        "leads nowhere: to /nowhere",
+        {
+          try FileManager.default.createSymbolicLink(
+            atPath: workspace.path("broken/config.json"), withDestinationPath: "/nowhere")
+        }
+      ),
+    ]
+    for (what, make) in obstacles {
+      try workspace.remove("broken/config.json")
+      try make()
+      let outcome = try Weighbridge.run("inspect", folder)
+      #expect(outcome.code == 0 && outcome.errors.contains(what), "\(what): \(outcome.errors)")
+      #expect(outcome.text.contains("40 tensors"))
+    }
+  }
+
+  @Test func aConfigurationThatCannotBeReadStopsConversions() throws {
+    let folder = try workspace.copy(fixture("huggingface/gpt2"), to: "broken")
+    try workspace.write("broken/config.json", Data(repeating: 32, count: 17 << 20))
+    let outcome = try Weighbridge.run("convert", folder, workspace.path("out"))
+    #expect(outcome.code == 2 && outcome.errors.contains("too large"), "\(outcome.errors)")
+    #expect(!workspace.has("out"))
+    #expect(try Weighbridge.run("verify", folder).code == 1)
+  }
 }

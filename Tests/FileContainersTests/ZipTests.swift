@@ -41,7 +41,7 @@ import Testing
     let members = try ZipArchive(region).members
     #expect(members.map(\.name) == ["arr_0.npy", "arr_1.npy"])
     for (index, member) in members.enumerated() {
-      let contents = ZipMemberContents(member, temporaryDirectory: scratch.path)
+      let contents = ZipMemberContents(member, Unpacking(directory: scratch.path))
       let array = try NPYArray(contents)
       #expect(array.header.dtype == .u8)
       #expect(array.header.shape == [100])
@@ -64,7 +64,7 @@ import Testing
     let members = try ZipArchive(scratch.region(bytes)).members
     let right = try Dictionary(
       uniqueKeysWithValues: members.map {
-        ($0.name, try allBytes(ZipMemberContents($0, temporaryDirectory: scratch.path)))
+        ($0.name, try allBytes(ZipMemberContents($0, Unpacking(directory: scratch.path))))
       })
     var random = FixedRandom(seed: 1)
     var readable = 0
@@ -74,7 +74,7 @@ import Testing
       defer { try? Directories.removeTree(path) }
       guard let members = try? ZipArchive(InputFile(path: path).region).members else { continue }
       for member in members {
-        let contents = ZipMemberContents(member, temporaryDirectory: scratch.path)
+        let contents = ZipMemberContents(member, Unpacking(directory: scratch.path))
         _ = try? contents.head(20)
         guard let read = try? allBytes(contents) else { continue }
         #expect(read == right[member.name])
@@ -246,7 +246,7 @@ import Testing
     (entry.method, entry.size) = (8, 5)
     change(&entry)
     let member = try #require(try archive(entry).members.first)
-    return ZipMemberContents(member, temporaryDirectory: scratch.path)
+    return ZipMemberContents(member, Unpacking(directory: scratch.path))
   }
 
   @Test func unpacksDeflatedMembers() throws {
@@ -308,7 +308,7 @@ import Testing
   func canBeReadByManyThreadsAtOnce(_ name: String) async throws {
     let region = try InputFile(path: Fixtures.path(name)).region
     let member = try #require(try ZipArchive(region).members.last)
-    let contents = ZipMemberContents(member, temporaryDirectory: scratch.path)
+    let contents = ZipMemberContents(member, Unpacking(directory: scratch.path))
     try await withThrowingTaskGroup(of: [UInt8].self) { group in
       for _ in 0..<32 { group.addTask { try contents.bytes(at: 128, count: 100) } }
       for try await bytes in group { #expect(bytes == (0..<100).map { UInt8(100 + $0 % 7) }) }

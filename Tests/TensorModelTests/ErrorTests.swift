@@ -17,10 +17,11 @@ import Testing
   }
 
   @Test func leavesOutWhatItDoesNotKnow() {
-    #expect(CheckpointError(.missing, "nothing there").description == "nothing there")
-    #expect(CheckpointError(.missing, "gone", found: "x").description == "gone, found x")
-    #expect(CheckpointError(.missing, "gone", byteOffset: 0).description == "gone (byte 0)")
-    #expect(CheckpointError(.missing, "gone", hint: "a\nb").description == "gone\nhint: a\nb")
+    #expect(CheckpointError(.missing, "nothing there").summary == "nothing there")
+    #expect(CheckpointError(.missing, "gone", found: "x").summary == "gone, found x")
+    #expect(CheckpointError(.missing, "gone", byteOffset: 0).summary == "gone (byte 0)")
+    let error = CheckpointError(.missing, "gone", hint: "a", hintLines: ["b", "c\nd"])
+    #expect(error.description == "gone\nhint: a\nb\nc\\u{a}d")
   }
 
   @Test func neverPrintsControlCharactersOfFiles() {

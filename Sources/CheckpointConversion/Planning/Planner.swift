@@ -44,8 +44,10 @@ public struct Planner: Sendable {
   /// - Returns: the tensors in canonical order.
   /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit.
   public func outputs(as dtypes: [ExactName: DType] = [:]) throws(CheckpointError) -> [Output] {
+    let tensors = try source.model().tensors
     var outputs: [Output] = []
-    for tensor in try source.model().tensors {
+    outputs.reserveCapacity(tensors.count)
+    for tensor in tensors {
       let kept = dtypes[ExactName(tensor.name)] ?? tensor.dtype
       let dtype = tensor.dtype.hasFloatValues ? settings.dtype ?? kept : kept
       outputs.append(

@@ -62,11 +62,11 @@ struct MeshModel {
       throw CheckpointError(
         .usage, "the source doesn't say how many heads the model has",
         hint:
-          "pass the model's config.json with --config FILE, or complete this JSON (the nulls) and pass that:\n"
-          + MeshConfiguration.template(
-            .init(
-              layers: layers, model: extents[1], inner: 4 * extents[1], vocabulary: extents[0]),
-            shards: usualShardCount))
+          "pass the model's config.json with --config FILE, or complete this JSON (the nulls) and pass that:",
+        hintLines: MeshConfiguration.template(
+          .init(layers: layers, model: extents[1], inner: 4 * extents[1], vocabulary: extents[0]),
+          shards: usualShardCount
+        ).split(separator: "\n").map(String.init))
     }
     do throws(CheckpointError) { return try MeshConfiguration(parsing: bytes) } catch {
       throw error.in(file: source.checkpoint.configuration == nil ? nil : "config.json")

@@ -28,6 +28,7 @@ enum SafetensorsTarget: ConversionTarget {
     if metadata["format"] == nil { metadata["format"] = ParameterNaming.pytorch.rawValue }
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
+    tensors.reserveCapacity(outputs.count)
     for (number, members) in shards.enumerated() {
       let layout = SafetensorsLayout.layout(
         members.map { (outputs[$0].name, outputs[$0].type) }, metadata: metadata)

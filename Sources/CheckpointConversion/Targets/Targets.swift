@@ -104,10 +104,12 @@ enum Targets {
       return own
     }
     let commands = all.map {
-      "weighbridge convert '\(request.source)' '\(request.destination)' --to \($0.format.name)"
+      shellCommand(
+        "weighbridge convert --to \($0.format.name)", request.source, request.destination)
     }
     throw CheckpointError(
       .usage, "neither --to nor the destination's name says which format to write",
-      file: request.destination, hint: "for example\n" + commands.joined(separator: "\n"))
+      file: request.destination, hint: "for example",
+      hintLines: commands)
   }
 }

@@ -29,7 +29,7 @@ struct MeshShards {
   /// Opens all pieces of all shards below a step folder.
   ///
   /// - Throws: `missing` for a missing shard or piece, `malformed` or `unsupported` for broken ones.
-  init(_ tree: any FileTree, folder: String, temporaryDirectory: String) throws(CheckpointError) {
+  init(_ tree: any FileTree, folder: String, unpacking: Unpacking) throws(CheckpointError) {
     let prefix = folder.isEmpty ? "" : "\(folder)/"
     let names = try tree.children(of: folder)
     let numbers = names.compactMap { Self.shardNumber($0) }.sorted()
@@ -45,7 +45,7 @@ struct MeshShards {
       let shard = "\(prefix)shard_\(number)"
       var leaves: [Leaf] = []
       for piece in 0..<MeshNames.pieceCount {
-        leaves += try pieceLeaves("\(shard)/\(piece).npz", tree, temporaryDirectory)
+        leaves += try pieceLeaves("\(shard)/\(piece).npz", tree, unpacking)
       }
       let pieces = Set((0..<MeshNames.pieceCount).map { "\($0).npz" })
       leftOut += try tree.children(of: shard).filter { !pieces.contains($0) }.map {
@@ -65,7 +65,7 @@ struct MeshShards {
   }
 
   private mutating func pieceLeaves(
-    _ path: String, _ tree: any FileTree, _ temporaryDirectory: String
+    _ path: String, _ tree: any FileTree, _ unpacking: Unpacking
   ) throws(CheckpointError) -> [Leaf] {
     guard tree.containsFile(path) else {
       throw CheckpointError(
@@ -76,7 +76,7 @@ struct MeshShards {
     do throws(CheckpointError) {
       let region = try tree.region(path)
       files.append(.init(name: path, byteCount: region.byteCount))
-      let archive = try NPZArchive(region, name: path, temporaryDirectory: temporaryDirectory)
+      let archive = try NPZArchive(region, name: path, unpacking: unpacking)
       // An empty piece is right when there are fewer than 16 leaves.
       findings += archive.findings.filter { $0.check != "npz-empty" }
       var leaves: [Leaf?] = Array(repeating: nil, count: archive.members.count)

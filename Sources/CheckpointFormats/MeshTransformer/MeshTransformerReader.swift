@@ -18,7 +18,7 @@ final class MeshTransformerReader: CheckpointReader {
     _ tree: any FileTree, folder: String, _ options: OpenOptions
   ) throws(CheckpointError) {
     let shards = try MeshShards(
-      tree, folder: folder, temporaryDirectory: options.temporaryDirectory)
+      tree, folder: folder, unpacking: options.unpacking)
     let layout = try MeshLayout(shards)
     var tensors: [TensorInfo] = []
     for (number, leaves) in shards.shards.enumerated() {
@@ -196,8 +196,9 @@ final class MeshTransformerReader: CheckpointReader {
         .usage,
         "a Mesh-Transformer checkpoint doesn't say how many heads, rotary dimensions and positions the model has",
         hint:
-          "complete this JSON (the nulls) and pass it with --config FILE, or pass the file the model was trained with:\n"
-          + MeshConfiguration.template(layout.dimensions, shards: layout.shardCount))
+          "complete this JSON (the nulls) and pass it with --config FILE, or pass the file the model was trained with:",
+        hintLines: MeshConfiguration.template(layout.dimensions, shards: layout.shardCount)
+          .split(separator: "\n").map(String.init))
     }
     if let huggingFaceConfiguration { return huggingFaceConfiguration }
     return configuration.huggingFaceConfiguration(

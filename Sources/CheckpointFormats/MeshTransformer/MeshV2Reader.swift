@@ -35,7 +35,7 @@ final class MeshV2Reader: CheckpointReader {
         let archive: NPZArchive
         do {
           archive = try NPZArchive(
-            region, name: path, temporaryDirectory: options.temporaryDirectory)
+            region, name: path, unpacking: options.unpacking)
         } catch { throw error.in(file: path) }
         findings += archive.findings
         for member in archive.members {

@@ -43,8 +43,9 @@ struct ModelBuffers {
     _ name: String, _ modules: [String], where isOne: (TensorInfo) -> Bool
   ) -> [Int] {
     let suffixes = modules.map { "\($0).\(name)" }
-    return reader.checkpoint.tensors.indices.filter { position in
-      let tensor = reader.checkpoint.tensors[position]
+    let tensors = reader.checkpoint.tensors
+    return tensors.indices.filter { position in
+      let tensor = tensors[position]
       return tensor.role == .weight && suffixes.contains(where: tensor.name.hasSuffix)
         && isOne(tensor)
     }

@@ -59,11 +59,12 @@ public struct ModelContents: Sendable {
       ModelProblem("model-buffer", $0, isFatal: true)
     }
     let dropped = buffers?.dropped ?? []
-    var tensors = canonical.filter { !dropped.contains(ExactName($0.name)) }
+    var tensors =
+      dropped.isEmpty ? canonical : canonical.filter { !dropped.contains(ExactName($0.name)) }
     var fullNames: [ExactName: ExactName] = [:]
     var soundness: ModelSoundness?
     if let partial = PartialSet.problem(checkpoint.files) { problems.append(partial) }
-    let allNames = Set(canonical.map { ExactName($0.name) })
+    let allNames = settings.sizes == nil ? [] : Set(canonical.map { ExactName($0.name) })
     if let (architecture, dimensions) = settings.sizes,
       !Self.isAdapter(checkpoint, allNames, architecture.tensors(dimensions))
     {

@@ -45,16 +45,18 @@ public struct QuantizedWeights: Sendable {
 
   /// Looks through the names and dtypes of a checkpoint's tensors; nil if there is nothing of the kind.
   init?(_ tensors: [TensorInfo]) {
+    // Few checkpoints have any: all names are looked at closely only where one has a companion's ending.
+    func companion(_ name: String) -> Companion? {
+      Self.companions.first { name.hasSuffix($0.ending) }
+    }
+    guard tensors.contains(where: { companion($0.name) != nil }) else { return nil }
     let types = Dictionary(
       tensors.map { (ExactName($0.name), $0.dtype) }, uniquingKeysWith: { first, _ in first })
     var weights: Set<ExactName> = []
     var parts: Set<ExactName> = []
     var first: (name: String, method: String)?
     for tensor in tensors {
-      guard let companion = Self.companions.first(where: { tensor.name.hasSuffix($0.ending) })
-      else {
-        continue
-      }
+      guard let companion = companion(tensor.name) else { continue }
       let stem = String(tensor.name.dropLast(companion.ending.count))
       let partNames =
         companion.weight.isEmpty

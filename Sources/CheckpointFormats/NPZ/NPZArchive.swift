@@ -19,7 +19,7 @@ struct NPZArchive {
   /// Reads the directory and every array's header.
   ///
   /// - Throws: `malformed` or `unsupported`, with the member's name.
-  init(_ file: FileRegion, name: String, temporaryDirectory: String) throws(CheckpointError) {
+  init(_ file: FileRegion, name: String, unpacking: Unpacking) throws(CheckpointError) {
     if let error = StandIn.error(head: try file.head(512)) { throw error }
     var names: Set<ExactName> = []
     for member in try ZipArchive(file).members {
@@ -44,7 +44,7 @@ struct NPZArchive {
         throw CheckpointError(.malformed, "two members for one array", tensor: arrayName)
       }
       do throws(CheckpointError) {
-        let contents = ZipMemberContents(member, temporaryDirectory: temporaryDirectory)
+        let contents = ZipMemberContents(member, unpacking)
         members.append(Member(name: arrayName, array: try NPYArray(contents)))
       } catch { throw error.in(tensor: arrayName) }
     }

@@ -36,7 +36,7 @@ public enum NPZFormat: CheckpointFormat {
           files: [.init(name: name, byteCount: file.byteCount)], findings: [])
       }
       let archive = try NPZArchive(
-        file, name: name, temporaryDirectory: options.temporaryDirectory)
+        file, name: name, unpacking: options.unpacking)
       return try ArrayReader(
         format: self.name, layout: "\(archive.members.count) arrays",
         arrays: archive.members.map { ($0.name, $0.array, name) },

@@ -33,7 +33,9 @@ public enum PyTorchFormat: CheckpointFormat {
     if TorchStream.recognises(head: head) { return true }
     guard head.starts(with: NPZFormat.zipSignature) else { return false }
     // A damaged archive is left to whoever knows its name.
-    guard let members = try? ZipArchive(file).members else { return false }
+    guard (try? ZipArchive.mentions("data.pkl", in: file)) == true,
+      let members = try? ZipArchive(file).members
+    else { return false }
     return TorchArchive.recognises(members)
   }
 
@@ -51,7 +53,7 @@ public enum PyTorchFormat: CheckpointFormat {
     let head = try file.head(TorchStream.headByteCount)
     guard head.starts(with: NPZFormat.zipSignature) || TorchStream.recognises(head: head)
     else { throw Self.notTorch(head, name) }
-    return try PyTorchReader([(name, file)], temporaryDirectory: options.temporaryDirectory)
+    return try PyTorchReader([(name, file)], unpacking: options.unpacking)
   }
 
   private static func notTorch(_ head: [UInt8], _ name: String) -> CheckpointError {
@@ -104,6 +106,6 @@ public enum PyTorchFormat: CheckpointFormat {
     let index = try ShardIndex(parsing: bytes, fileName: name)
     return try PyTorchReader(
       index.open(in: tree), index: index, indexFile: [.init(name: name, byteCount: bytes.count)],
-      temporaryDirectory: options.temporaryDirectory)
+      unpacking: options.unpacking)
   }
 }

@@ -35,11 +35,11 @@ final class PyTorchReader: CheckpointReader {
   ///   - shards: in the order of the index, or one.
   ///   - index: of a sharded set.
   ///   - indexFile: the same as a file.
-  ///   - temporaryDirectory: where deflated members are unpacked.
+  ///   - unpacking: where deflated members are unpacked.
   /// - Throws: what opening each throws, with its name.
   init(
     _ shards: [(name: String, region: FileRegion)], index: ShardIndex? = nil,
-    indexFile: [Checkpoint.SourceFile] = [], temporaryDirectory: String
+    indexFile: [Checkpoint.SourceFile] = [], unpacking: Unpacking
   ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
     var elements: [Elements] = []
@@ -50,7 +50,7 @@ final class PyTorchReader: CheckpointReader {
     for shard in shards {
       do throws(CheckpointError) {
         if let error = StandIn.error(head: try shard.region.head(512)) { throw error }
-        let file = try TorchFile(shard.region, temporaryDirectory: temporaryDirectory)
+        let file = try TorchFile(shard.region, unpacking: unpacking)
         files.append((shard.name, file))
         var owners: [String: String] = [:]
         for (name, tensor) in file.dictionary.tensors {

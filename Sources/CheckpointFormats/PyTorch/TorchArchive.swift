@@ -31,7 +31,9 @@ struct TorchArchive {
   /// Reads the pickle and sorts the members.
   ///
   /// - Throws: `unsupported` for TorchScript, `malformed` for anything that `torch.save` doesn't write; `corrupt`.
-  init(_ members: [ZipMember], pickleLimit: Int) throws(CheckpointError) {
+  init(
+    _ members: [ZipMember], pickleLimit: Int, unpacking: Unpacking
+  ) throws(CheckpointError) {
     let roots = Set(members.map { String($0.name.unicodeScalars.prefix { $0 != "/" }) })
     guard roots.count == 1, let root = roots.first, !members.contains(where: { $0.name == root })
     else {
@@ -65,15 +67,17 @@ struct TorchArchive {
     guard let pickle = named["data.pkl"] else {
       throw CheckpointError(.malformed, "a PyTorch archive without data.pkl")
     }
-    self.pickle = try Self.contents(of: pickle, limit: pickleLimit)
-    isBigEndian = try Self.isBigEndian(named["byteorder"])
+    self.pickle = try Self.contents(of: pickle, limit: pickleLimit, unpacking)
+    isBigEndian = try Self.isBigEndian(named["byteorder"], unpacking)
     self.storages = storages
     self.findings = findings
   }
 
-  private static func isBigEndian(_ member: ZipMember?) throws(CheckpointError) -> Bool {
+  private static func isBigEndian(
+    _ member: ZipMember?, _ unpacking: Unpacking
+  ) throws(CheckpointError) -> Bool {
     guard let member else { return false }
-    switch String(decoding: try contents(of: member, limit: 16), as: UTF8.self) {
+    switch String(decoding: try contents(of: member, limit: 16, unpacking), as: UTF8.self) {
     case "little": return false
     case "big": return true
     case let other:
@@ -84,7 +88,7 @@ struct TorchArchive {
 
   /// A small member, checked.
   private static func contents(
-    of member: ZipMember, limit: Int
+    of member: ZipMember, limit: Int, _ unpacking: Unpacking
   ) throws(CheckpointError) -> [UInt8] {
     guard member.byteCount <= limit else {
       throw CheckpointError(
@@ -92,7 +96,7 @@ struct TorchArchive {
         expected: "at most \(limit) bytes",
         found: "\(member.byteCount)")
     }
-    let contents = ZipMemberContents(member)
+    let contents = ZipMemberContents(member, unpacking)
     try contents.confirm()
     return try contents.bytes(at: 0, count: member.byteCount)
   }

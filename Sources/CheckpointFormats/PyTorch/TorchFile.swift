@@ -19,9 +19,9 @@ struct TorchFile {
   /// Reads the pickle; no tensor's data.
   ///
   /// - Throws: `malformed` or `unsupported` with what is wrong, `corrupt`, `inputOutput`.
-  init(_ file: FileRegion, temporaryDirectory: String) throws(CheckpointError) {
-    let pickleLimit = min(Self.largestPickle, Self.smallPickle + file.byteCount / 2)
-    let heapLimit = min(Self.largestHeap, Self.smallHeap + file.byteCount / 2)
+  init(_ file: FileRegion, unpacking: Unpacking) throws(CheckpointError) {
+    let pickleLimit = min(Self.largestPickle, Self.smallPickle + file.byteCount)
+    let heapLimit = min(Self.largestHeap, Self.smallHeap + 4 * file.byteCount)
     let object: PickleParser<TorchInterpreter>.Result
     var storages: [String: any RandomAccessBytes] = [:]
     var findings: [Finding] = []
@@ -35,7 +35,8 @@ struct TorchFile {
       ]
       isBigEndian = false
     } else {
-      let archive = try TorchArchive(ZipArchive(file).members, pickleLimit: pickleLimit)
+      let archive = try TorchArchive(
+        ZipArchive(file).members, pickleLimit: pickleLimit, unpacking: unpacking)
       do throws(CheckpointError) {
         object = try PickleParser.parse(
           archive.pickle[...], TorchInterpreter(isLegacy: false), memory: heapLimit)
@@ -46,7 +47,7 @@ struct TorchFile {
           found: "\(archive.pickle.count)")
       }
       for (key, member) in archive.storages {
-        storages[key] = ZipMemberContents(member, temporaryDirectory: temporaryDirectory)
+        storages[key] = ZipMemberContents(member, unpacking)
       }
       isBigEndian = archive.isBigEndian
       findings = archive.findings

@@ -25,11 +25,16 @@ public enum SafetensorsLayout {
       return widths.0 == widths.1
         ? ExactName(left.name) < ExactName(right.name) : widths.0 > widths.1
     }
-    var entries: [String] = []
+    // A file can have hundreds of thousands of entries: no strings of their own.
+    var text = Array("{".utf8)
+    func append(_ entry: String) {
+      if text.count > 1 { text.append(UInt8(ascii: ",")) }
+      text += entry.utf8
+    }
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }
         .map { "\(JSONValue.quoted($0.key.text)):\(JSONValue.quoted($0.value))" }
-      entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+      append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var starts = [Int](repeating: 0, count: tensors.count)
     var end = 0
@@ -37,12 +42,12 @@ public enum SafetensorsLayout {
       let (name, type) = tensors[position]
       let byteCount = type.geometry.rows * type.geometry.rowByteCount
       starts[position] = end
-      entries.append(
+      append(
         "\(JSONValue.quoted(name)):{\"dtype\":\"\(type.dtype.rawValue)\",\"shape\":\(type.shape.canonicalText),\"data_offsets\":[\(end),\(end + byteCount)]}"
       )
       end += byteCount
     }
-    var text = Array("{\(entries.joined(separator: ","))}".utf8)
+    text.append(UInt8(ascii: "}"))
     text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
     let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
     let header = length + text

@@ -42,6 +42,10 @@ final class SafetensorsReader: PlacedTensorReader {
         let header = try SafetensorsHeader(shard.region)
         if metadata.isEmpty { metadata = header.metadata }
         if header.metadata != metadata { differing.append(shard.name) }
+        if shards.count == 1 {
+          tensors.reserveCapacity(header.entries.count)
+          places.reserveCapacity(header.entries.count)
+        }
         for entry in header.entries {
           guard
             let place = shard.region.part(

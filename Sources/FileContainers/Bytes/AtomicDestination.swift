@@ -65,7 +65,7 @@ public final class AtomicDestination: Sendable {
     guard FileKind(of: parent) == .directory else {
       throw CheckpointError(
         .missing, "the destination's directory doesn't exist", file: parent,
-        hint: "mkdir -p '\(parent)'")
+        hint: shellCommand("mkdir -p", parent))
     }
     self.path =
       parent == "." && !path.hasPrefix("./") ? name : "\(parent == "/" ? "" : parent)/\(name)"

@@ -22,11 +22,17 @@ public protocol FileTree: Sendable {
   ///
   /// - Throws: `missing` or `inputOutput`.
   func region(_ path: String) throws(CheckpointError) -> FileRegion
+
+  /// What stands at a path where there is no file, such as `a named pipe`.
+  func obstacle(_ path: String) -> String
 }
 
 extension FileTree {
   /// There are no links.
   public func leadsOut(_ path: String) -> Bool { false }
+
+  /// Archives have files and folders only.
+  public func obstacle(_ path: String) -> String { "nothing" }
 
   /// All of a small file.
   ///
@@ -40,7 +46,7 @@ extension FileTree {
     guard region.byteCount <= limit else {
       throw CheckpointError(
         .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
-        found: "\(region.byteCount)")
+        found: "\(region.byteCount)", hint: "is it the right file?")
     }
     do { return try region.bytes(at: 0, count: region.byteCount) } catch {
       throw error.in(file: path)
@@ -87,6 +93,11 @@ public struct DirectoryTree: FileTree {
     let cache = Directories.split(snapshots)
     guard cache.name == "snapshots", cache.parent != "/" else { return true }
     return !place.hasPrefix("\(cache.parent)/blobs/")
+  }
+
+  /// What is on disk instead of a file.
+  public func obstacle(_ path: String) -> String {
+    PathObstacle.text("\(self.path)/\(path)") ?? "nothing"
   }
 
   /// Opens a file on disk.
@@ -170,6 +181,9 @@ public struct Subtree: FileTree {
 
   /// Whether a file of the folder leads out of the whole tree.
   public func leadsOut(_ path: String) -> Bool { tree.leadsOut("\(folder)/\(path)") }
+
+  /// What the folder has instead of a file.
+  public func obstacle(_ path: String) -> String { tree.obstacle("\(folder)/\(path)") }
 
   /// The contents of a file of the folder.
   public func region(_ path: String) throws(CheckpointError) -> FileRegion {

@@ -36,7 +36,11 @@ public final class InputFile: Sendable {
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw CheckpointError(.unsupported, "not a regular file", file: path)
+      let isFolder = status.st_mode & S_IFMT == S_IFDIR
+      throw CheckpointError(
+        .unsupported, "not a file that can be read", file: path, expected: "a regular file",
+        found: PathObstacle.text(ofMode: status.st_mode),
+        hint: isFolder ? "name a file in it" : "copy its contents into a file first")
     }
     self.path = path
     self.descriptor = descriptor
@@ -85,7 +89,7 @@ public final class InputFile: Sendable {
     guard file.byteCount <= limit else {
       throw CheckpointError(
         .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
-        found: "\(file.byteCount)")
+        found: "\(file.byteCount)", hint: "is it the right file?")
     }
     let bytes = try file.region.bytes(at: 0, count: file.byteCount)
     try file.confirm()

@@ -21,8 +21,45 @@ import TensorModel
 func systemError(_ action: String, _ path: String, number: Int32 = errno) -> CheckpointError {
   let reason = String(cString: strerror(number))
   switch number {
-  case ENOENT:
-    return CheckpointError(.missing, "no such file or directory", file: path)
+  case ENOENT, ELOOP:
+    // Of a link, the name is there.
+    guard let text = PathObstacle.text(path), text != "nothing" else {
+      return CheckpointError(
+        .missing, "no such file or directory", file: path,
+        hint: "check how the path is spelled, and whether everything was downloaded")
+    }
+    return CheckpointError(
+      .missing, "can't \(action): \(text)", file: path,
+      hint: "get the file that the link names, or copy the file itself here")
+  case ENOTDIR:
+    return CheckpointError(
+      .missing, "can't \(action): a part of the path is a file, not a folder", file: path,
+      hint: "check how the path is spelled")
+  case EISDIR:
+    return CheckpointError(
+      .unsupported, "can't \(action): a folder, not a file", file: path,
+      hint: "name a file in it, or another name")
+  case EACCES, EPERM:
+    return CheckpointError(
+      .inputOutput, "can't \(action): \(reason)", file: path,
+      hint:
+        "get the right to it, or run as the user who has it; whose it is: \(shellCommand("ls -ld", path))"
+    )
+  case EROFS:
+    return CheckpointError(
+      .inputOutput, "can't \(action): \(reason)", file: path,
+      hint: "choose a place on a file system that can be written")
+  case ENAMETOOLONG:
+    return CheckpointError(
+      .usage, "can't \(action): \(reason)", file: path, hint: "choose a shorter name")
+  case EIO:
+    return CheckpointError(
+      .inputOutput, "can't \(action): \(reason)", file: path,
+      hint: "the disk or the network may be failing: look into the system's log, then try again")
+  case ENXIO:
+    return CheckpointError(
+      .unsupported, "can't \(action): \(PathObstacle.text(path) ?? reason)", file: path,
+      hint: "copy its contents into a file first")
   case ENOSPC, EDQUOT:
     return CheckpointError(
       .noSpace, "can't \(action): \(reason)", file: path,

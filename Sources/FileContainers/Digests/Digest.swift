@@ -3,17 +3,26 @@ public import TensorModel
 
 /// SHA-256 of some bytes, written `sha256:<hex>`.
 public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
-  /// The 64 hexadecimal digits.
-  public let hexadecimal: String
+  /// The 32 bytes, most significant first: checkpoints can have hundreds of thousands of digests.
+  private let words: SIMD4<UInt64>
 
   init(_ digest: some Sequence<UInt8>) {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in digest {
-      text.append(digits[Int(byte >> 4)])
-      text.append(digits[Int(byte & 15)])
+    var words = SIMD4<UInt64>()
+    for (place, byte) in digest.enumerated() {
+      words[place / 8] = words[place / 8] << 8 | UInt64(byte)
     }
-    hexadecimal = String(decoding: text, as: UTF8.self)
+    self.words = words
+  }
+
+  /// The 64 hexadecimal digits.
+  public var hexadecimal: String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(unsafeUninitializedCapacity: 64) { buffer in
+      for place in 0..<64 {
+        buffer[place] = digits[Int(words[place / 16] >> (60 - 4 * UInt64(place % 16)) & 15)]
+      }
+      return 64
+    }
   }
 
   /// The digest of an array.
@@ -25,7 +34,8 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
       text.utf8.dropFirst(7).allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
       )
     else { return nil }
-    hexadecimal = String(text.dropFirst(7))
+    let nibbles = text.utf8.dropFirst(7).map { $0 < 0x3a ? $0 - 0x30 : $0 - 0x57 }
+    self.init(stride(from: 0, to: 64, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] })
   }
 
   /// `sha256:<hex>`.

@@ -26,18 +26,25 @@ public struct TensorIdentity: Hashable, Sendable {
 public func rootDigest(of tensors: [TensorIdentity]) -> Digest {
   var stream = StreamingDigest()
   for tensor in tensors.sorted(by: { ExactName($0.name) < ExactName($1.name) }) {
-    var name = ""
-    for scalar in tensor.name.unicodeScalars {
-      switch scalar {
-      case "\\": name += "\\\\"
-      case "\n": name += "\\n"
-      case "\r": name += "\\r"
-      default: name.unicodeScalars.append(scalar)
-      }
-    }
+    let name = escaped(tensor.name)
     let line =
       "\(tensor.digest.hexadecimal)  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  \(name)\n"
     Array(line.utf8).withUnsafeBytes { stream.update($0) }
   }
   return stream.digest
+}
+
+private func escaped(_ name: String) -> String {
+  let isPlain = name.utf8.allSatisfy { $0 != 0x5c && $0 != 0x0a && $0 != 0x0d }
+  if isPlain { return name }
+  var text = ""
+  for scalar in name.unicodeScalars {
+    switch scalar {
+    case "\\": text += "\\\\"
+    case "\n": text += "\\n"
+    case "\r": text += "\\r"
+    default: text.unicodeScalars.append(scalar)
+    }
+  }
+  return text
 }

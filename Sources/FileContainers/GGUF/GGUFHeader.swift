@@ -15,6 +15,7 @@ public struct GGUFHeader: Sendable {
   public let isBigEndian: Bool
   /// The metadata, in the order of the file.
   public let metadata: [(key: String, value: GGUFValue)]
+  private let places: [ExactName: Int]
   /// The tensors, in the order of the file, which is that of their data.
   public let tensors: [Tensor]
   /// What data are padded to.
@@ -42,7 +43,9 @@ public struct GGUFHeader: Sendable {
   public static let standardAlignment = 32
 
   /// The value of a key.
-  public subscript(key: String) -> GGUFValue? { metadata.first { $0.key == key }?.value }
+  public subscript(key: String) -> GGUFValue? {
+    places[ExactName(key)].map { metadata[$0].value }
+  }
 
   /// Reads a header.
   ///
@@ -55,7 +58,7 @@ public struct GGUFHeader: Sendable {
     (version, isBigEndian) = try Self.version(&cursor)
     let tensorCount = try cursor.count(of: "tensors", each: 24)
     let entryCount = try cursor.count(of: "metadata entries", each: 13)
-    metadata = try GGUFMetadata.read(entryCount, &cursor)
+    (metadata, places) = try GGUFMetadata.read(entryCount, &cursor)
     alignment = try Self.alignment(metadata)
     var entries: [GGUFTensorEntry] = []
     var names: Set<ExactName> = []

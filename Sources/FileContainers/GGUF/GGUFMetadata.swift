@@ -4,14 +4,16 @@ import TensorModel
 enum GGUFMetadata {
   private static let maximumKeyByteCount = 65535
 
-  /// So many entries.
+  /// So many entries, and where each key stands.
   ///
   /// - Throws: `malformed` for keys that are empty or occur twice and for unknown types, `unsupported` for arrays of arrays.
   static func read(
     _ count: Int, _ cursor: inout GGUFCursor
-  ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
+  ) throws(CheckpointError) -> (
+    entries: [(key: String, value: GGUFValue)], places: [ExactName: Int]
+  ) {
     var metadata: [(key: String, value: GGUFValue)] = []
-    var keys: Set<ExactName> = []
+    var places: [ExactName: Int] = [:]
     for _ in 0..<count {
       let place = cursor.position
       let bytes = try string(&cursor)
@@ -21,14 +23,14 @@ enum GGUFMetadata {
         throw CheckpointError(
           .malformed, "a metadata key that is empty, too long or no text", byteOffset: place)
       }
-      guard keys.insert(ExactName(key)).inserted else {
+      guard places.updateValue(metadata.count, forKey: ExactName(key)) == nil else {
         throw CheckpointError(
           .malformed, "the same metadata key twice", byteOffset: place, found: key)
       }
       let type = try type(&cursor)
       metadata.append((key, try value(type, &cursor)))
     }
-    return metadata
+    return (metadata, places)
   }
 
   /// A string's bytes.

@@ -15,8 +15,10 @@ public struct NPYArray: Sendable {
   /// - Throws: `malformed` if it isn't an npy array or doesn't have exactly the declared bytes; `unsupported` for its version or
   ///   element type; `inputOutput`.
   public init(_ contents: any RandomAccessBytes) throws(CheckpointError) {
-    var start = try contents.head(12)
-    start = try contents.head(NPYHeader.byteCount(startingWith: start))
+    // Mostly one read: there can be a million arrays.
+    var start = try contents.head(Self.usualHeaderByteCount)
+    let headerByteCount = try NPYHeader.byteCount(startingWith: start)
+    if headerByteCount > start.count { start = try contents.head(headerByteCount) }
     header = try NPYHeader(parsing: start)
     self.contents = contents
     let present = contents.byteCount - header.dataOffset
@@ -35,6 +37,8 @@ public struct NPYArray: Sendable {
     }
     self.byteCount = byteCount
   }
+
+  private static let usualHeaderByteCount = 128
 
   /// How regions of it are addressed.
   public var geometry: MatrixGeometry { MatrixGeometry(dtype: header.dtype, shape: header.shape) }

@@ -28,18 +28,19 @@ struct NPYDictionary {
   ///
   /// - Throws: `malformed`; `unsupported` for structured types.
   mutating func parse() throws(CheckpointError) {
-    var missing: Set = ["descr", "fortran_order", "shape"]
+    var missing = ["descr", "fortran_order", "shape"]
     try expect("{")
     while !take("}") {
       skipSpaces()
       let keyOffset = position
       let key = try string()
-      guard missing.remove(key) != nil else {
+      guard let place = missing.firstIndex(of: key) else {
         throw CheckpointError(
           .malformed, "an unknown or repeated key in the npy header", byteOffset: keyOffset,
           expected: missing.isEmpty ? "no more keys" : missing.sorted().joined(separator: " or "),
           found: "'\(key)'")
       }
+      missing.remove(at: place)
       try expect(":")
       skipSpaces()
       switch key {

@@ -54,7 +54,12 @@ public struct JSONScanner {
 
   /// Skips the four white space characters that JSON allows.
   public mutating func skipWhitespace() {
-    while offset < end, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[offset]) { offset += 1 }
+    while offset < end {
+      switch bytes[offset] {
+      case 0x20, 0x09, 0x0a, 0x0d: offset += 1
+      default: return
+      }
+    }
   }
 
   /// The next byte after white space, which stays unread; nil at the end.
@@ -114,7 +119,7 @@ public struct JSONScanner {
       let byte = bytes[offset]
       guard byte >= 0x20 else { throw error("control character in a JSON string") }
       if byte == UInt8(ascii: "\\") {
-        decoded.append(contentsOf: Array(String(try escape()).utf8))
+        UTF8.encode(try escape()).map { decoded.append(contentsOf: $0) }
       } else {
         decoded.append(byte)
         offset += 1
@@ -138,17 +143,23 @@ public struct JSONScanner {
     offset += 1
     guard offset < end else { throw error("a JSON string doesn't end") }
     let letter = bytes[offset]
-    let simple: [UInt8: Unicode.Scalar] = [
-      UInt8(ascii: "\""): "\"", UInt8(ascii: "\\"): "\\", UInt8(ascii: "/"): "/",
-      UInt8(ascii: "b"): "\u{8}", UInt8(ascii: "f"): "\u{c}", UInt8(ascii: "n"): "\n",
-      UInt8(ascii: "r"): "\r", UInt8(ascii: "t"): "\t",
-    ]
-    if let scalar = simple[letter] {
-      offset += 1
-      return scalar
+    let simple: Unicode.Scalar? =
+      switch letter {
+      case UInt8(ascii: "\""): "\""
+      case UInt8(ascii: "\\"): "\\"
+      case UInt8(ascii: "/"): "/"
+      case UInt8(ascii: "b"): "\u{8}"
+      case UInt8(ascii: "f"): "\u{c}"
+      case UInt8(ascii: "n"): "\n"
+      case UInt8(ascii: "r"): "\r"
+      case UInt8(ascii: "t"): "\t"
+      default: nil
+      }
+    guard simple != nil || letter == UInt8(ascii: "u") else {
+      throw error("unknown escape in a JSON string")
     }
-    guard letter == UInt8(ascii: "u") else { throw error("unknown escape in a JSON string") }
     offset += 1
+    if let simple { return simple }
     let first = try hexadecimalUnit()
     if let scalar = Unicode.Scalar(first) { return scalar }
     guard first < 0xdc00, offset + 1 < end, bytes[offset] == UInt8(ascii: "\\"),
@@ -166,13 +177,22 @@ public struct JSONScanner {
   private mutating func hexadecimalUnit() throws(CheckpointError) -> UInt16 {
     var value: UInt16 = 0
     for _ in 0..<4 {
-      guard offset < end, let digit = Character(Unicode.Scalar(bytes[offset])).hexDigitValue else {
+      guard offset < end, let digit = Self.hexadecimalDigit(bytes[offset]) else {
         throw error("unknown escape in a JSON string", expected: "four hexadecimal digits")
       }
       value = value << 4 | UInt16(digit)
       offset += 1
     }
     return value
+  }
+
+  private static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x37
+    case 0x61...0x66: byte - 0x57
+    default: nil
+    }
   }
 
   /// A non-negative integer written as one: no sign, fraction, exponent or leading zero.

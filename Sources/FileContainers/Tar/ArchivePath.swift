@@ -14,6 +14,8 @@ enum ArchivePath {
     _ bytes: ArraySlice<UInt8>, at offset: Int
   ) throws(CheckpointError) -> String {
     let name = try text(bytes, at: offset, limit: Int(UInt16.max))
+    // Most names have no folders.
+    if !bytes.contains(slash) && !bytes.elementsEqual(".".utf8) { return name }
     let components = (name.utf8.last == slash ? bytes.dropLast() : bytes)
       .split(separator: slash, omittingEmptySubsequences: false)
     guard !components.contains(where: { $0.isEmpty || $0.elementsEqual(".".utf8) }) else {
@@ -35,7 +37,7 @@ enum ArchivePath {
       .joined(separator: "/")
   }
 
-  private static let slash = UInt8(ascii: "/")
+  private static let (slash, dot) = (UInt8(ascii: "/"), UInt8(ascii: "."))
 
   /// The path as a string, if nothing about it is dangerous.
   private static func text(
@@ -53,7 +55,11 @@ enum ArchivePath {
     guard !bytes.contains(UInt8(ascii: "\\")) else {
       throw refusal("with a backslash", path, at: offset)
     }
-    guard !bytes.split(separator: slash).contains(where: { $0.elementsEqual("..".utf8) }) else {
+    // Most names have no dots beside each other.
+    guard
+      !zip(bytes, bytes.dropFirst()).contains(where: { $0 == dot && $1 == dot })
+        || !bytes.split(separator: slash).contains(where: { $0.elementsEqual("..".utf8) })
+    else {
       throw refusal("with a '..' component", path, at: offset)
     }
     return path

@@ -17,17 +17,20 @@ public enum ArchiveSource: Sendable {
 ///   - source: the archive.
 ///   - displayName: what messages call it.
 ///   - spoolPath: where the spool goes, if one is needed; must not exist yet.
+///   - limit: how large a spool may become.
 ///   - progress: told now and then how many bytes of the source have been consumed.
 ///   - checkCancellation: called about once per MiB; what it throws ends the work.
 /// - Returns: the members, and what a person should know about the archive.
 /// - Throws: `malformed`, `corrupt` or `unsupported` for the archive; `noSpace`, `inputOutput`; what `checkCancellation` throws.
 public func openArchive(
   _ source: ArchiveSource, displayName: String, spoolPath: String,
+  limit: ExpansionLimit = .standard,
   progress: ((Int) -> Void)? = nil,
   checkCancellation: (() throws(CheckpointError) -> Void)? = nil
 ) throws(CheckpointError) -> (tree: ArchiveTree, findings: [Finding]) {
   do throws(CheckpointError) {
     let stream: any SequentialBytes
+    var byteCount: Int?
     let start: [UInt8]
     switch source {
     case .file(let file):
@@ -39,6 +42,7 @@ public func openArchive(
         return (try tree(of: index, in: file, displayName), named(index.findings, displayName))
       }
       stream = SequentialRegion(file.region)
+      byteCount = file.byteCount
     case .standardInput:
       let input = StandardInput { () throws(CheckpointError) in try checkCancellation?() }
       start = try input.next(ArchiveKind.headByteCount)
@@ -46,7 +50,8 @@ public func openArchive(
     }
     let tar = try ArchiveKind(requiring: start) == .zstdTar ? ZstdStream(stream) : stream
     let watch = try SpoolWatch(
-      spoolPath, tar, progress: progress, checkCancellation: checkCancellation)
+      spoolPath, tar, byteCount: byteCount, limit: limit, progress: progress,
+      checkCancellation: checkCancellation)
     let index = try spool(tar, at: spoolPath, watch)
     do throws(CheckpointError) {
       let spool = try InputFile(path: spoolPath)

@@ -12,11 +12,30 @@ public struct ZipMember: Sendable {
   public let byteCount: Int
   /// The data as they are stored.
   public let region: FileRegion
+  /// The archive that it is in.
+  let sizes: ZipSizes
 
   /// Whether it is a directory: its name ends in `/`, and it has no data.
   public var isDirectory: Bool { name.hasSuffix("/") }
   /// Bytes of the data as they are stored.
   public var compressedByteCount: Int { region.byteCount }
+}
+
+/// The sizes of an archive as a whole.
+final class ZipSizes: Sendable {
+  /// Its own.
+  let byteCount: Int
+  /// Of all members that have to be unpacked, unpacked.
+  let unpackedByteCount: Int
+
+  init(_ region: FileRegion, _ entries: [ZipDirectoryEntry]) {
+    byteCount = region.byteCount
+    unpackedByteCount = entries.reduce(0) { sum, entry in
+      guard entry.method == .deflated else { return sum }
+      let (total, overflow) = sum.addingReportingOverflow(entry.byteCount)
+      return overflow ? Int.max : total
+    }
+  }
 }
 
 /// A zip archive, read by its central directory, with which everything else in the file must agree.
@@ -26,6 +45,22 @@ public struct ZipArchive: Sendable {
   /// The entries in the order of the directory.
   public let members: [ZipMember]
 
+  /// Whether the directory may have an entry of that name, in whatever folder; looks at its bytes alone.
+  ///
+  /// - Throws: as `init`.
+  public static func mentions(_ name: String, in region: FileRegion) throws(CheckpointError) -> Bool
+  {
+    let end = try ZipEnd(of: region)
+    let directory = try region.bytes(at: end.directoryOffset, count: end.directoryByteCount)
+    let name = Array(name.utf8)
+    guard let first = name.first else { return true }
+    return directory.withUnsafeBufferPointer { bytes in
+      bytes.indices.contains {
+        bytes[$0] == first && bytes[$0...].prefix(name.count).elementsEqual(name)
+      }
+    }
+  }
+
   /// Reads the directory and all local headers.
   ///
   /// - Parameter region: the archive and nothing else.
@@ -34,9 +69,14 @@ public struct ZipArchive: Sendable {
   public init(_ region: FileRegion) throws(CheckpointError) {
     let end = try ZipEnd(of: region)
     let entries = try ZipDirectoryEntry.entries(of: region, end)
-    let order = entries.indices.sorted {
-      entries[$0].localHeaderOffset < entries[$1].localHeaderOffset
+    // Mostly the directory has the entries in the order of the file.
+    let isInOrder = zip(entries, entries.dropFirst()).allSatisfy {
+      $0.localHeaderOffset < $1.localHeaderOffset
     }
+    let order =
+      isInOrder
+      ? Array(entries.indices)
+      : entries.indices.sorted { entries[$0].localHeaderOffset < entries[$1].localHeaderOffset }
     let first = order.first.map { entries[$0].localHeaderOffset } ?? end.directoryOffset
     guard first == 0 else {
       throw CheckpointError(
@@ -47,14 +87,16 @@ public struct ZipArchive: Sendable {
     // Each entry must end exactly where the next one, or the directory, begins.
     let ends = order.dropFirst().map { entries[$0].localHeaderOffset } + [end.directoryOffset]
     var data = [FileRegion?](repeating: nil, count: entries.count)
+    var window = ZipWindow(region)
     for (index, end) in zip(order, ends) {
-      data[index] = try entries[index].data(in: region, endingAt: end)
+      data[index] = try entries[index].data(in: region, &window, endingAt: end)
     }
+    let sizes = ZipSizes(region, entries)
     members = zip(entries, data).compactMap { entry, data in
       data.map {
         ZipMember(
           name: entry.name, method: entry.method, crc: entry.crc, byteCount: entry.byteCount,
-          region: $0)
+          region: $0, sizes: sizes)
       }
     }
   }

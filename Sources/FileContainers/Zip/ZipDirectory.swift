@@ -26,11 +26,13 @@ struct ZipDirectoryEntry {
       try region.bytes(at: end.directoryOffset, count: end.directoryByteCount)[...],
       base: end.directoryOffset)
     var entries: [ZipDirectoryEntry] = []
-    var names: Set<ArraySlice<UInt8>> = []
+    entries.reserveCapacity(end.entryCount)
+    var names: Set<ExactName> = []
+    names.reserveCapacity(end.entryCount)
     var position = 0
     while position < directory.count {
       let (entry, byteCount) = try entry(in: directory, at: position)
-      guard names.insert(entry.nameBytes).inserted else {
+      guard names.insert(ExactName(entry.name)).inserted else {
         throw CheckpointError(
           .malformed, "the same zip entry twice: '\(entry.name)'",
           byteOffset: directory.base + position,

@@ -9,8 +9,8 @@ struct ZipEnd {
   /// How many entries it must have.
   let entryCount: Int
 
-  /// The most bytes that a directory may have.
-  static let maximumDirectoryByteCount = 8 << 20
+  /// The most bytes that a directory may have: more than two million entries.
+  static let maximumDirectoryByteCount = 256 << 20
   private static let recordByteCount = 22
 
   /// Finds and checks the end records.
@@ -57,7 +57,8 @@ struct ZipEnd {
     guard byteCount <= Self.maximumDirectoryByteCount else {
       throw CheckpointError(
         .unsupported, "zip directory too large", byteOffset: start,
-        expected: "at most \(Self.maximumDirectoryByteCount) bytes", found: "\(byteCount)")
+        expected: "at most \(Self.maximumDirectoryByteCount) bytes", found: "\(byteCount)",
+        hint: "spread the arrays over several files")
     }
     guard entries <= byteCount / 46 else {
       throw CheckpointError(

@@ -68,7 +68,9 @@ struct LittleEndianBytes {
   /// The integer of so many bytes; the caller has checked that they are there.
   func integer(_ offset: Int, _ count: Int) -> UInt64 {
     let start = bytes.startIndex + offset
-    return bytes[start..<start + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    var value: UInt64 = 0
+    for place in 0..<count { value |= UInt64(bytes[start + place]) << (8 * UInt64(place)) }
+    return value
   }
 }
 

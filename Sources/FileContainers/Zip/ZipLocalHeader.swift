@@ -7,14 +7,17 @@ extension ZipDirectoryEntry {
   ///
   /// - Parameters:
   ///   - region: the archive.
+  ///   - window: on the archive.
   ///   - end: where the next entry or the directory begins.
   /// - Returns: the data as they are stored.
   /// - Throws: `malformed`, `unsupported` or `inputOutput`.
-  func data(in region: FileRegion, endingAt end: Int) throws(CheckpointError) -> FileRegion {
+  func data(
+    in region: FileRegion, _ window: inout ZipWindow, endingAt end: Int
+  ) throws(CheckpointError) -> FileRegion {
     let headerOffset = localHeaderOffset
     guard end - headerOffset >= 30 else { throw overlap(needs: 30, end) }
     let header = LittleEndianBytes(
-      try region.bytes(at: headerOffset, count: 30)[...], base: headerOffset)
+      try window.bytes(at: headerOffset, count: 30), base: headerOffset)
     guard header.u32(0) == ZipSignature.localHeader else {
       throw mismatch(
         "signature", expected: hexadecimal(ZipSignature.localHeader),
@@ -25,8 +28,8 @@ extension ZipDirectoryEntry {
     guard nameCount + extraCount <= available else {
       throw overlap(needs: 30 + nameCount + extraCount, end)
     }
-    let variable = try region.bytes(at: headerOffset + 30, count: nameCount + extraCount)
-    try check(header, name: variable[..<nameCount], extra: variable[nameCount...])
+    let variable = try window.bytes(at: headerOffset + 30, count: nameCount + extraCount)
+    try check(header, name: variable.prefix(nameCount), extra: variable.dropFirst(nameCount))
 
     let dataOffset = headerOffset + 30 + nameCount + extraCount
     guard compressedByteCount <= end - dataOffset,
@@ -34,7 +37,7 @@ extension ZipDirectoryEntry {
     else { throw overlap(needs: 30 + nameCount + extraCount, end) }
     let rest = end - dataOffset - compressedByteCount
     if flags & ZipFlags.hasDescriptor != 0 {
-      try checkDescriptor(in: region, at: dataOffset + compressedByteCount, byteCount: rest)
+      try checkDescriptor(in: &window, at: dataOffset + compressedByteCount, byteCount: rest)
     } else if rest != 0 {
       throw CheckpointError(
         .malformed, "bytes in a zip archive that belong to no entry",
@@ -85,7 +88,7 @@ extension ZipDirectoryEntry {
 
   /// Its length tells its form: with or without signature, sizes of 4 or 8 bytes.
   private func checkDescriptor(
-    in region: FileRegion, at offset: Int, byteCount descriptorByteCount: Int
+    in window: inout ZipWindow, at offset: Int, byteCount descriptorByteCount: Int
   ) throws(CheckpointError) {
     guard [12, 16, 20, 24].contains(descriptorByteCount) else {
       throw CheckpointError(
@@ -93,7 +96,7 @@ extension ZipDirectoryEntry {
         byteOffset: offset, expected: "12, 16, 20 or 24 bytes", found: "\(descriptorByteCount)")
     }
     let descriptor = LittleEndianBytes(
-      try region.bytes(at: offset, count: descriptorByteCount)[...], base: offset)
+      try window.bytes(at: offset, count: descriptorByteCount), base: offset)
     let hasSignature = descriptorByteCount % 8 == 0
     let start = hasSignature ? 4 : 0
     let isWide = descriptorByteCount - start == 20

@@ -10,7 +10,7 @@ public import TensorModel
 public final class ZipMemberContents: RandomAccessBytes {
   /// The member.
   public let member: ZipMember
-  private let temporaryDirectory: String
+  private let unpacking: Unpacking
   private let state = Mutex(State.unchecked(Progress()))
 
   private enum State {
@@ -36,10 +36,10 @@ public final class ZipMemberContents: RandomAccessBytes {
   ///
   /// - Parameters:
   ///   - member: of an archive that stays open.
-  ///   - temporaryDirectory: where a deflated member is unpacked.
-  public init(_ member: ZipMember, temporaryDirectory: String = TemporaryFile.defaultDirectory) {
+  ///   - unpacking: where a deflated member is unpacked, and how large the archive may become.
+  public init(_ member: ZipMember, _ unpacking: Unpacking = Unpacking()) {
     self.member = member
-    self.temporaryDirectory = temporaryDirectory
+    self.unpacking = unpacking
   }
 
   /// Bytes of the uncompressed data.
@@ -139,7 +139,9 @@ public final class ZipMemberContents: RandomAccessBytes {
   }
 
   private func unpack() throws(CheckpointError) -> TemporaryFile? {
-    let file = try TemporaryFile(in: temporaryDirectory)
+    try unpacking.limit.check(
+      unpacked: member.sizes.unpackedByteCount, from: member.sizes.byteCount)
+    let file = try TemporaryFile(in: unpacking.directory)
     let stream = try DeflateStream(member.region)
     try checkCRC(of: stream) { (bytes, position) throws(CheckpointError) in
       guard let base = bytes.baseAddress else { return }

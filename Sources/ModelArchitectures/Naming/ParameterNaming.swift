@@ -111,6 +111,13 @@ public enum ParameterNaming: String, Sendable, Hashable, CaseIterable {
   public func canonicalTensors(
     _ tensors: [TensorInfo], scopes: Int = 0
   ) throws(CheckpointError) -> [CanonicalTensor] {
+    // A checkpoint has no name twice, and these stay as they are.
+    if self == .pytorch {
+      return tensors.map {
+        CanonicalTensor(
+          name: $0.name, shape: $0.shape, dtype: $0.dtype, expression: .stored($0.name))
+      }
+    }
     var sources: [ExactName: String] = [:]
     var canonical: [CanonicalTensor] = []
     canonical.reserveCapacity(tensors.count)

@@ -87,7 +87,7 @@ struct QuantizationPage {
     sourceKind = [report.source.architecture, report.source.format].compactMap { $0 }
       .joined(separator: ", ")
     self.destination = Directories.split(destination).name
-    check = "weighbridge verify \(ConversionText.quoted(self.destination))"
+    check = shellCommand("weighbridge verify", self.destination)
     tool = "\(report.tool.name) \(report.tool.version)"
     importance = report.importance.map {
       "\($0.digest)\($0.datasets.isEmpty ? "" : ", computed on \($0.datasets.joined(separator: ", "))")"

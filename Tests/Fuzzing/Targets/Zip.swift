@@ -21,7 +21,7 @@ import TensorModel
 
   private static func unpack(_ member: ZipMember) throws(CheckpointError) {
     let contents = ZipMemberContents(
-      member, temporaryDirectory: InputInMemory.temporaryDirectory)
+      member, Unpacking(directory: InputInMemory.temporaryDirectory))
     let head = try contents.head(64)
     expect(head.count == min(64, member.byteCount))
     try contents.confirm()

@@ -1,0 +1,92 @@
+// Whatever is printed is data: names, paths and values from files can't control a terminal, begin a line or hide text.
+
+/// A text from an untrusted file, made harmless for terminals, logs and pages: control and format characters (C0, C1, marks of
+/// writing direction) and separators of lines are written as `\u{1b}`.
+///
+/// - Parameters:
+///   - text: anything.
+///   - keepingLines: leave line feeds as they are; for texts of our own.
+/// - Returns: the text to print.
+public func printable(_ text: String, keepingLines: Bool = false) -> String {
+  if isPlain(text) { return text }
+  func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.isHarmless || keepingLines && scalar == "\n"
+  }
+  if text.unicodeScalars.allSatisfy(isHarmless) { return text }
+  var result = ""
+  for scalar in text.unicodeScalars {
+    if isHarmless(scalar) {
+      result.unicodeScalars.append(scalar)
+    } else {
+      result += "\\u{\(String(scalar.value, radix: 16))}"
+    }
+  }
+  return result
+}
+
+/// How much of a tensor's name or of a value is shown where a person reads it; JSON has all of it.
+public let shownNameLength = 240
+
+/// The beginning of a long text, with `…` at its end.
+///
+/// - Parameters:
+///   - text: anything.
+///   - limit: how many characters are left, at least 1.
+/// - Returns: the text, if it isn't longer.
+public func clipped(_ text: String, to limit: Int) -> String {
+  guard text.utf8.count > limit else { return text }
+  let scalars = text.unicodeScalars
+  guard
+    let end = scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex),
+    end < scalars.endIndex
+  else { return text }
+  return String(scalars[..<scalars.index(before: end)]) + "…"
+}
+
+/// A JSON text of ours in which no character can control a terminal: such ones are written as `\u009b`.
+///
+/// - Parameter text: valid JSON, whose strings have control characters below U+0020 escaped already.
+/// - Returns: the same document.
+public func printableJSON(_ text: [UInt8]) -> [UInt8] {
+  guard text.contains(where: { $0 >= 0x7f }) else { return text }
+  var result: [UInt8] = []
+  result.reserveCapacity(text.count)
+  var start = 0
+  while start < text.count {
+    // Runs of ASCII are copied as they are.
+    let end = text[start...].firstIndex { $0 >= 0x7f } ?? text.count
+    result += text[start..<end]
+    start = end
+    guard start < text.count else { break }
+    let others = text[start...].firstIndex { $0 < 0x7f } ?? text.count
+    for scalar in String(decoding: text[start..<others], as: UTF8.self).unicodeScalars {
+      if scalar.isHarmless {
+        result += UTF8.encode(scalar).map(Array.init) ?? []
+      } else {
+        for unit in UTF16.encode(scalar).map(Array.init) ?? [] {
+          let digits = String(unit, radix: 16)
+          result += Array("\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
+        }
+      }
+    }
+    start = others
+  }
+  return result
+}
+
+/// Whether a text has only printable ASCII, which needs no closer look.
+private func isPlain(_ text: String) -> Bool {
+  var text = text
+  return text.withUTF8 { $0.allSatisfy { (0x20..<0x7f).contains($0) } }
+}
+
+extension Unicode.Scalar {
+  /// Whether it can be printed as it is.
+  var isHarmless: Bool {
+    if (0x20..<0x7f).contains(value) { return true }
+    switch properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: return false
+    default: return true
+    }
+  }
+}
