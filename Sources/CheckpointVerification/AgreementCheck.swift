@@ -114,7 +114,13 @@ struct AgreementCheck {
     var detail =
       "\(counted(tasks.count, "tensor")) compared with \(Directories.split(other.path).name)"
     if let certificate {
-      let claims = try ClaimsCheck(certificate, other, resources).run()
+      var evaluated: [ExactName: (expression: String, result: EvaluatedTensor)] = [:]
+      for (place, task) in tasks.enumerated() {
+        if let result = comparison.result(of: place) {
+          evaluated[ExactName(task.name)] = (pairs.descriptions[place], result)
+        }
+      }
+      let claims = try ClaimsCheck(certificate, other, resources).run(evaluated)
       findings += claims.findings
       detail += "; \(claims.detail)"
     }
@@ -133,6 +139,7 @@ private final class StreamingComparison: EvaluationConsumer {
   private let expressions: [CompiledExpression]
   private let differences = Mutex<[Int: Difference]>([:])
   private let failures = Mutex<[Int: CheckpointError]>([:])
+  private let results = Mutex<[Int: EvaluatedTensor]>([:])
   private let progress: @Sendable (Int) -> Void
 
   init(
@@ -181,5 +188,8 @@ private final class StreamingComparison: EvaluationConsumer {
     }
   }
 
-  func finish(_ tensor: EvaluatedTensor) {}
+  /// What came of a task.
+  func result(of task: Int) -> EvaluatedTensor? { results.withLock { $0[task] } }
+
+  func finish(_ tensor: EvaluatedTensor) { results.withLock { $0[tensor.index] = tensor } }
 }

@@ -8,6 +8,8 @@ import TensorModel
 struct AgreementPairs {
   /// What the other gives.
   private(set) var tasks: [EvaluationTask] = []
+  /// Its expressions, printed.
+  private(set) var descriptions: [String] = []
   /// What is stored, in the same order.
   private(set) var stored: [CompiledExpression] = []
   /// Tensors without a counterpart, and those of other shapes.
@@ -117,6 +119,7 @@ struct AgreementPairs {
       let theirs = try CompiledExpression(expected, in: other.reader.checkpoint)
       let ours = try CompiledExpression(found, in: source.reader.checkpoint)
       tasks.append(EvaluationTask(name: name, expression: theirs))
+      descriptions.append(expected.description)
       stored.append(ours)
     } catch { findings.append(Finding("against", error.in(tensor: name))) }
   }

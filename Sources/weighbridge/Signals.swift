@@ -39,7 +39,10 @@ enum Signals {
   }
 
   /// 128 plus the signal's number, as shells report it.
-  static var exitCode: Int32 { 128 + max(received.load(ordering: .relaxed), SIGINT) }
+  static var exitCode: Int32 {
+    let number = received.load(ordering: .relaxed)
+    return 128 + (number == 0 ? SIGINT : number)
+  }
 
   /// Ends the program if a signal has come; for reports, after the work.
   static func endIfReceived() {
