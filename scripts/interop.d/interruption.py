@@ -36,7 +36,7 @@ def check(report):
         report.row(f"{KILLS} kills, store", lambda: killed(checkpoint, work / "kills-store", store))
         report.row(f"{KILLS} kills, store, uncompressed and filled in place", lambda: killed(checkpoint, work / "kills-store-mounted", [*store, "--compression", "none"], "mounted"))
         report.row(f"{KILLS} kills, to one file", lambda: killed(checkpoint, work / "kills-file", one_file, "file"))
-        report.row("SIGINT and SIGTERM", lambda: asked_to_stop(checkpoint, work / "signals", shards))
+        report.row("SIGINT, SIGTERM and SIGHUP", lambda: asked_to_stop(checkpoint, work / "signals", shards))
         report.row("another plan is not resumed", lambda: other_plan(checkpoint, work / "plans", shards))
         report.row("changed inputs are not resumed", lambda: other_input(checkpoint, work / "inputs", shards))
         for kind, source, options, calls in (
@@ -206,7 +206,7 @@ def killed(source, room, options, kind="directory"):
 
 def asked_to_stop(source, room, options):
     place = Place(source, room, options)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         for attempt in range(8):
             process = place.start()
             while process.poll() is None and not place.partial.exists():
@@ -223,7 +223,7 @@ def asked_to_stop(source, room, options):
         expect("--resume" in message, f"{number.name}: the message doesn't say how to go on: {message.strip()[-200:]}")
         place.finish(number.name)
         place.clear()
-    return "exit codes 130 and 143, both taken up by --resume"
+    return "exit codes 130, 143 and 129, all taken up by --resume"
 
 
 def stopped_half_way(place):

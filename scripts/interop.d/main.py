@@ -15,6 +15,7 @@ import npz
 import pytorch
 import root
 import sharding
+import signals
 import statistics_of_tensors
 import store
 import tokenizer
@@ -35,6 +36,7 @@ GROUPS = {
     "statistics": statistics_of_tensors.check,
     "tokenizer": tokenizer.check,
     "llama": llama.check,
+    "signals": signals.check,
     "interruption": interruption.check,
 }
 

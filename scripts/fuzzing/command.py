@@ -1,0 +1,174 @@
+"""Runs the whole command on damaged checkpoints: scripts/fuzz --command [--seconds N] [--seed N] [--tool PATH].
+
+Every fixture is copied, one of its files is damaged (bytes flipped, cut, spliced from another file, integers set to their ends, checksums of
+zip and tar members repaired in half of the cases), and a command runs on it. It must end with 0, 1 or 2, within 10 s and 300 MB, with a
+hint if it is an error; what `convert` writes must pass `verify`, or fail with findings that `convert` has printed.
+"""
+import argparse, json, os, random, re, shutil, struct, subprocess, sys, tempfile, time, zlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS, BYTES = 10, 300 << 20
+FIXTURES = [
+    "huggingface/gpt2", "huggingface/llama", "huggingface/qwen2_tied", "gguf/gpt2.F16.gguf", "gguf/gptj.Q8_0.gguf", "gguf/qwen2_split",
+    "mesh-transformer/s8_trained_slim", "npz", "pytorch", "store", "zip", "bad/tarzst", "bad/gguf", "bad/torchbin",
+]
+COMMANDS = [
+    ["inspect", "S"], ["inspect", "S", "--tensors"], ["inspect", "S", "--json"], ["verify", "S"], ["convert", "S", "D", "--to", "safetensors"],
+    ["convert", "S", "D", "--to", "store", "--dtype", "bf16"], ["convert", "S", "D", "--dry-run", "--to", "npz"], ["forward", "S", "--tokens", "1,2,3"],
+    ["compare", "S", "S"],
+]
+# Ends of integers, little-endian, and what lies beside them.
+INTEGERS = [v & (1 << 64) - 1 for v in (0, 1, -1, 1 << 31, (1 << 31) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, 1 << 62, 255, 65536)]
+
+
+def checkpoints():
+    """Files and directories that are opened as one checkpoint, of kilobytes."""
+    for name in FIXTURES:
+        path = ROOT / "fixtures" / name
+        if path.is_file():
+            yield path
+            continue
+        inner = [p for p in sorted(path.iterdir())] if path.is_dir() else []
+        if any(p.suffix in (".safetensors", ".gguf", ".npz") or p.name == "store.json" for p in inner):
+            yield path
+        yield from (p for p in inner if p.is_dir() or p.suffix not in (".py", ".md", ".json", ".npy"))
+
+
+def damage(data, other, rng):
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        if not data:
+            return data
+        # Headers, and what stands at the end, are where formats are.
+        spans = (64, 1024, len(data))
+        at = min(len(data) - 1, rng.randrange(rng.choice(spans)))
+        if rng.random() < 0.2:
+            at = len(data) - 1 - at
+        kind = rng.randrange(6)
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at] = rng.randrange(256)
+        elif kind == 2:
+            del data[at:]
+        elif kind == 3:
+            size = rng.choice((1, 2, 4, 8))
+            data[at:at + size] = struct.pack("<Q", rng.choice(INTEGERS))[:size]
+        elif kind == 4 and other:
+            start = rng.randrange(len(other))
+            data[at:at + rng.randrange(256)] = other[start:start + rng.randrange(256)]
+        else:
+            length = rng.randrange(1, 64)
+            data[at:at] = data[at:at + length] * rng.choice((1, 1, 50))
+    return data
+
+
+def repaired(data):
+    """The same with the checksums of stored zip members and of tar headers made right."""
+    for match in re.finditer(rb"PK\x03\x04", bytes(data)):
+        at = match.start()
+        if at + 30 > len(data):
+            break
+        method, size = struct.unpack_from("<H", data, at + 8)[0], struct.unpack_from("<I", data, at + 18)[0]
+        start = at + 30 + sum(struct.unpack_from("<HH", data, at + 26))
+        if method == 0 and start + size <= len(data):
+            struct.pack_into("<I", data, at + 14, zlib.crc32(data[start:start + size]))
+    if data[257:262] == b"ustar":
+        header = bytes(data[:148]) + b" " * 8 + bytes(data[156:512])
+        data[148:156] = b"%06o\0 " % sum(header)
+    return data
+
+
+def run(tool, arguments, folder):
+    errors = open(folder / "errors", "w+b")
+    output = open(folder / "output", "w+b")
+    start = time.time()
+    process = subprocess.Popen([tool, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd=folder)
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        if time.time() - start > SECONDS:
+            process.kill()
+            _, status, usage = os.wait4(process.pid, 0)
+            break
+        time.sleep(0.002)
+    process.returncode = 0
+    texts = []
+    for file in (output, errors):
+        file.seek(0)
+        texts.append(file.read(1 << 20).decode(errors="replace"))
+        file.close()
+    return os.waitstatus_to_exitcode(status), *texts, time.time() - start, usage.ru_maxrss << 10
+
+
+def checks(text):
+    return set(re.findall(r"\[([a-z0-9-]+)\]", text))
+
+
+def trouble(tool, command, folder):
+    """What is wrong with what a command did; None if nothing is."""
+    names = {"S": "source", "D": "out"}
+    code, output, errors, seconds, memory = run(tool, [names.get(a, a) for a in command], folder)
+    if code not in (0, 1, 2):
+        return f"exit {code}: {errors[-200:]}"
+    if seconds > SECONDS:
+        return f"{seconds:.1f} s"
+    if memory > BYTES:
+        return f"{memory >> 20} MB"
+    if code == 2 and "hint:" not in errors:
+        return f"no hint: {errors[-200:]}"
+    if command[0] == "convert" and code == 0 and "--dry-run" not in command:
+        said = checks(errors)
+        code, output, errors, *_ = run(tool, ["verify", "out", "--json"], folder)
+        findings = {f["check"] for f in json.loads(output or "{}").get("findings", []) if f["severity"] == "error"}
+        if code != 0 and not findings <= said:
+            return f"verify of the output ends with {code}: {sorted(findings - said)}"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--tool", default=str(ROOT / ".build/release/weighbridge"))
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    sources = list(checkpoints())
+    end, runs, found = time.time() + options.seconds, 0, []
+    kept = ROOT / ".build-fuzz-data" / "command"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "f"
+        while time.time() < end:
+            folder.mkdir()
+            source = rng.choice(sources)
+            target = folder / "source"
+            if source.is_dir():
+                shutil.copytree(source, target)
+                files = [p for p in target.rglob("*") if p.is_file() and p.stat().st_size < 4 << 20]
+            else:
+                target = folder / ("source" + "".join(source.suffixes))
+                shutil.copy(source, target)
+                target.rename(folder / "source")
+                files = [folder / "source"]
+            victim = rng.choice(files)
+            other = rng.choice([p for p in rng.choice(sources).parent.rglob("*") if p.is_file()]).read_bytes()[:1 << 16]
+            data = damage(victim.read_bytes(), other, rng)
+            victim.write_bytes(repaired(data) if rng.random() < 0.5 else data)
+            command = rng.choice(COMMANDS)
+            message = trouble(options.tool, command, folder)
+            runs += 1
+            if message:
+                place = kept / f"{options.seed}-{runs}"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copytree(folder, place)
+                found.append(f"{' '.join(command)} ({source.relative_to(ROOT / 'fixtures')}, {victim.name}): {message}; kept in {place.relative_to(ROOT)}")
+                print("FAIL", found[-1], flush=True)
+            shutil.rmtree(folder)
+    print(f"command: {runs} runs, {len(found)} findings, seed {options.seed}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
