@@ -226,16 +226,22 @@ def asked_to_stop(source, room, options):
     return "exit codes 130, 143 and 129, all taken up by --resume"
 
 
+def begun(place):
+    """Whether the journal says of which plan the work is."""
+    journal = place.partial / "journal"
+    return journal.exists() and journal.stat().st_size > 0
+
+
 def stopped_half_way(place):
     """Kills one run so that a partial with a journal stays."""
     for attempt in range(50):
         process = place.start()
-        while process.poll() is None and not (place.partial / "journal").exists():
+        while process.poll() is None and not begun(place):
             time.sleep(0.001)
         time.sleep(place.seconds * 0.4 * (attempt + 1) / 50)
         process.kill()
         process.communicate()
-        if not place.target.exists() and (place.partial / "journal").exists():
+        if not place.target.exists() and begun(place):
             return
         if place.target.exists():
             place.clear()
