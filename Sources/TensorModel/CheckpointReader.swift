@@ -56,10 +56,15 @@ extension CheckpointReader {
 
   /// The stored tensors that are weights, under their own names.
   public var storedTensors: [CanonicalTensor] {
-    checkpoint.tensors.filter { $0.role == .weight }.map {
-      CanonicalTensor(
-        name: $0.name, shape: $0.shape, dtype: $0.dtype, expression: .stored($0.name))
+    var canonical: [CanonicalTensor] = []
+    canonical.reserveCapacity(checkpoint.tensors.count)
+    for tensor in checkpoint.tensors where tensor.role == .weight {
+      canonical.append(
+        CanonicalTensor(
+          name: tensor.name, shape: tensor.shape, dtype: tensor.dtype,
+          expression: .stored(tensor.name)))
     }
+    return canonical
   }
 
   /// There is nothing else, or it has no checksums.

@@ -45,9 +45,8 @@ struct ModelBuffers {
     let suffixes = modules.map { "\($0).\(name)" }
     let tensors = reader.checkpoint.tensors
     return tensors.indices.filter { position in
-      let tensor = tensors[position]
-      return tensor.role == .weight && suffixes.contains(where: tensor.name.hasSuffix)
-        && isOne(tensor)
+      tensors[position].role == .weight
+        && suffixes.contains { tensors[position].name.hasSuffix($0) } && isOne(tensors[position])
     }
   }
 

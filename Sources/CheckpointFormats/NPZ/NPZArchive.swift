@@ -21,7 +21,8 @@ struct NPZArchive {
   /// - Throws: `malformed` or `unsupported`, with the member's name.
   init(_ file: FileRegion, name: String, unpacking: Unpacking) throws(CheckpointError) {
     if let error = StandIn.error(head: try file.head(512)) { throw error }
-    var names: Set<ExactName> = []
+    var foreign: Set<ExactName> = []
+    var reading = NPYArchiveReading(file)
     for member in try ZipArchive(file).members {
       if member.isDirectory {
         findings.append(
@@ -29,10 +30,7 @@ struct NPZArchive {
         continue
       }
       guard member.name.hasSuffix(".npy") else {
-        // numpy drops `.npy`, so `a` and `a.npy` would be one array.
-        guard names.insert(ExactName(member.name)).inserted else {
-          throw CheckpointError(.malformed, "two members for one array", tensor: member.name)
-        }
+        foreign.insert(ExactName(member.name))
         findings.append(
           Finding(
             .warning, "npz-foreign-member", "'\(member.name)' is not an array and is left out",
@@ -40,13 +38,23 @@ struct NPZArchive {
         continue
       }
       let arrayName = String(member.name.dropLast(4))
-      guard !arrayName.isEmpty, names.insert(ExactName(arrayName)).inserted else {
-        throw CheckpointError(.malformed, "two members for one array", tensor: arrayName)
+      guard !arrayName.isEmpty else {
+        throw CheckpointError(
+          .malformed, "an array without a name", found: "'\(member.name)'",
+          hint: "numpy doesn't write such archives: save the arrays again with numpy.savez")
       }
       do throws(CheckpointError) {
         let contents = ZipMemberContents(member, unpacking)
-        members.append(Member(name: arrayName, array: try NPYArray(contents)))
+        members.append(Member(name: arrayName, array: try reading.array(contents)))
       } catch { throw error.in(tensor: arrayName) }
+    }
+    // numpy drops `.npy`, so `a` and `a.npy` would be one array.
+    if !foreign.isEmpty,
+      let twice = members.first(where: { foreign.contains(ExactName($0.name)) })
+    {
+      throw CheckpointError(
+        .malformed, "two members for one array", tensor: twice.name,
+        hint: "readers would disagree about which one counts; don't trust this file")
     }
     if members.isEmpty {
       findings.append(Finding(.warning, "npz-empty", "the archive holds no arrays", file: name))

@@ -68,6 +68,7 @@ final class ArrayReader: CheckpointReader {
     files: [Checkpoint.SourceFile], findings: [Finding]
   ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
+    tensors.reserveCapacity(arrays.count)
     for (name, array, file) in arrays {
       tensors.append(
         try TensorInfo(name: name, dtype: array.header.dtype, shape: array.header.shape, file: file)

@@ -42,6 +42,7 @@ public enum PyTorchFormat: CheckpointFormat {
   /// Whether a zip archive without a pickle claims by its name to be one of PyTorch's, and no other format has a better claim.
   static func claims(name: String, file: FileRegion) throws(CheckpointError) -> Bool {
     guard isWeights(name: name), try file.head(4) == NPZFormat.zipSignature else { return false }
+    guard (try? ZipArchive.mentions(".npy", in: file)) == true else { return true }
     let members = try? ZipArchive(file).members
     return members.map { !$0.contains { $0.name.hasSuffix(".npy") } } ?? true
   }

@@ -13,7 +13,7 @@ struct StateDictionary {
   var findings: [Finding] = []
 
   var heap: PickleHeap
-  let interpreter: TorchInterpreter
+  private(set) var interpreter: TorchInterpreter
   private var names: Set<ExactName> = []
   private var visited: Set<Int> = []
   private var others: [String] = []
@@ -76,6 +76,8 @@ struct StateDictionary {
       }
       findings.append(Finding(.warning, "no-tensors", "the state dict holds no tensors"))
     }
+    // What the pickle was made of takes more memory than the tensors, and nobody asks for it again.
+    (heap, interpreter, names) = (.empty, TorchInterpreter(isLegacy: false), [])
   }
 
   /// Names of tensors that the file has, and that aren't among those that can be read.

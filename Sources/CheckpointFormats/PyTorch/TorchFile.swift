@@ -21,7 +21,7 @@ struct TorchFile {
   /// - Throws: `malformed` or `unsupported` with what is wrong, `corrupt`, `inputOutput`.
   init(_ file: FileRegion, unpacking: Unpacking) throws(CheckpointError) {
     let pickleLimit = min(Self.largestPickle, Self.smallPickle + file.byteCount)
-    let heapLimit = min(Self.largestHeap, Self.smallHeap + 4 * file.byteCount)
+    let heapLimit = min(Self.largestHeap, Self.smallHeap + 8 * file.byteCount)
     let object: PickleParser<TorchInterpreter>.Result
     var storages: [String: any RandomAccessBytes] = [:]
     var findings: [Finding] = []

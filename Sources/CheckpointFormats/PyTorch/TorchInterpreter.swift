@@ -16,8 +16,8 @@ struct TorchInterpreter: PickleInterpreter {
   /// Something that isn't a plain value.
   enum Object: Sendable {
     case global(TorchGlobal)
-    case storage(TorchStorage)
-    case tensor(TorchTensor)
+    indirect case storage(TorchStorage)
+    indirect case tensor(TorchTensor)
     case unreadable(String)
     /// A tensor of which only type and shape are stored.
     case dataless(TorchElement, Shape)
@@ -39,6 +39,8 @@ struct TorchInterpreter: PickleInterpreter {
   private static let maximumLocationByteCount = 256
   /// What a storage takes in memory, with its name and its place in a table.
   private static let storageByteCount = 256
+  /// What a value of its own on the heap takes more.
+  private static let boxByteCount = 32
   /// More than any function takes.
   private static let maximumArgumentCount = 16
 
@@ -53,7 +55,13 @@ struct TorchInterpreter: PickleInterpreter {
   mutating func add(
     _ object: Object, _ heap: inout PickleHeap
   ) throws(CheckpointError) -> PickleValue {
-    try heap.charge(MemoryLayout<Object>.stride)
+    let boxed =
+      switch object {
+      case .storage: MemoryLayout<TorchStorage>.stride + Self.boxByteCount
+      case .tensor: MemoryLayout<TorchTensor>.stride + Self.boxByteCount
+      default: 0
+      }
+    try heap.charge(MemoryLayout<Object>.stride + boxed)
     objects.append(object)
     return .external(objects.count - 1)
   }

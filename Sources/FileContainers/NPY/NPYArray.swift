@@ -19,7 +19,14 @@ public struct NPYArray: Sendable {
     var start = try contents.head(Self.usualHeaderByteCount)
     let headerByteCount = try NPYHeader.byteCount(startingWith: start)
     if headerByteCount > start.count { start = try contents.head(headerByteCount) }
-    header = try NPYHeader(parsing: start)
+    try self.init(contents, NPYHeader(parsing: start))
+  }
+
+  /// An array whose header has been read.
+  ///
+  /// - Throws: `malformed` if the contents don't have exactly the declared bytes.
+  init(_ contents: any RandomAccessBytes, _ header: NPYHeader) throws(CheckpointError) {
+    self.header = header
     self.contents = contents
     let present = contents.byteCount - header.dataOffset
     guard let byteCount = header.dtype.byteCount(elementCount: header.shape.elementCount) else {
@@ -38,7 +45,8 @@ public struct NPYArray: Sendable {
     self.byteCount = byteCount
   }
 
-  private static let usualHeaderByteCount = 128
+  /// What most headers have at most.
+  static let usualHeaderByteCount = 128
 
   /// How regions of it are addressed.
   public var geometry: MatrixGeometry { MatrixGeometry(dtype: header.dtype, shape: header.shape) }

@@ -7,6 +7,8 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
   private let bytes: ArraySlice<UInt8>
   private var position: Int
   private var stack: [PickleValue] = []
+  /// How many values the stack has had at once, for which there is room.
+  private var highestStack = 0
   private var marks: [Int] = []
   private var memo: [PickleValue?] = []
   private var memoCount = 0
@@ -188,7 +190,10 @@ public struct PickleParser<Interpreter: PickleInterpreter> {
   // MARK: The stack and the memo
 
   private mutating func push(_ value: PickleValue) throws(CheckpointError) {
-    try heap.charge(PickleHeap.valueByteCount)
+    if stack.count == highestStack {
+      try heap.charge(PickleHeap.valueByteCount)
+      highestStack += 1
+    }
     stack.append(value)
   }
 

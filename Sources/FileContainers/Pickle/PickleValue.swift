@@ -45,6 +45,9 @@ public struct PickleHeap: Sendable {
     self.budget = budget
   }
 
+  /// A heap of nothing, in the place of one that is no longer needed.
+  public static var empty: PickleHeap { PickleHeap([], budget: 0) }
+
   /// Counts memory before it is used.
   ///
   /// - Throws: `malformed` if a pickle of that size has no need of so much.
