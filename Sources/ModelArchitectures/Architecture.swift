@@ -17,12 +17,15 @@ public struct Architecture: Sendable {
   /// Reads from them, given the sizes, all that a forward pass does; settings that it doesn't do are refused.
   let decoder:
     @Sendable (inout SettingsReader, Dimensions) throws(CheckpointError) -> DecoderConfiguration
-  /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
-  public let mesh: MeshTable?
-  /// Makes `gguf`, which only those need who read or write such files.
+  /// Makes `mesh`, which only those need who read or write such files.
+  let meshTable: @Sendable () -> MeshTable?
+  /// Makes `gguf`, likewise.
   let ggufTable: @Sendable () -> GGUFTable?
   /// What no graph of llama.cpp does, where there is none.
   public var missingFromGGUF: String?
+
+  /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
+  public var mesh: MeshTable? { meshTable() }
 
   /// How GGUF files have the family's models; nil where no graph there computes the same.
   public var gguf: GGUFTable? { ggufTable() }

@@ -18,6 +18,18 @@ enum Console {
   /// Whether a report is being printed, which a signal may cut short at once: the work is done.
   static var isPrinting: Bool { isPrintingReport.load(ordering: .relaxed) }
 
+  /// Makes sure that no file that is opened later gets the number of a standard stream that is closed.
+  ///
+  /// What is put there can't be used: reading and writing end with an error, as they do on closed streams.
+  static func occupyStreams() {
+    for (descriptor, flags) in [
+      (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY),
+    ] where fcntl(descriptor, F_GETFD) == -1 {
+      // The lowest free number is this one, as those below are taken.
+      _ = open("/dev/null", flags)
+    }
+  }
+
   /// Whether messages go to a terminal, on which a progress line can be drawn.
   static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 

@@ -4,6 +4,7 @@ import CheckpointFormats
 import CheckpointVerification
 import FileContainers
 import Foundation
+import HDF5Files
 import Quantization
 import TensorModel
 
@@ -100,4 +101,18 @@ enum FailureLevel: String, ExpressibleByArgument, CaseIterable {
   case warning, error
 
   var severity: Finding.Severity { self == .warning ? .warning : .error }
+}
+
+/// `weighbridge hdf5-catalogue`: what `verify` starts to have libhdf5 look at a volume in a process of its own, with limits.
+struct CatalogueCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hdf5-catalogue", abstract: "List what libhdf5 sees in a volume.",
+    shouldDisplay: false)
+
+  @Argument var file: String
+
+  func run() throws {
+    try HDF5Catalogue.limitProcess()
+    Console.output([UInt8](try JSONEncoder().encode(try HDF5Catalogue(path: file))))
+  }
 }

@@ -28,7 +28,7 @@ struct Weighbridge: ParsableCommand {
     ])
 
   static func main() {
-    StandardStreams.occupy()
+    Console.occupyStreams()
     Signals.install()
     Processors.raiseOpenFileLimit()
     do {

@@ -175,5 +175,5 @@ extension Architecture {
       (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
         -> DecoderConfiguration in try llama.decoder(&settings, dimensions)
     },
-    mesh: nil, ggufTable: { nil })
+    meshTable: { nil }, ggufTable: { nil })
 }

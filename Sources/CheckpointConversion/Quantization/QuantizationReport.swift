@@ -1,5 +1,7 @@
 public import FileContainers
+import Foundation
 public import Quantization
+public import TensorEvaluation
 public import TensorModel
 
 /// What a quantization does to a model, tensor by tensor: `quantize --json`, and what the other reports are made of.
@@ -194,4 +196,41 @@ public struct QuantizationReport: Sendable, Encodable {
       validation.maxAbsLogitDifference, forKey: .maxAbsLogitDifference)
     try container.encode(validation.tokenCount, forKey: .tokenCount)
   }
+}
+
+/// How far a tensor's blocks are from its values, as documents say it.
+///
+/// Numbers have six digits, so that the order of the additions doesn't show.
+public struct QuantizationRecord: Sendable, Codable, Hashable {
+  /// ‖x - y‖ / ‖x‖ over values x and what blocks make of them, y.
+  public let relativeRmse: Double
+  /// 20 log₁₀ of its inverse; absent if nothing changed.
+  public let signalToNoiseDb: Double?
+  /// The largest |x - y|.
+  public let largestError: Double
+  /// Where it is.
+  public let largestErrorIndex: [Int]
+  /// Of the angle between values and what blocks make of them.
+  public let cosine: Double
+  /// Blocks whose values are all zero.
+  public let zeroBlockCount: Int
+  /// Those of them that were made of other values.
+  public let flushedBlockCount: Int
+
+  /// A record of what was measured of a tensor of that shape.
+  public init(_ errors: QuantizationErrors, _ shape: Shape) {
+    relativeRmse = errors.relativeRMSE.sixDigits
+    signalToNoiseDb =
+      errors.relativeRMSE > 0 ? (-20 * log10(errors.relativeRMSE)).sixDigits : nil
+    largestError = errors.largestError.sixDigits
+    largestErrorIndex = shape.index(of: errors.largestErrorPlace)
+    cosine = errors.cosine.sixDigits
+    zeroBlockCount = errors.zeroBlockCount
+    flushedBlockCount = errors.flushedBlockCount
+  }
+}
+
+extension Double {
+  /// Rounded to six significant digits.
+  var sixDigits: Double { Double(String(format: "%.5e", self)) ?? self }
 }

@@ -57,3 +57,50 @@ public final class TemporaryFile: Sendable {
     return "/var/tmp"
   }
 }
+
+/// How much an archive may grow when it is unpacked: small files that unpack to whole disks are attacks.
+public struct ExpansionLimit: Sendable, Hashable {
+  /// How many times its size an archive as a whole may have unpacked.
+  public let factor: Int
+
+  /// What real checkpoints stay below by far, all but those full of zeros.
+  public static let standard = ExpansionLimit(factor: 100)
+  /// What any archive may unpack to.
+  public static let alwaysAllowed = 1_000_000_000
+
+  /// A limit; the factor is at least 1.
+  public init(factor: Int) { self.factor = max(1, factor) }
+
+  /// Refuses to unpack more than the limit.
+  ///
+  /// - Parameters:
+  ///   - unpacked: bytes that the archive has unpacked, as far as that is known.
+  ///   - stored: bytes of the archive.
+  /// - Throws: `unsupported`, with the option that allows more.
+  func check(unpacked: Int, from stored: Int) throws(CheckpointError) {
+    let product = stored.multipliedReportingOverflow(by: factor)
+    let limit = max(Self.alwaysAllowed, product.overflow ? Int.max : product.partialValue)
+    guard unpacked > limit else { return }
+    let needed = unpacked / max(1, stored) + 1
+    throw CheckpointError(
+      .unsupported, "the archive unpacks to more than \(factor) times its size",
+      expected: "at most \(limit) bytes", found: "\(unpacked) or more from \(stored)",
+      hint: "if you trust it, allow more with --max-expansion \(needed)")
+  }
+}
+
+/// Where and how far archives are unpacked.
+public struct Unpacking: Sendable {
+  /// The directory for temporary files.
+  public var directory: String
+  /// How much they may grow.
+  public var limit: ExpansionLimit
+
+  /// By default the system's directory for temporary files, and the standard limit.
+  public init(
+    directory: String = TemporaryFile.defaultDirectory, limit: ExpansionLimit = .standard
+  ) {
+    self.directory = directory
+    self.limit = limit
+  }
+}

@@ -29,7 +29,7 @@ extension Architecture {
       .weight("transformer.ln_f.bias", [.model], .normOffset(.final)),
       .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
     ],
-    settings: settings, sizes: sizes, decoder: decoder, mesh: nil,
+    settings: settings, sizes: sizes, decoder: decoder, meshTable: { nil },
     ggufTable: {
       GGUFTable(
         "gpt2", keys: GGUFSetting.ofGPT, constants: [("activation_function", "gelu_new")],

@@ -23,7 +23,7 @@ extension Architecture {
       .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
       .weight("lm_head.bias", [.vocabulary], .bias(.head)),
     ],
-    settings: settings, sizes: sizes, decoder: decoder, mesh: gptjMesh,
+    settings: settings, sizes: sizes, decoder: decoder, meshTable: { gptjMesh },
     // Phi-2 computes the same, but pairs the halves of the rotated dimensions and has biases of the attention.
     ggufTable: {
       GGUFTable(

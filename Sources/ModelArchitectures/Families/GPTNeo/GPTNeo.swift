@@ -30,7 +30,7 @@ extension Architecture {
       .weight("transformer.ln_f.bias", [.model], .normOffset(.final)),
       .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
     ],
-    settings: settings, sizes: sizes, decoder: decoder, mesh: nil, ggufTable: { nil },
+    settings: settings, sizes: sizes, decoder: decoder, meshTable: { nil }, ggufTable: { nil },
     missingFromGGUF:
       "GPT-Neo's attention is not scaled, and every other layer sees only so many tokens")
 

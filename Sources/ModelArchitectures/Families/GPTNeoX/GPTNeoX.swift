@@ -35,7 +35,7 @@ extension Architecture {
         "embed_out.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead,
         aliases: ["lm_head.weight"]),
     ],
-    settings: settings, sizes: sizes, decoder: decoder, mesh: nil,
+    settings: settings, sizes: sizes, decoder: decoder, meshTable: { nil },
     ggufTable: {
       GGUFTable(
         "gptneox",

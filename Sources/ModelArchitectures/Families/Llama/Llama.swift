@@ -100,7 +100,7 @@ extension Architecture {
         try windows(&settings, &decoder)
         return decoder
       },
-      mesh: nil, ggufTable: ggufTable)
+      meshTable: { nil }, ggufTable: ggufTable)
   }
 
   private static func sizes(
