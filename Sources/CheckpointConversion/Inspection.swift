@@ -167,6 +167,8 @@ public struct Inspection: Sendable, Encodable {
     _ source: Source
   ) throws(CheckpointError) -> (contents: ModelContents?, damage: CheckpointError?) {
     do throws(CheckpointError) { return (try source.model(), nil) } catch {
+      // Where config.json alone can't be read, the weights can be looked at all the same.
+      if error == source.checkpoint.configurationError { return (nil, error) }
       guard [.unsupported, .usage, .malformed, .corrupt].contains(error.code) else { throw error }
       return (nil, error.code == .corrupt ? error : nil)
     }

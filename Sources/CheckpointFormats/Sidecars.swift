@@ -53,9 +53,7 @@ enum Sidecars {
         } catch {
           // The weights can be looked at all the same.
           if error.code == .interrupted { throw error }
-          var unusable = error.in(file: name)
-          unusable.code = .malformed
-          checkpoint.configurationError = unusable
+          checkpoint.configurationError = error.in(file: name)
         }
       } else if isCarried {
         let region = try tree.region(name)

@@ -241,7 +241,7 @@ import Testing
 
   @Test func belowAFileIsRefused() throws {
     try workspace.write("file", Data())
-    #expect(failure(to: "file/out")?.code == .missing)
+    #expect(failure(to: "file/out")?.code == .usage)
   }
 
   @Test func thatAppearsMeanwhileIsKept() throws {

@@ -86,6 +86,26 @@ import Testing
     #expect(workspace.names().allSatisfy { !$0.hasPrefix(".l.npy") })
   }
 
+  /// The command in the hint is one that a shell takes as it stands.
+  @Test func aFolderThatIsMissingIsAnsweredWithACommand() throws {
+    let folder = workspace.path("it's; touch Q")
+    let file = workspace.path("notes.txt")
+    try Data().write(to: URL(filePath: file))
+    for arguments in [
+      ["convert", model, "\(folder)/x", "--to", "safetensors"],
+      ["forward", model, "--tokens", "1", "--logits", "\(folder)/l.npy"],
+    ] {
+      let outcome = try Weighbridge.run(arguments)
+      #expect(outcome.code == 2)
+      #expect(
+        outcome.errors.contains("mkdir -p '\(workspace.path("it'\\''s; touch Q"))'"),
+        "\(outcome.errors)")
+      let inFile = try Weighbridge.run(
+        arguments.map { $0.replacing(folder, with: file) })
+      #expect(inFile.code == 2 && inFile.errors.contains("no folder"))
+    }
+  }
+
   // MARK: Streams and numbers
 
   @Test func closedStreamsAreErrors() throws {

@@ -62,11 +62,7 @@ public final class AtomicDestination: Sendable {
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
       throw CheckpointError(.usage, "not usable as a destination", file: path)
     }
-    guard FileKind(of: parent) == .directory else {
-      throw CheckpointError(
-        .missing, "the destination's directory doesn't exist", file: parent,
-        hint: shellCommand("mkdir -p", parent))
-    }
+    try Directories.requireParent(parent)
     self.path =
       parent == "." && !path.hasPrefix("./") ? name : "\(parent == "/" ? "" : parent)/\(name)"
     self.parent = parent

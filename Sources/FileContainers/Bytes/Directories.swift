@@ -73,6 +73,24 @@ public enum Directories {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
+  /// Makes sure that a directory is there for something to be written into.
+  ///
+  /// - Throws: `missing` with the command that makes it, `usage` if something else is there.
+  static func requireParent(_ path: String) throws(CheckpointError) {
+    switch FileKind(of: path) {
+    case .directory: return
+    case nil:
+      throw CheckpointError(
+        .missing, "the destination's directory doesn't exist", file: path,
+        hint: shellCommand("mkdir -p", path))
+    default:
+      throw CheckpointError(
+        .usage, "is no folder, so the destination can't lie in it", file: path,
+        expected: "a folder", found: PathObstacle.text(path) ?? "a file",
+        hint: "choose another destination")
+    }
+  }
+
   /// Creates a directory that must not exist yet.
   ///
   /// - Throws: `inputOutput`, `missing` or `noSpace`.

@@ -1,3 +1,4 @@
+import Synchronization
 public import TensorModel
 
 /// An output that is one file beside no others, such as logits or a report: written under a free name, and given its own when it is complete.
@@ -22,6 +23,7 @@ public final class SingleOutput: Sendable {
   public let file: OutputFile
   private let path: String
   private let kind: Kind
+  private let isFinished = Mutex(false)
 
   /// Files that several runs may be writing at once.
   private static let maximumCount = 1000
@@ -46,18 +48,17 @@ public final class SingleOutput: Sendable {
     }
     try Self.requireReplaceable(path, kind)
     let (parent, name) = Directories.split(path)
-    guard FileKind(of: parent) == .directory else {
-      throw CheckpointError(
-        .missing, "the output's directory doesn't exist", file: parent,
-        hint: "mkdir -p '\(parent)'")
-    }
+    try Directories.requireParent(parent)
     let candidates = (1...Self.maximumCount).lazy.map { "\(parent)/.\(name).\($0).partial" }
     file = try OutputFile(
       creating: candidates.first { !fileExists($0) } ?? "\(parent)/.\(name).partial",
       byteCount: byteCount)
   }
 
-  deinit { removeFile(file.path) }
+  deinit {
+    // Once it has its name, the other one may be somebody else's.
+    if !isFinished.withLock({ $0 }) { removeFile(file.path) }
+  }
 
   private static func requireReplaceable(_ path: String, _ kind: Kind) throws(CheckpointError) {
     guard let found = FileKind(ofEntry: path) else { return }
@@ -70,7 +71,7 @@ public final class SingleOutput: Sendable {
       throw CheckpointError(
         .conflict, "is in the way, and isn't replaced", file: path, expected: kind.title,
         found: found == .file
-          ? "a file of another kind" : found == .directory ? "a directory" : "no regular file",
+          ? "a file of another kind" : PathObstacle.text(path) ?? "a link",
         hint: "name another file for the output, or remove this one by hand")
     }
   }
@@ -82,6 +83,7 @@ public final class SingleOutput: Sendable {
     try file.synchronise()
     try Self.requireReplaceable(path, kind)
     try renameReplacing(file.path, path)
+    isFinished.withLock { $0 = true }
     try Directories.synchronise(Directories.split(path).parent)
   }
 }
