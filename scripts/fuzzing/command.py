@@ -1,11 +1,13 @@
 """Runs the whole command on damaged checkpoints: scripts/fuzz --command [--seconds N] [--seed N] [--tool PATH].
 
-Every fixture is copied, one of its files is damaged (bytes flipped, cut, spliced from another file, integers set to their ends, checksums of
-zip and tar members repaired in half of the cases), and a command runs on it. It must end with 0, 1 or 2, within 10 s and 300 MB, with a
+Every fixture is copied, one of its files is damaged (bytes flipped, cut, spliced from another file, integers set to their ends; in half of
+the cases the checksums of zip and tar members and the seals of stores are repaired), and a command runs on it. It must end with 0, 1 or 2, within 10 s and 300 MB, with a
 hint if it is an error; what `convert` writes must pass `verify`, or fail with findings that `convert` has printed.
 """
 import argparse, json, os, random, re, shutil, struct, subprocess, sys, tempfile, time, zlib
 from pathlib import Path
+
+import store
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, BYTES = 10, 300 << 20
@@ -16,7 +18,7 @@ FIXTURES = [
 COMMANDS = [
     ["inspect", "S"], ["inspect", "S", "--tensors"], ["inspect", "S", "--json"], ["verify", "S"], ["convert", "S", "D", "--to", "safetensors"],
     ["convert", "S", "D", "--to", "store", "--dtype", "bf16"], ["convert", "S", "D", "--dry-run", "--to", "npz"], ["forward", "S", "--tokens", "1,2,3"],
-    ["compare", "S", "S"],
+    ["convert", "S", "D.gguf", "--to", "gguf"], ["quantize", "S", "D.gguf", "--scheme", "q8_0"], ["compare", "S", "S"],
 ]
 # Ends of integers, little-endian, and what lies beside them.
 INTEGERS = [v & (1 << 64) - 1 for v in (0, 1, -1, 1 << 31, (1 << 31) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, 1 << 62, 255, 65536)]
@@ -109,7 +111,7 @@ def checks(text):
 
 def trouble(tool, command, folder):
     """What is wrong with what a command did; None if nothing is."""
-    names = {"S": "source", "D": "out"}
+    names = {"S": "source", "D": "out", "D.gguf": "out.gguf"}
     code, output, errors, seconds, memory = run(tool, [names.get(a, a) for a in command], folder)
     if code not in (0, 1, 2):
         return f"exit {code}: {errors[-200:]}"
@@ -119,9 +121,9 @@ def trouble(tool, command, folder):
         return f"{memory >> 20} MB"
     if code == 2 and "hint:" not in errors:
         return f"no hint: {errors[-200:]}"
-    if command[0] == "convert" and code == 0 and "--dry-run" not in command:
+    if command[0] in ("convert", "quantize") and code == 0 and "--dry-run" not in command:
         said = checks(errors)
-        code, output, errors, *_ = run(tool, ["verify", "out", "--json"], folder)
+        code, output, errors, *_ = run(tool, ["verify", names[command[2]], "--json"], folder)
         findings = {f["check"] for f in json.loads(output or "{}").get("findings", []) if f["severity"] == "error"}
         if code != 0 and not findings <= said:
             return f"verify of the output ends with {code}: {sorted(findings - said)}"
@@ -155,7 +157,11 @@ def main():
             victim = rng.choice(files)
             other = rng.choice([p for p in rng.choice(sources).parent.rglob("*") if p.is_file()]).read_bytes()[:1 << 16]
             data = damage(victim.read_bytes(), other, rng)
-            victim.write_bytes(repaired(data) if rng.random() < 0.5 else data)
+            if rng.random() < 0.5:
+                victim.write_bytes(data)
+            else:
+                victim.write_bytes(repaired(data))
+                store.repair(target, victim)
             command = rng.choice(COMMANDS)
             message = trouble(options.tool, command, folder)
             runs += 1
