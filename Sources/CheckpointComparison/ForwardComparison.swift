@@ -100,7 +100,19 @@ public struct ForwardComparison: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case layers, firstDivergence, maxAbsLogitDifference, klDivergence, sameTopFraction, tokenCount,
-      prefixes, negativeLogLikelihoodIncrease
+      prefixes, negativeLogLikelihoodIncrease, reason
+  }
+
+  /// Why there are values that are null.
+  private var reason: String? {
+    let figures = [
+      maxAbsLogitDifference, klDivergence.mean, klDivergence.max,
+      negativeLogLikelihoodIncrease ?? 0,
+    ]
+    if !(figures + layers.map(\.relativeL2)).allSatisfy(\.isFinite) {
+      return "a model computes no numbers (NaN or infinity)"
+    }
+    return negativeLogLikelihoodIncrease == nil ? "a likelihood takes two tokens" : nil
   }
 
   /// Writes nothing as null.
@@ -115,6 +127,7 @@ public struct ForwardComparison: Sendable, Encodable {
       negativeLogLikelihoodIncrease ?? .nan, forKey: .negativeLogLikelihoodIncrease)
     try container.encode(tokenCount, forKey: .tokenCount)
     try container.encode(prefixes, forKey: .prefixes)
+    try container.encodeIfPresent(reason, forKey: .reason)
   }
 
   /// Runs both models.

@@ -61,16 +61,20 @@ public struct ValueDifference: Sendable, Hashable, Encodable {
     case maxUlp
     case relativeL2 = "relative_l2"
     case cosine
+    case reason
   }
 
-  /// Writes what is infinite, or isn't a number because of that, as null: JSON has neither.
+  /// Writes what is infinite, or isn't a number because of that, as null with the reason: JSON has neither.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     for (key, value) in [
       (CodingKeys.maxAbsolute, maxAbsolute), (.maxUlp, maxUlp), (.relativeL2, relativeL2),
       (.cosine, cosine),
     ] {
-      try container.encode(value.isFinite ? value : nil, forKey: key)
+      try container.encodeFinite(value, forKey: key)
+    }
+    if ![maxAbsolute, maxUlp, relativeL2, cosine].allSatisfy(\.isFinite) {
+      try container.encode("a value, or its square, is infinite", forKey: .reason)
     }
   }
 }

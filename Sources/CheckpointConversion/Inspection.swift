@@ -149,10 +149,15 @@ public struct Inspection: Sendable, Encodable {
     if let damage { findings.append(Finding("model", damage)) }
     attention = Self.attention(model, checkpoint)
     // Masks and fillers are no weights: what they would lose says nothing.
-    let weights = model.map { Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) }) }
-    effectivePrecision =
-      statistics
-      ? CheckpointPrecision(tensors.filter { weights?.contains(ExactName($0.name)) ?? true }) : nil
+    if statistics {
+      let weights = model.map {
+        Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) })
+      }
+      effectivePrecision = CheckpointPrecision(
+        tensors.filter { weights?.contains(ExactName($0.name)) ?? true })
+    } else {
+      effectivePrecision = nil
+    }
     if let finding = effectivePrecision?.finding { findings.append(finding) }
     // A layout that can't be mapped has only its stored tensors to count.
     let counts = model?.tensors.map(\.shape.elementCount)

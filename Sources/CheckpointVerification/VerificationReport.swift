@@ -4,12 +4,12 @@ import TensorEvaluation
 public import TensorModel
 
 /// What verifying a checkpoint brought up.
-public struct VerificationReport: Sendable, Codable, Hashable {
+public struct VerificationReport: Sendable, Encodable, Hashable {
   /// The schema's name.
   public var schema = "verification/v1"
   /// Who wrote it.
   public var tool = Certificate.Tool.current
-  /// The checkpoint's format; absent if it couldn't be told.
+  /// The checkpoint's format; nil if it couldn't be told.
   public var format: String?
   /// What was checked.
   public var checks: [Check] = []
@@ -19,11 +19,34 @@ public struct VerificationReport: Sendable, Codable, Hashable {
   public var tensorCount = 0
   /// The number of those bytes.
   public var byteCount = 0
-  /// The root of all stored tensors; absent if not all could be read.
+  /// The root of all stored tensors; nil if not all could be read.
   public var root: Digest?
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, format, checks, findings, tensorCount, byteCount, root, reason
+  }
 
   /// A report without anything in it.
   public init() {}
+
+  /// Writes what can't be told as null, with the reason.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(schema, forKey: .schema)
+    try container.encode(tool, forKey: .tool)
+    try container.encode(format, forKey: .format)
+    try container.encode(checks, forKey: .checks)
+    try container.encode(findings, forKey: .findings)
+    try container.encode(tensorCount, forKey: .tensorCount)
+    try container.encode(byteCount, forKey: .byteCount)
+    try container.encode(root, forKey: .root)
+    if root == nil {
+      try container.encode(
+        format == nil
+          ? "the format can't be told" : "not every tensor was read: the checks say why",
+        forKey: .reason)
+    }
+  }
 
   /// One kind of check.
   public struct Check: Sendable, Codable, Hashable {

@@ -25,6 +25,29 @@ public struct TensorStatistics: Hashable, Sendable, Encodable {
   /// Which narrower dtypes hold the values; nil unless the dtype is castable.
   public let effectivePrecision: EffectivePrecision?
 
+  private enum CodingKeys: String, CodingKey {
+    case minimum, maximum, mean, standardDeviation, zeroCount, nanCount, infinityCount,
+      effectivePrecision, reason
+  }
+
+  /// Writes what there is no number for as null, with the reason.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(minimum, forKey: .minimum)
+    try container.encode(maximum, forKey: .maximum)
+    try container.encode(mean, forKey: .mean)
+    try container.encode(standardDeviation, forKey: .standardDeviation)
+    try container.encode(zeroCount, forKey: .zeroCount)
+    try container.encode(nanCount, forKey: .nanCount)
+    try container.encode(infinityCount, forKey: .infinityCount)
+    try container.encodeIfPresent(effectivePrecision, forKey: .effectivePrecision)
+    if minimum == nil {
+      try container.encode("no value is finite", forKey: .reason)
+    } else if mean == nil || standardDeviation == nil {
+      try container.encode("beyond the range of doubles", forKey: .reason)
+    }
+  }
+
   init(_ values: wb_statistics, _ precision: EffectivePrecision?) {
     let count = Double(values.finite_count)
     let isEmpty = values.finite_count == 0

@@ -188,7 +188,8 @@ import Testing
       with: JSONEncoder().encode(comparison.differences))
     let values = ((document as? [[String: Any]])?.first?["values"]) as? [String: Any]
     #expect(values?["maxAbs"] is NSNull)
-    #expect(values?.count == 4)
+    #expect(values?.count == 5)
+    #expect(values?["reason"] as? String == "a value, or its square, is infinite")
   }
 
   // MARK: Catalogues

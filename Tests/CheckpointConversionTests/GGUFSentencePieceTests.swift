@@ -49,7 +49,7 @@ import Testing
   }
 
   private func texts(_ value: GGUFValue) -> [String] {
-    value.array.map { $0.texts ?? $0.values?.map(\.summary) ?? [] } ?? [value.summary]
+    value.array.map { $0.texts ?? $0.values?.map(\.description) ?? [] } ?? [value.description]
   }
 
   @Test func keysAreThoseOfTheReference() throws {

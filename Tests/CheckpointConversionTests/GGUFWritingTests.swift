@@ -112,7 +112,7 @@ import Testing
       let expected = try #require(golden[key] as? [Any], "\(key)")
       #expect(expected.first as? String == "\(value.type)".uppercased(), "\(key)")
       let found: [String] =
-        value.array.map { $0.texts ?? $0.values?.map(\.summary) ?? [] } ?? [value.summary]
+        value.array.map { $0.texts ?? $0.values?.map(\.description) ?? [] } ?? [value.description]
       let texts = (expected[1] as? [Any] ?? [expected[1]]).map { "\($0)" }
       #expect(found == texts, "\(key)")
     }

@@ -60,11 +60,11 @@ import Testing
       #expect(array.values == [value, value, value] && array.strings == nil)
       #expect(header["empty.\(type)"]?.array?.values == [])
     }
-    #expect(header["text"]?.text == "käse" && header["text"]?.summary == "käse")
+    #expect(header["text"]?.text == "käse" && header["text"]?.description == "käse")
     #expect(
       header["bytes"] == .string([0xff, 0xfe]) && header["bytes"]?.text == "\u{fffd}\u{fffd}")
     #expect(header["texts"]?.array?.texts == ["a", "", "ccc"])
-    #expect(header["texts"]?.array?.values == nil && header["texts"]?.summary == "3 × string")
+    #expect(header["texts"]?.array?.values == nil && header["texts"]?.description == "3 × string")
     #expect(header["nothing"] == nil)
   }
 
@@ -268,7 +268,7 @@ import Testing
     file.add(tensor: "t", extents: [1], [1, 2, 3, 4])
     let header = try header(file.contents)
     #expect(header["tokens"]?.array?.texts == texts)
-    #expect(header["long"]?.text?.count == 600_000 && header["long"]?.summary.count == 4096)
+    #expect(header["long"]?.text?.count == 600_000 && header["long"]?.description.count == 4096)
     #expect(header.tensors.count == 1)
   }
 }

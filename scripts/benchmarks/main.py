@@ -432,7 +432,11 @@ class Bench:
       progress(f"{layers} layers: {label}: {wall:.2f} s, {cpu:.2f} s CPU, {peak / 1e6:.0f} MB")
       figures[label] = Figures(f"{layers} layers", 1, wall, wall, wall, cpu, peak, 0)
       for path in leftovers:
-        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        if os.path.isdir(path):
+          shutil.rmtree(path)
+        else:
+          os.remove(path)
+          os.remove(f"{os.path.splitext(path)[0]}.certificate.json")
     shutil.rmtree(made)
     return figures
 

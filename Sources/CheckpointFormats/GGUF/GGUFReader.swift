@@ -61,7 +61,7 @@ final class GGUFReader: CheckpointReader {
       tensors: tensors,
       files: parts.map { .init(name: $0.name, byteCount: $0.region.byteCount) })
     checkpoint.findings = findings + nameFindings(tensors)
-    for (key, value) in first.metadata { checkpoint.metadata[ExactName(key)] = value.summary }
+    for (key, value) in first.metadata { checkpoint.metadata[ExactName(key)] = value.description }
     self.checkpoint = checkpoint
     self.places = places
   }

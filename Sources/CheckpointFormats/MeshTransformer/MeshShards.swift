@@ -79,14 +79,14 @@ struct MeshShards {
       let archive = try NPZArchive(region, name: path, unpacking: unpacking)
       // An empty piece is right when there are fewer than 16 leaves.
       findings += archive.findings.filter { $0.check != "npz-empty" }
-      var leaves: [Leaf?] = Array(repeating: nil, count: archive.members.count)
-      for member in archive.members {
+      var leaves: [Leaf?] = Array(repeating: nil, count: archive.arrays.count)
+      for member in archive.arrays {
         guard member.name.hasPrefix("arr_"), let number = Int(member.name.dropFirst(4)),
           leaves.indices.contains(number), member.name == "arr_\(number)"
         else {
           throw CheckpointError(
             .malformed, "not a member that numpy.savez writes for a list", tensor: member.name,
-            expected: "arr_0 to arr_\(archive.members.count - 1)")
+            expected: "arr_0 to arr_\(archive.arrays.count - 1)")
         }
         leaves[number] = Leaf(array: member.array, file: path)
       }

@@ -22,7 +22,7 @@ final class MeshV2Reader: CheckpointReader {
           of: "\(prefix)meta.json", limit: OpenOptions.maximumConfigurationByteCount))
     } catch { throw error.in(file: "\(prefix)meta.json") }
     let hosts = try meta.positiveInteger("total_hosts")
-    var arrays: [(name: String, array: NPYArray, file: String)] = []
+    var arrays: [NamedArray] = []
     var files: [Checkpoint.SourceFile] = []
     var findings: [Finding] = []
     for (part, key) in [("params", "param_order"), ("opt_state", "opt_order")] {
@@ -38,11 +38,13 @@ final class MeshV2Reader: CheckpointReader {
             region, name: path, unpacking: options.unpacking)
         } catch { throw error.in(file: path) }
         findings += archive.findings
-        for member in archive.members {
+        for member in archive.arrays {
           // Optimizer names repeat (mean, variance), so the place is part of the name.
           let place = Int(member.name.dropFirst(4)) ?? -1
           let name = order.indices.contains(place) ? order[place] : ""
-          arrays.append(("host_\(host)/\(part)/\(member.name)\(name)", member.array, path))
+          arrays.append(
+            NamedArray(
+              name: "host_\(host)/\(part)/\(member.name)\(name)", array: member.array, file: path))
         }
       }
     }

@@ -5,14 +5,8 @@ import TensorModel
 
 /// The arrays of one `.npz` file, in the order of the archive.
 struct NPZArchive {
-  /// An array and its name, without `.npy`.
-  struct Member {
-    let name: String
-    let array: NPYArray
-  }
-
-  /// The arrays.
-  private(set) var members: [Member] = []
+  /// The arrays, by their names without `.npy`.
+  private(set) var arrays: [NamedArray] = []
   /// Entries that aren't arrays.
   private(set) var findings: [Finding] = []
 
@@ -45,18 +39,19 @@ struct NPZArchive {
       }
       do throws(CheckpointError) {
         let contents = ZipMemberContents(member, unpacking)
-        members.append(Member(name: arrayName, array: try reading.array(contents)))
+        arrays.append(
+          NamedArray(name: arrayName, array: try reading.array(contents), file: name))
       } catch { throw error.in(tensor: arrayName) }
     }
     // numpy drops `.npy`, so `a` and `a.npy` would be one array.
     if !foreign.isEmpty,
-      let twice = members.first(where: { foreign.contains(ExactName($0.name)) })
+      let twice = arrays.first(where: { foreign.contains(ExactName($0.name)) })
     {
       throw CheckpointError(
         .malformed, "two members for one array", tensor: twice.name,
         hint: "readers would disagree about which one counts; don't trust this file")
     }
-    if members.isEmpty {
+    if arrays.isEmpty {
       findings.append(Finding(.warning, "npz-empty", "the archive holds no arrays", file: name))
     }
   }

@@ -32,14 +32,14 @@ public enum NPZFormat: CheckpointFormat {
       if head == npySignature {
         let arrayName = name.hasSuffix(".npy") ? String(name.dropLast(4)) : name
         return try ArrayReader(
-          format: self.name, layout: "one array", arrays: [(arrayName, try NPYArray(file), name)],
+          format: self.name, layout: "one array",
+          arrays: [NamedArray(name: arrayName, array: try NPYArray(file), file: name)],
           files: [.init(name: name, byteCount: file.byteCount)], findings: [])
       }
       let archive = try NPZArchive(
         file, name: name, unpacking: options.unpacking)
       return try ArrayReader(
-        format: self.name, layout: "\(archive.members.count) arrays",
-        arrays: archive.members.map { ($0.name, $0.array, name) },
+        format: self.name, layout: "\(archive.arrays.count) arrays", arrays: archive.arrays,
         files: [.init(name: name, byteCount: file.byteCount)], findings: archive.findings)
     } catch { throw error.in(file: name) }
   }
@@ -57,31 +57,40 @@ extension NPZFormat {
   }
 }
 
+/// An array, what it is called, and the file that it is in.
+struct NamedArray {
+  let name: String
+  let array: NPYArray
+  let file: String
+}
+
 /// A checkpoint of numpy arrays under names of their own.
 final class ArrayReader: CheckpointReader {
   let checkpoint: Checkpoint
-  private let arrays: [NPYArray]
+  private let arrays: [NamedArray]
 
   /// A reader of arrays that have been opened.
   init(
-    format: String, layout: String, arrays: [(name: String, array: NPYArray, file: String)],
-    files: [Checkpoint.SourceFile], findings: [Finding]
+    format: String, layout: String, arrays: [NamedArray], files: [Checkpoint.SourceFile],
+    findings: [Finding]
   ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
     tensors.reserveCapacity(arrays.count)
-    for (name, array, file) in arrays {
+    for place in arrays.indices {
+      // Not as a copy: there can be a million.
       tensors.append(
-        try TensorInfo(name: name, dtype: array.header.dtype, shape: array.header.shape, file: file)
-      )
+        try TensorInfo(
+          name: arrays[place].name, dtype: arrays[place].array.header.dtype,
+          shape: arrays[place].array.header.shape, file: arrays[place].file))
     }
     var checkpoint = try Checkpoint(format: format, layout: layout, tensors: tensors, files: files)
     checkpoint.findings = findings + nameFindings(tensors)
     self.checkpoint = checkpoint
-    self.arrays = arrays.map(\.array)
+    self.arrays = arrays
   }
 
   func confirm(_ position: Int) throws(CheckpointError) {
-    do throws(CheckpointError) { try arrays[position].contents.confirm() } catch {
+    do throws(CheckpointError) { try arrays[position].array.contents.confirm() } catch {
       let tensor = checkpoint.tensors[position]
       throw error.in(file: tensor.file, tensor: tensor.name)
     }
@@ -91,7 +100,8 @@ final class ArrayReader: CheckpointReader {
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {
     let tensor = checkpoint.tensors[position]
-    do throws(CheckpointError) { try arrays[position].read(region, into: destination) } catch {
+    do throws(CheckpointError) { try arrays[position].array.read(region, into: destination) } catch
+    {
       throw error.in(file: tensor.file, tensor: tensor.name)
     }
   }

@@ -118,10 +118,9 @@ public struct TensorIdentity: Hashable, Sendable {
 public func rootDigest(of tensors: [TensorIdentity]) -> Digest {
   var stream = StreamingDigest()
   for tensor in tensors.sorted(by: { ExactName($0.name) < ExactName($1.name) }) {
-    let name = escaped(tensor.name)
-    let line =
-      "\(tensor.digest.hexadecimal)  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  \(name)\n"
-    Array(line.utf8).withUnsafeBytes { stream.update($0) }
+    var line =
+      "\(tensor.digest.hexadecimal)  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  \(escaped(tensor.name))\n"
+    line.withUTF8 { stream.update(UnsafeRawBufferPointer($0)) }
   }
   return stream.digest
 }

@@ -129,7 +129,7 @@ public struct GGUFHeader: Sendable {
     else {
       throw CheckpointError(
         .malformed, "general.alignment can't be", expected: "a power of two of type uint32",
-        found: "\(value)")
+        found: "\(value) of type \(value.type)")
     }
     return alignment
   }

@@ -1,5 +1,5 @@
 /// A value of a GGUF file's metadata.
-public enum GGUFValue: Hashable, Sendable {
+public enum GGUFValue: Hashable, Sendable, CustomStringConvertible {
   /// Types 0, 2, 4, 10: integers without sign.
   case unsigned(UInt64, GGUFType)
   /// Types 1, 3, 5, 11: integers with sign.
@@ -30,18 +30,18 @@ public enum GGUFValue: Hashable, Sendable {
   }
 
   /// A line for people.
-  public var summary: String {
+  public var description: String {
     switch self {
     case .unsigned(let value, _): "\(value)"
     case .signed(let value, _): "\(value)"
     case .float(let value, let type): type == .float32 ? "\(Float(value))" : "\(value)"
     case .bool(let value): "\(value)"
-    case .string(let bytes): String(decoding: bytes.prefix(Self.summaryByteCount), as: UTF8.self)
+    case .string(let bytes): String(decoding: bytes.prefix(Self.describedByteCount), as: UTF8.self)
     case .array(let array): "\(array.count) × \(array.type)"
     }
   }
 
-  private static let summaryByteCount = 4096
+  private static let describedByteCount = 4096
 
   /// An integer of any type.
   public var integer: Int? {

@@ -70,14 +70,13 @@ public struct ZipArchive: Sendable {
     let end = try ZipEnd(of: region)
     let entries = try ZipDirectoryEntry.entries(of: region, end)
     // Mostly the directory has the entries in the order of the file.
-    let isInOrder = zip(entries, entries.dropFirst()).allSatisfy {
-      $0.localHeaderOffset < $1.localHeaderOffset
-    }
+    let offsets = entries.map(\.localHeaderOffset)
+    let isInOrder = zip(offsets, offsets.dropFirst()).allSatisfy(<)
     let order =
       isInOrder
       ? Array(entries.indices)
-      : entries.indices.sorted { entries[$0].localHeaderOffset < entries[$1].localHeaderOffset }
-    let first = order.first.map { entries[$0].localHeaderOffset } ?? end.directoryOffset
+      : entries.indices.sorted { offsets[$0] < offsets[$1] }
+    let first = order.first.map { offsets[$0] } ?? end.directoryOffset
     guard first == 0 else {
       throw CheckpointError(
         .malformed, "bytes before the first entry of a zip archive", byteOffset: 0,
@@ -85,20 +84,23 @@ public struct ZipArchive: Sendable {
         hint: "something else is hidden in this file; don't trust it")
     }
     // Each entry must end exactly where the next one, or the directory, begins.
-    let ends = order.dropFirst().map { entries[$0].localHeaderOffset } + [end.directoryOffset]
+    let ends = order.dropFirst().map { offsets[$0] } + [end.directoryOffset]
     var data = [FileRegion?](repeating: nil, count: entries.count)
     var window = ZipWindow(region)
     for (index, end) in zip(order, ends) {
       data[index] = try entries[index].data(in: region, &window, endingAt: end)
     }
     let sizes = ZipSizes(region, entries)
-    members = zip(entries, data).compactMap { entry, data in
-      data.map {
+    var members: [ZipMember] = []
+    members.reserveCapacity(entries.count)
+    for (place, region) in data.enumerated() {
+      guard let region else { continue }
+      members.append(
         ZipMember(
-          name: entry.name, method: entry.method, crc: entry.crc, byteCount: entry.byteCount,
-          region: $0, sizes: sizes)
-      }
+          name: entries[place].name, method: entries[place].method, crc: entries[place].crc,
+          byteCount: entries[place].byteCount, region: region, sizes: sizes))
     }
+    self.members = members
   }
 }
 

@@ -8,7 +8,7 @@ extension GGUFConfiguration {
     let foreign = tables.flatMap(\.foreignKeys).map { "\(name).\($0)" }.first {
       (header[$0]?.number ?? 0) != 0
     }
-    let setting = foreign.flatMap { key in header[key].map { " with \(key) = \($0.summary)" } }
+    let setting = foreign.flatMap { key in header[key].map { " with \(key) = \($0)" } }
     return "the graph '\(name)'\(setting ?? "")"
   }
 
