@@ -69,7 +69,8 @@ public enum JSONDocument {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { return try decoder.decode(type, from: Data(bytes)) } catch {
       throw CheckpointError(
-        .malformed, "not a document of weighbridge: \(Self.reason(error))", file: file)
+        .malformed, "not a document of weighbridge: \(Self.reason(error))", file: file,
+        hint: "remove it, or make it again with the command that wrote it")
     }
   }
 

@@ -25,12 +25,11 @@ struct ShardIndex {
   /// - Throws: `malformed`.
   init(parsing bytes: [UInt8], fileName: String) throws(CheckpointError) {
     self.fileName = fileName
-    let document: JSONValue
-    do { document = try JSONValue(parsing: bytes) } catch { throw error.in(file: fileName) }
+    let document = try JSONFile.parse(bytes, fileName)
     guard let members = document["weight_map"]?.members, !members.isEmpty else {
       throw CheckpointError(
         .malformed, "the index has no weight_map", file: fileName,
-        expected: "an object of tensor names and file names")
+        expected: "an object of tensor names and file names", hint: "get the index again")
     }
     var weightMap: [ExactName: String] = [:]
     for member in members {
@@ -39,7 +38,7 @@ struct ShardIndex {
       else {
         throw CheckpointError(
           .malformed, "not the name of a file beside the index", file: fileName,
-          tensor: member.key, found: member.value.shortText)
+          tensor: member.key, found: member.value.shortText, hint: "get the index again")
       }
       weightMap[ExactName(member.key)] = shard
     }

@@ -27,33 +27,9 @@ struct AgreementCheck {
     self.progress = progress
   }
 
-  /// Settings that decide what the weights compute; those that both configurations have must be the same.
-  private static let computingSettings = [
-    "model_type", "n_layer", "n_embd", "n_head", "n_inner", "n_positions", "rotary_dim",
-    "vocab_size", "activation_function", "layer_norm_epsilon", "tie_word_embeddings",
-    "num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads",
-    "intermediate_size", "hidden_act", "rms_norm_eps", "rope_theta", "rotary_pct",
-  ]
-
   private func configurationFindings() throws(CheckpointError) -> [Finding] {
-    // What is wrong with either is said where it is opened and checked.
-    func document(_ source: Source) throws(CheckpointError) -> JSONValue? {
-      try ifUsable { () throws(CheckpointError) in
-        guard let bytes = try source.huggingFaceConfiguration() else { return nil }
-        return try HuggingFaceConfiguration(parsing: bytes).document
-      } ?? nil
-    }
-    guard source.checkpoint.configuration != nil, let ours = try document(source),
-      let theirs = try document(other)
-    else { return [] }
-    return Self.computingSettings.compactMap { key in
-      guard let mine = ours[key], let other = theirs[key], mine != other,
-        mine.double == nil || mine.double != other.double
-      else { return nil }
-      return Finding(
-        .error, "against",
-        "the configurations differ in '\(key)': \(mine.shortText), the other's is \(other.shortText)",
-        file: "config.json")
+    try ConfigurationDifference.between(source, other).map {
+      Finding(.error, "against", $0.text, file: HuggingFaceConfiguration.fileName)
     }
   }
 

@@ -43,10 +43,15 @@ struct ContentsCheck {
       return nil
     }
     findings += values
+    let sidecars = try SidecarSoundness.findings(of: source.checkpoint)
+    findings += sidecars
     report.tensorCount = identities.count
     report.byteCount = source.checkpoint.byteCount
     report.root = rootDigest(of: identities)
-    report.record(.contents, findings, "\(counted(identities.count, "tensor")) read")
+    report.record(
+      .contents, findings,
+      "\(counted(identities.count, "tensor")) read"
+        + (sidecars.isEmpty ? "" : "; not all files beside them are what their names say"))
     return identities
   }
 

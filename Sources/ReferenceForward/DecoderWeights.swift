@@ -41,6 +41,12 @@ public struct DecoderWeights: Sendable {
         .unsupported, "no tensor of the family is there under a name that is known",
         found: model.tensors.first?.name, hint: "does the config.json belong to the weights?")
     }
+    if case .other(let className) = model.head {
+      throw CheckpointError(
+        .unsupported, "\(className) has no head that makes logits of tokens", file: "config.json",
+        expected: "'architectures': a class for causal language modelling",
+        hint: "what its head says isn't computed here: convert, verify and compare work with it")
+    }
     let isTied = !configuration.dimensions.conditions.contains(.untiedHead)
     guard isTied || model.placed[Place(.weight(.head))] != nil else {
       throw CheckpointError(

@@ -86,6 +86,9 @@ struct CompareCommand: ParsableCommand {
         log.report(finding.of(source.path))
       }
     }
+    for difference in try ConfigurationDifference.between(sources.0, sources.1) {
+      log.report(Finding(.warning, "configuration", difference.text, file: sources.0.path))
+    }
     log.finish("weighbridge verify")
     let reading = ProgressLine(
       "comparing", total: sources.0.checkpoint.byteCount, quiet: shared.quiet)

@@ -54,7 +54,22 @@ struct ComparisonReport: Encodable {
         ? "equal within \(Self.coarsest(dtypes)) rounding: \(others) in dtype only"
         : "equal values in other dtypes: \(others) in dtype only"
     }
-    return "different: \(others)"
+    return "different: \(parts.joined(separator: ", "))"
+  }
+
+  /// How many tensors differ, and how many only one of the two has.
+  private var parts: [String] {
+    let relations = comparison.differences.map(\.relation)
+    let onlyFirst = relations.count { $0 == .missingInSecond }
+    let onlySecond = relations.count { $0 == .missingInFirst }
+    let common = comparison.comparedCount
+    var parts = [
+      "\(grouped(relations.count - onlyFirst - onlySecond)) of \(counted(common, "tensor")) differ"
+    ]
+    if common == 0 { parts = ["no tensor is in both"] }
+    if onlyFirst > 0 { parts.append("\(grouped(onlyFirst)) only in the first") }
+    if onlySecond > 0 { parts.append("\(grouped(onlySecond)) only in the second") }
+    return parts
   }
 
   /// Of some dtypes the one with the fewest significant bits.

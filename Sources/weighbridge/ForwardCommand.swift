@@ -137,7 +137,8 @@ struct ForwardCommand: ParsableCommand {
     Console.output(shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
     if !computesNumbers {
       Console.error(
-        "error: \(ForwardReport.noNumbers): its weights are broken\nhint: \(Self.noNumbersHint)")
+        "error: \(ForwardReport.noNumbers): its weights or its configuration are broken\nhint: \(Self.noNumbersHint)"
+      )
       throw ExitCode(1)
     }
   }

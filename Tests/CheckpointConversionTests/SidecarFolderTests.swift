@@ -27,8 +27,14 @@ import Testing
       "\(folder)/modules.json", try JSONSerialization.data(withJSONObject: entries))
   }
 
+  /// What a file of that name could have.
+  private func sample(_ name: String) -> Data {
+    if name.hasSuffix(".safetensors") { return weights }
+    return Data((name.hasSuffix(".json") ? "\"\(name)\"" : "<\(name)>").utf8)
+  }
+
   private func write(_ names: [String], to folder: String = "in") throws {
-    for name in names { try workspace.write("\(folder)/\(name)", Data("<\(name)>".utf8)) }
+    for name in names { try workspace.write("\(folder)/\(name)", sample(name)) }
   }
 
   /// What sentence-transformers writes, a router with modules of its own, and templates.
@@ -45,7 +51,7 @@ import Testing
 
   private func expectFiles(_ folder: String) throws {
     for name in Self.files {
-      #expect(try workspace.contents("\(folder)/\(name)") == Data("<\(name)>".utf8))
+      #expect(try workspace.contents("\(folder)/\(name)") == sample(name))
     }
     #expect(try workspace.contents("\(folder)/modules.json").isEmpty == false)
   }
@@ -140,7 +146,7 @@ import Testing
     try convert(workspace.path("in"), workspace.path("a.store")) { $0.format = "store" }
     try write([name], to: "a.store/assets")
     var editor = try StoreEditor(workspace.path("a.store"))
-    editor.manifest.assets.append(.init(name: name, contents: Array("<\(name)>".utf8)))
+    editor.manifest.assets.append(.init(name: name, contents: Array(sample(name))))
     try editor.write()
     let error = failure(of: request(workspace.path("a.store"), workspace.path("out")))
     #expect(error?.code == .malformed && error?.file == "assets/\(name)")
@@ -153,7 +159,7 @@ import Testing
     try write(names)
     let certificate = try convert(workspace.path("in"), workspace.path("out")).certificate
     for name in names {
-      #expect(try workspace.contents("out/\(name)") == Data("<\(name)>".utf8))
+      #expect(try workspace.contents("out/\(name)") == sample(name))
     }
     #expect(certificate.findings.isEmpty && certificate.leftOut.isEmpty)
     #expect(certificate.files.map(\.name) == ["model.safetensors"])

@@ -155,11 +155,24 @@ import Testing
       else { return }
       if hasScore {
         sample.tensors.tensors[head].name = "score.weight"
+        sample.configuration["num_labels"] = sample.tensors.tensors[head].shape[0]
       } else {
         sample.tensors.tensors.remove(at: head)
       }
     }
     #expect(found.map(\.check) == (hasScore ? [] : ["tensor-missing"]))
+  }
+
+  @Test func classifiersTellAsManyClassesApartAsTheirHeadHas() throws {
+    let found = try problems("llama") { sample in
+      sample.configuration["architectures"] = ["LlamaForSequenceClassification"]
+      for index in sample.tensors.tensors.indices
+      where sample.tensors.tensors[index].name == "lm_head.weight" {
+        sample.tensors.tensors[index].name = "score.weight"
+      }
+    }
+    #expect(found.map(\.check) == ["tensor-shape"])
+    #expect(found.first?.error.hint?.contains("id2label") == true)
   }
 
   // MARK: Shapes

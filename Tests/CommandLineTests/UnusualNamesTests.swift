@@ -68,6 +68,26 @@ import Testing
       outcome.text.contains(#""name" : "a""#) && !outcome.text.contains(#""name" : "rng""#))
   }
 
+  @Test func anOptimizersStateIsNoModel() throws {
+    let entry = TorchEntry(key: "0", count: 2, [2], strides: [1]).pickle()
+    let moments = Pickle.dictionary([("exp_avg", entry)])
+    let state = TorchSample(
+      Pickle.file(
+        Pickle.dictionary([
+          ("state", Pickle.dictionary([("0", moments)])), ("param_groups", moments),
+        ])), [("0", [UInt8](repeating: 1, count: 8))])
+    let path = try workspace.write("optimizer.pt", Data(state.bytes))
+    let outcome = try Weighbridge.run("inspect", path)
+    #expect(outcome.code == 2 && outcome.errors.contains("an optimizer"), "\(outcome.errors)")
+  }
+
+  /// What only one has counts as that, not as a difference of values.
+  @Test func compareCountsWhatOnlyOneHas() throws {
+    let outcome = try Weighbridge.run("compare", original, fixture("huggingface/gpt2"))
+    #expect(outcome.code == 1 && outcome.text.contains("only in the second"), "\(outcome.text)")
+    #expect(outcome.errors.contains("the configurations differ in 'model_type'"))
+  }
+
   @Test func damageBesideTheWeightsIsFoundByVerify() throws {
     var builder = training.builder
     builder.entries[2].crc ^= 1

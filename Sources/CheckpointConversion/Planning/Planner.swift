@@ -92,9 +92,32 @@ public struct Planner: Sendable {
       weightFiles: weightFiles,
       sidecars: sidecars, companions: companions,
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
-      findings: source.checkpoint.findings + model.findings
+      findings: try source.checkpoint.findings + model.findings
         + model.problems.map { $0.finding(.warning) } + dtypeFindings(tensors)
-        + findings + graphFindings(format, findings))
+        + findings + graphFindings(format, findings) + sidecarFindings(sidecars)
+        + codeFindings(model))
+  }
+
+  /// What is wrong with files that go along as they are.
+  private func sidecarFindings(
+    _ sidecars: [ConversionPlan.Sidecar]
+  ) throws(CheckpointError) -> [Finding] {
+    guard sidecars.contains(where: { $0.name != "config.json" }) else { return [] }
+    return try SidecarSoundness.findings(of: source.checkpoint).map { $0.with(.warning) }
+  }
+
+  /// Code that a model needs and that doesn't go along: nobody should run it unseen.
+  private func codeFindings(_ model: ModelContents) -> [Finding] {
+    let files = source.checkpoint.leftOut.filter { $0.hasSuffix(".py") }
+    guard !files.isEmpty, model.findings.contains(where: { $0.check == "custom-code" }) else {
+      return []
+    }
+    return [
+      Finding(
+        .warning, "code-left-out",
+        "left out: the model's own code (\(files.sorted().joined(separator: ", "))), which auto_map names; copy it yourself if you trust it"
+      )
+    ]
   }
 
   /// Keys of a GGUF file describe a graph and a tokenizer of llama.cpp's: formats that carry metadata don't carry these.
@@ -103,7 +126,13 @@ public struct Planner: Sendable {
     guard source.checkpoint.format == GGUFFormat.name, format != GGUFFormat.name,
       !findings.contains(where: { left.contains($0) })
     else { return [] }
-    return left
+    guard source.checkpoint.metadata["tokenizer.ggml.tokens"] != nil else { return left }
+    return left + [
+      Finding(
+        .warning, "tokenizer-left-out",
+        "the tokenizer doesn't go along: no tokenizer files say the same as the file's keys; copy those of the model that it was made of"
+      )
+    ]
   }
 
   /// The float dtype that most bytes are in.

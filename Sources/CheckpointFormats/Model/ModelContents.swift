@@ -22,6 +22,8 @@ public struct ModelContents: Sendable {
   public let hasOtherMasks: Bool
   /// Weights that are codes with scales beside them; nil as a rule.
   public let quantized: QuantizedWeights?
+  /// What stands on top of the decoder, as the configuration says.
+  public let head: ModelHead
   /// What was left out, and what a person should know.
   public let findings: [Finding]
   /// What is wrong.
@@ -73,8 +75,7 @@ public struct ModelContents: Sendable {
       findings += names.findings
       (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
       let found = ModelSoundness(
-        checkpoint, tensors, architecture, dimensions,
-        settings.configuration?.head ?? .languageModel, quantized)
+        checkpoint, tensors, architecture, dimensions, settings.configuration, quantized)
       problems += found.problems
       if let problem = (reader as? GGUFReader)?.tokenProblem(rows: dimensions.vocabulary) {
         problems.append(problem)
@@ -89,6 +90,7 @@ public struct ModelContents: Sendable {
       soundness = found
     }
     sizes = settings.sizes
+    head = settings.configuration?.head ?? .languageModel
     expectedCount = soundness?.expectedCount
     placed = soundness?.placed ?? [:]
     hasOtherMasks = buffers?.hasOtherMasks ?? false

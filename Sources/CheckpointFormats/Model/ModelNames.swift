@@ -71,7 +71,8 @@ struct ModelNames {
       : [
         Finding(
           .note, "name-prefix",
-          "'\(wrapper)' before the tensors' names is left out: a wrapper of the model put it there")
+          "'\(wrapper)' before the tensors' names, which a wrapper of the model put there, isn't looked at here and left out by conversions: other programs look for the names without it"
+        )
       ]
   }
 }

@@ -44,12 +44,14 @@ struct ModelSoundness {
   ///   - model: the tensors under canonical names, buffers left out.
   ///   - architecture: the family.
   ///   - dimensions: the sizes.
-  ///   - head: what stands on top of the decoder.
+  ///   - configuration: says what stands on top of the decoder.
   ///   - quantized: weights that are codes.
   init(
     _ checkpoint: Checkpoint, _ model: [CanonicalTensor], _ architecture: Architecture,
-    _ dimensions: Architecture.Dimensions, _ head: ModelHead, _ quantized: QuantizedWeights?
+    _ dimensions: Architecture.Dimensions, _ configuration: HuggingFaceConfiguration?,
+    _ quantized: QuantizedWeights?
   ) {
+    let head = configuration?.head ?? .languageModel
     self.checkpoint = checkpoint
     self.quantized = quantized
     tensors = Dictionary(
@@ -76,8 +78,13 @@ struct ModelSoundness {
     }
     record(missing, of: expected)
     // GGUF files have no place for it.
-    if case .other(let name) = head, checkpoint.format != GGUFFormat.name { checkOtherHead(name) }
-    for tensor in model where !known.contains(ExactName(tensor.name)) { checkUnknown(tensor, head) }
+    if case .other(let name) = head, checkpoint.format != GGUFFormat.name {
+      checkOtherHead(
+        name, width: dimensions.model, labelCount: configuration?.labelCount)
+    }
+    for tensor in model where !known.contains(ExactName(tensor.name)) {
+      checkUnknown(tensor, head, known, layerCount: dimensions.layers)
+    }
   }
 
   private func isQuantized(_ tensor: Architecture.Tensor) -> Bool {
@@ -204,9 +211,21 @@ struct ModelSoundness {
   }
 
   /// A head for another task has weights of its own.
-  private mutating func checkOtherHead(_ className: String) {
+  private mutating func checkOtherHead(_ className: String, width: Int, labelCount: Int?) {
     let hasOne = tensors.keys.contains { name in
       ModelHead.otherNames.contains(where: name.text.hasPrefix)
+    }
+    let score = tensors[ExactName("score.weight")]
+    if let score, let labelCount, let shape = try? Shape(checking: [labelCount, width]),
+      score.shape != shape
+    {
+      problems.append(
+        ModelProblem(
+          "tensor-shape",
+          CheckpointError(
+            .malformed, "wrong shape", file: file(score), tensor: score.name,
+            expected: "\(shape), labels × model", found: "\(score.shape)",
+            hint: "do the configuration (id2label) and the weights belong together?")))
     }
     guard className.hasSuffix("Classification") || className.hasSuffix("QuestionAnswering"), !hasOne
     else { return }
@@ -220,14 +239,25 @@ struct ModelSoundness {
 
   // MARK: Strangers
 
-  private mutating func checkUnknown(_ tensor: CanonicalTensor, _ head: ModelHead) {
+  private mutating func checkUnknown(
+    _ tensor: CanonicalTensor, _ head: ModelHead, _ known: Set<ExactName>, layerCount: Int
+  ) {
     let name = ExactName(tensor.name)
     if quantized?.parts.contains(name) ?? false { return }
     if ModelHead.otherNames.contains(where: tensor.name.hasPrefix) { return }
     findings.append(
       Finding(
-        .warning, "tensor-unknown", "the family has no such tensor", file: file(tensor),
-        tensor: tensor.name))
+        .warning, "tensor-unknown",
+        known.contains(Self.inFirstLayer(tensor.name))
+          ? "belongs to a layer that the configuration doesn't have: it has \(counted(layerCount, "layer"))"
+          : "the family has no such tensor", file: file(tensor), tensor: tensor.name))
+  }
+
+  /// The name with its first number replaced by zero.
+  private static func inFirstLayer(_ name: String) -> ExactName {
+    var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    if let place = parts.firstIndex(where: { Int($0) != nil }) { parts[place] = "0" }
+    return ExactName(parts.joined(separator: "."))
   }
 }
 

@@ -43,6 +43,12 @@ struct StateDictionary {
         found: Self.kind(of: value, interpreter),
         hint: "save the model's state dict: torch.save(model.state_dict(), …)")
     }
+    guard !isOptimizer(value) else {
+      throw CheckpointError(
+        .unsupported, "the state of an optimizer, not of a model",
+        expected: "a dict of tensors", found: "'state' and 'param_groups'",
+        hint: "name the file that has the weights; this one is for going on with training")
+    }
     while path.count < Self.maximumNesting, let (key, inner) = wrapped(value) {
       try noteSiblings(of: key, in: value)
       path.append(key)

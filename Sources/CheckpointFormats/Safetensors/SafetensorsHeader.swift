@@ -35,7 +35,7 @@ struct SafetensorsHeader {
   /// Reads and checks the header of a file.
   ///
   /// - Throws: `malformed` for anything that breaks the rules above, `unsupported` for other kinds of files under this name.
-  init(_ file: FileRegion) throws(CheckpointError) {
+  init(_ file: some RandomAccessBytes) throws(CheckpointError) {
     guard file.byteCount >= 8 else {
       throw CheckpointError(
         .malformed, "too short for a safetensors file", byteOffset: 0, expected: "8 bytes or more",

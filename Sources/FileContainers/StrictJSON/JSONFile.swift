@@ -10,17 +10,43 @@ public enum JSONFile {
   /// - Returns: the document; NaN and infinities, which Python's `json` writes, are numbers.
   /// - Throws: `malformed` with line and column.
   public static func parse(_ bytes: [UInt8], _ name: String) throws(CheckpointError) -> JSONValue {
+    try checkBeginning(bytes, name)
+    do throws(CheckpointError) { return try JSONValue(parsing: bytes, dialect: .python) } catch {
+      throw placed(error, in: bytes, name)
+    }
+  }
+
+  /// Checks the syntax of a file, of which nothing is kept.
+  ///
+  /// - Parameters:
+  ///   - bytes: all of the file.
+  ///   - name: for errors.
+  /// - Throws: `malformed` with line and column.
+  public static func check(_ bytes: [UInt8], _ name: String) throws(CheckpointError) {
+    try checkBeginning(bytes, name)
+    var scanner = JSONScanner(bytes, dialect: .python)
+    do throws(CheckpointError) {
+      try scanner.skipValue()
+      scanner.skipWhitespace()
+      try scanner.expectEnd()
+    } catch { throw placed(error, in: bytes, name) }
+  }
+
+  private static func checkBeginning(_ bytes: [UInt8], _ name: String) throws(CheckpointError) {
     if let error = StandIn.error(head: Array(bytes.prefix(512))) ?? encodingError(bytes) {
       throw error.in(file: name)
     }
-    do throws(CheckpointError) { return try JSONValue(parsing: bytes, dialect: .python) } catch {
-      var placed = error.in(file: name)
-      if let offset = error.byteOffset {
-        placed.message += " (\(place(of: offset, in: bytes)))"
-      }
-      placed.hint = placed.hint ?? "mend the file in an editor, or get it again"
-      throw placed
+  }
+
+  private static func placed(
+    _ error: CheckpointError, in bytes: [UInt8], _ name: String
+  ) -> CheckpointError {
+    var placed = error.in(file: name)
+    if let offset = error.byteOffset {
+      placed.message += " (\(place(of: offset, in: bytes)))"
     }
+    placed.hint = placed.hint ?? "mend the file in an editor, or get it again"
+    return placed
   }
 
   /// `line 3, column 5`, in bytes from 1.

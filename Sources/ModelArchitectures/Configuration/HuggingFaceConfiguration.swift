@@ -60,6 +60,13 @@ public struct HuggingFaceConfiguration: Sendable {
     ModelHead(classes: document["architectures"]?.elements?.compactMap(\.text) ?? [])
   }
 
+  /// How many classes a head for classification tells apart: `id2label`'s, or `num_labels`; two where neither says.
+  ///
+  /// Source: `PreTrainedConfig` of transformers.
+  public var labelCount: Int {
+    document["id2label"]?.members?.count ?? document["num_labels"]?.integer ?? 2
+  }
+
   /// What a person should know of it: settings that nobody reads, code of its own.
   public var findings: [Finding] {
     var findings: [Finding] = []
