@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,6 +12,13 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
+#endif
+
+#if defined(__APPLE__)
+#include <crt_externs.h>
+char *const *wb_environment(void) { return *_NSGetEnviron(); }
+#else
+char *const *wb_environment(void) { return environ; }
 #endif
 
 static int outcome(int result) { return result == 0 ? 0 : errno; }
@@ -95,3 +103,32 @@ int wb_allowed_processors(void) {
 }
 
 #endif
+
+int wb_spawn(const char *path, char *const arguments[], char *const environment[], int32_t *output, int32_t *process) {
+  int ends[2];
+#ifdef __linux__
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+#else
+  if (pipe(ends) != 0) return errno;
+  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+#endif
+  posix_spawn_file_actions_t actions;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error == 0) {
+    error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (error == 0) error = posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    if (error == 0) error = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    pid_t child = 0;
+    if (error == 0) error = posix_spawn(&child, path, &actions, NULL, arguments, environment);
+    *process = (int32_t)child;
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  close(ends[1]);
+  if (error != 0) {
+    close(ends[0]);
+    return error;
+  }
+  *output = ends[0];
+  return 0;
+}

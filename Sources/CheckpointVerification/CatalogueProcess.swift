@@ -1,3 +1,4 @@
+import FileContainers
 import Foundation
 import HDF5Files
 import TensorModel
@@ -24,30 +25,15 @@ public struct CatalogueProcess: Sendable {
   ///
   /// - Throws: `malformed` if libhdf5 can't read the file, or died of it; `inputOutput` if the process can't be started.
   func catalogue(of path: String) throws(CheckpointError) -> HDF5Catalogue {
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: executable)
-    process.arguments = arguments + [path]
     // A process that dies of a hostile file leaves no trace.
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["SWIFT_BACKTRACE": "enable=no"]
-    ) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    do { try process.run() } catch {
-      throw CheckpointError(
-        .inputOutput, "can't start the process that lists HDF5 files: \(error)", file: executable)
-    }
-    let bytes = (try? output.fileHandleForReading.read(upToCount: Self.maximumByteCount)) ?? Data()
-    process.waitUntilExit()
-    guard process.terminationReason == .exit, process.terminationStatus == 0,
-      let catalogue = try? JSONDecoder().decode(HDF5Catalogue.self, from: bytes)
+    let outcome = try ChildProcess.run(
+      executable, arguments + [path], settings: ["SWIFT_BACKTRACE=enable=no"],
+      limit: Self.maximumByteCount)
+    guard outcome.failure == nil,
+      let catalogue = try? JSONDecoder().decode(HDF5Catalogue.self, from: Data(outcome.output))
     else {
-      let reason =
-        process.terminationReason == .exit
-        ? "exit code \(process.terminationStatus)" : "signal \(process.terminationStatus)"
-      throw CheckpointError(.malformed, "libhdf5 can't list this volume", found: reason)
+      throw CheckpointError(
+        .malformed, "libhdf5 can't list this volume", found: outcome.failure ?? "no catalogue")
     }
     return catalogue
   }

@@ -1,4 +1,5 @@
 import Dispatch
+import FileContainers
 import Synchronization
 public import TensorModel
 
@@ -22,11 +23,16 @@ public struct NamePattern: Hashable, Sendable {
   public func matches(_ name: String) throws(CheckpointError) -> Bool {
     let outcome = Outcome()
     let isDone = DispatchSemaphore(value: 0)
-    DispatchQueue.global().async { [text] in
+    let isStarted = ThreadTeam.detach { [text] in
       let expression = try? Regex(text).ignoresCase()
       let isFound = expression.map { name.firstMatch(of: $0) != nil } ?? false
       outcome.isFound.withLock { $0 = isFound }
       isDone.signal()
+    }
+    guard isStarted else {
+      throw CheckpointError(
+        .inputOutput, "the system starts no thread to search for a pattern in",
+        hint: "raise the limit of processes (ulimit -u, or pids.max of the control group)")
     }
     // The search can't be stopped; the process ends with the error.
     guard isDone.wait(timeout: .now() + Self.timeLimit) == .success else {

@@ -1,4 +1,4 @@
-import Dispatch
+import FileContainers
 import Synchronization
 import TensorModel
 
@@ -14,7 +14,7 @@ struct Workers: Sendable {
   ) throws(CheckpointError) {
     let next = Atomic(0)
     let failure = Mutex<CheckpointError?>(nil)
-    DispatchQueue.concurrentPerform(iterations: min(self.count, count)) { worker in
+    ThreadTeam.run(min(self.count, count)) { worker in
       while failure.withLock({ $0 == nil }) {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < count else { return }

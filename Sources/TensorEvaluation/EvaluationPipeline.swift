@@ -1,4 +1,3 @@
-import Dispatch
 import FileContainers
 public import TensorModel
 
@@ -31,7 +30,7 @@ public struct EvaluationPipeline: Sendable {
       reader, gathers: tasks.contains { $0.expression.quantizes && $0.expression.root.transposes })
     let digests = RecordedDigests(reader, evaluator, resources)
     let slabByteCount = resources.slabByteCount(transposing: tasks.contains(where: \.transposes))
-    DispatchQueue.concurrentPerform(iterations: resources.threads) { _ in
+    ThreadTeam.run(resources.threads) { _ in
       do throws(CheckpointError) {
         let scratch = try ScratchArena(byteCount: evaluator.scratchByteCount)
         let buffer = try ScratchArena(byteCount: ScratchArena.rounded(slabByteCount))

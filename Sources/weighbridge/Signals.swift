@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Synchronization
 import TensorModel
@@ -13,7 +12,9 @@ enum Signals {
   static func install() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    let queue = DispatchQueue(label: "signals")
+    // Made here: nothing may be made when a signal has come.
+    _ = received.load(ordering: .relaxed)
+    _ = (Console.isPrinting, Console.hasTerminal)
     for number in [SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGQUIT] {
       // Swift's runtime would print a trace, which helps nobody who runs the command.
       signal(number, SIG_DFL)
@@ -26,16 +27,24 @@ enum Signals {
       {
         continue
       }
-      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler {
-        let earlier = received.exchange(number, ordering: .relaxed)
+      // Only what POSIX allows in handlers is done there: atomics, write, _exit.
+      signal(number) { number in
+        let earlier = Signals.received.exchange(number, ordering: .relaxed)
         if earlier != 0 || Console.isPrinting { _exit(128 + number) }
-        Console.error("stopping; once more to stop at once")
+        let text: StaticString =
+          Console.hasTerminal
+          ? "\r\u{1b}[Kstopping; once more to stop at once\n"
+          : "stopping; once more to stop at once\n"
+        let error = errno
+        _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+        errno = error
       }
-      source.resume()
-      // Active for the rest of the process's life.
-      _ = Unmanaged.passRetained(source as AnyObject)
     }
+    // Programs that start this one from a thread that gets no signals hand that down.
+    var numbers = sigset_t()
+    sigemptyset(&numbers)
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&numbers, number) }
+    pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
   }
 
   /// 128 plus the signal's number, as shells report it.

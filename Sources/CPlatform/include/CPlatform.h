@@ -23,3 +23,11 @@ int wb_exchange(const char *first, const char *second);
 
 /// Processors that the process's affinity allows, or 0 if that can't be told.
 int wb_allowed_processors(void);
+
+/// The variables of the process's environment, NULL after the last.
+char *const *wb_environment(void);
+
+/// Starts a program with a pipe to its standard output; standard input and errors are /dev/null.
+///
+/// `output` is the end of the pipe to read from, which later children don't inherit.
+int wb_spawn(const char *path, char *const arguments[], char *const environment[], int32_t *output, int32_t *process);

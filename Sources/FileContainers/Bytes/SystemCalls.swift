@@ -74,6 +74,12 @@ func systemError(_ action: String, _ path: String, number: Int32 = errno) -> Che
       hint:
         "the file system or `ulimit -f` forbids files of this size; --max-shard-size makes smaller ones"
     )
+  case EAGAIN, ENOMEM:
+    return CheckpointError(
+      .inputOutput, "can't \(action): \(reason)", file: path,
+      hint:
+        "raise the limit of processes or memory (ulimit -u and -v, pids.max and memory.max of the control group)"
+    )
   default:
     return CheckpointError(.inputOutput, "can't \(action): \(reason)", file: path)
   }
