@@ -8,6 +8,7 @@ import configurations
 import forward
 import interruption
 import json_documents
+import limits
 import llama
 import mesh
 import mesh_writing
@@ -36,6 +37,7 @@ GROUPS = {
     "statistics": statistics_of_tensors.check,
     "tokenizer": tokenizer.check,
     "llama": llama.check,
+    "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,
 }
