@@ -208,18 +208,13 @@ extension DecoderWeights {
       return try matrix(tensor).transposed()
     }
     guard let part = [DecoderRole.Projection.query, .key, .value].firstIndex(of: projection),
-      let order = configuration.fusedOrder
+      configuration.fusedOrder != nil
     else { return nil }
     var fused: Matrix?
     if let tensor = self[.weight(.queryKeyValue), layer] { fused = try matrix(tensor) }
     if let tensor = self[.weight(.queryKeyValue, .inOut), layer] {
       fused = try matrix(tensor).transposed()
     }
-    let (heads, width) = (configuration.heads, configuration.headWidth)
-    let rows = (0..<heads * width).map { row in
-      order == .consecutive
-        ? part * heads * width + row : (3 * (row / width) + part) * width + row % width
-    }
-    return try fused?.selectingRows(rows)
+    return try fused?.selectingRows(configuration.fusedRuns(part).flatMap(Array.init))
   }
 }

@@ -46,6 +46,12 @@ public struct Architecture: Sendable {
     case queriesKeysValues
     /// The number of positions that have an embedding.
     case positions
+    /// The width of a head.
+    case headWidth
+    /// Gates and the feed-forward layer's values side by side.
+    case gatesAndInner
+    /// The width of the embedding of tokens, where it isn't the model's.
+    case embedding
   }
 
   /// One tensor, or one for each layer.
@@ -77,6 +83,10 @@ public struct Architecture: Sendable {
     case feedForwardBias
     /// The head has weights of its own, not those of the embedding.
     case untiedHead
+    /// There is a norm after the last layer.
+    case finalNorm
+    /// The embedding of tokens has a width of its own.
+    case projectedEmbedding
   }
 
   /// Numbers for the dimensions.
@@ -95,6 +105,10 @@ public struct Architecture: Sendable {
     public var keys: Int
     /// The number of positions that have an embedding.
     public var positions: Int
+    /// The width of a head, where tensors have it.
+    public var headWidth: Int
+    /// The width of the embedding of tokens.
+    public var embedding: Int
     /// What the configuration says.
     public var conditions: Set<Condition>
 
@@ -118,10 +132,13 @@ public struct Architecture: Sendable {
     ///   - queries: of all heads; nil is the model's width.
     ///   - keys: of all heads; nil is that of the queries.
     ///   - positions: that have an embedding.
+    ///   - headWidth: of a head, where tensors have it.
+    ///   - embedding: the width of the embedding of tokens; nil is the model's.
     ///   - conditions: what the configuration says.
     public init(
       layers: Int, model: Int, inner: Int, vocabulary: Int, queries: Int? = nil, keys: Int? = nil,
-      positions: Int = 0, conditions: Set<Condition> = [.untiedHead]
+      positions: Int = 0, headWidth: Int = 0, embedding: Int? = nil,
+      conditions: Set<Condition> = [.untiedHead]
     ) {
       self.layers = layers
       self.model = model
@@ -130,6 +147,8 @@ public struct Architecture: Sendable {
       self.queries = queries ?? model
       self.keys = keys ?? queries ?? model
       self.positions = positions
+      self.headWidth = headWidth
+      self.embedding = embedding ?? model
       self.conditions = conditions
     }
 
@@ -143,6 +162,9 @@ public struct Architecture: Sendable {
       case .keys: keys
       case .queriesKeysValues: queries + 2 * keys
       case .positions: positions
+      case .headWidth: headWidth
+      case .gatesAndInner: 2 * inner
+      case .embedding: embedding
       }
     }
   }

@@ -8,6 +8,14 @@ public enum Architectures {
     "llama": { .llama },
     "mistral": { .mistral },
     "qwen2": { .qwen2 },
+    "qwen3": { .qwen3 },
+    "phi3": { .phi3 },
+    "olmo2": { .olmo2 },
+    "granite": { .granite },
+    "smollm3": { .smolLM3 },
+    "starcoder2": { .starCoder2 },
+    "opt": { .opt },
+    "bloom": { .bloom },
   ]
 
   @TaskLocal private static var added: [Architecture] = []

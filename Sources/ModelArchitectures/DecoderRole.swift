@@ -21,6 +21,16 @@ public enum DecoderRole: Sendable, Hashable {
     case attention
     /// Before the feed-forward layer.
     case feedForward
+    /// Of what the attention has computed, before it is added.
+    case afterAttention
+    /// Of what the feed-forward layer has computed, before it is added.
+    case afterFeedForward
+    /// Of queries, before they are rotated: of each head, or of all at once, as its width says.
+    case query
+    /// Of keys, likewise.
+    case key
+    /// Of the embeddings, before the first layer.
+    case embedding
     /// After the last layer.
     case final
   }
@@ -41,8 +51,14 @@ public enum DecoderRole: Sendable, Hashable {
     case gate
     /// Into the feed-forward layer.
     case up
+    /// The gate and what goes into the feed-forward layer at once, all gates first.
+    case gateUp
     /// Out of the feed-forward layer.
     case down
+    /// From an embedding of another width to the model's.
+    case embeddingIn
+    /// From the model's width back to the embedding's.
+    case embeddingOut
     /// To the logits.
     case head
   }

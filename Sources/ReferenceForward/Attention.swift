@@ -10,6 +10,8 @@ struct Attention: Sendable {
   private let configuration: DecoderConfiguration
   private let projections: Projections
   private let output: Linear
+  private let queryNorm: Norm?
+  private let keyNorm: Norm?
   private let rotation: Rotation?
   private let scale: Float
   private let window: Int?
@@ -18,7 +20,7 @@ struct Attention: Sendable {
   /// Separate queries, keys and values, or fused ones.
   private enum Projections: Sendable {
     case separate(query: Linear, key: Linear, value: Linear)
-    case fused(Linear, DecoderConfiguration.FusedOrder)
+    case fused(Linear)
   }
 
   init(
@@ -27,9 +29,9 @@ struct Attention: Sendable {
   ) throws(CheckpointError) {
     configuration = weights.configuration
     self.workers = workers
-    if let order = configuration.fusedOrder {
+    if configuration.fusedOrder != nil {
       projections = .fused(
-        try weights.linear(.queryKeyValue, layer, reader, isResident: isResident), order)
+        try weights.linear(.queryKeyValue, layer, reader, isResident: isResident))
     } else {
       projections = .separate(
         query: try weights.linear(.query, layer, reader, isResident: isResident),
@@ -37,7 +39,10 @@ struct Attention: Sendable {
         value: try weights.linear(.value, layer, reader, isResident: isResident))
     }
     output = try weights.linear(.output, layer, reader, isResident: isResident)
-    rotation = configuration.rotary.map {
+    queryNorm = try weights.norm(.query, layer, reader)
+    keyNorm = try weights.norm(.key, layer, reader)
+    let isRotated = configuration.rotatedLayers[layer]
+    rotation = (isRotated ? configuration.rotary : nil).map {
       Rotation($0, headWidth: weights.configuration.headWidth)
     }
     scale = Float(configuration.attentionScales[layer])
@@ -60,6 +65,11 @@ struct Attention: Sendable {
     let count = sequences.rowCount
     try project(x, count, room)
     let (queries, keys) = (configuration.dimensions.queries, configuration.dimensions.keys)
+    // Of a head or of all, as the norm is wide.
+    if let queryNorm {
+      try queryNorm.apply(room.query, count * queries / queryNorm.width, into: room.query)
+    }
+    if let keyNorm { try keyNorm.apply(room.key, count * keys / keyNorm.width, into: room.key) }
     if let rotation {
       for row in 0..<count {
         let position = sequences.positions[row]
@@ -83,29 +93,25 @@ struct Attention: Sendable {
       try query.apply(x, count, into: room.query, room.slab)
       try key.apply(x, count, into: room.key, room.slab)
       try value.apply(x, count, into: room.value, room.slab)
-    case .fused(let all, let order):
+    case .fused(let all):
       try all.apply(x, count, into: room.fused, room.slab)
-      try split(room, count, order)
+      try split(room, count)
     }
   }
 
-  /// Takes fused outputs apart: `[q…, k…, v…]`, or for each head `[q, k, v]`.
-  private func split(
-    _ room: Room, _ count: Int, _ order: DecoderConfiguration.FusedOrder
-  ) throws(CheckpointError) {
-    let width = configuration.headWidth
-    let model = configuration.heads * width
-    for buffer in [room.query, room.key, room.value] { try buffer.resize(count * model) }
-    for row in 0..<count {
-      let from = room.fused.base + row * 3 * model
-      for (part, buffer) in [room.query, room.key, room.value].enumerated() {
-        let to = buffer.base + row * model
-        switch order {
-        case .consecutive: to.update(from: from + part * model, count: model)
-        case .byHead:
-          for head in 0..<configuration.heads {
-            (to + head * width).update(from: from + (3 * head + part) * width, count: width)
-          }
+  /// Takes fused outputs apart.
+  private func split(_ room: Room, _ count: Int) throws(CheckpointError) {
+    let (queries, keys) = (configuration.dimensions.queries, configuration.dimensions.keys)
+    for (part, buffer) in [room.query, room.key, room.value].enumerated() {
+      let width = part == 0 ? queries : keys
+      try buffer.resize(count * width)
+      let runs = configuration.fusedRuns(part)
+      for row in 0..<count {
+        let from = room.fused.base + row * (queries + 2 * keys)
+        var to = buffer.base + row * width
+        for run in runs {
+          to.update(from: from + run.lowerBound, count: run.count)
+          to += run.count
         }
       }
     }
@@ -133,6 +139,9 @@ struct Attention: Sendable {
         false, true, sequence.count, total, width, scale, query, queries, key, keys, 0, scores,
         total)
       for row in 0..<sequence.count {
+        if let slope = configuration.positionSlopes.map({ Float($0[head]) }) {
+          for place in 0..<total { scores[row * total + place] += slope * Float(place) }
+        }
         mask(scores + row * total, sequence.start + row, total, sequences.prefix)
         wb_softmax_row(scores + row * total, total)
       }

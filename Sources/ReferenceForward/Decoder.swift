@@ -18,7 +18,10 @@ public final class Decoder {
   private let reader: WeightReader
   private let workers: Workers
   private let room: Room
-  private let finalNorm: Norm
+  private let embeddingNorm: Norm?
+  private let finalNorm: Norm?
+  private let embeddingIn: Linear?
+  private let embeddingOut: Linear?
   private let head: Linear
   private let embedding: CompiledExpression
   private let positionEmbedding: CompiledExpression?
@@ -44,13 +47,16 @@ public final class Decoder {
     room = Room(workers: resources.threads)
     _ = wb_blas_load(Int32(resources.threads))
     reader = try WeightReader(weights.reader, resources)
-    guard let scale = weights[.normScale(.final), nil], let head = weights.headWeight,
-      let embedding = weights[.tokenEmbedding, nil]
-    else { throw CheckpointError(.missing, "the family has no final norm, embedding or head") }
-    finalNorm = try Norm(
-      configuration.norm, configuration.dimensions.model, scale: scale,
-      offset: weights[.normOffset(.final), nil], reader)
+    guard let head = weights.headWeight, let embedding = weights[.tokenEmbedding, nil]
+    else { throw CheckpointError(.missing, "the family has no embedding or head") }
+    embeddingNorm = try weights.norm(.embedding, nil, reader)
+    finalNorm = try weights.norm(.final, nil, reader)
     keepsLayers = keepsWeights && weights.byteCount <= resources.memory
+    let isProjected = configuration.dimensions.conditions.contains(.projectedEmbedding)
+    embeddingIn =
+      isProjected ? try weights.linear(.embeddingIn, nil, reader, isResident: keepsLayers) : nil
+    embeddingOut =
+      isProjected ? try weights.linear(.embeddingOut, nil, reader, isResident: keepsLayers) : nil
     self.head = try Linear(
       head, .outIn, bias: weights[.bias(.head), nil], reader, isResident: keepsLayers)
     self.embedding = try reader.compiled(embedding)
@@ -108,40 +114,65 @@ public final class Decoder {
   ) throws(CheckpointError) -> State {
     let model = configuration.dimensions.model
     let state = try State(sequences, model: model)
-    let row = try FloatBuffer(model)
-    if let limit = configuration.rotary?.dynamicFrom,
-      let last = sequences.positions.max(), last >= limit
-    {
-      throw CheckpointError(
-        .unsupported, "'rope_type': dynamic isn't computed beyond 'max_position_embeddings'",
-        file: HuggingFaceConfiguration.fileName,
-        expected: "at most \(limit) tokens", found: "\(last + 1)",
-        hint: "run shorter sequences")
-    }
+    try requireComputed(sequences)
+    let width = configuration.dimensions.embedding
+    let rows = try FloatBuffer(sequences.rowCount * width)
+    let embedded = try FloatBuffer(width)
     for (number, token) in tokens.joined().enumerated() {
       guard (0..<configuration.dimensions.vocabulary).contains(token) else {
         throw CheckpointError(
           .usage, "no such token", expected: "0 to \(configuration.dimensions.vocabulary - 1)",
           found: "\(token)")
       }
-      let target = state.hidden.base + number * model
       try reader.read(
-        embedding, MatrixRegion(rows: token..<token + 1, columns: 0..<model), into: row)
-      target.update(from: row.base, count: model)
-      guard let positionEmbedding else { continue }
-      let position = sequences.positions[number]
+        embedding, MatrixRegion(rows: token..<token + 1, columns: 0..<width), into: embedded)
+      (rows.base + number * width).update(from: embedded.base, count: width)
+    }
+    scale(rows.base, sequences.rowCount * width, by: Float(configuration.embeddingFactor))
+    if let embeddingIn {
+      try embeddingIn.apply(rows, sequences.rowCount, into: state.hidden, room.slab)
+    } else {
+      state.hidden.base.update(from: rows.base, count: sequences.rowCount * model)
+    }
+    try addPositions(sequences, state)
+    try embeddingNorm?.apply(state.hidden, sequences.rowCount, into: state.hidden)
+    return state
+  }
+
+  private func addPositions(
+    _ sequences: Sequences, _ state: State
+  ) throws(CheckpointError) {
+    guard let positionEmbedding else { return }
+    let model = configuration.dimensions.model
+    let row = try FloatBuffer(model)
+    for (number, place) in sequences.positions.enumerated() {
+      let position = place + configuration.firstPosition
       guard position < configuration.dimensions.positions else {
+        let limit = configuration.dimensions.positions - configuration.firstPosition
         throw CheckpointError(
           .usage, "the model has no embedding for so many positions",
-          expected: "at most \(configuration.dimensions.positions) tokens", found: "\(position + 1)"
-        )
+          expected: "at most \(limit) tokens", found: "\(place + 1)")
       }
       try reader.read(
         positionEmbedding, MatrixRegion(rows: position..<position + 1, columns: 0..<model),
         into: row)
-      wb_add_f32(target, row.base, model)
+      wb_add_f32(state.hidden.base + number * model, row.base, model)
     }
-    return state
+  }
+
+  /// Frequencies that depend on the sequence's length aren't computed beyond the original one.
+  private func requireComputed(_ sequences: Sequences) throws(CheckpointError) {
+    guard let rotary = configuration.rotary, let limit = rotary.dynamicFrom,
+      let last = sequences.positions.max(), last >= limit
+    else { return }
+    let (kind, key) =
+      rotary.scaling == .dynamic
+      ? ("dynamic", "max_position_embeddings") : ("longrope", "original_max_position_embeddings")
+    throw CheckpointError(
+      .unsupported, "'rope_type': \(kind) isn't computed beyond '\(key)'",
+      file: HuggingFaceConfiguration.fileName,
+      expected: "at most \(limit) tokens", found: "\(last + 1)",
+      hint: "run shorter sequences")
   }
 
   /// Runs one layer.
@@ -178,8 +209,18 @@ public final class Decoder {
     let some = try FloatBuffer(rows.count * model)
     some.base.update(
       from: state.hidden.base + rows.lowerBound * model, count: rows.count * model)
-    try finalNorm.apply(some, rows.count, into: room.normed)
-    try head.apply(room.normed, rows.count, into: logits, room.slab)
+    try finalNorm?.apply(some, rows.count, into: some)
+    if let embeddingOut {
+      try embeddingOut.apply(some, rows.count, into: room.normed, room.slab)
+      try head.apply(room.normed, rows.count, into: logits, room.slab)
+    } else {
+      try head.apply(some, rows.count, into: logits, room.slab)
+    }
+    let divisor = Float(configuration.logitDivisor)
+    guard divisor != 1 else { return }
+    for index in 0..<rows.count * configuration.dimensions.vocabulary {
+      logits.base[index] /= divisor
+    }
   }
 
   /// Runs all layers.

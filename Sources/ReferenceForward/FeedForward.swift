@@ -2,10 +2,12 @@ import CTensorKernels
 import ModelArchitectures
 import TensorModel
 
-/// The feed-forward layer: down(f(up(x))), or down(f(gate(x)) · up(x)).
+/// The feed-forward layer: down(f(up(x))), or down(f(gate(x)) · up(x)), gate and up perhaps in one matrix.
 struct FeedForward: Sendable {
   private let gate: Linear?
   private let up: Linear
+  /// Whether `up` makes the gates as well, before its own values.
+  private let isFused: Bool
   private let down: Linear
   private let activation: DecoderConfiguration.Activation
   private let workers: Workers
@@ -16,7 +18,8 @@ struct FeedForward: Sendable {
   ) throws(CheckpointError) {
     let isGated = weights[.weight(.gate), layer] != nil
     gate = isGated ? try weights.linear(.gate, layer, reader, isResident: isResident) : nil
-    up = try weights.linear(.up, layer, reader, isResident: isResident)
+    isFused = weights[.weight(.gateUp), layer] != nil
+    up = try weights.linear(isFused ? .gateUp : .up, layer, reader, isResident: isResident)
     down = try weights.linear(.down, layer, reader, isResident: isResident)
     activation = weights.configuration.activation
     self.workers = workers
@@ -33,8 +36,19 @@ struct FeedForward: Sendable {
   func apply(
     _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
   ) throws(CheckpointError) {
-    let width = up.outputs
+    let width = isFused ? up.outputs / 2 : up.outputs
     try up.apply(x, count, into: room.inner, room.slab)
+    if isFused {
+      try room.gate.resize(count * width)
+      try workers.forEach(count) { (row, _) throws(CheckpointError) in
+        let (gates, products) = (
+          room.inner.base + row * 2 * width, room.gate.base + row * width
+        )
+        activate(gates, width)
+        for index in 0..<width { products[index] = gates[index] * gates[width + index] }
+      }
+      return try down.apply(room.gate, count, into: result, room.slab)
+    }
     if let gate {
       try gate.apply(x, count, into: room.gate, room.slab)
       try workers.forEach(count) { (row, _) throws(CheckpointError) in

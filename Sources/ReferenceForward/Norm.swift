@@ -5,23 +5,24 @@ import TensorModel
 /// A norm of the residual stream, sums in f64.
 struct Norm: Sendable {
   private let kind: DecoderConfiguration.Norm
-  private let width: Int
+  /// How many values are normed together.
+  let width: Int
   private let scale: FloatBuffer
   private let offset: FloatBuffer?
 
   init(
-    _ kind: DecoderConfiguration.Norm, _ width: Int, scale: CanonicalTensor,
-    offset: CanonicalTensor?, _ reader: WeightReader
+    _ kind: DecoderConfiguration.Norm, scale: CanonicalTensor, offset: CanonicalTensor?,
+    _ reader: WeightReader
   ) throws(CheckpointError) {
     self.kind = kind
-    self.width = width
+    width = scale.shape.elementCount
     self.scale = try reader.values(scale)
     var values: FloatBuffer?
     if let offset { values = try reader.values(offset) }
     self.offset = values
   }
 
-  /// Norms rows `[count, width]`.
+  /// Norms rows `[count, width]`, in place if both are the same.
   ///
   /// - Throws: `inputOutput` without memory.
   func apply(_ x: FloatBuffer, _ count: Int, into y: FloatBuffer) throws(CheckpointError) {

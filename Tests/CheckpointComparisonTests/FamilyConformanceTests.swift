@@ -60,6 +60,19 @@ import Testing
     try Architectures.adding([moonbeam]) { try check(sample, "huggingface/llama") }
   }
 
+  /// README's table of families says of each which commands there are.
+  @Test func theReadmeListsEveryFamily() throws {
+    let text = try String(
+      decoding: Data(contentsOf: Fixtures.packageRoot.appending(path: "README.md")), as: UTF8.self)
+    let rows = text.split(separator: "\n").filter { $0.hasPrefix("|") }
+    for architecture in Architectures.all {
+      let row = try #require(
+        rows.first { $0.contains("`\(architecture.name)`") }, "\(architecture.name)")
+      #expect(row.contains("no graph there") == (architecture.gguf == nil), "\(row)")
+      #expect(row.hasSuffix("| yes |") == (architecture.mesh != nil), "\(row)")
+    }
+  }
+
   fileprivate static func renamed(_ name: String) -> String {
     name.replacing("model.layers.", with: "body.block.").replacing("self_attn.", with: "look.")
       .replacing("model.", with: "body.")

@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("llama", "dynamic", "'dynamic'"), ("llama", "longrope", "isn't computed here"),
+    ("llama", "dynamic", "'dynamic'"), ("llama", "longrope", "can't be written to GGUF yet"),
     ("qwen2_tied", "llama3", "'llama3' for this family"),
   ])
   func otherScalingIsRefusedByName(_ name: String, _ kind: String, _ reason: String) throws {
@@ -153,6 +153,15 @@ import Testing
       sample.configuration["rope_parameters"] = [
         "rope_type": kind, "rope_theta": 10000, "factor": 8,
       ]
+    }
+    if kind == "longrope" {
+      let pairs = (sample.configuration["hidden_size"] as? Int ?? 0) / 8
+      let factors = (0..<pairs).map { 1 + Double($0) / 8 }
+      sample.configuration["rope_parameters"] =
+        [
+          "rope_type": kind, "rope_theta": 10000, "original_max_position_embeddings": 32,
+          "short_factor": factors, "long_factor": factors,
+        ] as [String: Any]
     }
     let error = try failure(of: toGGUF(sample.write(workspace, "model")))
     #expect(error?.code == .unsupported)

@@ -164,7 +164,7 @@ import Testing
     #expect(failure { try parsed(configuration) }?.code == .unsupported)
   }
 
-  @Test(arguments: ["longrope", "su", "mrope", "ntk"])
+  @Test(arguments: ["su", "mrope", "ntk"])
   func scalingThatIsNotKnownIsNamed(kind: String) throws {
     var configuration = try ModelSample("llama").configuration
     configuration["rope_parameters"] = ["rope_type": kind, "rope_theta": 10000, "factor": 2]

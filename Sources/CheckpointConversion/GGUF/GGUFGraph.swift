@@ -40,11 +40,22 @@ struct GGUFGraph {
 
   private func requireSameAttention() throws(CheckpointError) {
     let scale = 1 / Double(configuration.headWidth).squareRoot()
-    guard configuration.attentionScales.allSatisfy({ $0 == scale }) else {
+    let isScaled = table.keys.contains { $0.meaning == .attentionScale }
+    let wanted = isScaled ? configuration.attentionScales.first ?? scale : scale
+    guard configuration.attentionScales.allSatisfy({ $0 == wanted }) else {
       throw inexpressible("attention scales that depend on the layer, or are none")
     }
     guard configuration.windows.allSatisfy({ $0 == nil }) || table.windows != .none else {
-      throw inexpressible("layers that see only so many tokens")
+      throw inexpressible("layers with a window, which see only so many tokens, for this family")
+    }
+    guard table.hasSlopes == (configuration.positionSlopes != nil) else {
+      throw inexpressible("positions added to scores (alibi) for this family")
+    }
+    let rotated = configuration.rotatedLayers.indices.map { layer in
+      table.unrotatedPeriod.map { (layer + 1) % $0 != 0 } ?? true
+    }
+    guard configuration.rotatedLayers == rotated else {
+      throw inexpressible("rotary positions in these layers only (no_rope_layers)")
     }
     guard let rotary = configuration.rotary else { return }
     switch rotary.scaling {
@@ -56,6 +67,10 @@ struct GGUFGraph {
     case .yarn:
       throw CheckpointError(
         .unsupported, "rotary positions scaled by 'yarn' can't be written to GGUF yet",
+        file: "config.json", hint: "a store keeps the model as it is: --to store")
+    case .longrope:
+      throw CheckpointError(
+        .unsupported, "rotary positions scaled by 'longrope' can't be written to GGUF yet",
         file: "config.json", hint: "a store keeps the model as it is: --to store")
     case .dynamic:
       throw inexpressible("rotary positions scaled by 'dynamic', as the sequence's length has it")
@@ -70,8 +85,20 @@ struct GGUFGraph {
       throw inexpressible("the activation '\(configuration.activation.rawValue)'")
     }
     guard table.requirements.isSubset(of: configuration.dimensions.conditions) else {
-      throw inexpressible("attention without biases")
+      throw inexpressible("projections without biases (attention_bias, use_bias) for this family")
     }
+    guard table.exclusions.isDisjoint(with: configuration.dimensions.conditions) else {
+      throw inexpressible("biases (attention_bias, mlp_bias) for this family")
+    }
+    let factors: [(GGUFSetting.Meaning, Double)] = [
+      (.embeddingFactor, configuration.embeddingFactor),
+      (.residualFactor, configuration.residualFactor), (.logitDivisor, configuration.logitDivisor),
+    ]
+    guard
+      factors.allSatisfy({ factor in
+        factor.1 == 1 || table.keys.contains { $0.meaning == factor.0 }
+      })
+    else { throw inexpressible("factors of embeddings, residuals or logits for this family") }
   }
 
   private func inexpressible(_ what: String) -> CheckpointError {

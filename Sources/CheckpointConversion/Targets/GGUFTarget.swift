@@ -20,10 +20,10 @@ enum GGUFTarget: ConversionTarget {
       planner.source, rows: graph.configuration.dimensions.vocabulary)
     let tensors = try GGUFTensors(planner, graph)
     let header = planner.source.ggufHeader
+    let name = GGUFName(
+      header?["general.name"]?.text ?? planner.source.title, tokenizer: tokenizer.entries)
     let entries =
-      graph.entries(
-        fileType: tensors.fileType,
-        name: header?["general.name"]?.text ?? planner.source.title)
+      graph.entries(fileType: tensors.fileType, name: name.text)
       + (tensors.importances?.entries ?? [])
       + tokenizer.entries
     let carried = GGUFCarriedKeys(
@@ -64,7 +64,8 @@ enum GGUFTarget: ConversionTarget {
     let left = planner.sidecarNames.filter { !tokenizer.contains($0) && $0 != "config.json" }
     return try planner.plan(
       format: format.name, tensors: planned, weightFiles: files, sidecars: [], leftOut: left,
-      findings: graph.findings + tensors.findings + tokenizer.findings + filesLeftOut(left)
+      findings: graph.findings + name.findings + tensors.findings + tokenizer.findings
+        + filesLeftOut(left)
         + planner.metadataLeftOut(by: format.name, besides: Set(keys.map(\.key))))
   }
 

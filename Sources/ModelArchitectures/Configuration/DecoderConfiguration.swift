@@ -22,6 +22,18 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var activation: Activation
   /// What queries · keys are multiplied with, by layer.
   public var attentionScales: [Double]
+  /// What embeddings are multiplied with.
+  public var embeddingFactor = 1.0
+  /// What attention and feed-forward layer are multiplied with before they are added.
+  public var residualFactor = 1.0
+  /// What logits are divided by.
+  public var logitDivisor = 1.0
+  /// For each head what a key's position is multiplied with and added to its score (https://arxiv.org/abs/2108.12409); nil for families without.
+  public var positionSlopes: [Double]?
+  /// Which row of the embedding of positions the first token gets.
+  public var firstPosition = 0
+  /// Whether rotary positions enter, by layer.
+  public var rotatedLayers: [Bool]
   /// How far back a token sees, itself included, by layer; nil without a limit.
   public var windows: [Int?]
   /// In which order fused queries, keys and values come out; nil if they are separate.
@@ -58,7 +70,7 @@ public struct DecoderConfiguration: Sendable, Hashable {
   /// A decoder of a family, with what most have.
   init(
     family: String, dimensions: Architecture.Dimensions, heads: Int, keyHeads: Int? = nil,
-    headWidth: Int, norm: Norm, residual: Residual, activation: Activation, positionLimit: Int
+    headWidth: Int, norm: Norm, residual: Residual, activation: Activation, positionLimit: Int?
   ) {
     self.family = family
     self.dimensions = dimensions
@@ -72,6 +84,7 @@ public struct DecoderConfiguration: Sendable, Hashable {
     attentionScales = Array(
       repeating: 1 / Double(headWidth).squareRoot(), count: dimensions.layers)
     windows = Array(repeating: nil, count: dimensions.layers)
+    rotatedLayers = Array(repeating: true, count: dimensions.layers)
   }
 
   /// A norm of the residual stream.
@@ -84,8 +97,10 @@ public struct DecoderConfiguration: Sendable, Hashable {
 
   /// How a layer's parts are added up.
   public enum Residual: Sendable, Hashable {
-    /// x + attention(norm(x)), then the feed-forward layer of another norm of that.
+    /// x + attention(norm(x)), then the feed-forward layer of another norm of that; each norm where the family has it.
     case sequential
+    /// norm(x + attention(x)), then the same with the feed-forward layer.
+    case normedAfterwards
     /// x + attention(norm(x)) + feedForward(norm(x)) with one norm.
     case parallel
     /// The same with a norm for each.
@@ -123,6 +138,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
       case yarn
       /// As the sequence's length has it.
       case dynamic
+      /// Each by a factor of its own, by others beyond the original length, and attention along with them.
+      case longrope
     }
 
     /// Which dimensions form a pair.
@@ -165,7 +182,27 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public enum FusedOrder: String, Sendable, Hashable {
     /// All queries, all keys, all values.
     case consecutive
-    /// For each head its query, key and value.
+    /// For each head of keys its queries, its key and its value.
     case byHead
+  }
+
+  /// Where in the outputs of a fused projection queries (0), keys (1) or values (2) are, in the order of the heads.
+  ///
+  /// - Parameter part: which of them.
+  /// - Returns: runs of rows; none for separate projections.
+  public func fusedRuns(_ part: Int) -> [Range<Int>] {
+    let shared = heads / keyHeads * headWidth
+    let counts = [shared, headWidth, headWidth]
+    switch fusedOrder {
+    case nil: return []
+    case .consecutive:
+      let start = counts[..<part].reduce(0, +) * keyHeads
+      return [start..<start + counts[part] * keyHeads]
+    case .byHead:
+      return (0..<keyHeads).map { head in
+        let start = head * counts.reduce(0, +) + counts[..<part].reduce(0, +)
+        return start..<start + counts[part]
+      }
+    }
   }
 }

@@ -1,4 +1,4 @@
-// Rotary frequencies as transformers reads and computes them (modeling_rope_utils.py): default, linear, llama3, yarn, dynamic up to the original length.
+// Rotary frequencies as transformers reads and computes them (modeling_rope_utils.py): default, linear, llama3, yarn, longrope and dynamic up to the original length.
 
 import FileContainers
 import Foundation
@@ -54,7 +54,8 @@ extension DecoderConfiguration.Rotary {
         .unsupported, "rotary positions that aren't computed here", file: "config.json",
         expected:
           "'\(spelling.fraction)' of an even number of at most \(headWidth) dimensions, '\(spelling.base)' over 1",
-        found: "\(part) and \(base)")
+        found: "\(part) and \(base)",
+        hint: "conversions that keep names and shapes (--to safetensors, store, npz) don't need it")
     }
     guard spelling.standardFraction != nil || dimensions == headWidth else {
       throw scaling.unsupported("partial_rotary_factor", expected: "1 for this family")
@@ -94,10 +95,16 @@ extension DecoderConfiguration.Rotary {
       self.scaling = .yarn
       (frequencies, factor) = try Self.yarn(
         plain, base, &scaling, Double(positionLimit), originalLength: try originalLength())
+    case "longrope":
+      self.scaling = .longrope
+      let original = try originalLength()
+      (frequencies, factor) = try Self.longrope(
+        plain, &scaling, Double(positionLimit), originalLength: original)
+      dynamicFrom = Int(exactly: original.rounded(.down))
     default:
       throw scaling.unsupported(
         scaling.document["rope_type"] == nil ? "type" : "rope_type",
-        expected: "default, linear, dynamic, llama3 or yarn")
+        expected: "default, linear, dynamic, llama3, yarn or longrope")
     }
   }
 
@@ -120,6 +127,24 @@ extension DecoderConfiguration.Rotary {
   /// The frequencies of the original paper.
   static func frequencies(_ dimensions: Int, _ base: Double) -> [Double] {
     (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
+  }
+
+  /// Up to the original length; beyond it `long_factor` would count, for all positions.
+  private static func longrope(
+    _ plain: [Double], _ scaling: inout SettingsReader, _ positionLimit: Double,
+    originalLength original: Double
+  ) throws(CheckpointError) -> ([Double], Double) {
+    let factor = try scaling.optionalNumber("factor") ?? positionLimit / original
+    let standard = factor <= 1 ? 1 : (1 + log(factor) / log(original)).squareRoot()
+    let attention = try scaling.optionalNumber("attention_factor") ?? standard
+    var divisors: [Double] = []
+    for key in ["long_factor", "short_factor"] {
+      divisors = try scaling.value(key)?.elements?.compactMap(\.double) ?? []
+      guard divisors.count == plain.count, divisors.allSatisfy({ $0 != 0 }) else {
+        throw scaling.misfit(key, "\(plain.count) numbers, one for each pair of rotated dimensions")
+      }
+    }
+    return (zip(plain, divisors).map { $0 / $1 }, attention)
   }
 
   private static func yarn(

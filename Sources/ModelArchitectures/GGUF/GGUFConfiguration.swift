@@ -110,12 +110,17 @@ public struct GGUFConfiguration {
     case .vocabulary: return .integer(try vocabulary())
     case .epsilon: return try number(key.key)
     case .rotaryBase: return try number(key.key, default: 10000)
-    case .headWidth, .window:
+    case .headWidth, .window, .windowOrZero:
       return try found(key.key) == nil ? nil : .integer(count(key.key, atLeast: 0)).positive
     case .rotaryDimensions: return .integer(try count(key.key))
     case .rotaryFraction:
       return .number("\(Self.fraction(try count(key.key), of: try headWidth()))")
     case .parallelResidual: return .bool(found(key.key)?.flag ?? true)
+    case .ownHeadWidth: return .integer(try headWidth())
+    case .attentionScale:
+      return try number(key.key, default: 1 / Double(try headWidth()).squareRoot())
+    case .embeddingFactor, .residualFactor: return try number(key.key, default: 1)
+    case .logitDivisor: return try number(key.key)
     }
   }
 
@@ -124,7 +129,9 @@ public struct GGUFConfiguration {
   /// - Throws: `unsupported`.
   private func requireWholeHeads(_ table: GGUFTable) throws(CheckpointError) {
     for key in table.keys where key.setting == nil {
-      guard [.headWidth, .rotaryDimensions].contains(key.meaning), found(key.key) != nil else {
+      guard [.headWidth, .ownHeadWidth, .rotaryDimensions].contains(key.meaning),
+        found(key.key) != nil
+      else {
         continue
       }
       let (width, number) = (try headWidth(), try count(key.key))

@@ -39,7 +39,7 @@ public enum GGUFRotaryKeys {
         scaling.originalLength,
       ]
       return zip(llama3, numbers).map { (ownKey($0), .float($1, .float64)) }
-    case .none, .yarn, .dynamic: return []
+    case .none, .yarn, .dynamic, .longrope: return []
     }
   }
 

@@ -40,6 +40,18 @@ public struct GGUFSetting: Sendable, Hashable {
     case rotaryBase
     /// Whether attention and feed-forward layer run in parallel.
     case parallelResidual
+    /// How many tokens a layer sees, 0 for all.
+    case windowOrZero
+    /// The width of a head, where it is a setting that every model has.
+    case ownHeadWidth
+    /// What queries · keys are multiplied with in every layer; 1 / √(width of a head) where the file doesn't say.
+    case attentionScale
+    /// What embeddings are multiplied with.
+    case embeddingFactor
+    /// What attention and feed-forward layer are multiplied with before they are added.
+    case residualFactor
+    /// What logits are divided by.
+    case logitDivisor
   }
 
   init(_ key: String, _ setting: String?, _ meaning: Meaning) {
@@ -71,6 +83,12 @@ public struct GGUFSetting: Sendable, Hashable {
       return configuration.rotary.map { .count($0.dimensions) }
     case .rotaryBase: return configuration.rotary.map { .number($0.base) }
     case .parallelResidual: return .bool(configuration.residual != .sequential)
+    case .windowOrZero: return .count(configuration.windows.compactMap { $0 }.first ?? 0)
+    case .ownHeadWidth: return .count(configuration.headWidth)
+    case .attentionScale: return configuration.attentionScales.first.map { .number($0) }
+    case .embeddingFactor: return .number(configuration.embeddingFactor)
+    case .residualFactor: return .number(configuration.residualFactor)
+    case .logitDivisor: return .number(configuration.logitDivisor)
     }
   }
 

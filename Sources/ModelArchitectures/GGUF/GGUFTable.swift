@@ -21,6 +21,10 @@ public struct GGUFTable: Sendable {
   public let activations: Set<DecoderConfiguration.Activation>
   /// What the graph does about layers that see only so many tokens.
   public let windows: Windows
+  /// Of how many layers the last isn't rotated, in all the model; nil where all are.
+  public let unrotatedPeriod: Int?
+  /// Whether the graph adds positions to scores, by ALiBi's slopes.
+  public let hasSlopes: Bool
   /// Whether a head that shares the embedding's weights is written once more.
   public let repeatsTiedHead: Bool
   /// Whether rotary positions may turn a part of each head.
@@ -29,6 +33,8 @@ public struct GGUFTable: Sendable {
   public let hasRotaryDivisors: Bool
   /// What a model must have, because the graph asks for the tensors.
   public let requirements: Set<Architecture.Condition>
+  /// What it must not have, because the graph has no place for the tensors.
+  public let exclusions: Set<Architecture.Condition>
   /// Keys that, where they aren't 0, make a file one of another family of the same graph.
   public let foreignKeys: [String]
   /// Whether the family's tokenizers compose texts (NFC), which llama.cpp doesn't.
@@ -72,8 +78,10 @@ public struct GGUFTable: Sendable {
     rowOrders: [DecoderRole.Projection: RowOrder] = [:],
     zeroBiases: [DecoderRole.Projection] = [],
     activations: Set<DecoderConfiguration.Activation>, windows: Windows = .none,
-    repeatsTiedHead: Bool = false, rotatesParts: Bool = true, hasRotaryDivisors: Bool = false,
-    requirements: Set<Architecture.Condition> = [], foreignKeys: [String] = [],
+    unrotatedPeriod: Int? = nil, hasSlopes: Bool = false, repeatsTiedHead: Bool = false,
+    rotatesParts: Bool = true, hasRotaryDivisors: Bool = false,
+    requirements: Set<Architecture.Condition> = [],
+    exclusions: Set<Architecture.Condition> = [], foreignKeys: [String] = [],
     composesTexts: Bool = false, largeModels: LargeModels = .none
   ) {
     self.architecture = architecture
@@ -85,10 +93,13 @@ public struct GGUFTable: Sendable {
     self.zeroBiases = zeroBiases
     self.activations = activations
     self.windows = windows
+    self.unrotatedPeriod = unrotatedPeriod
+    self.hasSlopes = hasSlopes
     self.repeatsTiedHead = repeatsTiedHead
     self.rotatesParts = rotatesParts
     self.hasRotaryDivisors = hasRotaryDivisors
     self.requirements = requirements
+    self.exclusions = exclusions
     self.foreignKeys = foreignKeys
     self.composesTexts = composesTexts
     self.largeModels = largeModels
@@ -144,6 +155,11 @@ extension DecoderRole.Norm {
     switch self {
     case .attention: "attn_norm"
     case .feedForward: "ffn_norm"
+    case .afterAttention: "post_attention_norm"
+    case .afterFeedForward: "post_ffw_norm"
+    case .query: "attn_q_norm"
+    case .key: "attn_k_norm"
+    case .embedding: "token_embd_norm"
     case .final: "output_norm"
     }
   }
@@ -158,9 +174,12 @@ extension DecoderRole.Projection {
     case .queryKeyValue: "attn_qkv"
     case .output: "attn_output"
     case .gate: "ffn_gate"
-    case .up: "ffn_up"
+    case .up, .gateUp: "ffn_up"
     case .down: "ffn_down"
     case .head: "output"
+    // No graph has them.
+    case .embeddingIn: "token_embd_in"
+    case .embeddingOut: "token_embd_out"
     }
   }
 }

@@ -10,6 +10,18 @@ extension Architecture {
     case asConfigured
     /// Of queries, keys and values.
     case ofQueriesKeysValues
+    /// Those of the attention, if `attention_bias` asks for them.
+    case ofAttentionAsConfigured
+  }
+
+  /// The norms that layers have.
+  enum LlamaNorms {
+    /// Before attention and feed-forward layer.
+    case before
+    /// The same, and of each head's queries and keys.
+    case beforeAndOfHeads
+    /// After attention and feed-forward layer, and of all queries and keys.
+    case afterAndOfAll
   }
 
   /// Llama: RMS norms, rotary positions in halves, a gated feed-forward layer, heads that may share keys and values.
@@ -40,19 +52,22 @@ extension Architecture {
   ///   - modelClass: of transformers.
   ///   - settings: what the class reads.
   ///   - biases: of its projections.
+  ///   - norms: of its layers.
+  ///   - rotary: how its class spells rotary positions.
   ///   - ggufTable: makes its layout in GGUF files.
-  ///   - windows: reads which layers see only so many tokens.
+  ///   - rest: reads which layers see only so many tokens, and what else the family has.
   /// - Returns: the table.
   static func llamaLike(
     name: String, modelClass: String, settings: ClassSettings, biases: LlamaBiases,
+    norms: LlamaNorms = .before, rotary: RotarySpelling = RotarySpelling(),
     ggufTable: @escaping @Sendable () -> GGUFTable,
-    windows:
+    rest:
       @escaping @Sendable (
         inout SettingsReader, inout DecoderConfiguration
       ) throws(CheckpointError) -> Void
   ) -> Architecture {
     let outputBias: [Row] =
-      biases == .asConfigured
+      biases == .asConfigured || biases == .ofAttentionAsConfigured
       ? [
         .weight(
           "model.layers.{i}.self_attn.o_proj.bias", [.model], .bias(.output), if: .attentionBias)
@@ -74,7 +89,7 @@ extension Architecture {
           "model.layers.{i}.self_attn.v_proj.bias", [.keys], .bias(.value), if: .attentionBias),
         .weight(
           "model.layers.{i}.self_attn.o_proj.weight", [.model, .queries], .weight(.output)),
-      ] + outputBias + [
+      ] + outputBias + headNorms(norms) + [
         .weight("model.layers.{i}.mlp.gate_proj.weight", [.inner, .model], .weight(.gate)),
         .weight(
           "model.layers.{i}.mlp.gate_proj.bias", [.inner], .bias(.gate), if: .feedForwardBias),
@@ -83,28 +98,58 @@ extension Architecture {
         .weight("model.layers.{i}.mlp.down_proj.weight", [.model, .inner], .weight(.down)),
         .weight(
           "model.layers.{i}.mlp.down_proj.bias", [.model], .bias(.down), if: .feedForwardBias),
-        .weight("model.layers.{i}.input_layernorm.weight", [.model], .normScale(.attention)),
-        .weight(
-          "model.layers.{i}.post_attention_layernorm.weight", [.model], .normScale(.feedForward)),
+      ] + layerNorms(norms) + [
         .weight("model.norm.weight", [.model], .normScale(.final)),
         .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
       ],
       settings: settings,
       sizes: { (settings: inout SettingsReader) throws(CheckpointError) -> Dimensions in
-        try Self.sizes(&settings, biases)
+        try Self.sizes(&settings, biases, norms)
       },
       decoder: {
         (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
           -> DecoderConfiguration in
-        var decoder = try Self.decoder(&settings, dimensions, family: name)
-        try windows(&settings, &decoder)
+        var decoder = try Self.decoder(&settings, dimensions, family: name, rotary)
+        try rest(&settings, &decoder)
         return decoder
       },
       meshTable: { nil }, ggufTable: ggufTable)
   }
 
+  private static func headNorms(_ norms: LlamaNorms) -> [Row] {
+    let widths: (query: Dimension, key: Dimension)
+    switch norms {
+    case .before: return []
+    case .beforeAndOfHeads: widths = (.headWidth, .headWidth)
+    case .afterAndOfAll: widths = (.queries, .keys)
+    }
+    return [
+      .weight("model.layers.{i}.self_attn.q_norm.weight", [widths.query], .normScale(.query)),
+      .weight("model.layers.{i}.self_attn.k_norm.weight", [widths.key], .normScale(.key)),
+    ]
+  }
+
+  private static func layerNorms(_ norms: LlamaNorms) -> [Row] {
+    switch norms {
+    case .before, .beforeAndOfHeads:
+      [
+        .weight("model.layers.{i}.input_layernorm.weight", [.model], .normScale(.attention)),
+        .weight(
+          "model.layers.{i}.post_attention_layernorm.weight", [.model], .normScale(.feedForward)),
+      ]
+    case .afterAndOfAll:
+      [
+        .weight(
+          "model.layers.{i}.post_attention_layernorm.weight", [.model], .normScale(.afterAttention)),
+        .weight(
+          "model.layers.{i}.post_feedforward_layernorm.weight", [.model],
+          .normScale(.afterFeedForward)),
+      ]
+    }
+  }
+
   private static func sizes(
-    _ settings: inout SettingsReader, _ biases: LlamaBiases
+    _ settings: inout SettingsReader, _ biases: LlamaBiases, _ norms: LlamaNorms
   ) throws(CheckpointError) -> Dimensions {
     let model = try settings.count("hidden_size", below: Dimensions.widthLimit)
     let heads = try Heads(&settings, model: model)
@@ -115,16 +160,19 @@ extension Architecture {
     case .asConfigured:
       if try settings.flag("attention_bias") { conditions.insert(.attentionBias) }
       if try settings.flag("mlp_bias") { conditions.insert(.feedForwardBias) }
+    case .ofAttentionAsConfigured:
+      if try settings.flag("attention_bias") { conditions.insert(.attentionBias) }
     }
     return Dimensions(
       layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit), model: model,
       inner: try settings.count("intermediate_size"), vocabulary: try settings.count("vocab_size"),
       queries: heads.count * heads.width, keys: heads.keyCount * heads.width,
-      conditions: conditions)
+      headWidth: norms == .beforeAndOfHeads ? heads.width : 0, conditions: conditions)
   }
 
   private static func decoder(
-    _ settings: inout SettingsReader, _ dimensions: Dimensions, family: String
+    _ settings: inout SettingsReader, _ dimensions: Dimensions, family: String,
+    _ rotary: RotarySpelling
   ) throws(CheckpointError) -> DecoderConfiguration {
     let heads = try Heads(&settings, model: dimensions.model)
     let limit = try settings.count("max_position_embeddings")
@@ -134,12 +182,12 @@ extension Architecture {
       norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), residual: .sequential,
       activation: try .init(&settings, "hidden_act"), positionLimit: limit)
     decoder.rotary = try .init(
-      &settings, RotarySpelling(), headWidth: heads.width, layout: .halves, positionLimit: limit)
+      &settings, rotary, headWidth: heads.width, layout: .halves, positionLimit: limit)
     return decoder
   }
 
   /// The heads of a configuration.
-  private struct Heads {
+  struct Heads {
     let count: Int
     let keyCount: Int
     let width: Int
@@ -154,6 +202,9 @@ extension Architecture {
 }
 
 extension GGUFSetting {
+  /// The same for models whose heads have a width of their own.
+  static let ofLlamaWithoutHeads = ofLlama.filter { $0.meaning != .headWidth }
+
   /// The keys of models whose settings have Llama's names.
   static let ofLlama = [
     GGUFSetting("context_length", "max_position_embeddings", .positions),

@@ -26,14 +26,13 @@ extension Architecture {
     }
   ) {
     (settings: inout SettingsReader, decoder: inout DecoderConfiguration) throws(CheckpointError) in
-    let window = try settings.optionalCount("sliding_window")
-    decoder.windows = decoder.windows.map { _ in window }
+    try settings.windowEverywhere(&decoder)
     // The class has no such field, but the cache of its keys looks for it.
-    let kind = window == nil ? "full_attention" : "sliding_attention"
+    let kind = decoder.windows.contains { $0 != nil } ? LayerKind.sliding : .full
     if let kinds = try settings.value("layer_types"),
-      kinds.elements?.contains(where: { $0.text != kind }) != false
+      kinds.elements?.contains(where: { $0.text != kind.rawValue }) != false
     {
-      throw settings.unsupported("layer_types", expected: "\(kind) for every layer")
+      throw settings.unsupported("layer_types", expected: "\(kind.rawValue) for every layer")
     }
   }
 }

@@ -21,32 +21,24 @@ extension Architecture {
         activations: [.silu], rotatesParts: false, foreignKeys: ["expert_count"],
         composesTexts: true, largeModels: .all)
     },
-    windows: windowsOfQwen)
+    rest: windowsOfQwen)
 
   /// Windows from a layer on, or in the layers that `layer_types` names.
-  @Sendable private static func windowsOfQwen(
+  @Sendable static func windowsOfQwen(
     _ settings: inout SettingsReader, _ decoder: inout DecoderConfiguration
   ) throws(CheckpointError) {
     let isOn = try settings.flag("use_sliding_window")
     let window = try settings.optionalCount("sliding_window")
     let first = try settings.count("max_window_layers", atLeast: 0)
-    let types = try settings.value("layer_types")
     let size = isOn ? window : nil
-    guard let types else {
+    guard let kinds = try settings.layerKinds(decoder.dimensions.layers) else {
       decoder.windows = decoder.windows.indices.map { $0 >= first ? size : nil }
       return
     }
-    let kinds = types.elements?.compactMap(\.text) ?? []
-    guard kinds.count == decoder.dimensions.layers,
-      kinds.allSatisfy({ ["sliding_attention", "full_attention"].contains($0) })
-    else {
-      throw settings.unsupported(
-        "layer_types", expected: "'sliding_attention' or 'full_attention' for each layer")
-    }
-    guard size != nil || !kinds.contains("sliding_attention") else {
+    guard size != nil || !kinds.contains(.sliding) else {
       throw settings.unsupported(
         "layer_types", expected: "no 'sliding_attention' where 'use_sliding_window' is false")
     }
-    decoder.windows = kinds.map { $0 == "sliding_attention" ? size : nil }
+    decoder.windows = kinds.map { $0 == .sliding ? size : nil }
   }
 }
