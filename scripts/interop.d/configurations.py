@@ -199,7 +199,7 @@ ACTIVATIONS = """gelu gelu_10 gelu_accurate gelu_fast gelu_new gelu_python gelu_
 mish prelu quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh xielu""".split()
 UNKNOWN_ACTIVATIONS = ["swiglu", "gelu_tanh", "GELU", "geglu", ""]
 # Words that a refusal may name though the configuration doesn't have them: what it lacks, or what a default says.
-NAMES = """rope_type rope_parameters rope_scaling rope_theta partial_rotary_factor hidden_act activation_function layer_types sliding_window
+NAMES = """rope_type rope_parameters rope_scaling rope_theta partial_rotary_factor rotary_pct hidden_act activation_function layer_types sliding_window
 attention_types attention_layers num_key_value_heads head_dim rotary_dim per_layer_config is_causal""".split()
 
 
@@ -299,22 +299,80 @@ def llama_like(family):
         if own != head or chance(random, 0.3):
             found["head_dim"] = own
         found |= rotary(random, own)
-        if family == "llama":
+        if family in ("llama", "granite", "smollm3"):
             found |= dict(attention_bias=chance(random, 0.3), mlp_bias=chance(random, 0.3), pretraining_tp=pick(random, 1, 2))
         elif chance(random, 0.2):
             found |= dict(attention_bias=chance(random, 0.5), mlp_bias=chance(random, 0.5))
-        if family == "mistral" or chance(random, 0.2):
+        found |= OWN.get(family, lambda _, __: {})(random, layers)
+        if family == "starcoder2":
+            found["norm_epsilon"] = found.pop("rms_norm_eps")
+        if family == "phi3" and chance(random, 0.5):
+            found["partial_rotary_factor"] = pick(random, 0.5, 1.0)
+        if family in ("mistral", "starcoder2", "phi3") or chance(random, 0.2):
             found["sliding_window"] = pick(random, None, 1, 3, 5, 27, 28, 4096)
-        if family == "qwen2" or chance(random, 0.2):
+        if family in ("qwen2", "qwen3", "smollm3") or chance(random, 0.2):
             found |= dict(use_sliding_window=chance(random, 0.6), sliding_window=pick(random, 3, 5, 4096, None),
                           max_window_layers=pick(random, 0, 1, 2, 28))
-        if chance(random, 0.3 if family == "qwen2" else 0.08):
+        if chance(random, 0.3 if family in ("qwen2", "qwen3", "smollm3") else 0.08):
             kinds = pick(random, ["full_attention"], ["sliding_attention"], ["sliding_attention", "full_attention"])
             if chance(random, 0.1):
                 kinds = pick(random, ["chunked_attention"], ["x"])
             found["layer_types"] = (kinds * (layers + 1))[: layers + chance(random, 0.05)]
         return found
     return settings
+
+
+def factors(random, _):
+    """Granite's, some of which are left out."""
+    drawn = dict(embedding_multiplier=pick(random, 1.0, 3.0, 12), attention_multiplier=pick(random, 0.25, 1.0, 0.015625),
+                 residual_multiplier=pick(random, 0.22, 1.0, 1), logits_scaling=pick(random, 1.0, 8.0, 0.5))
+    return {key: value for key, value in drawn.items() if chance(random, 0.9)}
+
+
+def unrotated(random, layers):
+    """SmolLM3's layers without positions: a list, a period, both, neither."""
+    found = {}
+    if chance(random, 0.5):
+        found["no_rope_layers"] = [pick(random, 0, 1) for _ in range(layers + chance(random, 0.05))]
+    if chance(random, 0.5):
+        found["no_rope_layer_interval"] = pick(random, 1, 2, 3, 4)
+    return found
+
+
+OWN = {
+    "granite": factors, "smollm3": unrotated, "qwen3": lambda random, _: dict(attention_bias=chance(random, 0.3)),
+    "olmo2": lambda random, _: dict(attention_bias=chance(random, 0.3)), "starcoder2": lambda random, _: dict(use_bias=chance(random, 0.7)),
+    "phi3": lambda random, _: dict(original_max_position_embeddings=pick(random, 16, 32, 4096)) if chance(random, 0.6) else {},
+}
+
+
+def opt(random):
+    heads, head = pick(random, 1, 2, 3, 4), pick(random, 4, 8)
+    width = heads * head
+    found = dict(
+        vocab_size=int(random.integers(24, 60)), hidden_size=width, num_attention_heads=heads, num_hidden_layers=pick(random, 1, 2, 3),
+        ffn_dim=int(random.integers(8, 40)), max_position_embeddings=pick(random, 27, 28, 64), activation_function=activation(random, "relu"),
+        do_layer_norm_before=chance(random, 0.6), enable_bias=chance(random, 0.7), tie_word_embeddings=chance(random, 0.7), bos_token_id=1,
+        eos_token_id=2, pad_token_id=1, word_embed_proj_dim=pick(random, width, width, 12))
+    if chance(random, 0.2):
+        found["_remove_final_layer_norm"] = True
+    if chance(random, 0.1):
+        found["layer_norm_elementwise_affine"] = chance(random, 0.5)
+    return found
+
+
+def bloom(random):
+    heads, head = pick(random, 1, 2, 3, 4, 5, 6), pick(random, 4, 8)
+    sizes = dict(n_layer=pick(random, 1, 2, 3), n_head=heads)
+    if chance(random, 0.3):
+        sizes = dict(num_hidden_layers=sizes["n_layer"], num_attention_heads=heads)
+    found = dict(
+        vocab_size=int(random.integers(24, 60)), layer_norm_epsilon=pick(random, 1e-5, 1e-3), tie_word_embeddings=chance(random, 0.7), bos_token_id=1,
+        eos_token_id=2, pad_token_id=3, slow_but_exact=chance(random, 0.3), pretraining_tp=pick(random, 1, 2)) | sizes
+    found["n_embed" if chance(random, 0.2) else "hidden_size"] = heads * head
+    if chance(random, 0.1):
+        found["apply_residual_connection_post_layernorm"] = True
+    return found
 
 
 def gptj(random):
@@ -368,7 +426,8 @@ def gpt_neox(random):
 
 
 FAMILIES = {"gptj": gptj, "gpt2": gpt2, "gpt_neo": gpt_neo, "gpt_neox": gpt_neox,
-            "llama": llama_like("llama"), "mistral": llama_like("mistral"), "qwen2": llama_like("qwen2")}
+            "llama": llama_like("llama"), "mistral": llama_like("mistral"), "qwen2": llama_like("qwen2"), "opt": opt,
+            "bloom": bloom} | {family: llama_like(family) for family in OWN}
 SIZES = {"n_embd": "hidden_size", "n_positions": "max_position_embeddings", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"}
 ALIASES = {"gptj": {alias: field for field, alias in SIZES.items()}, "gpt2": {alias: field for field, alias in SIZES.items()},
            "gpt_neo": {"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"}}

@@ -34,7 +34,7 @@ from tried import Case
 FIXTURE = pathlib.Path(__file__).resolve().parents[3] / "fixtures/configuration/class-keys.json"
 # Without these the model would be as large as the class's own.
 SIZES = set("""vocab_size hidden_size n_embd n_positions max_position_embeddings n_layer num_layers num_hidden_layers n_head num_heads
-num_attention_heads num_key_value_heads intermediate_size head_dim""".split())
+num_attention_heads num_key_value_heads intermediate_size head_dim ffn_dim word_embed_proj_dim""".split())
 # Methods and what is set by the code itself; not keys.
 INTERNAL = {"attribute_map", "torch_dtype"}
 
@@ -172,8 +172,8 @@ def defaults(configuration):
 def omitted(key, base, measure, default):
   settings = {name: value for name, value in base.items() if name != key}
   if key in SIZES and default.get(key) is not None:
-    # All sizes at once: the class's heads wouldn't divide the tiny model's width. A GPT-Neo's attention types go with its layers.
-    settings = {name: value for name, value in settings.items() if name not in SIZES | {"attention_types"}}
+    # All sizes at once: the class's heads wouldn't divide the tiny model's width. Lists go with the layers.
+    settings = {name: value for name, value in settings.items() if name not in SIZES | {"attention_types", "no_rope_layers"}}
     assert getattr(measure.config(settings), key) == default[key]
     return "default"
   return measure.effect(settings)["effect"]

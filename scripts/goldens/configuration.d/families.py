@@ -34,6 +34,31 @@ BASES = {
   "llama": dict(LLAMA_LIKE, model_type="llama", pretraining_tp=1, attention_bias=False, mlp_bias=False, head_dim=8),
   "mistral": dict(LLAMA_LIKE, model_type="mistral", head_dim=8, sliding_window=5),
   "qwen2": dict(LLAMA_LIKE, model_type="qwen2", use_sliding_window=True, sliding_window=5, max_window_layers=1, layer_types=None),
+  "qwen3": dict(
+    LLAMA_LIKE, model_type="qwen3", head_dim=8, attention_bias=False, use_sliding_window=True, sliding_window=5, max_window_layers=1,
+    layer_types=None),
+  "granite": dict(
+    LLAMA_LIKE, model_type="granite", attention_bias=False, mlp_bias=False, embedding_multiplier=3.0, logits_scaling=2.0,
+    residual_multiplier=0.5, attention_multiplier=0.3),
+  "olmo2": dict(LLAMA_LIKE, model_type="olmo2", attention_bias=False),
+  "smollm3": dict(
+    LLAMA_LIKE, model_type="smollm3", use_sliding_window=True, sliding_window=5, no_rope_layers=[1, 0, 1], no_rope_layer_interval=2,
+    layer_types=None, attention_bias=False, mlp_bias=False),
+  "starcoder2": dict(
+    {key: value for key, value in LLAMA_LIKE.items() if key != "rms_norm_eps"}, model_type="starcoder2", hidden_act="gelu_pytorch_tanh",
+    norm_epsilon=1e-5, use_bias=True, sliding_window=5, residual_dropout=0.0, embedding_dropout=0.0),
+  "phi3": dict(
+    LLAMA_LIKE, model_type="phi3", original_max_position_embeddings=64, resid_pdrop=0.0, embd_pdrop=0.0, sliding_window=5,
+    rope_parameters=dict(rope_type="default", rope_theta=1000.0, partial_rotary_factor=0.5)),
+  "opt": dict(
+    model_type="opt", vocab_size=97, hidden_size=32, num_hidden_layers=3, ffn_dim=48, max_position_embeddings=64, do_layer_norm_before=True,
+    _remove_final_layer_norm=False, word_embed_proj_dim=32, dropout=0.0, attention_dropout=0.0, num_attention_heads=4,
+    activation_function="relu", layerdrop=0.0, init_std=0.02, use_cache=True, pad_token_id=None, bos_token_id=1, eos_token_id=2,
+    enable_bias=True, layer_norm_elementwise_affine=True, tie_word_embeddings=True),
+  "bloom": dict(
+    model_type="bloom", vocab_size=97, hidden_size=32, n_layer=3, n_head=4, layer_norm_epsilon=1e-5, initializer_range=0.02, use_cache=True,
+    bos_token_id=1, eos_token_id=2, pad_token_id=None, apply_residual_connection_post_layernorm=False, hidden_dropout=0.0,
+    attention_dropout=0.0, pretraining_tp=1, slow_but_exact=False, tie_word_embeddings=True),
 }
 
 

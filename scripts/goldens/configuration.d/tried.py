@@ -64,6 +64,16 @@ FIELDS = {
     [[["global"], 3]], [[["local"], 3]], [[["global"], 2]], [[["sliding"], 3]], [],
     Case([[["global"], 3]], also={"attention_layers": ["local"] * 3})],
   "scale_attn_weights": [False], "scale_attn_by_inverse_layer_idx": [True], "reorder_and_upcast_attn": [True], "add_cross_attention": [True],
+  "embedding_multiplier": [1.0, 0, 2, "2"], "logits_scaling": [1.0, 4, "2"], "residual_multiplier": [1.0, 0, 1, "2"],
+  "attention_multiplier": [1.0, 0, 1, "2"],
+  "no_rope_layers": [
+    [1, 1, 1], [0, 0, 0], [1, 0, 2], [1, 0], [True, False, True],
+    Case([0, 1, 1], also={"layer_types": ["sliding_attention"] * 3}), Case([0, 1, 1], also={"use_sliding_window": False})],
+  "no_rope_layer_interval": [1, 3, 4, Case(3, without=("no_rope_layers",)), Case(1, without=("no_rope_layers",)), Case(4, without=("no_rope_layers",))],
+  "original_max_position_embeddings": [16, 128], "ffn_dim": [40], "do_layer_norm_before": [False], "_remove_final_layer_norm": [True],
+  "word_embed_proj_dim": [16], "dropout": [0.5], "layerdrop": [0.5], "init_std": [0.5], "enable_bias": [False],
+  "layer_norm_elementwise_affine": [False], "apply_residual_connection_post_layernorm": [True], "slow_but_exact": [True], "n_embed": [16],
+  "norm_epsilon": [0.05, 0, "1e-5"], "use_bias": [False], "residual_dropout": [0.5], "embedding_dropout": [0.5],
   "summary_type": ["mean"], "summary_use_proj": [False], "summary_activation": ["tanh"], "summary_proj_to_labels": [False],
 }
 OF_ALL = {
@@ -154,7 +164,7 @@ FOREIGN = {
   "pretraining_tp": [2], "architecture": ["x"], "neftune_noise_alpha": [5.0], "rescale_every": [1], "layerdrop": [0.5], "vocab_size_padded": [128],
   "padding_side": ["left"], "sep_token_id": [5], "cls_token_id": [5], "mask_token_id": [5], "decoder_start_token_id": [5],
   "summary_type": ["mean"], "attention_dropout": [0.5], "attn_pdrop": [0.5], "classifier_dropout": [0.5], "hidden_dropout": [0.5],
-  "invented_key": [1, "x", {"a": [1]}], "initializer_factor": [2.0], "use_rms_norm": [True], "normalization_type": ["rmsnorm"], "ln_eps": [0.05],
+  "initializer_range": [0.5], "invented_key": [1, "x", {"a": [1]}], "initializer_factor": [2.0], "use_rms_norm": [True], "normalization_type": ["rmsnorm"], "ln_eps": [0.05],
   "multi_query": [True], "fused_bias_fc": [True], "quantization_bit": [4], "feed_forward_proj": ["gated-gelu"], "ffn_dim": [40], "d_model": [16],
 }
 
