@@ -8,12 +8,16 @@ public enum KnownMistake: String, Sendable, Hashable, Encodable {
   case qkSwapped = "q_k_swapped"
   /// Keys and values are exchanged.
   case kvSwapped = "k_v_swapped"
+  /// The gate of the feed-forward layer and what goes into it are exchanged.
+  case gateUpSwapped = "gate_up_swapped"
   /// A square matrix lies the other way round.
   case transposed
   /// Rows of queries and keys are in the order of the other way to pair rotary dimensions.
   case rotaryLayout = "rotary_layout"
   /// A bias is lost.
   case biasMissing = "bias_missing"
+  /// A norm is lost: its scales are ones.
+  case normMissing = "norm_missing"
   /// The layer is another one's, as when layers are sorted 1, 10, 11, 2.
   case layerOrder = "layer_order"
 }
@@ -38,9 +42,13 @@ struct KnownMistakes {
     if try isAnotherLayer() { return .layerOrder }
     if try isSwapped(.query, .key) { return .qkSwapped }
     if try isSwapped(.key, .value) { return .kvSwapped }
+    if try isSwapped(.gate, .up) { return .gateUpSwapped }
     if try isRotated() { return .rotaryLayout }
     if try isTransposed() { return .transposed }
-    if try isBiasMissing() { return .biasMissing }
+    if try isMissing({ if case .bias = $0 { true } else { false } }, as: 0) { return .biasMissing }
+    if try isMissing({ if case .normScale = $0 { true } else { false } }, as: 1) {
+      return .normMissing
+    }
     return nil
   }
 
@@ -119,21 +127,21 @@ struct KnownMistakes {
     return false
   }
 
-  /// Whether all that differs are biases that one model lacks, or has as zeros.
-  private func isBiasMissing() throws(CheckpointError) -> Bool {
+  /// Whether all that differs are tensors of a kind that one model lacks, or has as values that do nothing.
+  private func isMissing(
+    _ isOfKind: (DecoderRole) -> Bool, as neutral: Float
+  ) throws(CheckpointError) -> Bool {
     let (ours, others) = (first.tensors(ofLayer: layer), second.tensors(ofLayer: layer))
     var found = false
     for place in Set(ours.keys).union(others.keys) {
-      var isBias = false
-      if case .bias = place.role { isBias = true }
       guard let one = ours[place], let other = others[place] else {
-        guard isBias else { return false }
+        guard isOfKind(place.role) else { return false }
         found = true
         continue
       }
       let (mine, theirs) = (try first.matrix(one), try second.matrix(other))
       if Self.isClose(mine, theirs) { continue }
-      guard isBias, mine.isZero || theirs.isZero else { return false }
+      guard isOfKind(place.role), mine.isAll(neutral) || theirs.isAll(neutral) else { return false }
       found = true
     }
     return found
@@ -157,7 +165,9 @@ struct Matrix {
   let columns: Int
   let values: FloatBuffer
 
-  var isZero: Bool { (0..<rows * columns).allSatisfy { values.base[$0] == 0 } }
+  func isAll(_ value: Float) -> Bool {
+    (0..<rows * columns).allSatisfy { values.base[$0] == value }
+  }
 
   func transposed() throws(CheckpointError) -> Matrix {
     let result = Matrix(rows: columns, columns: rows, values: try FloatBuffer(rows * columns))
@@ -206,6 +216,11 @@ extension DecoderWeights {
     if let tensor = self[.weight(projection), layer] { return try matrix(tensor) }
     if let tensor = self[.weight(projection, .inOut), layer] {
       return try matrix(tensor).transposed()
+    }
+    if let both = self[.weight(.gateUp), layer], projection == .gate || projection == .up {
+      let inner = configuration.dimensions.inner
+      let start = projection == .gate ? 0 : inner
+      return try matrix(both).selectingRows(Array(start..<start + inner))
     }
     guard let part = [DecoderRole.Projection.query, .key, .value].firstIndex(of: projection),
       configuration.fusedOrder != nil

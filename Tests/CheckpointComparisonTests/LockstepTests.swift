@@ -83,6 +83,27 @@ import Testing
       model: "gptj", layer: 0, sublayer: "mlp", cause: .biasMissing,
       tensors: [gptj(0, "mlp.fc_in.bias")]
     ) { $0.edit(gptj(0, "mlp.fc_in.bias")) { $0 = $0.map { _ in 0 } } },
+    Planted(
+      model: "qwen3", layer: 1, sublayer: "attention", cause: .normMissing,
+      tensors: ["model.layers.1.self_attn.q_norm.weight"]
+    ) { $0.edit("model.layers.1.self_attn.q_norm.weight") { $0 = $0.map { _ in 1 } } },
+    Planted(model: "olmo2", layer: 0, sublayer: "mlp", cause: .normMissing) {
+      $0.edit("model.layers.0.post_feedforward_layernorm.weight") { $0 = $0.map { _ in 1 } }
+    },
+    Planted(model: "llama", layer: 1, sublayer: "mlp", cause: .gateUpSwapped) {
+      $0.exchange("model.layers.1.mlp.gate_proj.weight", "model.layers.1.mlp.up_proj.weight")
+    },
+    // Gates stand before values in one matrix.
+    Planted(model: "phi3", layer: 0, sublayer: "mlp", cause: .gateUpSwapped) { sample in
+      let inner = sample.configuration["intermediate_size"] as? Int ?? 0
+      sample.permuteRows("model.layers.0.mlp.gate_up_proj.weight") { ($0 + inner) % (2 * inner) }
+    },
+    Planted(model: "phi3", layer: 1, sublayer: "attention", cause: .kvSwapped) { sample in
+      // Four heads of queries, two of keys and two of values, eight rows each.
+      sample.permuteRows("model.layers.1.self_attn.qkv_proj.weight") {
+        $0 < 32 ? $0 : $0 < 48 ? $0 + 16 : $0 - 16
+      }
+    },
     Planted(model: "gptj", layer: 1, sublayer: "attention", cause: .layerOrder) { sample in
       for tensor in sample.tensors.tensors where tensor.name.hasPrefix("transformer.h.1.") {
         sample.exchange(
