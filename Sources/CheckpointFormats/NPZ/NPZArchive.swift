@@ -56,3 +56,10 @@ struct NPZArchive {
     }
   }
 }
+
+/// An array, what it is called, and the file that it is in.
+struct NamedArray {
+  let name: String
+  let array: NPYArray
+  let file: String
+}

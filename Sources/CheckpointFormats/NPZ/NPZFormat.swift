@@ -57,13 +57,6 @@ extension NPZFormat {
   }
 }
 
-/// An array, what it is called, and the file that it is in.
-struct NamedArray {
-  let name: String
-  let array: NPYArray
-  let file: String
-}
-
 /// A checkpoint of numpy arrays under names of their own.
 final class ArrayReader: CheckpointReader {
   let checkpoint: Checkpoint
