@@ -109,7 +109,9 @@ extension Architecture {
       decoder: {
         (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
           -> DecoderConfiguration in
-        var decoder = try Self.decoder(&settings, dimensions, family: name, rotary)
+        var decoder = try Self.decoderOfLlama(
+          &settings, dimensions, family: name,
+          norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), rotary)
         try rest(&settings, &decoder)
         return decoder
       },
@@ -151,35 +153,45 @@ extension Architecture {
   private static func sizes(
     _ settings: inout SettingsReader, _ biases: LlamaBiases, _ norms: LlamaNorms
   ) throws(CheckpointError) -> Dimensions {
-    let model = try settings.count("hidden_size", below: Dimensions.widthLimit)
-    let heads = try Heads(&settings, model: model)
-    var conditions = try settings.untiedHead()
+    var dimensions = try sizesOfLlama(&settings)
     switch biases {
     case .none: break
-    case .ofQueriesKeysValues: conditions.insert(.attentionBias)
+    case .ofQueriesKeysValues: dimensions.conditions.insert(.attentionBias)
     case .asConfigured:
-      if try settings.flag("attention_bias") { conditions.insert(.attentionBias) }
-      if try settings.flag("mlp_bias") { conditions.insert(.feedForwardBias) }
+      if try settings.flag("attention_bias") { dimensions.conditions.insert(.attentionBias) }
+      if try settings.flag("mlp_bias") { dimensions.conditions.insert(.feedForwardBias) }
     case .ofAttentionAsConfigured:
-      if try settings.flag("attention_bias") { conditions.insert(.attentionBias) }
+      if try settings.flag("attention_bias") { dimensions.conditions.insert(.attentionBias) }
     }
+    if norms == .beforeAndOfHeads {
+      dimensions.headWidth = try Heads(&settings, model: dimensions.model).width
+    }
+    return dimensions
+  }
+
+  /// The sizes of families whose settings have Llama's names, biases left to them.
+  static func sizesOfLlama(
+    _ settings: inout SettingsReader
+  ) throws(CheckpointError) -> Dimensions {
+    let model = try settings.count("hidden_size", below: Dimensions.widthLimit)
+    let heads = try Heads(&settings, model: model)
     return Dimensions(
       layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit), model: model,
       inner: try settings.count("intermediate_size"), vocabulary: try settings.count("vocab_size"),
       queries: heads.count * heads.width, keys: heads.keyCount * heads.width,
-      headWidth: norms == .beforeAndOfHeads ? heads.width : 0, conditions: conditions)
+      conditions: try settings.untiedHead())
   }
 
-  private static func decoder(
+  /// How families compute whose settings have Llama's names, but for what their own norms are.
+  static func decoderOfLlama(
     _ settings: inout SettingsReader, _ dimensions: Dimensions, family: String,
-    _ rotary: RotarySpelling
+    norm: DecoderConfiguration.Norm, _ rotary: RotarySpelling
   ) throws(CheckpointError) -> DecoderConfiguration {
     let heads = try Heads(&settings, model: dimensions.model)
     let limit = try settings.count("max_position_embeddings")
     var decoder = DecoderConfiguration(
       family: family, dimensions: dimensions, heads: heads.count, keyHeads: heads.keyCount,
-      headWidth: heads.width,
-      norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), residual: .sequential,
+      headWidth: heads.width, norm: norm, residual: .sequential,
       activation: try .init(&settings, "hidden_act"), positionLimit: limit)
     decoder.rotary = try .init(
       &settings, rotary, headWidth: heads.width, layout: .halves, positionLimit: limit)
@@ -187,7 +199,7 @@ extension Architecture {
   }
 
   /// The heads of a configuration.
-  struct Heads {
+  private struct Heads {
     let count: Int
     let keyCount: Int
     let width: Int

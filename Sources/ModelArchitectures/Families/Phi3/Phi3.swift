@@ -32,28 +32,15 @@ extension Architecture {
         "tie_word_embeddings": false,
       ].merging(rotaryOfPhi3.defaults) { own, _ in own }),
     sizes: { (settings: inout SettingsReader) throws(CheckpointError) -> Dimensions in
-      let model = try settings.count("hidden_size", below: Dimensions.widthLimit)
-      let heads = try Heads(&settings, model: model)
-      return Dimensions(
-        layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit),
-        model: model, inner: try settings.count("intermediate_size"),
-        vocabulary: try settings.count("vocab_size"), queries: heads.count * heads.width,
-        keys: heads.keyCount * heads.width, conditions: try settings.untiedHead())
+      try sizesOfLlama(&settings)
     },
     decoder: {
       (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
         -> DecoderConfiguration in
-      let heads = try Heads(&settings, model: dimensions.model)
-      let limit = try settings.count("max_position_embeddings")
-      var decoder = DecoderConfiguration(
-        family: "phi3", dimensions: dimensions, heads: heads.count, keyHeads: heads.keyCount,
-        headWidth: heads.width,
-        norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")),
-        residual: .sequential, activation: try .init(&settings, "hidden_act"),
-        positionLimit: limit)
+      var decoder = try decoderOfLlama(
+        &settings, dimensions, family: "phi3",
+        norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), rotaryOfPhi3)
       decoder.fusedOrder = .consecutive
-      decoder.rotary = try .init(
-        &settings, rotaryOfPhi3, headWidth: heads.width, layout: .halves, positionLimit: limit)
       try settings.windowEverywhere(&decoder)
       return decoder
     },

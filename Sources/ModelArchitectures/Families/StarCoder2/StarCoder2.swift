@@ -33,28 +33,18 @@ extension Architecture {
       ].merging(RotarySpelling().defaults) { own, _ in own },
       optional: ["num_key_value_heads"]),
     sizes: { (settings: inout SettingsReader) throws(CheckpointError) -> Dimensions in
-      let model = try settings.count("hidden_size", below: Dimensions.widthLimit)
-      let heads = try Heads(&settings, model: model)
-      var conditions = try settings.untiedHead()
-      if try settings.flag("use_bias") { conditions.formUnion([.attentionBias, .feedForwardBias]) }
-      return Dimensions(
-        layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit),
-        model: model, inner: try settings.count("intermediate_size"),
-        vocabulary: try settings.count("vocab_size"), queries: heads.count * heads.width,
-        keys: heads.keyCount * heads.width, conditions: conditions)
+      var dimensions = try sizesOfLlama(&settings)
+      if try settings.flag("use_bias") {
+        dimensions.conditions.formUnion([.attentionBias, .feedForwardBias])
+      }
+      return dimensions
     },
     decoder: {
       (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
         -> DecoderConfiguration in
-      let heads = try Heads(&settings, model: dimensions.model)
-      let limit = try settings.count("max_position_embeddings")
-      var decoder = DecoderConfiguration(
-        family: "starcoder2", dimensions: dimensions, heads: heads.count, keyHeads: heads.keyCount,
-        headWidth: heads.width, norm: .layer(epsilon: try settings.number("norm_epsilon")),
-        residual: .sequential, activation: try .init(&settings, "hidden_act"),
-        positionLimit: limit)
-      decoder.rotary = try .init(
-        &settings, RotarySpelling(), headWidth: heads.width, layout: .halves, positionLimit: limit)
+      var decoder = try decoderOfLlama(
+        &settings, dimensions, family: "starcoder2",
+        norm: .layer(epsilon: try settings.number("norm_epsilon")), RotarySpelling())
       try settings.windowEverywhere(&decoder)
       return decoder
     },
