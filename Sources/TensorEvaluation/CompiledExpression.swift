@@ -31,8 +31,10 @@ public struct CompiledExpression: Sendable {
       case .fill: continue
       case .concatenate(let parts, _), .sum(let parts): pending += parts
       case .addRow(let matrix, let row): pending += [matrix, row]
+      case .joinBlocks(let codes, let scales): pending += [codes, scales]
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
-        .cast(let operand), .dequantize(let operand), .quantize(let operand, _):
+        .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
+        .reshape(let operand), .splitBlocks(let operand, _):
         pending.append(operand)
       }
     }
@@ -43,6 +45,8 @@ public struct CompiledExpression: Sendable {
     case stored(position: Int, isScattered: Bool)
     case concatenate([Node], axis: Int)
     case transpose(Node)
+    /// The same cells, in rows of another length.
+    case reshape(Node)
     case sum([Node])
     case addRow(Node, row: Node)
     case slice(Node, rowOffset: Int, columnOffset: Int)
@@ -51,6 +55,10 @@ public struct CompiledExpression: Sendable {
     case cast(Node)
     /// A block format's values, in F32.
     case dequantize(Node)
+    /// Blocks of MXFP4 from codes and scales.
+    case joinBlocks(codes: Node, scales: Node)
+    /// The codes of such blocks, or their scales.
+    case splitBlocks(Node, takesCodes: Bool)
     /// Values in F32 as blocks.
     case quantize(Node, ColumnImportance?)
     case fill(element: [UInt8])
@@ -75,8 +83,10 @@ public struct CompiledExpression: Sendable {
       case .transpose: true
       case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
       case .addRow(let matrix, _): matrix.transposes
+      case .joinBlocks(let codes, let scales): codes.transposes || scales.transposes
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
-        .dequantize(let operand), .quantize(let operand, _):
+        .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
+        .splitBlocks(let operand, _):
         operand.transposes
       }
     }
@@ -117,14 +127,23 @@ public struct CompiledExpression: Sendable {
     case .transpose(let operand):
       let inner = try node(operand, checkpoint)
       // transpose(concatenate(parts)) = concatenate(transpose(part)…): each part is then read on its own.
-      if case .concatenate(let parts, let axis) = inner.operation {
+      if case .concatenate(let parts, let axis) = inner.operation, type.shape.rank == 2 {
         let transposed = parts.map {
           Node(
             .transpose($0), TensorType($0.type.dtype, Shape($0.type.shape.dimensions.reversed())))
         }
         return Node(.concatenate(transposed, axis: 1 - axis), type)
       }
-      return Node(.transpose(inner), type)
+      return type.shape.rank == 3 ? transposedStack(inner, type) : Node(.transpose(inner), type)
+    case .reshape(let operand, _):
+      return Node(.reshape(try node(operand, checkpoint)), type)
+    case .mxfp4(let codes, let scales):
+      return Node(
+        .joinBlocks(codes: try node(codes, checkpoint), scales: try node(scales, checkpoint)), type)
+    case .codes(let operand):
+      return Node(.splitBlocks(try node(operand, checkpoint), takesCodes: true), type)
+    case .scales(let operand):
+      return Node(.splitBlocks(try node(operand, checkpoint), takesCodes: false), type)
     case .squeeze(let operand):
       // A vector is a column of cells: the row `[1, n]`, transposed.
       return Node(.transpose(try node(operand, checkpoint)), type)
@@ -137,9 +156,13 @@ public struct CompiledExpression: Sendable {
           row: cast(try node(row, checkpoint), to: .f32)), type)
     case .slice(let operand, let axis, let range):
       let inner = try node(operand, checkpoint)
+      // Cells of blocks are rows: so many for each index.
+      let unit =
+        type.dtype.isBlockQuantized
+        ? inner.geometry.rows / max(1, inner.type.shape.dimensions[0]) : 1
       return Node(
         .slice(
-          inner, rowOffset: axis == 0 ? range.lowerBound : 0,
+          inner, rowOffset: axis == 0 ? range.lowerBound * unit : 0,
           columnOffset: axis == 1 ? range.lowerBound : 0), type)
     case .permuteRows(let operand, let permutation):
       let inner = try node(operand, checkpoint)
@@ -153,6 +176,21 @@ public struct CompiledExpression: Sendable {
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
+  }
+
+  /// Each matrix of a stack transposed on its own.
+  private static func transposedStack(_ stack: Node, _ type: TensorType) -> Node {
+    let (rows, columns) = (type.shape.dimensions[1], type.shape.dimensions[2])
+    func node(_ operation: Operation, _ shape: Shape) -> Node {
+      Node(operation, TensorType(type.dtype, shape))
+    }
+    let parts = (0..<type.shape.dimensions[0]).map { index in
+      let matrix = node(
+        .reshape(node(.slice(stack, rowOffset: index, columnOffset: 0), [1, columns, rows])),
+        [columns, rows])
+      return node(.reshape(node(.transpose(matrix), [rows, columns])), [1, rows, columns])
+    }
+    return Node(.concatenate(parts, axis: 0), type)
   }
 
   private static func nodes(
@@ -178,7 +216,8 @@ public struct CompiledExpression: Sendable {
       return Node(.slice(cast(operand, to: dtype), rowOffset: rows, columnOffset: columns), type)
     case .permuteRows(let operand, let permutation, let unit):
       return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
-    case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill:
+    case .reshape(let operand): return Node(.reshape(cast(operand, to: dtype)), type)
+    case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill, .joinBlocks, .splitBlocks:
       return Node(.cast(node), type)
     }
   }

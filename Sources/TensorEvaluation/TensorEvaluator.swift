@@ -91,6 +91,13 @@ public struct TensorEvaluator: Sendable {
           operand, MatrixRegion(rows: run.source, columns: region.columns),
           destination.advanced(rows: run.first - region.rows.lowerBound), scratch, &report)
       }
+    case .reshape(let operand):
+      try reshape(operand, node.geometry, region, destination, scratch, &report)
+    case .joinBlocks(let codes, let scales):
+      try joinBlocks(codes, scales, region, destination, scratch, &report)
+    case .splitBlocks(let operand, let takesCodes):
+      try splitBlocks(
+        operand, takesCodes: takesCodes, node.geometry, region, destination, scratch, &report)
     case .dequantize(let operand):
       try dequantize(operand, node.geometry, region, destination, scratch, &report)
     case .quantize(let operand, let importance):

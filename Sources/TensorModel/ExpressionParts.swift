@@ -1,4 +1,24 @@
+extension Shape {
+  /// With the last two extents exchanged; of a vector as it is.
+  public var transposed: Shape {
+    guard rank > 1 else { return self }
+    return Shape(dimensions.dropLast(2) + dimensions.suffix(2).reversed())
+  }
+}
+
 extension TensorExpression {
+  /// The same elements in other extents, without a step where they have them already.
+  ///
+  /// - Parameters:
+  ///   - shape: of as many elements.
+  ///   - current: the extents that they have.
+  /// - Returns: the expression.
+  public func reshaped(_ shape: Shape, from current: Shape) -> TensorExpression {
+    if shape == current { return self }
+    if case .reshape(let operand, _) = self { return .reshape(operand, shape) }
+    return .reshape(self, shape)
+  }
+
   /// The matrix with rows and columns exchanged; exchanged twice it is as it was.
   public var transposed: TensorExpression {
     if case .transpose(let operand) = self { operand } else { .transpose(self) }
@@ -16,7 +36,7 @@ extension TensorExpression {
     axis: Int, range: Range<Int>, stored: (String) -> TensorType?
   ) throws(CheckpointError) -> TensorExpression {
     switch self {
-    case .transpose(let operand):
+    case .transpose(let operand) where try type(stored: stored).shape.rank == 2:
       return try operand.sliced(axis: 1 - axis, range: range, stored: stored).transposed
     case .squeeze(let operand) where axis == 0:
       return .squeeze(try operand.sliced(axis: 1, range: range, stored: stored))

@@ -17,6 +17,10 @@ public struct RowPermutation: Hashable, Sendable {
     case parts(count: Int)
     /// The other way round: parts that stand one after the other go into groups.
     case groups(parts: Int)
+    /// The same as `parts`, of parts whose rows are to each other as these numbers.
+    case runs(widths: [Int])
+    /// The other way round.
+    case groupsOfRuns(widths: [Int])
   }
 
   /// A permutation of `groupCount × groupRowCount` rows.
@@ -39,8 +43,15 @@ public struct RowPermutation: Hashable, Sendable {
       return rotated >= 0 && rotated <= groupRowCount && rotated % 2 == 0
     case .parts(let count), .groups(let count):
       return count > 0 && groupRowCount % count == 0
+    case .runs(let widths), .groupsOfRuns(let widths):
+      guard (1...Self.maximumRunCount).contains(widths.count),
+        widths.allSatisfy({ (1...groupRowCount).contains($0) })
+      else { return false }
+      return groupRowCount % widths.reduce(0, +) == 0
     }
   }
+
+  private static let maximumRunCount = 8
 
   /// What undoes it.
   public var inverse: RowPermutation {
@@ -50,6 +61,8 @@ public struct RowPermutation: Hashable, Sendable {
       case .interleaved(let rotated): .halves(rotated: rotated)
       case .parts(let count): .groups(parts: count)
       case .groups(let count): .parts(count: count)
+      case .runs(let widths): .groupsOfRuns(widths: widths)
+      case .groupsOfRuns(let widths): .runs(widths: widths)
       }
     return RowPermutation(other, groupCount: groupCount, groupRowCount: groupRowCount)
   }
@@ -75,6 +88,28 @@ public struct RowPermutation: Hashable, Sendable {
       let partRowCount = groupRowCount / count
       let (part, inPart) = place.quotientAndRemainder(dividingBy: partRowCount)
       return part * groupCount * partRowCount + group * partRowCount + inPart
+    case .runs(let widths):
+      let unit = groupRowCount / widths.reduce(0, +)
+      var (rest, start) = (row, 0)
+      for width in widths {
+        let count = groupCount * width * unit
+        if rest < count {
+          let (group, inRun) = rest.quotientAndRemainder(dividingBy: width * unit)
+          return group * groupRowCount + start + inRun
+        }
+        rest -= count
+        start += width * unit
+      }
+      return row
+    case .groupsOfRuns(let widths):
+      let unit = groupRowCount / widths.reduce(0, +)
+      var (rest, start) = (place, 0)
+      for width in widths {
+        if rest < width * unit { return start + group * width * unit + rest }
+        rest -= width * unit
+        start += groupCount * width * unit
+      }
+      return row
     }
   }
 }
@@ -88,6 +123,8 @@ extension RowPermutation: CustomStringConvertible {
     case .interleaved(let rotated): "pairs of \(groups), \(rotated) rotated"
     case .parts(let count): "\(count) parts of \(groups)"
     case .groups(let count): "groups of \(groups), \(count) parts"
+    case .runs(let widths): "runs of \(groups), \(widths) wide"
+    case .groupsOfRuns(let widths): "groups of runs of \(groups), \(widths) wide"
     }
   }
 }

@@ -7,8 +7,10 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case stored(String)
   /// The operands one after the other along an axis; they agree in dtype and in the other extents.
   case concatenate([TensorExpression], axis: Int)
-  /// A matrix with rows and columns exchanged: `[a, b]` becomes `[b, a]`.
+  /// A matrix with rows and columns exchanged: `[a, b]` becomes `[b, a]`; of a stack of matrices each: `[n, a, b]` becomes `[n, b, a]`.
   case transpose(TensorExpression)
+  /// The same elements, row-major, in other extents.
+  case reshape(TensorExpression, Shape)
   /// A matrix of one row as a vector: `[1, n]` becomes `[n]`.
   case squeeze(TensorExpression)
   /// Float operands of one shape added up in f32, in order, starting from the first.
@@ -24,6 +26,12 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case cast(TensorExpression, DType)
   /// The blocks of a block format for a matrix, chosen so that errors in important columns are small.
   case quantize(TensorExpression, DType, ColumnImportance)
+  /// Blocks of MXFP4, `[…, 32 n]`, of codes, U8 `[…, n, 16]` with the even weight in the low half of a byte, and scales, U8 `[…, n]`.
+  case mxfp4(codes: TensorExpression, scales: TensorExpression)
+  /// The codes of such blocks.
+  case codes(TensorExpression)
+  /// The scales of such blocks.
+  case scales(TensorExpression)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
 
@@ -42,14 +50,24 @@ public indirect enum TensorExpression: Hashable, Sendable {
     return names
   }
 
+  /// Matrices of a stack that is turned: far more than any layer has experts.
+  private static let maximumStackCount = 1 << 14
+
+  private var hasTranspose: Bool {
+    if case .transpose = self { return true }
+    return operands.contains { $0.hasTranspose }
+  }
+
   /// The expressions it is made of.
   public var operands: [TensorExpression] {
     switch self {
     case .stored, .fill: []
     case .concatenate(let parts, _), .sum(let parts): parts
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
-      .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _):
+      .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
+      .reshape(let operand, _), .codes(let operand), .scales(let operand):
       [operand]
+    case .mxfp4(let codes, let scales): [codes, scales]
     case .addRow(let matrix, let row): [matrix, row]
     }
   }
@@ -91,10 +109,25 @@ extension TensorExpression {
       return try concatenated(Self.types(of: parts, stored), axis: axis)
     case .transpose(let operand):
       let type = try operand.type(stored: stored)
-      guard type.shape.rank == 2, type.dtype.blockElementCount == 1 else {
-        throw misfit("transpose needs a matrix of whole-byte elements", type)
+      guard (2...3).contains(type.shape.rank), type.dtype.blockElementCount == 1 else {
+        throw misfit("transpose needs a matrix of whole-byte elements, or a stack of them", type)
       }
-      return TensorType(type.dtype, Shape(type.shape.dimensions.reversed()))
+      // A stack becomes as many parts as it has matrices: never parts of parts.
+      guard
+        type.shape.rank == 2
+          || type.shape.dimensions[0] <= Self.maximumStackCount && !operand.hasTranspose
+      else { throw misfit("a stack of so many matrices, or one that is turned twice", type) }
+      return TensorType(type.dtype, type.shape.transposed)
+    case .reshape(let operand, let shape):
+      let type = try operand.type(stored: stored)
+      // Rows of blocks stay whole.
+      let keepsBlocks =
+        type.dtype.blockElementCount == 1
+        || (shape.dimensions.last ?? 0).isMultiple(of: type.dtype.blockElementCount)
+      guard type.shape.elementCount == shape.elementCount, keepsBlocks else {
+        throw misfit("can't have the shape \(shape)", type)
+      }
+      return TensorType(type.dtype, shape)
     case .squeeze(let operand):
       let type = try operand.type(stored: stored)
       guard type.shape.rank == 2, type.shape.dimensions[0] == 1, type.dtype.blockElementCount == 1
@@ -119,8 +152,9 @@ extension TensorExpression {
       return TensorType(.f32, matrixType.shape)
     case .slice(let operand, let axis, let range):
       let type = try operand.type(stored: stored)
-      guard axis < min(type.shape.rank, 2), axis == 0 || type.shape.rank == 2,
-        type.dtype.blockElementCount == 1, range.lowerBound >= 0,
+      let isWhole = type.dtype.blockElementCount == 1
+      guard axis < min(type.shape.rank, 2), axis == 0 || type.shape.rank == 2 && isWhole,
+        isWhole || type.dtype.isBlockQuantized && type.shape.rank > 1, range.lowerBound >= 0,
         range.upperBound <= type.shape.dimensions[axis]
       else { throw misfit("slice \(range) of axis \(axis) doesn't exist", type) }
       var dimensions = type.shape.dimensions
@@ -148,12 +182,39 @@ extension TensorExpression {
           "\(importance.values.count) importances can't make it \(dtype.rawValue)", type)
       }
       return try blocks(type, dtype)
+    case .mxfp4(let codes, let scales):
+      return try Self.blocks(
+        try codes.type(stored: stored), try scales.type(stored: stored), misfit)
+    case .codes(let operand), .scales(let operand):
+      let type = try operand.type(stored: stored)
+      guard type.dtype == .mxfp4, let last = type.shape.dimensions.last else {
+        throw misfit("only blocks of MXFP4 have codes and scales", type)
+      }
+      let blocks = type.shape.dimensions.dropLast() + [last / DType.mxfp4.blockElementCount]
+      let isCodes = if case .codes = self { true } else { false }
+      return TensorType(
+        .u8,
+        try Shape(
+          checking: isCodes ? blocks + [DType.mxfp4.blockElementCount / 2] : Array(blocks)))
     case .fill(let value, let type):
       guard value.bytes(in: type.dtype) != nil else {
         throw misfit("nothing can be filled with \(value)", type)
       }
       return type
     }
+  }
+
+  /// The type of blocks that are made of codes and scales.
+  private static func blocks(
+    _ codes: TensorType, _ scales: TensorType, _ misfit: (String, TensorType) -> CheckpointError
+  ) throws(CheckpointError) -> TensorType {
+    let width = DType.mxfp4.blockElementCount
+    guard codes.dtype == .u8, scales.dtype == .u8, scales.shape.rank > 0,
+      codes.shape.dimensions == scales.shape.dimensions + [width / 2]
+    else { throw misfit("codes and scales \(scales.shape) don't make blocks of MXFP4", codes) }
+    let outer = scales.shape.dimensions.dropLast()
+    return TensorType(
+      .mxfp4, try Shape(checking: outer + [(scales.shape.dimensions.last ?? 0) * width]))
   }
 
   /// The type after a cast; rows of a block format are whole blocks.
@@ -180,8 +241,9 @@ extension TensorExpression {
     guard let first = types.first else {
       throw CheckpointError(.malformed, "a concatenation of nothing")
     }
-    guard axis < first.shape.rank, axis == 0 || first.shape.rank == 2,
-      first.dtype.blockElementCount == 1
+    let isWhole = first.dtype.blockElementCount == 1
+    guard axis < first.shape.rank, axis == 0 || first.shape.rank == 2 && isWhole,
+      isWhole || first.dtype.isBlockQuantized && first.shape.rank > 1
     else { throw misfit("can't be concatenated along axis \(axis)", first) }
     var dimensions = first.shape.dimensions
     dimensions[axis] = 0
@@ -217,6 +279,10 @@ extension TensorExpression: CustomStringConvertible {
     case .concatenate(let parts, let axis): "concatenate(axis \(axis), \(Self.list(parts)))"
     case .transpose(let operand): "transpose(\(operand))"
     case .squeeze(let operand): "squeeze(\(operand))"
+    case .reshape(let operand, let shape): "reshape(\(operand), \(shape))"
+    case .mxfp4(let codes, let scales): "mxfp4(\(codes), \(scales))"
+    case .codes(let operand): "codes(\(operand))"
+    case .scales(let operand): "scales(\(operand))"
     case .sum(let parts): "sum(\(Self.list(parts)))"
     case .addRow(let matrix, let row): "addRow(\(matrix), \(row))"
     case .slice(let operand, let axis, let range):

@@ -84,6 +84,18 @@ private struct ExpressionParser {
       return .concatenate(try list(depth), axis: axis)
     }
     if take("transpose(") { return .transpose(try expression(depth: depth)) }
+    if take("reshape(") {
+      let operand = try expression(depth: depth)
+      try need(", ")
+      return .reshape(operand, try shape())
+    }
+    if take("mxfp4(") {
+      let codes = try expression(depth: depth)
+      try need(", ")
+      return .mxfp4(codes: codes, scales: try expression(depth: depth))
+    }
+    if take("codes(") { return .codes(try expression(depth: depth)) }
+    if take("scales(") { return .scales(try expression(depth: depth)) }
     if take("squeeze(") { return .squeeze(try expression(depth: depth)) }
     if take("sum(") { return .sum(try list(depth)) }
     if take("addRow(") {
@@ -125,13 +137,18 @@ private struct ExpressionParser {
     position = text.endIndex
     try need(", ")
     let type = try dtype()
-    try need(", [")
+    try need(", ")
+    return .fill(FillValue(value), TensorType(type, try shape()))
+  }
+
+  private mutating func shape() throws(CheckpointError) -> Shape {
+    try need("[")
     var dimensions: [Int] = []
     while !take("]") {
       if !dimensions.isEmpty { try need(", ") }
       dimensions.append(try number())
     }
-    return .fill(FillValue(value), TensorType(type, try Shape(checking: dimensions)))
+    return try Shape(checking: dimensions)
   }
 
   private mutating func permutation() throws(CheckpointError) -> RowPermutation {
@@ -141,6 +158,16 @@ private struct ExpressionParser {
       let rows = try parser.number()
       try parser.need(" rows")
       return (groups, rows)
+    }
+    for (word, isInverse) in [("runs of ", false), ("groups of runs of ", true)]
+    where take(word) {
+      let (groups, count) = try rows(&self)
+      try need(", ")
+      let widths = try shape().dimensions
+      try need(" wide")
+      return RowPermutation(
+        isInverse ? .groupsOfRuns(widths: widths) : .runs(widths: widths), groupCount: groups,
+        groupRowCount: count)
     }
     for (word, unit) in [
       ("halves of ", "rotated"), ("pairs of ", "rotated"), ("groups of ", "parts"),

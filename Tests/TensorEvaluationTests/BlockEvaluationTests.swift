@@ -132,10 +132,60 @@ import Testing
     #expect(try evaluate(.transpose(Self.values), reader, part).bytes == expected.bytes)
   }
 
+  /// Rows of blocks are whole: they can be cut, joined and given other extents, and their values are the same.
+  @Test(arguments: Golden.all) func rowsOfBlocksAreCutAndJoined(_ golden: Golden) throws {
+    let (reader, type) = try golden.reader()
+    let (rows, columns) = (type.shape.dimensions[0], type.shape.dimensions[1])
+    let whole = try evaluate(Self.values, reader).bytes
+    let cut = rows / 3
+    let parts: [TensorExpression] = [
+      .slice(.stored("t"), axis: 0, range: cut..<rows),
+      .slice(.stored("t"), axis: 0, range: 0..<cut),
+    ]
+    let turned = TensorExpression.concatenate(parts, axis: 0)
+    let expected = Array(whole[(cut * columns * 4)...] + whole[..<(cut * columns * 4)])
+    #expect(try evaluate(.cast(turned, .f32), reader).bytes == expected)
+    let stack = TensorExpression.reshape(.stored("t"), Shape([1, rows, columns]))
+    #expect(try evaluate(stack, reader).bytes == reader.bytes(of: "t"))
+    #expect(
+      try evaluate(.cast(.reshape(turned, Shape([1, rows, columns])), .f32), reader).bytes
+        == expected)
+  }
+
+  @Test func mxfp4ComesApartAndTogether() throws {
+    let golden = try #require(Golden.all.first { $0.name.uppercased() == "MXFP4" })
+    let (reader, type) = try golden.reader()
+    let blocks = try #require(reader.bytes(of: "t"))
+    let codes = try evaluate(.codes(.stored("t")), reader).bytes
+    let scales = try evaluate(.scales(.stored("t")), reader).bytes
+    let extents = type.shape.dimensions.dropLast() + [type.shape.dimensions[1] / 32]
+    #expect(codes.count == scales.count * 16)
+    // Of the first block: weight 0 in the low half of byte 0, weight 1 in its high half.
+    #expect(scales[0] == blocks[0])
+    #expect(codes[0] == (blocks[1] & 15 | (blocks[2] & 15) << 4))
+    #expect(codes[8] == (blocks[1] >> 4 | blocks[2] & 0xf0))
+    let apart = try MemoryReader([
+      ("c", TensorType(.u8, Shape(extents + [16])), codes),
+      ("s", TensorType(.u8, Shape(Array(extents))), scales),
+    ])
+    let joined = TensorExpression.mxfp4(codes: .stored("c"), scales: .stored("s"))
+    #expect(try evaluate(joined, apart).bytes == blocks)
+    #expect(
+      try evaluate(.cast(joined, .f32), apart).bytes == evaluate(Self.values, reader).bytes)
+    let width = extents[1] * 16
+    let region = MatrixRegion(rows: 1..<3, columns: 5..<width - 3)
+    let part = try evaluate(.codes(.stored("t")), reader, region, slack: 3).bytes
+    var expected: [UInt8] = []
+    for row in region.rows { expected += codes[(row * width + 5)..<((row + 1) * width - 3)] }
+    #expect(part == expected)
+  }
+
   @Test func blocksThemselvesCanNotBeTakenApart() throws {
     let (reader, _) = try #require(Golden.all.first).reader()
     for expression: TensorExpression in [
-      .transpose(.stored("t")), .slice(.stored("t"), axis: 0, range: 0..<1),
+      .transpose(.stored("t")), .slice(.stored("t"), axis: 1, range: 0..<1),
+      .reshape(.stored("t"), [1]), .codes(.stored("t")),
+      .mxfp4(codes: .stored("t"), scales: .stored("t")),
       .sum([.stored("t"), .stored("t")]), .cast(.stored("t"), .i8),
     ] {
       #expect(throws: CheckpointError.self) {

@@ -94,6 +94,20 @@ import Testing
     .permuteRows(
       .concatenate([.stored("c"), .stored("a")], axis: 0),
       RowPermutation(.groups(parts: 3), groupCount: 3, groupRowCount: 6)),
+    .permuteRows(
+      .stored("list"), RowPermutation(.runs(widths: [2, 1]), groupCount: 2, groupRowCount: 6)),
+    .reshape(.stored("cube"), [6, 5]), .reshape(.stored("cube"), [30]),
+    .reshape(.stored("long"), [2, 6, 3]), .reshape(.stored("list"), [3, 4]),
+    .reshape(.stored("a"), [7, 13]), .reshape(.stored("scalar"), [1, 1]),
+    .reshape(.stored("empty"), [7, 0]), .reshape(.transpose(.stored("wide")), [4, 9]),
+    .cast(.reshape(.slice(.stored("cube"), axis: 0, range: 1..<2), [2, 5]), .bf16),
+    .transpose(.stored("cube")), .cast(.transpose(.stored("cube")), .f32),
+    .transpose(.reshape(.stored("long"), [4, 3, 3])),
+    .slice(.transpose(.stored("cube")), axis: 0, range: 1..<3),
+    .reshape(.transpose(.stored("cube")), [15, 2]),
+    .permuteRows(
+      .reshape(.transpose(.stored("cube")), [15, 2]),
+      RowPermutation(.halves(rotated: 4), groupCount: 3, groupRowCount: 5)),
   ]
 
   @Test(arguments: expressions)

@@ -51,7 +51,22 @@ struct NaiveTensor {
       self.init(type ?? TensorType(.f32, [0]), reader.bytes(of: name) ?? [])
     case .transpose(let operand):
       let matrix = try evaluated(operand)
-      self.init(matrix.dtype, matrix.columns, matrix.rows) { matrix[$1, $0] }
+      let type = try operand.type { reader.checkpoint.type(of: $0) }
+      if type.shape.rank == 3 {
+        // Each matrix of a stack.
+        let (rows, columns) = (type.shape.dimensions[1], type.shape.dimensions[2])
+        self.init(matrix.dtype, matrix.rows, matrix.columns) { member, place in
+          matrix[member, place % rows * columns + place / rows]
+        }
+      } else {
+        self.init(matrix.dtype, matrix.columns, matrix.rows) { matrix[$1, $0] }
+      }
+    case .reshape(let operand, let shape):
+      let tensor = try evaluated(operand)
+      let geometry = MatrixGeometry(dtype: tensor.dtype, shape: shape)
+      self.init(tensor.dtype, geometry.rows, geometry.columns) {
+        tensor.values[$0 * geometry.columns + $1]
+      }
     case .squeeze(let operand):
       let row = try evaluated(operand)
       self.init(row.dtype, row.columns, 1) { column, _ in row[0, column] }
@@ -99,7 +114,7 @@ struct NaiveTensor {
       self = try evaluated(operand)
       self.dtype = dtype
       values = values.map { dtype.rounded($0) }
-    case .quantize: throw CocoaError(.featureUnsupported)
+    case .quantize, .mxfp4, .codes, .scales: throw CocoaError(.featureUnsupported)
     case .fill(let value, let type):
       self.init(type.dtype, type.geometry.rows, type.geometry.columns) { _, _ in value.number }
     }

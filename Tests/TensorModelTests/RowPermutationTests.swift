@@ -18,6 +18,11 @@ import Testing
           permutations.append(RowPermutation(order, groupCount: groups, groupRowCount: rows))
         }
       }
+      for widths in [[1], [1, 2], [4, 1, 1]] where rows % widths.reduce(0, +) == 0 {
+        for order: RowPermutation.Order in [.runs(widths: widths), .groupsOfRuns(widths: widths)] {
+          permutations.append(RowPermutation(order, groupCount: groups, groupRowCount: rows))
+        }
+      }
     }
     return permutations
   }()
@@ -43,6 +48,8 @@ import Testing
     // Two heads of one query, one key and one value each.
     #expect(sources(.parts(count: 3), 2, 3) == [0, 3, 1, 4, 2, 5])
     #expect(sources(.groups(parts: 3), 2, 3) == [0, 2, 4, 1, 3, 5])
+    // Two heads of keys, each with two queries, one key and one value.
+    #expect(sources(.runs(widths: [2, 1, 1]), 2, 4) == [0, 1, 4, 5, 2, 6, 3, 7])
   }
 
   @Test(arguments: [
@@ -52,6 +59,10 @@ import Testing
     RowPermutation(.parts(count: 3), groupCount: 1, groupRowCount: 4),
     RowPermutation(.parts(count: 0), groupCount: 1, groupRowCount: 4),
     RowPermutation(.groups(parts: -1), groupCount: 1, groupRowCount: 4),
+    RowPermutation(.runs(widths: []), groupCount: 1, groupRowCount: 4),
+    RowPermutation(.runs(widths: [2, 0]), groupCount: 1, groupRowCount: 4),
+    RowPermutation(.groupsOfRuns(widths: [3]), groupCount: 1, groupRowCount: 4),
+    RowPermutation(.runs(widths: [.max, 1]), groupCount: 1, groupRowCount: 4),
     RowPermutation(.halves(rotated: 0), groupCount: 0, groupRowCount: 4),
     RowPermutation(.halves(rotated: 0), groupCount: 1, groupRowCount: 0),
     RowPermutation(.halves(rotated: 0), groupCount: .max, groupRowCount: 2),

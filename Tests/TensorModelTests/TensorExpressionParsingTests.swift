@@ -16,6 +16,14 @@ import Testing
       .stored("q"), RowPermutation(.interleaved(rotated: 4), groupCount: 2, groupRowCount: 8)),
     .permuteRows(.stored("q"), RowPermutation(.parts(count: 3), groupCount: 2, groupRowCount: 9)),
     .permuteRows(.stored("q"), RowPermutation(.groups(parts: 3), groupCount: 2, groupRowCount: 9)),
+    .permuteRows(
+      .stored("q"), RowPermutation(.runs(widths: [4, 1, 1]), groupCount: 2, groupRowCount: 12)),
+    .permuteRows(
+      .stored("q"),
+      RowPermutation(.groupsOfRuns(widths: [4, 1, 1]), groupCount: 2, groupRowCount: 12)),
+    .reshape(.stored("x"), [2, 3, 4]), .reshape(.transpose(.stored("x")), []),
+    .mxfp4(codes: .stored("c"), scales: .reshape(.stored("s"), [4, 2])),
+    .codes(.stored("m")), .scales(.stored("m")),
     .concatenate([.stored("b"), .stored("a"), .transpose(.stored("c"))], axis: 0),
   ]
 

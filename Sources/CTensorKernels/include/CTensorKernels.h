@@ -123,6 +123,14 @@ void wb_matvec_at(wb_level level, wb_float_type type, const void *weights, size_
 void wb_vecmat_at(wb_level level, wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes,
                   const float *x, float *y);
 
+// MARK: Blocks of MXFP4 in two forms
+
+/// Makes `count` blocks, `stride` bytes apart, of codes, 16 bytes for each with the even weight in the low half of a byte, and scales.
+void wb_mxfp4_join(const void *codes, const void *scales, size_t count, void *blocks, size_t stride);
+
+/// Writes the codes and the scales of `count` blocks that follow each other, as `wb_mxfp4_join` takes them; either may be null.
+void wb_mxfp4_split(const void *blocks, size_t count, void *codes, void *scales);
+
 // MARK: Functions of a layer
 
 // These compute in binary64 and round once to binary32, so that results are within 0.501 ulp of the exact ones, and the same on
