@@ -1,5 +1,6 @@
 import CheckpointConversion
 public import CheckpointFormats
+import ModelArchitectures
 public import TensorEvaluation
 public import TensorModel
 
@@ -32,7 +33,13 @@ public struct CheckpointComparison: Sendable {
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws(CheckpointError) {
     let models = (try first.model(), try second.model())
-    let (ours, others) = (models.0.tensors, models.1.tensors)
+    // Experts in two spellings are one model: both as the one has them that can say it.
+    let spellings = (models.0.spelling, models.1.spelling)
+    let isMixed = spellings.0 != nil && spellings.1 != nil && spellings.0 != spellings.1
+    let common = isMixed ? spellings.0 == .mxfp4 ? spellings.1 : spellings.0 : nil
+    let (ours, others) = (
+      try models.0.tensors(in: common), try models.1.tensors(in: common)
+    )
     var theirs: [ExactName: CanonicalTensor] = [:]
     for tensor in others { theirs[models.1.fullName(of: tensor.name)] = tensor }
     var differences: [TensorDifference?] = []

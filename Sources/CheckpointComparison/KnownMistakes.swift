@@ -18,6 +18,12 @@ public enum KnownMistake: String, Sendable, Hashable, Encodable {
   case biasMissing = "bias_missing"
   /// A norm is lost: its scales are ones.
   case normMissing = "norm_missing"
+  /// Norm weights lack the 1 that is added to them, or have it twice.
+  case normWithoutOne = "norm_without_one"
+  /// The experts of a mixture stand in another order.
+  case expertsPermuted = "experts_permuted"
+  /// The rows of what chooses experts stand in another order than the experts.
+  case routerPermuted = "router_permuted"
   /// The layer is another one's, as when layers are sorted 1, 10, 11, 2.
   case layerOrder = "layer_order"
 }
@@ -40,29 +46,36 @@ struct KnownMistakes {
   /// The mistake that makes the layers agree; nil if none does.
   func cause() throws(CheckpointError) -> KnownMistake? {
     if try isAnotherLayer() { return .layerOrder }
+    if first.hasExperts(layer), second.hasExperts(layer) {
+      if let cause = try ExpertMistakes(first, second, layer: layer).cause() { return cause }
+    }
     if try isSwapped(.query, .key) { return .qkSwapped }
     if try isSwapped(.key, .value) { return .kvSwapped }
     if try isSwapped(.gate, .up) { return .gateUpSwapped }
     if try isRotated() { return .rotaryLayout }
     if try isTransposed() { return .transposed }
     if try isMissing({ if case .bias = $0 { true } else { false } }, as: 0) { return .biasMissing }
-    if try isMissing({ if case .normScale = $0 { true } else { false } }, as: 1) {
+    let neutral: Float = first.configuration.addsOneToNorms ? 0 : 1
+    if try isMissing({ if case .normScale = $0 { true } else { false } }, as: neutral) {
       return .normMissing
     }
+    if first.configuration.addsOneToNorms, try lacksOne() { return .normWithoutOne }
     return nil
   }
 
   // MARK: The mistakes
 
   private func isAnotherLayer() throws(CheckpointError) -> Bool {
-    let theirs = second.tensors(ofLayer: layer)
+    let theirs = second.comparable(layer)
     for other in 0..<first.configuration.dimensions.layers where other != layer {
       var isSame = true
       // Small tensors first: they say no at little cost.
       for (place, tensor) in theirs.sorted(by: {
         $0.value.shape.elementCount < $1.value.shape.elementCount
       }) where isSame {
-        guard let mine = first[place.role, other] else { return false }
+        guard let mine = first.places[.init(place.role, other, place.number)] else {
+          return false
+        }
         isSame = Self.isClose(try first.matrix(mine), try second.matrix(tensor))
       }
       if isSame { return true }
@@ -131,7 +144,7 @@ struct KnownMistakes {
   private func isMissing(
     _ isOfKind: (DecoderRole) -> Bool, as neutral: Float
   ) throws(CheckpointError) -> Bool {
-    let (ours, others) = (first.tensors(ofLayer: layer), second.tensors(ofLayer: layer))
+    let (ours, others) = (first.comparable(layer), second.comparable(layer))
     var found = false
     for place in Set(ours.keys).union(others.keys) {
       guard let one = ours[place], let other = others[place] else {
@@ -147,7 +160,24 @@ struct KnownMistakes {
     return found
   }
 
-  private static func isClose(_ a: Matrix, _ b: Matrix) -> Bool {
+  /// Whether all that differs are norms that are one apart.
+  private func lacksOne() throws(CheckpointError) -> Bool {
+    let (ours, others) = (first.comparable(layer), second.comparable(layer))
+    var found = false
+    for (place, tensor) in ours {
+      guard let other = others[place] else { return false }
+      let (mine, theirs) = (try first.matrix(tensor), try second.matrix(other))
+      if Self.isClose(mine, theirs) { continue }
+      let (more, theirsMore) = (try mine.adding(1), try theirs.adding(1))
+      guard case .normScale = place.role,
+        Self.isClose(more, theirs) || Self.isClose(mine, theirsMore)
+      else { return false }
+      found = true
+    }
+    return found
+  }
+
+  static func isClose(_ a: Matrix, _ b: Matrix) -> Bool {
     guard a.rows == b.rows, a.columns == b.columns else { return false }
     var (difference, norm) = (0.0, 0.0)
     for index in 0..<a.rows * a.columns {
@@ -167,6 +197,12 @@ struct Matrix {
 
   func isAll(_ value: Float) -> Bool {
     (0..<rows * columns).allSatisfy { values.base[$0] == value }
+  }
+
+  func adding(_ number: Float) throws(CheckpointError) -> Matrix {
+    let result = Matrix(rows: rows, columns: columns, values: try FloatBuffer(rows * columns))
+    for index in 0..<rows * columns { result.values.base[index] = values.base[index] + number }
+    return result
   }
 
   func transposed() throws(CheckpointError) -> Matrix {

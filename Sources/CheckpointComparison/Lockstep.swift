@@ -69,11 +69,27 @@ struct Lockstep {
     let attention = distance(mine.attention, other.attention)
     let feedForward = distance(mine.feedForward, other.feedForward)
     guard attention > tolerance || feedForward > tolerance else { return }
+    // Rounding can give a token another expert, which is no mistake.
+    let isRounding =
+      attention <= tolerance && first.weights.hasExperts(layer) && unexplained(names).isEmpty
+    guard !isRounding else { return }
     let mistakes = KnownMistakes(first.weights, second.weights, layer: layer)
     divergence = ForwardComparison.Divergence(
-      layer: layer, sublayer: attention > tolerance ? "attention" : "mlp",
+      layer: layer,
+      sublayer: attention > tolerance ? "attention" : feedForwardPlace(layer, unexplained(names)),
       tensors: unexplained(names),
       cause: try mistakes.cause())
+  }
+
+  /// What of a mixture's feed-forward layer differs: what chooses experts, or the experts; `mlp` for other layers.
+  private func feedForwardPlace(_ layer: Int, _ differing: [String]) -> String {
+    guard first.weights.hasExperts(layer) else { return "mlp" }
+    func has(_ isThere: (DecoderRole.Projection) -> Bool) -> Bool {
+      let places = names { $0.layer == layer && $0.role.projection.map(isThere) ?? false }
+      return differing.contains { places.contains(ExactName($0)) }
+    }
+    if has({ $0 == .router }) { return "router" }
+    return has(\.isOfExperts) ? "experts" : "mlp"
   }
 
   /// Tensors of either model that are used there.

@@ -29,6 +29,8 @@ public struct Inspection: Sendable, Encodable {
   public private(set) var tensors: [Tensor]
   /// The root of the stored tensors, if digests were asked for.
   public let root: Digest?
+  /// The root over the published repositories' spelling of a mixture's experts, if digests were asked for; nil for other models.
+  public let canonicalRoot: Digest?
   /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
   public let effectivePrecision: CheckpointPrecision?
 
@@ -97,7 +99,7 @@ public struct Inspection: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, format, layout, architecture, attention, parameterCount, byteCount, findings,
-      metadata, tensors, root, effectivePrecision
+      metadata, tensors, root, canonicalRoot, effectivePrecision
   }
 
   /// Inspects a checkpoint, reading its data only if digests or statistics are asked for.
@@ -144,6 +146,14 @@ public struct Inspection: Sendable, Encodable {
     layout = checkpoint.layout
     architecture = source.architectureName
     let (model, damage) = try Self.model(source)
+    if digests, let model {
+      let stored = Dictionary(
+        tensors.compactMap { tensor in tensor.digest.map { (ExactName(tensor.name), $0) } },
+        uniquingKeysWith: { first, _ in first })
+      canonicalRoot = try CanonicalRoot.of(source, model, stored, resources, progress: progress)
+    } else {
+      canonicalRoot = nil
+    }
     findings += model?.findings ?? []
     findings += (model?.problems ?? []).map { $0.finding() }
     if let damage { findings.append(Finding("model", damage)) }
@@ -160,8 +170,9 @@ public struct Inspection: Sendable, Encodable {
     }
     if let finding = effectivePrecision?.finding { findings.append(finding) }
     // A layout that can't be mapped has only its stored tensors to count.
-    let counts = model?.tensors.map(\.shape.elementCount)
-    parameterCount = (counts ?? checkpoint.tensors.map(\.shape.elementCount)).reduce(0, +)
+    parameterCount =
+      model?.parameterCount
+      ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
     byteCount = checkpoint.byteCount
     metadata = checkpoint.metadata
     self.findings = findings
@@ -199,6 +210,7 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(metadataEntries, forKey: .metadata)
     try container.encode(tensors, forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)
+    if root != nil { try container.encode(canonicalRoot, forKey: .canonicalRoot) }
     try container.encodeIfPresent(effectivePrecision, forKey: .effectivePrecision)
   }
 

@@ -78,10 +78,12 @@ struct AgreementPairs {
 
   private mutating func appendCanonical() throws(CheckpointError) {
     let reference = try other.model()
-    var theirs = Dictionary(
-      reference.tensors.map { (reference.fullName(of: $0.name), $0) },
-      uniquingKeysWith: { first, _ in first })
     let model = try source.model()
+    // Experts in another spelling are the same model.
+    let spelling = reference.spelling == nil ? nil : model.spelling
+    var theirs = Dictionary(
+      try reference.tensors(in: spelling).map { (reference.fullName(of: $0.name), $0) },
+      uniquingKeysWith: { first, _ in first })
     let (ours, others) = (source.checkpoint, other.checkpoint)
     for tensor in model.tensors {
       let counterpart =

@@ -16,6 +16,14 @@ public enum Architectures {
     "starcoder2": { .starCoder2 },
     "opt": { .opt },
     "bloom": { .bloom },
+    "gemma2": { .gemma2 },
+    "gemma3_text": { .gemma3Text },
+    "gemma3": { .gemma3 },
+    "falcon": { .falcon },
+    "stablelm": { .stableLM },
+    "mixtral": { .mixtral },
+    "qwen3_moe": { .qwen3MoE },
+    "gpt_oss": { .gptOss },
   ]
 
   @TaskLocal private static var added: [Architecture] = []

@@ -14,6 +14,12 @@ public enum DecoderRole: Sendable, Hashable {
   case weight(Projection, Orientation = .outIn)
   /// The bias of a projection.
   case bias(Projection)
+  /// For each head a score that takes its share of attention and has no value, `[heads]`.
+  case sinks
+  /// The codes of a projection's weight of all experts in MXFP4, `[experts, out, in / 32, 16]`.
+  case mxfp4Blocks(Projection)
+  /// The scales of these blocks, `[experts, out, in / 32]`.
+  case mxfp4Scales(Projection)
 
   /// The norms of a decoder.
   public enum Norm: String, Sendable, Hashable, CaseIterable {
@@ -59,8 +65,36 @@ public enum DecoderRole: Sendable, Hashable {
     case embeddingIn
     /// From the model's width back to the embedding's.
     case embeddingOut
+    /// Which experts a token gets.
+    case router
+    /// The gate of an expert, `[out, in]`, or of all experts, `[experts, out, in]`.
+    case expertGate
+    /// Into an expert, likewise.
+    case expertUp
+    /// The gate and what goes into an expert at once, all gates first.
+    case expertGateUp
+    /// The same with gates and values in turn.
+    case expertGateUpInTurn
+    /// Out of an expert.
+    case expertDown
     /// To the logits.
     case head
+
+    /// What it is made of, as GGUF files have it: itself, or gate and values.
+    public var parts: [Projection] {
+      switch self {
+      case .expertGateUp, .expertGateUpInTurn: [.expertGate, .expertUp]
+      default: [self]
+      }
+    }
+
+    /// Whether every expert has one.
+    public var isOfExperts: Bool {
+      switch self {
+      case .expertGate, .expertUp, .expertGateUp, .expertGateUpInTurn, .expertDown: true
+      default: false
+      }
+    }
   }
 
   /// How a weight lies.
@@ -71,10 +105,29 @@ public enum DecoderRole: Sendable, Hashable {
     case inOut
   }
 
+  /// Whether GGUF files have it in the dtype of most weights, and quantizers make blocks of it: not positions, nor what chooses experts.
+  public var isMatrix: Bool {
+    switch self {
+    case .weight(.router, _): false
+    case .tokenEmbedding, .weight, .mxfp4Blocks, .mxfp4Scales: true
+    case .positionEmbedding, .normScale, .normOffset, .bias, .sinks: false
+    }
+  }
+
+  /// Whether it is of weights in blocks: bytes, which stand for values only together.
+  public var isOfBlocks: Bool {
+    switch self {
+    case .mxfp4Blocks, .mxfp4Scales: true
+    default: false
+    }
+  }
+
   /// The projection that it is a weight or bias of; nil for embeddings and norms.
   public var projection: Projection? {
     switch self {
-    case .weight(let projection, _), .bias(let projection): projection
+    case .weight(let projection, _), .bias(let projection), .mxfp4Blocks(let projection),
+      .mxfp4Scales(let projection):
+      projection
     default: nil
     }
   }

@@ -18,14 +18,22 @@ public struct QuantizationRules: Sendable {
     public let queriesPerKey: Int
     /// Whether the head has weights of its own in the file.
     public let hasHead: Bool
+    /// Experts of a layer; 0 for models that are no mixtures.
+    public let experts: Int
 
     /// A model.
-    public init(_ table: GGUFTable, layers: Int, queriesPerKey: Int, hasHead: Bool) {
+    public init(
+      _ table: GGUFTable, layers: Int, queriesPerKey: Int, hasHead: Bool, experts: Int = 0
+    ) {
       self.table = table
       self.layers = layers
       self.queriesPerKey = queriesPerKey
       self.hasHead = hasHead
+      self.experts = experts
     }
+
+    /// Attention is a small part of a mixture of eight experts (Mixtral's), and gets more bits.
+    fileprivate var hasEightExperts: Bool { experts == 8 }
 
     /// What llama.cpp takes for one of 70 billion weights.
     fileprivate var isOfEightyLayers: Bool {
@@ -58,7 +66,7 @@ public struct QuantizationRules: Sendable {
     if let exact = request.exactTypes[ExactName(name)] {
       return TypeChoice(exact, wanted: exact, .requested)
     }
-    guard shape.rank > 1, let columns = shape.dimensions.last, role.isQuantized else {
+    guard shape.rank > 1, let columns = shape.dimensions.last, role.isMatrix else {
       return TypeChoice(.f32, wanted: .f32, .unquantized)
     }
     let (wanted, reason) = try wanted(name, role, layer ?? 0, columns)
@@ -83,17 +91,21 @@ public struct QuantizationRules: Sendable {
   private func head(_ base: DType, _ columns: Int) -> (DType, TypeChoice.Reason) {
     if base == .q8_0 { return (base, .scheme) }
     // Rows that don't fill blocks of the scheme's type are as good as lossless, where Q6_K's blocks would do too.
-    return (columns.isMultiple(of: base.blockElementCount) ? .q6K : .q8_0, .head)
+    let fits = columns.isMultiple(of: base.blockElementCount) && model.table.mixes != .falcon
+    return (fits ? .q6K : .q8_0, .head)
   }
 
   /// The type of tensors that the scheme doesn't treat as most.
   private func special(_ role: DecoderRole, _ layer: Int) -> DType? {
     switch role.projection {
-    case .value, .queryKeyValue:
+    case .value, .key, .queryKeyValue:
+      if model.hasEightExperts { return .q8_0 }
+      if role.projection == .key { return nil }
       let type = values(layer)
       let isSmall = [.q3K, .q4K].contains(type ?? request.scheme.type)
       return model.isOfEightyLayers && isSmall ? .q5K : type
-    case .down: return down(layer)
+    case .down, .expertDown:
+      return model.table.mixes == .falcon ? downOfFalcon(layer) : down(layer)
     case .output: return output
     default: return nil
     }
@@ -130,13 +142,29 @@ public struct QuantizationRules: Sendable {
     }
   }
 
+  private func downOfFalcon(_ layer: Int) -> DType? {
+    let isEarly = layer < model.layers / 16
+    switch request.scheme {
+    case .q3KM: return isEarly ? .q5K : hasMoreBits(layer) ? .q4K : .q3K
+    case .q3KL: return .q4K
+    case .q4KM: return isEarly ? .q6K : hasMoreBits(layer) ? .q5K : .q4K
+    case .q4KS: return nil
+    default: return down(layer)
+    }
+  }
+
   /// The heads' way back.
   private var output: DType? {
+    if model.table.mixes == .falcon { return request.scheme == .q3KL ? DType.q4K : nil }
+    if model.hasEightExperts {
+      let schemes: [QuantizationScheme] = [.q2K, .q3KS, .q3KM, .iq4NL, .q4KS, .q4KM, .iq4XS]
+      return schemes.contains(request.scheme) ? .q5K : nil
+    }
     switch request.scheme {
-    case .q2K: .q3K
-    case .q3KM: .q4K
-    case .q3KL: .q5K
-    default: nil
+    case .q2K: return .q3K
+    case .q3KM: return .q4K
+    case .q3KL: return .q5K
+    default: return nil
     }
   }
 
@@ -146,15 +174,5 @@ public struct QuantizationRules: Sendable {
   private func hasMoreBits(_ layer: Int) -> Bool {
     let eighth = model.layers / 8
     return layer < eighth || layer >= 7 * model.layers / 8 || (layer - eighth) % 3 == 2
-  }
-}
-
-extension DecoderRole {
-  /// Whether it is a matrix that llama.cpp quantizes: not positions.
-  fileprivate var isQuantized: Bool {
-    switch self {
-    case .tokenEmbedding, .weight: true
-    case .positionEmbedding, .normScale, .normOffset, .bias: false
-    }
   }
 }

@@ -2,6 +2,7 @@
 
 import CBLAS
 import CTensorKernels
+import Foundation
 import ModelArchitectures
 import TensorModel
 
@@ -13,6 +14,8 @@ struct Attention: Sendable {
   private let queryNorm: Norm?
   private let keyNorm: Norm?
   private let rotation: Rotation?
+  /// A score for each head that takes its share of attention and has no value.
+  private let sinks: FloatBuffer?
   private let scale: Float
   private let window: Int?
   private let workers: Workers
@@ -42,11 +45,16 @@ struct Attention: Sendable {
     queryNorm = try weights.norm(.query, layer, reader)
     keyNorm = try weights.norm(.key, layer, reader)
     let isRotated = configuration.rotatedLayers[layer]
-    rotation = (isRotated ? configuration.rotary : nil).map {
+    window = configuration.windows[layer]
+    let rotary =
+      window == nil ? configuration.rotary : configuration.slidingRotary ?? configuration.rotary
+    rotation = (isRotated ? rotary : nil).map {
       Rotation($0, headWidth: weights.configuration.headWidth)
     }
+    var sinks: FloatBuffer?
+    if let tensor = weights[.sinks, layer] { sinks = try reader.values(tensor) }
+    self.sinks = sinks
     scale = Float(configuration.attentionScales[layer])
-    window = configuration.windows[layer]
   }
 
   /// Computes the attention's contribution to the residual stream.
@@ -124,12 +132,15 @@ struct Attention: Sendable {
     let (heads, width) = (configuration.heads, configuration.headWidth)
     let (queries, keys) = (configuration.dimensions.queries, configuration.dimensions.keys)
     let shared = heads / configuration.keyHeads
-    let longest = sequences.all.map { $0.count * ($0.start + $0.count) }.max() ?? 0
+    // A sink stands after the scores of tokens.
+    let extra = sinks == nil ? 0 : 1
+    let longest = sequences.all.map { $0.count * ($0.start + $0.count + extra) }.max() ?? 0
     for scores in room.scores { try scores.resize(longest) }
     try workers.forEach(sequences.all.count * heads) { (index, worker) throws(CheckpointError) in
       let (number, head) = index.quotientAndRemainder(dividingBy: heads)
       let sequence = sequences.all[number]
       let total = sequence.start + sequence.count
+      let stride = total + extra
       let scores = room.scores[worker].base
       let key = cache.keys[number].base + head / shared * width
       let value = cache.values[number].base + head / shared * width
@@ -137,18 +148,31 @@ struct Attention: Sendable {
       let mixed = room.mixed.base + sequence.firstRow * queries + head * width
       wb_sgemm(
         false, true, sequence.count, total, width, scale, query, queries, key, keys, 0, scores,
-        total)
+        stride)
       for row in 0..<sequence.count {
-        if let slope = configuration.positionSlopes.map({ Float($0[head]) }) {
-          for place in 0..<total { scores[row * total + place] += slope * Float(place) }
-        }
-        mask(scores + row * total, sequence.start + row, total, sequences.prefix)
-        wb_softmax_row(scores + row * total, total)
+        let place = scores + row * stride
+        adjust(place, total, head)
+        mask(place, sequence.start + row, total, sequences.prefix)
+        if let sinks { place[total] = sinks.base[head] }
+        wb_softmax_row(place, stride)
       }
       wb_sgemm(
-        false, false, sequence.count, width, total, 1, scores, total, value, keys, 0, mixed,
+        false, false, sequence.count, width, total, 1, scores, stride, value, keys, 0, mixed,
         queries)
     }
+  }
+
+  /// Adds positions to the scores of a token, and caps them.
+  private func adjust(_ scores: UnsafeMutablePointer<Float>, _ total: Int, _ head: Int) {
+    if let slope = configuration.positionSlopes?[head] {
+      for place in 0..<total {
+        scores[place] +=
+          configuration.roundsSlopes
+          ? scale * (Float(slope).asBFloat16 * Float(place).asBFloat16).asBFloat16
+          : Float(slope) * Float(place)
+      }
+    }
+    if let cap = configuration.scoreCap { softCap(scores, total, at: cap) }
   }
 
   /// A token sees itself and what came before, within the window; the first `prefix` tokens see each other too.
@@ -160,6 +184,19 @@ struct Attention: Sendable {
     if let window, position >= window {
       for earlier in 0...(position - window) { row[earlier] = -.infinity }
     }
+  }
+}
+
+/// Replaces each value by cap · tanh(value / cap).
+func softCap(_ values: UnsafeMutablePointer<Float>, _ count: Int, at cap: Double) {
+  for index in 0..<count { values[index] = Float(cap * tanh(Double(values[index]) / cap)) }
+}
+
+extension Float {
+  /// The nearest value that has only 8 bits of mantissa, of two the even one.
+  fileprivate var asBFloat16: Float {
+    let lower = bitPattern >> 16 & 1
+    return Float(bitPattern: (bitPattern &+ 0x7fff &+ lower) & 0xffff_0000)
   }
 }
 

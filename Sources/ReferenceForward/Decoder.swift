@@ -162,8 +162,9 @@ public final class Decoder {
 
   /// Frequencies that depend on the sequence's length aren't computed beyond the original one.
   private func requireComputed(_ sequences: Sequences) throws(CheckpointError) {
-    guard let rotary = configuration.rotary, let limit = rotary.dynamicFrom,
-      let last = sequences.positions.max(), last >= limit
+    let rotaries = [configuration.rotary, configuration.slidingRotary].compactMap { $0 }
+    guard let rotary = rotaries.first(where: { $0.dynamicFrom != nil }),
+      let limit = rotary.dynamicFrom, let last = sequences.positions.max(), last >= limit
     else { return }
     let (kind, key) =
       rotary.scaling == .dynamic
@@ -216,11 +217,12 @@ public final class Decoder {
     } else {
       try head.apply(some, rows.count, into: logits, room.slab)
     }
+    let count = rows.count * configuration.dimensions.vocabulary
     let divisor = Float(configuration.logitDivisor)
-    guard divisor != 1 else { return }
-    for index in 0..<rows.count * configuration.dimensions.vocabulary {
-      logits.base[index] /= divisor
+    if divisor != 1 {
+      for index in 0..<count { logits.base[index] /= divisor }
     }
+    if let cap = configuration.logitCap { softCap(logits.base, count, at: cap) }
   }
 
   /// Runs all layers.

@@ -14,6 +14,8 @@ public struct DecoderWeights: Sendable {
   /// All tensors that are used, by their places.
   public var places: [Place: CanonicalTensor] { tensors }
   private let tensors: [Place: CanonicalTensor]
+  /// What layers have several of, such as experts.
+  public let stacks: StackedTensors
 
   /// A tensor's place in the decoder.
   public typealias Place = DecoderPlace
@@ -30,7 +32,8 @@ public struct DecoderWeights: Sendable {
   ) throws(CheckpointError) {
     try model.requireSound()
     try model.requireValues(hint: "start from the weights before they were quantized")
-    for tensor in model.placed.values where !tensor.dtype.hasFloatValues {
+    for (place, tensor) in model.placed
+    where !tensor.dtype.hasFloatValues && !place.role.isOfBlocks {
       throw CheckpointError(
         .unsupported, "a forward pass needs floating-point weights", tensor: tensor.name,
         expected: "F32, F16 or BF16", found: tensor.dtype.rawValue,
@@ -69,6 +72,7 @@ public struct DecoderWeights: Sendable {
     self.reader = reader
     self.configuration = configuration
     tensors = model.placed
+    stacks = model.stacks
   }
 
   /// A tensor by its place; nil if the family or the configuration has none.

@@ -2,8 +2,23 @@ import CTensorKernels
 import ModelArchitectures
 import TensorModel
 
+/// What follows the attention in a layer.
+protocol FeedForwardLayer: Sendable {
+  /// Computes the layer's contribution to the residual stream.
+  ///
+  /// - Parameters:
+  ///   - x: normed, `[count, model]`.
+  ///   - count: of rows.
+  ///   - room: reused buffers.
+  ///   - result: room for `[count, model]`.
+  /// - Throws: what reading throws.
+  func apply(
+    _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
+  ) throws(CheckpointError)
+}
+
 /// The feed-forward layer: down(f(up(x))), or down(f(gate(x)) · up(x)), gate and up perhaps in one matrix.
-struct FeedForward: Sendable {
+struct FeedForward: FeedForwardLayer {
   private let gate: Linear?
   private let up: Linear
   /// Whether `up` makes the gates as well, before its own values.
@@ -25,14 +40,6 @@ struct FeedForward: Sendable {
     self.workers = workers
   }
 
-  /// Computes the layer's contribution to the residual stream.
-  ///
-  /// - Parameters:
-  ///   - x: normed, `[count, model]`.
-  ///   - count: of rows.
-  ///   - room: reused buffers.
-  ///   - result: room for `[count, model]`.
-  /// - Throws: what reading throws.
   func apply(
     _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
   ) throws(CheckpointError) {
@@ -44,7 +51,7 @@ struct FeedForward: Sendable {
         let (gates, products) = (
           room.inner.base + row * 2 * width, room.gate.base + row * width
         )
-        activate(gates, width)
+        activation.apply(gates, width)
         for index in 0..<width { products[index] = gates[index] * gates[width + index] }
       }
       return try down.apply(room.gate, count, into: result, room.slab)
@@ -53,19 +60,22 @@ struct FeedForward: Sendable {
       try gate.apply(x, count, into: room.gate, room.slab)
       try workers.forEach(count) { (row, _) throws(CheckpointError) in
         let (gates, values) = (room.gate.base + row * width, room.inner.base + row * width)
-        activate(gates, width)
+        activation.apply(gates, width)
         for index in 0..<width { values[index] *= gates[index] }
       }
     } else {
       try workers.forEach(count) { (row, _) throws(CheckpointError) in
-        activate(room.inner.base + row * width, width)
+        activation.apply(room.inner.base + row * width, width)
       }
     }
     try down.apply(room.inner, count, into: result, room.slab)
   }
+}
 
-  private func activate(_ values: UnsafeMutablePointer<Float>, _ count: Int) {
-    switch activation {
+extension DecoderConfiguration.Activation {
+  /// Applies the function to values in place.
+  func apply(_ values: UnsafeMutablePointer<Float>, _ count: Int) {
+    switch self {
     case .geluTanh: wb_gelu_tanh(values, count)
     case .gelu: wb_gelu_erf(values, count)
     case .silu: wb_silu(values, count)

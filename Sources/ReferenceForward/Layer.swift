@@ -10,7 +10,7 @@ struct Layer: Sendable {
   private let attentionOutputNorm: Norm?
   private let feedForwardOutputNorm: Norm?
   private let attention: Attention
-  private let feedForward: FeedForward
+  private let feedForward: any FeedForwardLayer
 
   init(
     _ weights: DecoderWeights, _ index: Int, _ reader: WeightReader, _ workers: Workers,
@@ -23,7 +23,11 @@ struct Layer: Sendable {
     attentionOutputNorm = try weights.norm(.afterAttention, index, reader)
     feedForwardOutputNorm = try weights.norm(.afterFeedForward, index, reader)
     attention = try Attention(weights, layer: index, reader, workers, isResident: isResident)
-    feedForward = try FeedForward(weights, layer: index, reader, workers, isResident: isResident)
+    if configuration.experts != nil, !configuration.dimensions.denseLayers.contains(index) {
+      feedForward = try Mixture(weights, layer: index, reader, workers, isResident: isResident)
+    } else {
+      feedForward = try FeedForward(weights, layer: index, reader, workers, isResident: isResident)
+    }
   }
 
   /// Adds the layer's contributions to the residual stream.
@@ -101,8 +105,16 @@ extension DecoderWeights {
   func norm(
     _ which: DecoderRole.Norm, _ layer: Int?, _ reader: WeightReader
   ) throws(CheckpointError) -> Norm? {
-    guard let scale = self[.normScale(which), layer] else { return nil }
+    var scales: [CanonicalTensor] = []
+    if let scale = self[.normScale(which), layer] {
+      scales = [scale]
+    } else {
+      while let scale = places[Place(.normScale(which), layer, scales.count)] {
+        scales.append(scale)
+      }
+    }
+    guard !scales.isEmpty else { return nil }
     return try Norm(
-      configuration.norm, scale: scale, offset: self[.normOffset(which), layer], reader)
+      configuration, scales: scales, offset: self[.normOffset(which), layer], reader)
   }
 }

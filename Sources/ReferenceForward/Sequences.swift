@@ -99,6 +99,7 @@ final class Room: @unchecked Sendable {
   let normed = FloatBuffer()
   let inner = FloatBuffer()
   let gate = FloatBuffer()
+  let gathered = FloatBuffer()
   let scores: [FloatBuffer]
 
   init(workers: Int) { scores = (0..<workers).map { _ in FloatBuffer() } }

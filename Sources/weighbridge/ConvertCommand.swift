@@ -4,6 +4,7 @@ import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import ModelArchitectures
 import TensorEvaluation
 import TensorModel
 
@@ -50,6 +51,12 @@ struct ConvertCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "How the experts of a mixture are written: separate (tensors of each), or stacked (one for all of a layer). By default as the source has them.",
+      valueName: "spelling"))
+  var experts: ExpertChoice?
+
+  @Option(
+    help: ArgumentHelp(
       "How a store is compressed: zstd (what suits each dtype best), zstd:LEVEL, or none. By default zstd, or as the source store is.",
       valueName: "method"))
   var compression: CompressionChoice?
@@ -69,6 +76,7 @@ struct ConvertCommand: ParsableCommand {
     var request = try options.request(source, destination, shared, progress)
     request.format = to
     request.settings.dtype = dtype.dtype
+    request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
     if validatesResult { request.validator = ForwardValidator(request.resources) }
     return request
@@ -112,6 +120,18 @@ struct CompressionChoice: ExpressibleByArgument {
         ConversionPlan.Compression.levels.contains(level)
       else { return nil }
       value = .zstd(level: level)
+    }
+  }
+}
+
+/// What `--experts` takes.
+enum ExpertChoice: String, ExpressibleByArgument, CaseIterable {
+  case separate, stacked
+
+  var spelling: Architecture.ExpertSpelling {
+    switch self {
+    case .separate: .separate
+    case .stacked: .stacked
     }
   }
 }

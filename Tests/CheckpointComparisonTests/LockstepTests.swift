@@ -145,6 +145,52 @@ import Testing
         row / 16 % 3 == 2 ? row : toPairs(row, 16, 4)
       }
     },
+    // Mixtures of experts, whose matrices are square.
+    Planted(model: "mixtral", layer: 0, sublayer: "experts", cause: .expertsPermuted) { sample in
+      for part in ["w1", "w2", "w3"] {
+        let module = "model.layers.0.block_sparse_moe.experts"
+        sample.exchange("\(module).0.\(part).weight", "\(module).2.\(part).weight")
+      }
+    },
+    Planted(
+      model: "mixtral", layer: 1, sublayer: "experts", cause: .transposed,
+      tensors: ["model.layers.1.block_sparse_moe.experts.3.w2.weight"]
+    ) { $0.transpose("model.layers.1.block_sparse_moe.experts.3.w2.weight") },
+    Planted(model: "mixtral", layer: 1, sublayer: "experts", cause: .gateUpSwapped) { sample in
+      for expert in 0..<4 {
+        let module = "model.layers.1.block_sparse_moe.experts.\(expert)"
+        sample.exchange("\(module).w1.weight", "\(module).w3.weight")
+      }
+    },
+    // All of a layer in one tensor: gates before values, 32 rows each, of four experts.
+    Planted(
+      model: "mixtral_stacked", layer: 0, sublayer: "experts", cause: .gateUpSwapped,
+      tensors: ["model.layers.0.mlp.experts.gate_up_proj"]
+    ) { sample in
+      sample.edit("model.layers.0.mlp.experts.gate_up_proj") { values in
+        let (old, half) = (values, 32 * 32)
+        values = old.indices.map { old[$0 / half % 2 == 0 ? $0 + half : $0 - half] }
+      }
+    },
+    Planted(
+      model: "mixtral_stacked", layer: 1, sublayer: "experts", cause: .expertsPermuted
+    ) { sample in
+      for name in ["gate_up_proj", "down_proj"] {
+        sample.permuteRows("model.layers.1.mlp.experts.\(name)") { [1, 0, 3, 2][$0] }
+      }
+    },
+    Planted(
+      model: "qwen3_moe", layer: 0, sublayer: "router", cause: .routerPermuted,
+      tensors: ["model.layers.0.mlp.gate.weight"]
+    ) { $0.permuteRows("model.layers.0.mlp.gate.weight") { ($0 + 1) % 5 } },
+    Planted(
+      model: "qwen3_moe", layer: 1, sublayer: "attention", cause: .normMissing,
+      tensors: ["model.layers.1.self_attn.k_norm.weight"]
+    ) { $0.edit("model.layers.1.self_attn.k_norm.weight") { $0 = $0.map { _ in 1 } } },
+    Planted(
+      model: "qwen3_moe", layer: 0, sublayer: "experts", cause: nil,
+      tensors: ["model.layers.0.mlp.experts.2.up_proj.weight"]
+    ) { noise(&$0, "model.layers.0.mlp.experts.2.up_proj.weight") },
     // Without a known cause.
     Planted(
       model: "gptj", layer: 1, sublayer: "mlp", cause: nil,

@@ -140,7 +140,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("llama", "dynamic", "'dynamic'"), ("llama", "longrope", "can't be written to GGUF yet"),
+    ("llama", "dynamic", "'dynamic'"),
+    ("llama", "longrope", "scaled by 'longrope' for this family"),
     ("qwen2_tied", "llama3", "'llama3' for this family"),
   ])
   func otherScalingIsRefusedByName(_ name: String, _ kind: String, _ reason: String) throws {
@@ -230,7 +231,9 @@ import Testing
     ("gpt_neo", "no graph for this family", "not scaled"),
     ("gpt2_inverse_layer", "attention scales that depend on the layer", ""),
     ("qwen2_window", "see only so many tokens", ""),
-    ("llama_rope_yarn", "scaled by 'yarn'", ""),
+    ("gemma2_scaled", "query_pre_attn_scalar", ""),
+    ("qwen3_moe_dense", "mlp_only_layers", ""),
+    ("falcon_alibi", "alibi", ""),
   ])
   func saysWhatNoGraphComputes(_ name: String, _ reason: String, _ hint: String) throws {
     let error = failure(of: toGGUF(name))

@@ -269,11 +269,11 @@ import Testing
     file.add("gpt2.attention.head_count", UInt32(3))
     let error = #expect(throws: CheckpointError.self) { try open(file).model() }
     #expect(error?.file == "x.gguf" && error?.message.contains("heads don't divide") == true)
-    let experts = try open(model("llama") { $0.add("llama.expert_count", UInt32(8)) })
+    let experts = try open(model("qwen3") { $0.add("qwen3.expert_count", UInt32(8)) })
     let refusal = #expect(throws: CheckpointError.self) {
       try experts.computation(for: "a forward pass")
     }
-    #expect(refusal?.found == "no table for the graph 'llama' with llama.expert_count = 8")
+    #expect(refusal?.found == "no table for the graph 'qwen3' with qwen3.expert_count = 8")
   }
 
   @Test(arguments: [2, 3]) func everyRowHasAToken(count: Int) throws {
@@ -352,8 +352,13 @@ import Testing
   }
 
   @Test func mixturesOfExpertsAreNoLlamas() throws {
-    let file = model("llama") { $0.add("llama.expert_count", 8) }
-    let source = try open(file)
+    let file = model("llama") {
+      $0.add("llama.expert_count", 8)
+      $0.add("llama.expert_used_count", 2)
+    }
+    #expect(try configuration(file).family == "mixtral")
+    #expect(try configuration(model("llama")).family == "llama")
+    let source = try open(model("qwen3") { $0.add("qwen3.expert_count", 8) })
     #expect(try source.huggingFaceConfiguration() == nil)
     #expect(try source.model().problems.isEmpty && source.model().sizes == nil)
     #expect(try source.model().tensors.map(\.name) == ["token_embd.weight"])
@@ -382,7 +387,6 @@ import Testing
 
   @Test func scaledPositionsAreNotIgnored() throws {
     let edits: [(String, (inout GGUFBuilder) -> Void)] = [
-      ("llama", { $0.add("llama.rope.scaling.type", "yarn") }),
       ("llama", { $0.add("llama.rope.scaling.type", "longrope") }),
       (
         "llama",
@@ -407,6 +411,10 @@ import Testing
       let error = #expect(throws: CheckpointError.self) { try configuration(model(graph, edit)) }
       #expect(error?.code == .unsupported && error?.hint?.contains("--config") == true)
     }
+    // Without the length that it is for, yarn says nothing.
+    let yarn = model("llama") { $0.add("llama.rope.scaling.type", "yarn") }
+    let incomplete = #expect(throws: CheckpointError.self) { try configuration(yarn) }
+    #expect(incomplete?.code == .malformed && incomplete?.hint?.contains("--config") == true)
     let none = model("llama") { $0.add("llama.rope.scaling.type", "none") }
     #expect(try configuration(none).rotary?.scaling == DecoderConfiguration.Rotary.Scaling.none)
     let ones = model("llama") { add([1, 1, 1, 1], to: &$0) }

@@ -26,10 +26,9 @@ import Testing
     }
   }
 
-  /// What GGUF files can't say: scales that depend on the layer, unscaled attention, and (not yet) YaRN.
+  /// What GGUF files can't say: scales that depend on the layer, unscaled attention.
   private static let refused = [
     "biomedlm": "llama.cpp", "gpt-neo-125m": "llama.cpp", "tinystories-1m": "llama.cpp",
-    "qwen2.5-7b-yarn": "yarn",
   ]
 
   /// Logits of transformers, in another order of additions: within 2e-5 of the value, or of 1.

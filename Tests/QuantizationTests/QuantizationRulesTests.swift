@@ -11,6 +11,7 @@ struct LlamaQuantizeTypes: Decodable {
     var architecture: String
     var layers, width, feedForward, heads, kvHeads, vocabulary: Int
     var tied, fused: Bool
+    var experts: Int?
 
     var description: String {
       "\(architecture) \(layers) layers, \(width) and \(feedForward) wide, \(heads)/\(kvHeads) heads\(tied ? ", tied" : "")"
@@ -46,16 +47,18 @@ struct LlamaQuantizeTypes: Decodable {
 
 @Suite struct QuantizationRulesTests {
   /// What tensors of these names do.
-  private static let roles: [String: DecoderRole] = {
+  private static func roles(_ table: GGUFTable) -> [String: DecoderRole] {
+    let dimensions = Architecture.Dimensions(layers: 1, model: 1, inner: 1, vocabulary: 1)
     var roles = [
       "token_embd.weight": DecoderRole.tokenEmbedding, "position_embd.weight": .positionEmbedding,
     ]
-    for projection in DecoderRole.Projection.allCases {
-      let role = DecoderRole.weight(projection)
-      roles[role.ggufName(layer: nil)] = role
+    for projection in DecoderRole.Projection.allCases where projection.parts == [projection] {
+      for role in [DecoderRole.weight(projection), .bias(projection)] {
+        roles[table.name(of: role, layer: nil, dimensions)] = role
+      }
     }
     return roles
-  }()
+  }
 
   @Test func typesAreThoseOfLlamaQuantize() throws {
     let importance = try ImportanceMatrix(path: Fixtures.path("quantization/imatrix/imatrix.gguf"))
@@ -63,7 +66,11 @@ struct LlamaQuantizeTypes: Decodable {
     for entry in try LlamaQuantizeTypes.read().models {
       let model = entry.model
       let table = try #require(
-        Architectures.all.compactMap(\.gguf).first { $0.architecture == model.architecture })
+        Architectures.all.compactMap(\.gguf).first {
+          $0.architecture == model.architecture
+            && $0.requiredKeys.isEmpty == (model.architecture != "llama" || model.experts == nil)
+        })
+      let roles = Self.roles(table)
       for file in entry.files {
         guard let types = file.types else { continue }
         let scheme = try #require(QuantizationScheme(rawValue: file.scheme.lowercased()))
@@ -75,10 +82,11 @@ struct LlamaQuantizeTypes: Decodable {
             request,
             QuantizationRules.Model(
               table, layers: model.layers,
-              queriesPerKey: model.heads / model.kvHeads, hasHead: types["output.weight"] != nil))
+              queriesPerKey: model.heads / model.kvHeads, hasHead: types["output.weight"] != nil,
+              experts: model.experts ?? 0))
           for (pattern, runs) in types {
             let bare = pattern.replacing("blk.*.", with: "")
-            guard let role = Self.roles[bare] else {
+            guard let role = roles[bare] else {
               Issue.record("no role for \(pattern)")
               continue
             }

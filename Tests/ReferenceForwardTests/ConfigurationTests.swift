@@ -136,7 +136,7 @@ import Testing
   static let unsupported: [(String, String, String)] = [
     ("gptj", "activation_function", "swiglu"), ("gpt_neox", "hidden_act", "mish"),
     ("llama", "hidden_act", "xielu"), ("gpt_neo", "attention_types", "all"),
-    ("llama", "model_type", "falcon"),
+    ("llama", "model_type", "jamba"),
   ]
 
   @Test(arguments: unsupported)

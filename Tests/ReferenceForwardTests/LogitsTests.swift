@@ -71,7 +71,9 @@ import Testing
     let together = try decoder.allLogits(rows)
     let alone = try rows.flatMap { try decoder.allLogits([$0]) }
     let distance = largestDistance(together, alone)
-    #expect(distance == 0, "\(distance)")
+    // Of a mixture a token's place among those of its expert is another one.
+    let bound = decoder.configuration.experts == nil ? 0 : Self.bound
+    #expect(distance <= bound, "\(distance)")
   }
 
   @Test(arguments: ["gptj", "qwen2_tied", "gpt_neo"].map(Model.named))

@@ -11,6 +11,8 @@ struct GGUFGraph {
   let table: GGUFTable
   /// How the model computes.
   let configuration: DecoderConfiguration
+  /// The family that the file is of.
+  private let family: String
   /// Its `config.json`.
   private let document: [UInt8]
   /// Small differences between the graph and the model.
@@ -21,7 +23,10 @@ struct GGUFGraph {
   /// - Throws: `usage` without a configuration, `unsupported` with the reason where no graph computes the same.
   init(_ source: Source) throws(CheckpointError) {
     let (document, decoder) = try source.computation(for: "a GGUF file")
-    self.document = document.bytes
+    // Of models with other parts the language model alone is in the file.
+    let written = document.languageModel ?? document
+    self.document = written.bytes
+    family = written.modelType ?? ""
     configuration = decoder
     guard let architecture = document.architecture, let table = architecture.gguf else {
       let reason = document.architecture?.missingFromGGUF.map {
@@ -33,17 +38,25 @@ struct GGUFGraph {
     }
     self.architecture = architecture
     self.table = table
-    findings = Self.differences(configuration)
+    findings = Self.differences(configuration, table.windows)
     try requireSameAttention()
     try requireSameRest()
   }
 
   private func requireSameAttention() throws(CheckpointError) {
-    let scale = 1 / Double(configuration.headWidth).squareRoot()
+    let isShared = table.sharedScaleLayerCount == configuration.dimensions.layers
+    let width =
+      isShared
+      ? configuration.dimensions.model / configuration.heads : configuration.headWidth
+    let scale = 1 / Double(width).squareRoot()
     let isScaled = table.keys.contains { $0.meaning == .attentionScale }
-    let wanted = isScaled ? configuration.attentionScales.first ?? scale : scale
-    guard configuration.attentionScales.allSatisfy({ $0 == wanted }) else {
+    let scales = Set(configuration.attentionScales)
+    guard scales.count == 1 else {
       throw inexpressible("attention scales that depend on the layer, or are none")
+    }
+    guard isScaled || scales == [scale] else {
+      throw inexpressible(
+        "attention scales other than 1 / √\(width) (query_pre_attn_scalar) for this model")
     }
     guard configuration.windows.allSatisfy({ $0 == nil }) || table.windows != .none else {
       throw inexpressible("layers with a window, which see only so many tokens, for this family")
@@ -64,16 +77,16 @@ struct GGUFGraph {
       guard table.hasRotaryDivisors else {
         throw inexpressible("rotary positions scaled by 'llama3' for this family")
       }
-    case .yarn:
-      throw CheckpointError(
-        .unsupported, "rotary positions scaled by 'yarn' can't be written to GGUF yet",
-        file: "config.json", hint: "a store keeps the model as it is: --to store")
+    case .yarn: break
     case .longrope:
-      throw CheckpointError(
-        .unsupported, "rotary positions scaled by 'longrope' can't be written to GGUF yet",
-        file: "config.json", hint: "a store keeps the model as it is: --to store")
+      guard table.hasLongrope else {
+        throw inexpressible("rotary positions scaled by 'longrope' for this family")
+      }
     case .dynamic:
       throw inexpressible("rotary positions scaled by 'dynamic', as the sequence's length has it")
+    }
+    if let sliding = configuration.slidingRotary, sliding.scaling != .none {
+      throw inexpressible("scaled rotary positions in layers with a window")
     }
     guard table.rotatesParts || rotary.dimensions == configuration.headWidth else {
       throw inexpressible("rotary positions of a part of the head")
@@ -90,13 +103,36 @@ struct GGUFGraph {
     guard table.exclusions.isDisjoint(with: configuration.dimensions.conditions) else {
       throw inexpressible("biases (attention_bias, mlp_bias) for this family")
     }
+    guard configuration.experts?.weighting == table.expertWeighting,
+      configuration.dimensions.denseLayers.isEmpty
+    else {
+      throw inexpressible(
+        "experts in some layers only (mlp_only_layers, decoder_sparse_step) or experts weighted so (norm_topk_prob), for this family"
+      )
+    }
+    guard configuration.experts?.clampedGate == table.clampedGate else {
+      throw inexpressible("experts' gates cut at other numbers (swiglu_alpha, swiglu_limit)")
+    }
+    let caps: [(GGUFSetting.Meaning, Double?, String)] = [
+      (.scoreCap, configuration.scoreCap, "attn_logit_softcapping"),
+      (.logitCap, configuration.logitCap, "final_logit_softcapping"),
+    ]
+    for (meaning, cap, setting) in caps {
+      let hasKey = table.keys.contains { $0.meaning == meaning }
+      guard cap != nil || table.capsScores == .never, cap == nil || hasKey else {
+        throw inexpressible(
+          cap == nil
+            ? "no cap (\(setting) null) for this family" : "a cap (\(setting)) for this family")
+      }
+    }
     let factors: [(GGUFSetting.Meaning, Double)] = [
       (.embeddingFactor, configuration.embeddingFactor),
       (.residualFactor, configuration.residualFactor), (.logitDivisor, configuration.logitDivisor),
     ]
     guard
       factors.allSatisfy({ factor in
-        factor.1 == 1 || table.keys.contains { $0.meaning == factor.0 }
+        factor.1 == 1 || configuration.addsOneToNorms
+          || table.keys.contains { $0.meaning == factor.0 }
       })
     else { throw inexpressible("factors of embeddings, residuals or logits for this family") }
   }
@@ -108,7 +144,9 @@ struct GGUFGraph {
       hint: "a store keeps the model as it is: --to store")
   }
 
-  private static func differences(_ configuration: DecoderConfiguration) -> [Finding] {
+  private static func differences(
+    _ configuration: DecoderConfiguration, _ windows: GGUFTable.Windows
+  ) -> [Finding] {
     var findings: [Finding] = []
     switch configuration.activation {
     case .gelu:
@@ -124,7 +162,21 @@ struct GGUFGraph {
         ))
     case .silu, .relu: break
     }
-    if let window = configuration.windows.compactMap({ $0 }).first {
+    if case .yarn(let scaling) = configuration.rotary?.scaling, !scaling.truncates {
+      findings.append(
+        Finding(
+          .warning, "gguf-yarn",
+          "llama.cpp always rounds yarn's range to whole dimensions (truncate: true), the model doesn't: results differ"
+        ))
+    }
+    if configuration.addsOneToNorms {
+      findings.append(
+        Finding(
+          .note, "gguf-norms",
+          "norm weights are written as 1 + weight in F32: exact for BF16, rounded for small F32 weights"
+        ))
+    }
+    if windows == .ignored, let window = configuration.windows.compactMap({ $0 }).first {
       findings.append(
         Finding(
           .warning, "gguf-window",
@@ -143,7 +195,7 @@ struct GGUFGraph {
     if let name { entries.append(("general.name", .text(name))) }
     return entries + [
       ("general.file_type", .count(fileType)), ("general.quantization_version", .count(2)),
-      (GGUFConfiguration.familyKey, .text(architecture.name)),
+      (GGUFConfiguration.familyKey, .text(family)),
       (GGUFConfiguration.documentKey, .text(String(decoding: document, as: UTF8.self))),
     ] + table.entries(of: configuration)
   }

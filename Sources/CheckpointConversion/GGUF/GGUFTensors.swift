@@ -29,22 +29,30 @@ struct GGUFTensors {
     let model = try planner.source.model()
     let dimensions = graph.configuration.dimensions
     let headPlace = DecoderPlace(.weight(.head))
-    var places = graph.architecture.tensors(dimensions).map(\.place)
-    // A head that is stored although it is tied counts.
-    if !places.contains(headPlace), model.placed[headPlace] != nil { places.append(headPlace) }
+    let stacks = model.stacks
     let hasHead = model.placed[headPlace] != nil || graph.table.repeatsTiedHead
     if let request = planner.settings.quantization {
       types = try GGUFTypes(request, graph, hasHead: hasHead)
     }
-    for place in places {
-      if let tensor = model.placed[place] { try append(tensor, place.role, place.layer) }
+    for expected in graph.architecture.tensors(dimensions, model.spelling) {
+      if expected.isStackedInGGUF {
+        // All of a layer stand in one tensor; the first stands for them.
+        guard expected.number ?? 0 == 0 else { continue }
+        for role in expected.row.role.ggufRoles {
+          guard let stack = try stacks.stack(role, expected.layer) else { continue }
+          try append(
+            CanonicalTensor(
+              name: expected.name, shape: stack.type.shape, dtype: stack.type.dtype,
+              expression: stack.expression), role, expected.layer)
+        }
+      } else if let tensor = model.placed[expected.place], expected.place != headPlace {
+        try append(tensor, expected.row.role, expected.layer)
+      }
     }
-    // A graph that needs a head gets the embedding.
-    if model.placed[headPlace] == nil, graph.table.repeatsTiedHead,
-      let embedding = model.placed[DecoderPlace(.tokenEmbedding)]
-    {
-      try append(embedding, .weight(.head), nil)
-    }
+    // A head that is stored although it is tied counts; a graph that needs one gets the embedding.
+    let embedding =
+      graph.table.repeatsTiedHead ? model.placed[DecoderPlace(.tokenEmbedding)] : nil
+    if let head = model.placed[headPlace] ?? embedding { try append(head, .weight(.head), nil) }
     appendZeroBiases()
     appendRotaryDivisors()
     if !hasHead, dimensions.conditions.contains(.untiedHead) {
@@ -95,7 +103,10 @@ struct GGUFTensors {
       expression = expression.transposed
       shape = Shape(shape.dimensions.reversed())
     }
-    let name = role.ggufName(layer: layer)
+    let name = graph.table.name(of: role, layer: layer, graph.configuration.dimensions)
+    if graph.configuration.addsOneToNorms, case .normScale = role {
+      expression = .sum([expression, .fill(FillValue(1), TensorType(.f32, shape))])
+    }
     let choice = try types?.choice(name, role, layer: layer, shape)
     let dtype = choice?.type ?? self.dtype(of: tensor, role)
     let mapped = CanonicalTensor(
@@ -109,9 +120,9 @@ struct GGUFTensors {
       Planner.Output(name: name, type: TensorType(dtype, shape), expression: expression))
   }
 
-  /// Vectors, norms and positions are F32, as llama.cpp wants them; matrices what was asked for.
+  /// Vectors, norms, positions and what chooses experts are F32, as llama.cpp wants them; matrices what was asked for.
   private func dtype(of tensor: CanonicalTensor, _ role: DecoderRole) -> DType {
-    guard tensor.shape.rank > 1, role != .positionEmbedding else { return .f32 }
+    guard role.isMatrix, tensor.shape.rank > 1 else { return .f32 }
     let kept = tensor.dtype == .f64 ? .f32 : tensor.dtype
     return planner.settings.dtype ?? kept
   }
@@ -127,7 +138,7 @@ struct GGUFTensors {
           default: dimensions.model
           }
         appendConstant(
-          DecoderRole.bias(projection).ggufName(layer: layer), [count],
+          graph.table.name(of: .bias(projection), layer: layer, dimensions), [count],
           .fill(FillValue(0), TensorType(.f32, [count])))
       }
     }
@@ -135,13 +146,12 @@ struct GGUFTensors {
 
   /// What the graph divides rotary frequencies by.
   private mutating func appendRotaryDivisors() {
-    guard let rotary = graph.configuration.rotary, case .llama3(let scaling) = rotary.scaling else {
-      return
+    for (name, divisors) in GGUFRotaryTensors.made(for: graph.configuration) {
+      appendConstant(
+        name, [divisors.count],
+        .concatenate(
+          divisors.map { .fill(FillValue(Double($0)), TensorType(.f32, [1])) }, axis: 0))
     }
-    let divisors = scaling.divisors(dimensions: rotary.dimensions, base: rotary.base)
-    appendConstant(
-      GGUFRotaryKeys.divisors, [divisors.count],
-      .concatenate(divisors.map { .fill(FillValue(Double($0)), TensorType(.f32, [1])) }, axis: 0))
   }
 
   /// Numbers that the graph needs and the source's model doesn't have as a tensor.

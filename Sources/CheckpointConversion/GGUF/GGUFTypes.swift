@@ -29,7 +29,8 @@ struct GGUFTypes {
       request,
       QuantizationRules.Model(
         graph.table, layers: configuration.dimensions.layers,
-        queriesPerKey: configuration.heads / max(1, configuration.keyHeads), hasHead: hasHead))
+        queriesPerKey: configuration.heads / max(1, configuration.keyHeads), hasHead: hasHead,
+        experts: configuration.dimensions.experts))
   }
 
   /// The type of a tensor, and why.

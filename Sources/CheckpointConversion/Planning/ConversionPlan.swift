@@ -1,5 +1,6 @@
 public import CheckpointFormats
 public import FileContainers
+public import ModelArchitectures
 public import Quantization
 import TensorEvaluation
 public import TensorModel
@@ -51,6 +52,8 @@ public struct ConversionPlan: Sendable {
     public var compression: Compression?
     /// How weights are quantized; nil if they aren't.
     public var quantization: QuantizationRequest?
+    /// How the experts of a mixture are written; nil keeps the source's spelling.
+    public var experts: Architecture.ExpertSpelling?
 
     /// Settings.
     public init(

@@ -38,13 +38,25 @@ public struct Planner: Sendable {
     var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
   }
 
+  /// The spelling of experts that is written: the one that was asked for, values where blocks are to become floats, or the source's.
+  func spelling() throws(CheckpointError) -> Architecture.ExpertSpelling? {
+    if let asked = settings.experts { return asked }
+    let own = try source.model().spelling
+    return own == .mxfp4 && settings.dtype != nil ? .stacked : own
+  }
+
+  /// The model's tensors, experts spelled as they are written.
+  func tensors() throws(CheckpointError) -> [CanonicalTensor] {
+    try source.model().tensors(in: spelling())
+  }
+
   /// The output tensors: canonical ones, cast as asked.
   ///
   /// - Parameter dtypes: of tensors that have another dtype than their own under `keep`.
   /// - Returns: the tensors in canonical order.
   /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit.
   public func outputs(as dtypes: [ExactName: DType] = [:]) throws(CheckpointError) -> [Output] {
-    let tensors = try source.model().tensors
+    let tensors = try self.tensors()
     var outputs: [Output] = []
     outputs.reserveCapacity(tensors.count)
     for tensor in tensors {
@@ -204,6 +216,13 @@ public struct Planner: Sendable {
           try ifUsable { () throws(CheckpointError) in
             try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
           } ?? configuration
+      }
+      if try source.model().sizes?.architecture.spellings.contains(.mxfp4) ?? false {
+        let isMXFP4 = try spelling() == .mxfp4
+        bytes =
+          try ifUsable { () throws(CheckpointError) in
+            try HuggingFaceConfiguration(parsing: bytes).settingMXFP4(isMXFP4)
+          } ?? bytes
       }
       sidecars.append(ConversionPlan.Sidecar(name: "\(folder)config.json", contents: bytes))
     }

@@ -15,6 +15,11 @@ enum GGUFTarget: ConversionTarget {
   static func plan(
     _ planner: Planner, fileName: String?
   ) throws(CheckpointError) -> ConversionPlan {
+    guard planner.settings.experts == nil else {
+      throw CheckpointError(
+        .usage, "GGUF has one spelling of experts: stacked, gates and values apart",
+        hint: "leave out --experts")
+    }
     let graph = try GGUFGraph(planner.source)
     let tokenizer = try GGUFTokenizerKeys(
       planner.source, rows: graph.configuration.dimensions.vocabulary)

@@ -80,7 +80,7 @@ enum StoreTarget: ConversionTarget {
     let checkpoint = planner.source.checkpoint
     var summed: [CanonicalTensor] = []
     var tasks: [EvaluationTask] = []
-    for tensor in try planner.source.model().tensors {
+    for tensor in try planner.tensors() {
       let expression = try Planner.expression(of: tensor, as: tensor.dtype, in: checkpoint)
       guard expression != tensor.expression else { continue }
       summed.append(tensor)

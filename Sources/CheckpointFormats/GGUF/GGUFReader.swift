@@ -51,7 +51,7 @@ final class GGUFReader: CheckpointReader {
     try GGUFSplit.check(headers, parts.map(\.name), tensorCount: tensors.count)
     header = first
     // Where two checkpoints have one configuration, it is for the one that doesn't say enough.
-    let isKnown = GGUFConfiguration(first, [], rotaryDivisors: nil).architecture != nil
+    let isKnown = GGUFConfiguration(first, []).architecture != nil
     givenConfiguration = options.replacesConfiguration || !isKnown ? options.configuration : nil
     var checkpoint = try Checkpoint(
       format: GGUFFormat.name,
@@ -104,7 +104,7 @@ final class GGUFReader: CheckpointReader {
   func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
     guard makesConfiguration else { return nil }
     return try GGUFConfiguration(
-      header, checkpoint.tensors, rotaryDivisors: try rotaryDivisors()
+      header, checkpoint.tensors, try rotaryTensors()
     ).document().map { Array(($0.documentText + "\n").utf8) }
   }
 
@@ -130,45 +130,44 @@ final class GGUFReader: CheckpointReader {
     return model.tensors
   }
 
-  /// What rotary frequencies are divided by; nil if no tensor says it.
-  private func rotaryDivisors() throws(CheckpointError) -> [Float]? {
-    guard let position = checkpoint.position(of: GGUFRotaryKeys.divisors) else { return nil }
-    let tensor = checkpoint.tensors[position]
-    guard tensor.dtype == .f32, tensor.shape.rank == 1,
-      tensor.shape.elementCount <= GGUFRotaryKeys.maximumDivisorCount
-    else {
-      throw CheckpointError(
-        .malformed, "rotary divisors aren't a vector of binary32", file: tensor.file,
-        tensor: tensor.name, found: "\(tensor.dtype.rawValue) \(tensor.shape)")
-    }
-    var divisors: [Float] = []
-    try StoredRun(self, position).forEach { (piece) in
-      for offset in stride(from: 0, to: piece.count, by: 4) {
-        let bits = piece.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-        divisors.append(Float(bitPattern: UInt32(littleEndian: bits)))
+  /// What rotary frequencies are divided by.
+  private func rotaryTensors() throws(CheckpointError) -> GGUFRotaryTensors {
+    var values: [String: [Float]] = [:]
+    for name in GGUFRotaryTensors.names {
+      guard let position = checkpoint.position(of: name) else { continue }
+      let tensor = checkpoint.tensors[position]
+      guard tensor.dtype == .f32, tensor.shape.rank == 1,
+        tensor.shape.elementCount <= GGUFRotaryTensors.maximumCount
+      else {
+        throw CheckpointError(
+          .malformed, "rotary divisors aren't a vector of binary32", file: tensor.file,
+          tensor: tensor.name, found: "\(tensor.dtype.rawValue) \(tensor.shape)")
       }
-      return true
+      var divisors: [Float] = []
+      try StoredRun(self, position).forEach { (piece) in
+        for offset in stride(from: 0, to: piece.count, by: 4) {
+          let bits = piece.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+          divisors.append(Float(bitPattern: UInt32(littleEndian: bits)))
+        }
+        return true
+      }
+      values[name] = divisors
     }
-    return divisors
+    return GGUFRotaryTensors(values)
   }
 
   /// Rotary divisors say the same as the configuration, which a user may have given.
   private func requireDivisors(
     of configuration: DecoderConfiguration, _ table: GGUFTable
   ) throws(CheckpointError) {
-    guard table.hasRotaryDivisors, let rotary = configuration.rotary,
-      let found = try rotaryDivisors()
+    guard !table.rotaryTensorNames.isEmpty, configuration.rotary != nil,
+      let contradiction = try rotaryTensors().contradiction(to: configuration)
     else { return }
-    var expected = [Float](repeating: 1, count: rotary.dimensions / 2)
-    if case .llama3(let scaling) = rotary.scaling {
-      expected = scaling.divisors(dimensions: rotary.dimensions, base: rotary.base)
-    }
-    guard GGUFRotaryKeys.agree(found, expected) else {
-      throw CheckpointError(
-        .malformed, "rotary divisors that don't follow from the configuration",
-        tensor: GGUFRotaryKeys.divisors, expected: "\(expected.prefix(4))…",
-        found: "\(found.prefix(4))…", hint: "does the config.json belong to the model?")
-    }
+    throw CheckpointError(
+      .malformed, "rotary divisors that don't follow from the configuration",
+      tensor: contradiction.name, expected: "\(contradiction.expected.prefix(4))…",
+      found: "\(contradiction.found.prefix(4))…",
+      hint: "does the config.json belong to the model?")
   }
 
   /// What is wrong where the tokenizer's tokens aren't as many as the embedding's rows: llama.cpp doesn't load such a file.

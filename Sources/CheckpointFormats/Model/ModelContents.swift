@@ -22,6 +22,9 @@ public struct ModelContents: Sendable {
   public let hasOtherMasks: Bool
   /// Weights that are codes with scales beside them; nil as a rule.
   public let quantized: QuantizedWeights?
+  /// How it has the experts of a mixture; nil for other models.
+  public let spelling: Architecture.ExpertSpelling?
+  private let checkpoint: Checkpoint
   /// What stands on top of the decoder, as the configuration says.
   public let head: ModelHead
   /// What was left out, and what a person should know.
@@ -52,7 +55,10 @@ public struct ModelContents: Sendable {
         isFatal: checkpoint.format == GGUFFormat.name)
     }
     findings += settings.configuration?.findings ?? []
-    quantized = QuantizedWeights(checkpoint.tensors)
+    // Blocks that the family's table has are read like other weights.
+    quantized = QuantizedWeights(
+      checkpoint.tensors,
+      besidesMXFP4: settings.sizes?.architecture.spellings.contains(.mxfp4) ?? false)
     if let quantized { findings.append(quantized.finding) }
     let buffers =
       settings.hasKnownBuffers ? try ModelBuffers(reader, settings.decoder) : nil
@@ -70,12 +76,17 @@ public struct ModelContents: Sendable {
     if let (architecture, dimensions) = settings.sizes,
       !Self.isAdapter(checkpoint, allNames, architecture.tensors(dimensions))
     {
-      let names = ModelNames(allNames, expected: architecture.tensors(dimensions))
+      let experts = ExpertSpellings(allNames, architecture)
+      spelling = experts.spelling
+      if let problem = experts.problem { problems.append(problem) }
+      let names = ModelNames(
+        allNames, expected: architecture.tensors(dimensions, experts.spelling))
       fullNames = names.fullNames
       findings += names.findings
       (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
       let found = ModelSoundness(
-        checkpoint, tensors, architecture, dimensions, settings.configuration, quantized)
+        checkpoint, tensors, architecture, dimensions, experts.spelling, settings.configuration,
+        quantized)
       problems += found.problems
       if let problem = (reader as? GGUFReader)?.tokenProblem(rows: dimensions.vocabulary) {
         problems.append(problem)
@@ -88,7 +99,10 @@ public struct ModelContents: Sendable {
       }
       findings += ties.findings
       soundness = found
+    } else {
+      spelling = nil
     }
+    self.checkpoint = checkpoint
     sizes = settings.sizes
     head = settings.configuration?.head ?? .languageModel
     expectedCount = soundness?.expectedCount
@@ -101,6 +115,47 @@ public struct ModelContents: Sendable {
     self.fullNames = fullNames
     self.findings = findings
     self.problems = problems
+  }
+
+  /// Elements of all weights; of blocks those that they stand for.
+  public var parameterCount: Int {
+    let blocks = placed.filter { $0.key.role.isOfBlocks }
+    let inBlocks = blocks.reduce(0) { sum, entry in
+      // Two codes stand in a byte; scales are no weights.
+      let isCodes = if case .mxfp4Blocks = entry.key.role { true } else { false }
+      return sum + entry.value.shape.elementCount * (isCodes ? 1 : -1)
+    }
+    return tensors.reduce(inBlocks) { $0 + $1.shape.elementCount }
+  }
+
+  /// What layers have several of, whatever tensors hold them.
+  public var stacks: StackedTensors { StackedTensors(placed, checkpoint) }
+
+  /// The tensors with the experts of a mixture in another spelling.
+  ///
+  /// - Parameter wanted: nil keeps that of the checkpoint.
+  /// - Returns: those of the family's table in its order, under its names, then those that it doesn't have; all as they are without a change.
+  /// - Throws: `unsupported` for a spelling that the family doesn't have; what keeps the model from being laid out in another way.
+  public func tensors(
+    in wanted: Architecture.ExpertSpelling?
+  ) throws(CheckpointError) -> [CanonicalTensor] {
+    guard let wanted, wanted != spelling else { return tensors }
+    guard let (architecture, dimensions) = sizes, architecture.spellings.contains(wanted) else {
+      throw CheckpointError(
+        .unsupported, "the family's experts have no such spelling",
+        expected: sizes?.architecture.spellings.map(\.rawValue).joined(separator: ", ")
+          ?? "a mixture of experts of a known family", found: wanted.rawValue,
+        hint: "leave out --experts")
+    }
+    try requireSound()
+    var respelled: [CanonicalTensor] = []
+    for tensor in architecture.tensors(dimensions, wanted)
+      + architecture.headTensors(dimensions)
+    where !respelled.contains(where: { $0.name == tensor.name }) || tensor.layer != nil {
+      if let found = try stacks.tensor(tensor) { respelled.append(found) }
+    }
+    let used = Set(placed.values.map { ExactName($0.name) })
+    return respelled + tensors.filter { !used.contains(ExactName($0.name)) }
   }
 
   /// The name that the family's table has for a tensor, whether or not the checkpoint leaves its beginning out.

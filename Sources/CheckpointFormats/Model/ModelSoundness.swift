@@ -36,6 +36,8 @@ struct ModelSoundness {
   private let tensors: [ExactName: CanonicalTensor]
   private let quantized: QuantizedWeights?
   private let checkpoint: Checkpoint
+  private let architecture: Architecture
+  private let dimensions: Architecture.Dimensions
 
   /// Compares names and shapes.
   ///
@@ -44,20 +46,24 @@ struct ModelSoundness {
   ///   - model: the tensors under canonical names, buffers left out.
   ///   - architecture: the family.
   ///   - dimensions: the sizes.
+  ///   - spelling: of experts.
   ///   - configuration: says what stands on top of the decoder.
   ///   - quantized: weights that are codes.
   init(
     _ checkpoint: Checkpoint, _ model: [CanonicalTensor], _ architecture: Architecture,
-    _ dimensions: Architecture.Dimensions, _ configuration: HuggingFaceConfiguration?,
+    _ dimensions: Architecture.Dimensions, _ spelling: Architecture.ExpertSpelling?,
+    _ configuration: HuggingFaceConfiguration?,
     _ quantized: QuantizedWeights?
   ) {
     let head = configuration?.head ?? .languageModel
     self.checkpoint = checkpoint
     self.quantized = quantized
+    self.architecture = architecture
+    self.dimensions = dimensions
     tensors = Dictionary(
       model.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
     let hasHead = head == .languageModel
-    let all = architecture.tensors(dimensions)
+    let all = architecture.tensors(dimensions, spelling)
     let expected = all.filter { hasHead || $0.row.role.projection != .head }
     expectedCount = expected.count
     var known: Set<ExactName> = []
@@ -82,7 +88,16 @@ struct ModelSoundness {
       checkOtherHead(
         name, width: dimensions.model, labelCount: configuration?.labelCount)
     }
-    for tensor in model where !known.contains(ExactName(tensor.name)) {
+    let others = model.filter { architecture.setsAside($0.name) }
+    if let first = others.first {
+      findings.append(
+        Finding(
+          .note, "part-set-aside",
+          "\(counted(others.count, "tensor")) of other parts than the language model, which are copied and compared, but neither checked nor run",
+          tensor: first.name))
+    }
+    for tensor in model
+    where !known.contains(ExactName(tensor.name)) && !architecture.setsAside(tensor.name) {
       checkUnknown(tensor, head, known, layerCount: dimensions.layers)
     }
   }
@@ -93,8 +108,10 @@ struct ModelSoundness {
 
   /// A tensor's name for people: in GGUF files their own.
   private func name(_ tensor: Architecture.Tensor) -> String {
-    checkpoint.format == GGUFFormat.name
-      ? tensor.row.role.ggufName(layer: tensor.layer) : tensor.name
+    guard checkpoint.format == GGUFFormat.name, let table = architecture.gguf,
+      let role = tensor.row.role.ggufRoles.first
+    else { return tensor.name }
+    return table.name(of: role, layer: tensor.layer, dimensions)
   }
 
   private func file(_ tensor: CanonicalTensor) -> String? {
@@ -150,6 +167,16 @@ struct ModelSoundness {
 
   /// Integers in the place of a matrix are codes, and nothing says of which values.
   private mutating func checkDType(_ found: CanonicalTensor, _ tensor: Architecture.Tensor) {
+    if tensor.row.role.isOfBlocks {
+      guard found.dtype != .u8 else { return }
+      return problems.append(
+        ModelProblem(
+          "tensor-dtype",
+          CheckpointError(
+            .malformed, "codes and scales of MXFP4 are bytes", file: file(found),
+            tensor: name(tensor), expected: "U8", found: found.dtype.rawValue,
+            hint: "get the file again, or convert it from the weights before quantization")))
+    }
     let isInteger = [.i8, .u8, .i16, .u16, .i32, .u32, .i64, .u64, .bool].contains(found.dtype)
     guard isInteger, !isQuantized(tensor) else { return }
     problems.append(
@@ -245,6 +272,18 @@ struct ModelSoundness {
     let name = ExactName(tensor.name)
     if quantized?.parts.contains(name) ?? false { return }
     if ModelHead.otherNames.contains(where: tensor.name.hasPrefix) { return }
+    if known.contains(Self.withFirstNumber(tensor.name)) {
+      problems.append(
+        ModelProblem(
+          "number-unknown",
+          CheckpointError(
+            .malformed, "there are more of them than the configuration has",
+            file: file(tensor), tensor: tensor.name,
+            hint:
+              "do the configuration (number of experts, of heads) and the weights belong together?"
+          )))
+      return
+    }
     findings.append(
       Finding(
         .warning, "tensor-unknown",
@@ -253,10 +292,17 @@ struct ModelSoundness {
           : "the family has no such tensor", file: file(tensor), tensor: tensor.name))
   }
 
-  /// The name with its first number replaced by zero.
-  private static func inFirstLayer(_ name: String) -> ExactName {
+  /// The name with its first number, the layer, replaced by zero.
+  private static func inFirstLayer(_ name: String) -> ExactName { replacingNumber(0, of: name) }
+
+  /// The name with its second number, such as the expert's, replaced by zero.
+  private static func withFirstNumber(_ name: String) -> ExactName { replacingNumber(1, of: name) }
+
+  private static func replacingNumber(_ index: Int, of name: String) -> ExactName {
     var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-    if let place = parts.firstIndex(where: { Int($0) != nil }) { parts[place] = "0" }
+    let places = parts.indices.filter { Int(parts[$0]) != nil }
+    guard places.indices.contains(index) else { return ExactName(name) }
+    parts[places[index]] = "0"
     return ExactName(parts.joined(separator: "."))
   }
 }

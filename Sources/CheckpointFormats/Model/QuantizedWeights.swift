@@ -44,10 +44,16 @@ public struct QuantizedWeights: Sendable {
   ]
 
   /// Looks through the names and dtypes of a checkpoint's tensors; nil if there is nothing of the kind.
-  init?(_ tensors: [TensorInfo]) {
+  ///
+  /// - Parameters:
+  ///   - tensors: of the checkpoint.
+  ///   - besidesMXFP4: whether blocks of MXFP4 are something that the model's family has anyway.
+  init?(_ tensors: [TensorInfo], besidesMXFP4: Bool) {
     // Few checkpoints have any: all names are looked at closely only where one has a companion's ending.
     func companion(_ name: String) -> Companion? {
-      Self.companions.first { name.hasSuffix($0.ending) }
+      Self.companions.first {
+        name.hasSuffix($0.ending) && !(besidesMXFP4 && $0.method == "MXFP4")
+      }
     }
     guard tensors.contains(where: { companion($0.name) != nil }) else { return nil }
     let types = Dictionary(

@@ -41,6 +41,11 @@ public struct GGUFArray: Hashable, Sendable {
     self.init(.float32, count: numbers.count, bytes: bytes)
   }
 
+  /// An array of flags.
+  public init(_ flags: [Bool]) {
+    self.init(.bool, count: flags.count, bytes: flags.map { $0 ? 1 : 0 })
+  }
+
   /// The elements of an array of strings, as their bytes; nil for other arrays.
   public var strings: [ArraySlice<UInt8>]? {
     guard type == .string else { return nil }

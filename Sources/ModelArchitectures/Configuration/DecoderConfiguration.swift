@@ -18,6 +18,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var residual: Residual
   /// How positions enter; nil for learned embeddings of positions.
   public var rotary: Rotary?
+  /// How they enter layers with a window, where that is another way.
+  public var slidingRotary: Rotary?
   /// The feed-forward layer's function.
   public var activation: Activation
   /// What queries · keys are multiplied with, by layer.
@@ -28,8 +30,18 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var residualFactor = 1.0
   /// What logits are divided by.
   public var logitDivisor = 1.0
+  /// c in c · tanh(score / c), which scores are made before the softmax; nil leaves them.
+  public var scoreCap: Double?
+  /// The same for logits.
+  public var logitCap: Double?
+  /// Whether norms multiply with 1 + weight.
+  public var addsOneToNorms = false
+  /// What a mixture's experts are and how tokens get theirs; nil for families without.
+  public var experts: Experts?
   /// For each head what a key's position is multiplied with and added to its score (https://arxiv.org/abs/2108.12409); nil for families without.
   public var positionSlopes: [Double]?
+  /// Whether slopes, positions and their products are rounded to bfloat16, and scaled as scores are, as Falcon has them.
+  public var roundsSlopes = false
   /// Which row of the embedding of positions the first token gets.
   public var firstPosition = 0
   /// Whether rotary positions enter, by layer.
@@ -51,7 +63,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
     _ configuration: HuggingFaceConfiguration, isStrict: Bool = true
   ) throws(CheckpointError) {
     let architecture = try configuration.knownArchitecture()
-    var settings = SettingsReader(configuration.document, architecture.settings)
+    var settings = SettingsReader(
+      architecture.settings(in: configuration.document), architecture.settings)
     let dimensions = try architecture.sizes(&settings)
     self = try architecture.decoder(&settings, dimensions)
     if isStrict { try settings.expectNothingElse() }
@@ -95,6 +108,34 @@ public struct DecoderConfiguration: Sendable, Hashable {
     case rootMeanSquare(epsilon: Double)
   }
 
+  /// The experts of a mixture's layers.
+  public struct Experts: Sendable, Hashable {
+    /// How many a token gets.
+    public var chosenCount: Int
+    /// How their results are weighted.
+    public var weighting: Weighting
+    /// The function of their gates, where it isn't the activation: (up + 1) · gate · σ(alpha · gate), of gates and values cut at a limit.
+    public var clampedGate: ClampedGate?
+
+    /// How the results of a token's experts are weighted.
+    public enum Weighting: String, Sendable, Hashable {
+      /// By the softmax over all experts.
+      case softmax
+      /// By the same, divided by its sum over the chosen ones.
+      case normalisedSoftmax
+      /// By the softmax over the chosen ones.
+      case softmaxOfChosen
+    }
+
+    /// What gates and values of an expert are cut at, and how steep the gate is.
+    public struct ClampedGate: Sendable, Hashable {
+      /// The gate's slope.
+      public var alpha: Double
+      /// The most of both, and the least of values negated.
+      public var limit: Double
+    }
+  }
+
   /// How a layer's parts are added up.
   public enum Residual: Sendable, Hashable {
     /// x + attention(norm(x)), then the feed-forward layer of another norm of that; each norm where the family has it.
@@ -135,11 +176,11 @@ public struct DecoderConfiguration: Sendable, Hashable {
       /// Some, by their wavelength.
       case llama3(Llama3Scaling)
       /// Some, by their number of rotations, and attention along with them.
-      case yarn
+      case yarn(YarnScaling)
       /// As the sequence's length has it.
       case dynamic
       /// Each by a factor of its own, by others beyond the original length, and attention along with them.
-      case longrope
+      case longrope(LongropeScaling)
     }
 
     /// Which dimensions form a pair.

@@ -35,7 +35,8 @@ public struct HuggingFaceConfiguration: Sendable {
   /// - Throws: `usage` for a key that is missing or no positive integer, or too large for any model; `unsupported` for other families.
   public func dimensions() throws(CheckpointError) -> Architecture.Dimensions {
     let architecture = try knownArchitecture()
-    var settings = SettingsReader(document, architecture.settings)
+    var settings = SettingsReader(
+      architecture.settings(in: document), architecture.settings)
     return try architecture.sizes(&settings)
   }
 
@@ -80,7 +81,7 @@ public struct HuggingFaceConfiguration: Sendable {
           "the model has code of its own (auto_map: \(names.joined(separator: ", "))), which isn't looked at: it is taken for transformers' '\(modelType ?? "?")'",
           file: Self.fileName))
     }
-    let unknown = architecture?.settings.unknownKeys(in: document) ?? []
+    let unknown = architecture.map { $0.settings.unknownKeys(in: $0.settings(in: document)) } ?? []
     if !unknown.isEmpty {
       findings.append(
         Finding(
@@ -89,6 +90,49 @@ public struct HuggingFaceConfiguration: Sendable {
           file: Self.fileName))
     }
     return findings
+  }
+
+  /// The configuration of the language model alone, of models that have other parts; nil for others.
+  public var languageModel: HuggingFaceConfiguration? {
+    guard let architecture, let nested = architecture.nested,
+      let family = Architectures.named(nested.family)
+    else { return nil }
+    let own = (architecture.settings(in: document).members ?? []).filter {
+      !["architectures", "model_type"].contains($0.key)
+    }
+    let outer = (document.members ?? []).filter { member in
+      ["dtype", "torch_dtype", "bos_token_id", "eos_token_id", "pad_token_id"].contains(member.key)
+        && !own.contains { $0.key == member.key }
+    }
+    let members: [JSONValue.Member] = [
+      .init("architectures", .array([.string(family.modelClass)])),
+      .init("model_type", .string(family.name)),
+    ]
+    let text = JSONValue.object(members + outer + own).documentText + "\n"
+    return try? HuggingFaceConfiguration(parsing: Array(text.utf8))
+  }
+
+  /// The text with `quantization_config` as MXFP4 has it, or without it; the text as it is where that is right.
+  ///
+  /// - Parameter isMXFP4: whether experts are blocks of MXFP4.
+  /// - Returns: the text.
+  public func settingMXFP4(_ isMXFP4: Bool) -> [UInt8] {
+    let key = "quantization_config"
+    guard isMXFP4 != (document[key]?["quant_method"]?.text == "mxfp4") else { return bytes }
+    var members = (document.members ?? []).filter { $0.key != key }
+    if isMXFP4 {
+      let kept = ["self_attn", "mlp.router"].map { "model.layers.*.\($0)" }
+      members.append(
+        .init(
+          key,
+          .object([
+            .init("quant_method", .string("mxfp4")),
+            .init(
+              "modules_to_not_convert",
+              .array((kept + ["model.embed_tokens", "lm_head"]).map { .string($0) })),
+          ])))
+    }
+    return Array((JSONValue.object(members).documentText + "\n").utf8)
   }
 
   /// The text with the weights' dtype replaced where it is named, and nothing else changed.

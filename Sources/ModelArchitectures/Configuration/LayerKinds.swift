@@ -25,6 +25,25 @@ extension SettingsReader {
     return kinds
   }
 
+  /// Reads which layers have a window, of families where some have one.
+  ///
+  /// - Parameters:
+  ///   - decoder: gets them.
+  ///   - period: of so many layers the last has none, where `layer_types` doesn't say it.
+  /// - Throws: `unsupported` for other kinds of layers, and for windows without a width.
+  mutating func windows(
+    _ decoder: inout DecoderConfiguration, period: Int
+  ) throws(CheckpointError) {
+    let window = try optionalCount("sliding_window")
+    let layers = decoder.dimensions.layers
+    let kinds =
+      try layerKinds(layers) ?? (1...layers).map { $0 % period == 0 ? .full : .sliding }
+    guard window != nil || !kinds.contains(.sliding) else {
+      throw unsupported("sliding_window", expected: "a number for layers of 'sliding_attention'")
+    }
+    decoder.windows = kinds.map { $0 == .sliding ? window : nil }
+  }
+
   /// Reads the window that all layers have, or none.
   ///
   /// - Parameter decoder: gets it.

@@ -15,12 +15,26 @@ struct RotarySpelling {
   /// That fraction where nothing says it; nil for classes that rotate whole heads and look at a fraction only for scaled frequencies.
   var standardFraction: Double?
 
+  /// What says how positions enter where the configuration doesn't.
+  var standardParameters: JSONValue = .object([])
+  /// The key of the base in layers with a window, and its default; nil where all layers have the same.
+  var slidingBase: (key: String, standard: Double)?
+
+  /// The spelling for layers with a window; nil where all layers have the same.
+  var ofSlidingLayers: RotarySpelling? {
+    slidingBase.map {
+      RotarySpelling(base: $0.key, standardBase: $0.standard, standardFraction: standardFraction)
+    }
+  }
+
   /// The keys that a class of this spelling reads, for its `ClassSettings`.
   var defaults: [String: JSONValue] {
-    [
+    var keys: [String: JSONValue] = [
       base: .null, fraction: .null, "rope_scaling": .null, "rope_parameters": .null,
       "original_max_position_embeddings": .null,
     ]
+    if let slidingBase { keys[slidingBase.key] = .null }
+    return keys
   }
 }
 
@@ -33,19 +47,20 @@ extension DecoderConfiguration.Rotary {
   ///   - headWidth: the width of a head.
   ///   - layout: of the family.
   ///   - positionLimit: the longest sequence.
+  ///   - kind: of the layers, in families whose kinds of layers have rotary positions of their own.
   /// - Throws: `usage` or `unsupported`.
   init(
     _ settings: inout SettingsReader, _ spelling: RotarySpelling, headWidth: Int, layout: Layout,
-    positionLimit: Int
+    positionLimit: Int, of kind: LayerKind? = nil
   ) throws(CheckpointError) {
     let theta = try settings.number(spelling.base, default: spelling.standardBase)
     let outerFraction = try settings.optionalNumber(spelling.fraction) ?? spelling.standardFraction
     let outerLength = try settings.optionalNumber("original_max_position_embeddings")
-    var scaling = try Self.parameters(&settings)
+    var scaling = try Self.parameters(&settings, spelling, of: kind)
     let base = try scaling.number("rope_theta", default: theta)
     let fraction = try scaling.optionalNumber("partial_rotary_factor") ?? outerFraction
-    let kind = try scaling.text("rope_type", default: scaling.text("type", default: "default"))
-    let isPartial = spelling.standardFraction != nil || kind != "default"
+    let type = try scaling.text("rope_type", default: scaling.text("type", default: "default"))
+    let isPartial = spelling.standardFraction != nil || type != "default"
     let part = isPartial ? fraction ?? 1 : 1
     guard let dimensions = Int(exactly: (Double(headWidth) * part).rounded(.towardZero)),
       dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth, base > 1
@@ -71,7 +86,7 @@ extension DecoderConfiguration.Rotary {
       let inner = try scaling.optionalNumber("original_max_position_embeddings")
       return outerLength ?? inner ?? Double(positionLimit)
     }
-    switch kind {
+    switch type {
     case "default": break
     case "linear":
       let factor = try scaling.number("factor")
@@ -92,15 +107,18 @@ extension DecoderConfiguration.Rotary {
       self.scaling = .llama3(llama3)
       frequencies = plain.map(llama3.scaled)
     case "yarn":
-      self.scaling = .yarn
-      (frequencies, factor) = try Self.yarn(
-        plain, base, &scaling, Double(positionLimit), originalLength: try originalLength())
+      let yarn = try YarnScaling(
+        &scaling, Double(positionLimit), originalLength: try originalLength())
+      self.scaling = .yarn(yarn)
+      frequencies = yarn.frequencies(plain, base: base)
+      factor = yarn.attentionFactor
     case "longrope":
-      self.scaling = .longrope
-      let original = try originalLength()
-      (frequencies, factor) = try Self.longrope(
-        plain, &scaling, Double(positionLimit), originalLength: original)
-      dynamicFrom = Int(exactly: original.rounded(.down))
+      let longrope = try LongropeScaling(
+        &scaling, pairs: plain.count, Double(positionLimit), originalLength: try originalLength())
+      self.scaling = .longrope(longrope)
+      frequencies = zip(plain, longrope.shortFactors).map { $0 / $1 }
+      factor = longrope.attentionFactor
+      dynamicFrom = Int(exactly: longrope.originalLength.rounded(.down))
     default:
       throw scaling.unsupported(
         scaling.document["rope_type"] == nil ? "type" : "rope_type",
@@ -110,13 +128,14 @@ extension DecoderConfiguration.Rotary {
 
   /// The object that says how positions enter.
   private static func parameters(
-    _ settings: inout SettingsReader
+    _ settings: inout SettingsReader, _ spelling: RotarySpelling, of kind: LayerKind?
   ) throws(CheckpointError) -> SettingsReader {
+    if let kind { return try parameters(&settings, ofLayers: kind) }
     let older = try settings.value("rope_scaling")
     let newer = try settings.value("rope_parameters")
     let isOlder = older.map { !$0.isNothing } ?? false
     let (key, found) = isOlder ? ("rope_scaling", older) : ("rope_parameters", newer)
-    let value = found ?? .object([])
+    let value = found ?? spelling.standardParameters
     guard let members = value.members else { throw settings.misfit(key, "an object") }
     guard !members.contains(where: { $0.value.members != nil }) else {
       throw settings.unsupported(key, expected: "one kind of rotary positions for all layers")
@@ -124,62 +143,29 @@ extension DecoderConfiguration.Rotary {
     return SettingsReader(value, place: "\(key).")
   }
 
+  /// The object that says how positions enter layers of a kind; `rope_scaling` is of those that see everything, and wins key by key.
+  private static func parameters(
+    _ settings: inout SettingsReader, ofLayers kind: LayerKind
+  ) throws(CheckpointError) -> SettingsReader {
+    let older = kind == .full ? try settings.value("rope_scaling") : nil
+    let newer = try settings.value("rope_parameters")
+    for (key, value) in [("rope_scaling", older), ("rope_parameters", newer)] {
+      guard value == nil || value?.members != nil else { throw settings.misfit(key, "an object") }
+    }
+    let nested = newer?[kind.rawValue] ?? .null
+    guard nested == .null || nested.members != nil else {
+      throw settings.misfit("rope_parameters", "an object for '\(kind.rawValue)'")
+    }
+    let own = older?.members ?? []
+    let members =
+      (nested.members ?? []).filter { member in !own.contains { $0.key == member.key } } + own
+    return SettingsReader(
+      .object(members),
+      place: own.isEmpty ? "rope_parameters.\(kind.rawValue)." : "rope_scaling.")
+  }
+
   /// The frequencies of the original paper.
   static func frequencies(_ dimensions: Int, _ base: Double) -> [Double] {
     (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
-  }
-
-  /// Up to the original length; beyond it `long_factor` would count, for all positions.
-  private static func longrope(
-    _ plain: [Double], _ scaling: inout SettingsReader, _ positionLimit: Double,
-    originalLength original: Double
-  ) throws(CheckpointError) -> ([Double], Double) {
-    let factor = try scaling.optionalNumber("factor") ?? positionLimit / original
-    let standard = factor <= 1 ? 1 : (1 + log(factor) / log(original)).squareRoot()
-    let attention = try scaling.optionalNumber("attention_factor") ?? standard
-    var divisors: [Double] = []
-    for key in ["long_factor", "short_factor"] {
-      divisors = try scaling.value(key)?.elements?.compactMap(\.double) ?? []
-      guard divisors.count == plain.count, divisors.allSatisfy({ $0 != 0 }) else {
-        throw scaling.misfit(key, "\(plain.count) numbers, one for each pair of rotated dimensions")
-      }
-    }
-    return (zip(plain, divisors).map { $0 / $1 }, attention)
-  }
-
-  private static func yarn(
-    _ plain: [Double], _ base: Double, _ scaling: inout SettingsReader, _ positionLimit: Double,
-    originalLength original: Double
-  ) throws(CheckpointError) -> ([Double], Double) {
-    // A null is a factor that follows from the lengths; without the key transformers fails.
-    let isDerived = scaling.document["factor"] == .null
-    let factor = try scaling.number("factor", default: isDerived ? positionLimit / original : nil)
-    func nonzero(_ key: String) throws(CheckpointError) -> Double? {
-      try scaling.optionalNumber(key).flatMap { $0 == 0 ? nil : $0 }
-    }
-    let (fast, slow) = (try nonzero("beta_fast") ?? 32, try nonzero("beta_slow") ?? 1)
-    func magnitude(_ scale: Double = 1) -> Double {
-      factor <= 1 ? 1 : 0.1 * scale * log(factor) + 1
-    }
-    var standard = magnitude()
-    if let scale = try nonzero("mscale"), let all = try nonzero("mscale_all_dim") {
-      standard = magnitude(scale) / magnitude(all)
-    }
-    let attention = try scaling.number("attention_factor", default: standard)
-    let truncates = try scaling.flag("truncate", default: scaling.document["truncate"] == nil)
-    let dimensions = Double(2 * plain.count)
-    func place(_ rotations: Double) -> Double {
-      dimensions * log(original / (rotations * 2 * .pi)) / (2 * log(base))
-    }
-    var (low, high) = (place(fast), place(slow))
-    if truncates { (low, high) = (low.rounded(.down), high.rounded(.up)) }
-    low = max(low, 0)
-    high = min(high, dimensions - 1)
-    if low == high { high += 0.001 }
-    let frequencies = plain.enumerated().map { index, frequency in
-      let ramp = min(max((Double(index) - low) / (high - low), 0), 1)
-      return frequency / factor * ramp + frequency * (1 - ramp)
-    }
-    return (frequencies, attention)
   }
 }

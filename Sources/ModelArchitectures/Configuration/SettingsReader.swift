@@ -27,6 +27,12 @@ struct SettingsReader {
     self.place = place
   }
 
+  /// Passes over keys that don't count beside what others say.
+  mutating func passOver(_ keys: some Sequence<String>) { used.formUnion(keys) }
+
+  /// Whether the class reads a key at all.
+  func reads(_ key: String) -> Bool { settings?.defaults[key] != nil }
+
   /// What a key says; nil if that is nothing.
   ///
   /// - Throws: `usage` for a `null` where the class wants a value.
@@ -105,6 +111,15 @@ struct SettingsReader {
     _ key: String, default standard: Bool? = nil
   ) throws(CheckpointError) -> Bool {
     try needed(key, standard, "true or false", \.boolean)
+  }
+
+  /// A truth value; `null` is false.
+  ///
+  /// - Throws: `usage` for something else.
+  mutating func flagOrNull(_ key: String) throws(CheckpointError) -> Bool {
+    guard let value = try value(key) else { return false }
+    guard let flag = value.boolean else { throw misfit(key, "true or false") }
+    return flag
   }
 
   /// A text.

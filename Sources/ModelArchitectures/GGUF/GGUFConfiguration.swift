@@ -13,17 +13,20 @@ public struct GGUFConfiguration {
   private let header: GGUFHeader
   private let prefix: String
   private let shapes: [ExactName: Shape]
-  private let rotaryDivisors: [Float]?
+  private let rotaryTensors: GGUFRotaryTensors
 
   /// Of a file, or of the first part of a set.
   ///
   /// - Parameters:
   ///   - header: of the first part.
   ///   - tensors: of all parts.
-  ///   - rotaryDivisors: the values of `GGUFRotaryKeys.divisors`; nil if there are none.
-  public init(_ header: GGUFHeader, _ tensors: [TensorInfo], rotaryDivisors: [Float]?) {
+  ///   - rotaryTensors: what rotary frequencies are divided by.
+  public init(
+    _ header: GGUFHeader, _ tensors: [TensorInfo],
+    _ rotaryTensors: GGUFRotaryTensors = GGUFRotaryTensors()
+  ) {
     self.header = header
-    self.rotaryDivisors = rotaryDivisors
+    self.rotaryTensors = rotaryTensors
     shapes = Dictionary(uniqueKeysWithValues: tensors.map { (ExactName($0.name), $0.shape) })
     let name = header["general.architecture"]?.text
     prefix = name ?? ""
@@ -32,12 +35,14 @@ public struct GGUFConfiguration {
     let isModel = header["general.type"].map { $0.text == "model" } ?? true
     let tables = isModel && name != nil ? Architectures.all : []
     architecture = tables.first { architecture in
-      guard let table = architecture.gguf, table.architecture == name else { return false }
+      guard architecture.nested == nil, let table = architecture.gguf, table.architecture == name
+      else { return false }
       // A file that says nothing more is of the model that the graph was made for.
       guard family.map({ $0 == architecture.name }) ?? !table.isGuest else { return false }
-      return table.foreignKeys.allSatisfy {
-        (header["\(table.architecture).\($0)"]?.number ?? 0) == 0
+      func isZero(_ key: String) -> Bool {
+        (header["\(table.architecture).\(key)"]?.number ?? 0) == 0
       }
+      return table.foreignKeys.allSatisfy(isZero) && !table.requiredKeys.contains(where: isZero)
     }
   }
 
@@ -67,6 +72,9 @@ public struct GGUFConfiguration {
     members += table.flags.map { flag in
       .init(flag.setting, .bool(hasTensor(flag.role.ggufName(layer: 0))))
     }
+    members += table.completion(
+      GGUFKeyReader(number: { found($0)?.integer }, hasTensor: { hasTensor("blk.0.\($0)") }))
+    members += try GGUFWindowKeys.members(header, table, layers: count("block_count"))
     try requireWholeHeads(table)
     members += try rotaryScaling(table)
     if header["\(prefix).attention.causal"]?.flag == false {
@@ -121,6 +129,10 @@ public struct GGUFConfiguration {
       return try number(key.key, default: 1 / Double(try headWidth()).squareRoot())
     case .embeddingFactor, .residualFactor: return try number(key.key, default: 1)
     case .logitDivisor: return try number(key.key)
+    case .scoreCap, .logitCap:
+      return try found(key.key) == nil ? nil : number(key.key)
+    case .slidingBase: return try number(key.key, default: 10000)
+    case .experts, .chosenExperts, .expertInner: return .integer(try count(key.key))
     }
   }
 
@@ -195,17 +207,18 @@ public struct GGUFConfiguration {
     let base = try number("rope.freq_base", default: 10000).double ?? 10000
     let isPartial = found("rope.dimension_count") != nil
     let dimensions = isPartial ? try count("rope.dimension_count") : try headWidth()
-    let scaling = try GGUFRotaryKeys.setting(
-      header, table, divisors: rotaryDivisors, dimensions: dimensions, base: base)
+    let scaling = try GGUFRotaryKeys.members(
+      header, table, rotaryTensors, dimensions: dimensions, base: base)
     let hasBase = table.keys.contains { $0.meaning == .rotaryBase && $0.setting != nil }
-    guard hasBase || scaling == nil && base == 10000 else {
+    guard hasBase || scaling.isEmpty && base == 10000 else {
       throw CheckpointError(
         .unsupported, "rotary positions that are scaled, which this family's never are",
         hint: Self.hint)
     }
-    return scaling.map { [.init("rope_scaling", $0)] } ?? []
+    return scaling
   }
 
+  /// Whether the file has a tensor; of those of layers, in the first.
   private func hasTensor(_ name: String) -> Bool { shapes[ExactName(name)] != nil }
 
   private func vocabulary() throws(CheckpointError) -> Int {
@@ -237,6 +250,8 @@ extension GGUFTable {
       guard let value = key.value(of: configuration) else { continue }
       entries.append(("\(architecture).\(key.key)", value))
     }
+    entries += fixedEntries.map { ("\(architecture).\($0.key)", $0.value) }
+    entries += GGUFWindowKeys.entries(configuration, self)
     guard let rotary = configuration.rotary else { return entries }
     return entries + GGUFRotaryKeys.entries(rotary.scaling, architecture)
   }

@@ -14,7 +14,7 @@ extension GGUFConfiguration {
 
   /// A message about settings of the configuration that was made of a file's keys, with the keys' names in their place.
   public static func inKeys(_ message: String, _ header: GGUFHeader) -> String {
-    let configuration = GGUFConfiguration(header, [], rotaryDivisors: nil)
+    let configuration = GGUFConfiguration(header, [])
     guard let table = configuration.architecture?.gguf else { return message }
     let names =
       table.keys.compactMap { key in key.setting.map { ($0, key.key) } } + [

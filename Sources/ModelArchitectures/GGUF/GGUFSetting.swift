@@ -52,6 +52,18 @@ public struct GGUFSetting: Sendable, Hashable {
     case residualFactor
     /// What logits are divided by.
     case logitDivisor
+    /// What scores are capped at.
+    case scoreCap
+    /// What logits are capped at.
+    case logitCap
+    /// The base of rotary frequencies in layers with a window.
+    case slidingBase
+    /// Experts of a layer.
+    case experts
+    /// Experts that a token gets.
+    case chosenExperts
+    /// An expert's width.
+    case expertInner
   }
 
   init(_ key: String, _ setting: String?, _ meaning: Meaning) {
@@ -89,6 +101,12 @@ public struct GGUFSetting: Sendable, Hashable {
     case .embeddingFactor: return .number(configuration.embeddingFactor)
     case .residualFactor: return .number(configuration.residualFactor)
     case .logitDivisor: return .number(configuration.logitDivisor)
+    case .scoreCap: return configuration.scoreCap.map { .number($0) }
+    case .logitCap: return configuration.logitCap.map { .number($0) }
+    case .slidingBase: return configuration.slidingRotary.map { .number($0.base) }
+    case .experts: return .count(dimensions.experts)
+    case .chosenExperts: return configuration.experts.map { .count($0.chosenCount) }
+    case .expertInner: return .count(dimensions.expertInner)
     }
   }
 

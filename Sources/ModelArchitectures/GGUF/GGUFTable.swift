@@ -9,6 +9,8 @@ public struct GGUFTable: Sendable {
   public let isGuest: Bool
   /// Which key of a file says which setting of `config.json`.
   public let keys: [GGUFSetting]
+  /// Keys that every file of the graph has, with their values.
+  let fixedEntries: [(key: String, value: GGUFValue)]
   /// Settings of `config.json` that the graph has built in, for files that say no more.
   public let constants: [(setting: String, value: JSONValue)]
   /// Settings that no key says, but the presence of a tensor in the first layer.
@@ -25,22 +27,48 @@ public struct GGUFTable: Sendable {
   public let unrotatedPeriod: Int?
   /// Whether the graph adds positions to scores, by ALiBi's slopes.
   public let hasSlopes: Bool
+  /// In models of so many layers the graph scales scores by the model's width shared among heads, instead of the width of a head; nil in none.
+  public let sharedScaleLayerCount: Int?
+  /// Norms that have other names there than in most graphs, in models for which the condition holds, or in all.
+  let normNames: (condition: Architecture.Condition?, names: [DecoderRole.Norm: String])
+  /// How the graph weights the results of experts; nil without experts.
+  public let expertWeighting: DecoderConfiguration.Experts.Weighting?
+  /// What it cuts their gates at; nil where they have the activation.
+  public let clampedGate: DecoderConfiguration.Experts.ClampedGate?
+  /// Whether it caps scores and logits.
+  public let capsScores: Caps
+  /// Makes the settings that no single key says.
+  let completion: @Sendable (GGUFKeyReader) -> [JSONValue.Member]
   /// Whether a head that shares the embedding's weights is written once more.
   public let repeatsTiedHead: Bool
   /// Whether rotary positions may turn a part of each head.
   public let rotatesParts: Bool
   /// Whether the file can hold divisors of rotary frequencies (`rope_freqs.weight`).
   public let hasRotaryDivisors: Bool
+  /// Whether it can hold divisors that depend on the length (`rope_factors_short.weight`, `rope_factors_long.weight`).
+  public let hasLongrope: Bool
   /// What a model must have, because the graph asks for the tensors.
   public let requirements: Set<Architecture.Condition>
   /// What it must not have, because the graph has no place for the tensors.
   public let exclusions: Set<Architecture.Condition>
   /// Keys that, where they aren't 0, make a file one of another family of the same graph.
   public let foreignKeys: [String]
+  /// Keys that a file of the family must have, and not 0.
+  public let requiredKeys: [String]
   /// Whether the family's tokenizers compose texts (NFC), which llama.cpp doesn't.
   public let composesTexts: Bool
   /// Which models of 80 layers llama-quantize takes for one of 70 billion weights.
   public let largeModels: LargeModels
+  /// Which rules it has for mixes.
+  public let mixes: Mixes
+
+  /// Which rules llama-quantize has for a graph's mixes of types (llama-quant.cpp).
+  public enum Mixes: Sendable, Hashable {
+    /// Those of most.
+    case standard
+    /// Those of Falcon: fewer bits for the feed-forward layers' outputs, more for the head.
+    case falcon
+  }
 
   /// What a graph does about layers that see only so many tokens.
   public enum Windows: Sendable, Hashable {
@@ -48,6 +76,24 @@ public struct GGUFTable: Sendable {
     case none
     /// It reads the key and computes without.
     case ignored
+    /// It has them, in all layers but each so-manieth where the file doesn't say in which.
+    case patterned(period: Int)
+
+    /// Whether each layer has a window, where the file doesn't say it.
+    public func standard(layers: Int) -> [Bool] {
+      guard case .patterned(let period) = self else {
+        return Array(repeating: false, count: layers)
+      }
+      return (1...max(1, layers)).prefix(layers).map { $0 % period != 0 }
+    }
+  }
+
+  /// What a graph caps scores at.
+  public enum Caps: Sendable, Hashable {
+    /// Nothing.
+    case never
+    /// What a key says, or a number of its own: there is no way to say that nothing is capped.
+    case always
   }
 
   /// Which models of 80 layers llama-quantize gives more bits to (llama-quant.cpp).
@@ -73,16 +119,23 @@ public struct GGUFTable: Sendable {
   /// A family's layout.
   init(
     _ architecture: String, isGuest: Bool = false, keys: [GGUFSetting],
+    fixedEntries: [(key: String, value: GGUFValue)] = [],
     constants: [(setting: String, value: JSONValue)] = [],
     flags: [(setting: String, role: DecoderRole)] = [],
     rowOrders: [DecoderRole.Projection: RowOrder] = [:],
     zeroBiases: [DecoderRole.Projection] = [],
     activations: Set<DecoderConfiguration.Activation>, windows: Windows = .none,
-    unrotatedPeriod: Int? = nil, hasSlopes: Bool = false, repeatsTiedHead: Bool = false,
-    rotatesParts: Bool = true, hasRotaryDivisors: Bool = false,
+    unrotatedPeriod: Int? = nil, hasSlopes: Bool = false, sharedScaleLayerCount: Int? = nil,
+    normNames: (condition: Architecture.Condition?, names: [DecoderRole.Norm: String]) = (nil, [:]),
+    expertWeighting: DecoderConfiguration.Experts.Weighting? = nil,
+    clampedGate: DecoderConfiguration.Experts.ClampedGate? = nil,
+    completion: @escaping @Sendable (GGUFKeyReader) -> [JSONValue.Member] = { _ in [] },
+    capsScores: Caps = .never, repeatsTiedHead: Bool = false,
+    rotatesParts: Bool = true, hasRotaryDivisors: Bool = false, hasLongrope: Bool = false,
     requirements: Set<Architecture.Condition> = [],
     exclusions: Set<Architecture.Condition> = [], foreignKeys: [String] = [],
-    composesTexts: Bool = false, largeModels: LargeModels = .none
+    requiredKeys: [String] = [], composesTexts: Bool = false, largeModels: LargeModels = .none,
+    mixes: Mixes = .standard
   ) {
     self.architecture = architecture
     self.isGuest = isGuest
@@ -95,14 +148,24 @@ public struct GGUFTable: Sendable {
     self.windows = windows
     self.unrotatedPeriod = unrotatedPeriod
     self.hasSlopes = hasSlopes
+    self.sharedScaleLayerCount = sharedScaleLayerCount
+    self.normNames = normNames
+    self.completion = completion
+    self.fixedEntries = fixedEntries
+    self.expertWeighting = expertWeighting
+    self.clampedGate = clampedGate
+    self.capsScores = capsScores
     self.repeatsTiedHead = repeatsTiedHead
     self.rotatesParts = rotatesParts
     self.hasRotaryDivisors = hasRotaryDivisors
+    self.hasLongrope = hasLongrope
     self.requirements = requirements
     self.exclusions = exclusions
     self.foreignKeys = foreignKeys
+    self.requiredKeys = requiredKeys
     self.composesTexts = composesTexts
     self.largeModels = largeModels
+    self.mixes = mixes
   }
 
   /// How the rows of a projection are ordered in the file, compared with the family's; nil if they are the same.
@@ -120,33 +183,82 @@ public struct GGUFTable: Sendable {
       return RowPermutation(
         .interleaved(rotated: rotated), groupCount: heads, groupRowCount: configuration.headWidth)
     case .consecutive:
+      guard configuration.fusedOrder == .byHead, configuration.keyHeads > 1 else { return nil }
+      let shared = configuration.heads / configuration.keyHeads
       return RowPermutation(
-        .parts(count: 3), groupCount: heads, groupRowCount: 3 * configuration.headWidth)
+        shared == 1 ? .parts(count: 3) : .runs(widths: [shared, 1, 1]),
+        groupCount: configuration.keyHeads,
+        groupRowCount: (shared + 2) * configuration.headWidth)
     }
+  }
+
+  /// The name that a tensor has in the file.
+  ///
+  /// - Parameters:
+  ///   - role: what it is used for; of experts, all of a layer are one tensor.
+  ///   - layer: nil for what belongs to none.
+  ///   - dimensions: of the model.
+  /// - Returns: such as `blk.0.attn_q.weight`.
+  public func name(
+    of role: DecoderRole, layer: Int?, _ dimensions: Architecture.Dimensions
+  ) -> String {
+    let applies = normNames.condition.map(dimensions.conditions.contains) ?? true
+    return role.ggufName(layer: layer, normNames: applies ? normNames.names : [:])
+  }
+
+  /// Tensors of rotary divisors that the graph may have.
+  public var rotaryTensorNames: [String] {
+    (hasRotaryDivisors ? [GGUFRotaryTensors.divisors] : [])
+      + (hasLongrope ? GGUFRotaryTensors.longropeNames : [])
+  }
+}
+
+extension Architecture.Tensor {
+  /// Whether GGUF files have it with others of its layer in one tensor, or taken apart.
+  public var isStackedInGGUF: Bool {
+    number != nil || row.role.projection?.isOfExperts ?? false
   }
 }
 
 extension DecoderRole {
   /// The name that a tensor of this role has in GGUF files (gguf-py's constants.py).
   ///
-  /// - Parameter layer: nil for what belongs to none.
+  /// - Parameters:
+  ///   - layer: nil for what belongs to none.
+  ///   - normNames: of norms that have others than in most graphs.
   /// - Returns: such as `blk.0.attn_q.weight`.
-  public func ggufName(layer: Int?) -> String {
+  func ggufName(layer: Int?, normNames: [Norm: String] = [:]) -> String {
+    func name(_ norm: Norm) -> String { normNames[norm] ?? norm.ggufName }
     let name =
       switch self {
       case .tokenEmbedding: "token_embd.weight"
       case .positionEmbedding: "position_embd.weight"
-      case .normScale(let norm): "\(norm.ggufName).weight"
-      case .normOffset(let norm): "\(norm.ggufName).bias"
+      case .normScale(let norm): "\(name(norm)).weight"
+      case .normOffset(let norm): "\(name(norm)).bias"
       case .weight(let projection, _): "\(projection.ggufName).weight"
       case .bias(let projection): "\(projection.ggufName).bias"
+      case .sinks: "attn_sinks.weight"
+      case .mxfp4Blocks(let projection), .mxfp4Scales(let projection):
+        "\(projection.ggufName).weight"
       }
     return layer.map { "blk.\($0).\(name)" } ?? name
   }
 
+  /// What GGUF files have instead: experts are stacked there, gates and values apart.
+  public var ggufRoles: [DecoderRole] {
+    switch self {
+    case .weight(let projection, _) where projection.isOfExperts:
+      projection.parts.map { .weight($0) }
+    case .bias(let projection): projection.parts.map { .bias($0) }
+    case .mxfp4Blocks(let projection): projection.parts.map { .weight($0) }
+    case .mxfp4Scales: []
+    default: [self]
+    }
+  }
+
   /// Whether it is a matrix that GGUF files have the other way round: theirs are `[out, in]`.
   public var isTransposedInGGUF: Bool {
-    if case .weight(_, .inOut) = self { true } else { false }
+    if case .weight(let projection, .inOut) = self { !projection.isOfExperts } else { false }
   }
 }
 
@@ -177,6 +289,10 @@ extension DecoderRole.Projection {
     case .up, .gateUp: "ffn_up"
     case .down: "ffn_down"
     case .head: "output"
+    case .router: "ffn_gate_inp"
+    case .expertGate, .expertGateUp, .expertGateUpInTurn: "ffn_gate_exps"
+    case .expertUp: "ffn_up_exps"
+    case .expertDown: "ffn_down_exps"
     // No graph has them.
     case .embeddingIn: "token_embd_in"
     case .embeddingOut: "token_embd_out"

@@ -161,7 +161,7 @@ def entered(case, effect, base):
 def defaults(configuration):
   """The class's own, and those of the base frequency and the rotated part, which are no fields."""
   found = {field.name: field.default for field in dataclasses.fields(configuration) if field.default is not dataclasses.MISSING}
-  found |= {alias: found[field] for alias, field in configuration.attribute_map.items()}
+  found |= {alias: found[field] for alias, field in configuration.attribute_map.items() if field in found}
   if "rope_parameters" in found:
     found["rope_theta" if configuration.model_type != "gpt_neox" else "rotary_emb_base"] = configuration.default_theta
     if configuration.model_type == "gpt_neox":

@@ -22,6 +22,13 @@ extension Architecture {
     case beforeAndOfHeads
     /// After attention and feed-forward layer, and of all queries and keys.
     case afterAndOfAll
+    /// Before and after attention and feed-forward layer.
+    case beforeAndAfter
+    /// The same, and of each head's queries and keys.
+    case beforeAndAfterAndOfHeads
+
+    /// Whether each head's queries and keys are normed.
+    var areOfHeads: Bool { self == .beforeAndOfHeads || self == .beforeAndAfterAndOfHeads }
   }
 
   /// Llama: RMS norms, rotary positions in halves, a gated feed-forward layer, heads that may share keys and values.
@@ -54,12 +61,20 @@ extension Architecture {
   ///   - biases: of its projections.
   ///   - norms: of its layers.
   ///   - rotary: how its class spells rotary positions.
+  ///   - activationKey: the setting of the feed-forward layer's function.
+  ///   - feedForward: the rows of the feed-forward layer.
+  ///   - moreSizes: reads the sizes that only it has.
   ///   - ggufTable: makes its layout in GGUF files.
   ///   - rest: reads which layers see only so many tokens, and what else the family has.
   /// - Returns: the table.
   static func llamaLike(
     name: String, modelClass: String, settings: ClassSettings, biases: LlamaBiases,
     norms: LlamaNorms = .before, rotary: RotarySpelling = RotarySpelling(),
+    activationKey: String? = "hidden_act", feedForward: [Row] = feedForwardOfLlama,
+    moreSizes:
+      @escaping @Sendable (
+        inout SettingsReader, inout Dimensions
+      ) throws(CheckpointError) -> Void = { _, _ in },
     ggufTable: @escaping @Sendable () -> GGUFTable,
     rest:
       @escaping @Sendable (
@@ -89,40 +104,59 @@ extension Architecture {
           "model.layers.{i}.self_attn.v_proj.bias", [.keys], .bias(.value), if: .attentionBias),
         .weight(
           "model.layers.{i}.self_attn.o_proj.weight", [.model, .queries], .weight(.output)),
-      ] + outputBias + headNorms(norms) + [
-        .weight("model.layers.{i}.mlp.gate_proj.weight", [.inner, .model], .weight(.gate)),
-        .weight(
-          "model.layers.{i}.mlp.gate_proj.bias", [.inner], .bias(.gate), if: .feedForwardBias),
-        .weight("model.layers.{i}.mlp.up_proj.weight", [.inner, .model], .weight(.up)),
-        .weight("model.layers.{i}.mlp.up_proj.bias", [.inner], .bias(.up), if: .feedForwardBias),
-        .weight("model.layers.{i}.mlp.down_proj.weight", [.model, .inner], .weight(.down)),
-        .weight(
-          "model.layers.{i}.mlp.down_proj.bias", [.model], .bias(.down), if: .feedForwardBias),
-      ] + layerNorms(norms) + [
+      ] + outputBias + headNorms(norms) + feedForward + layerNorms(norms) + [
         .weight("model.norm.weight", [.model], .normScale(.final)),
         .weight("lm_head.weight", [.vocabulary, .model], .weight(.head), if: .untiedHead),
       ],
       settings: settings,
       sizes: { (settings: inout SettingsReader) throws(CheckpointError) -> Dimensions in
-        try Self.sizes(&settings, biases, norms)
+        var dimensions = try Self.sizes(&settings, biases, norms)
+        try moreSizes(&settings, &dimensions)
+        return dimensions
       },
       decoder: {
         (settings: inout SettingsReader, dimensions: Dimensions) throws(CheckpointError)
           -> DecoderConfiguration in
         var decoder = try Self.decoderOfLlama(
           &settings, dimensions, family: name,
-          norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), rotary)
+          norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), rotary,
+          activationKey: activationKey)
         try rest(&settings, &decoder)
         return decoder
       },
       meshTable: { nil }, ggufTable: ggufTable)
   }
 
+  /// The rows of a gated feed-forward layer.
+  static let feedForwardOfLlama = gatedRows("model.layers.{i}.mlp", biases: .feedForwardBias)
+
+  /// The rows of gate, up and down.
+  ///
+  /// - Parameters:
+  ///   - module: what stands before their names.
+  ///   - biases: when there are some; nil for never.
+  ///   - condition: when the weights are there; nil for always.
+  /// - Returns: the rows.
+  static func gatedRows(
+    _ module: String, biases: Condition? = nil, if condition: Condition? = nil
+  ) -> [Row] {
+    let parts: [(name: String, DecoderRole.Projection, out: Dimension, in: Dimension)] = [
+      ("gate_proj", .gate, .inner, .model), ("up_proj", .up, .inner, .model),
+      ("down_proj", .down, .model, .inner),
+    ]
+    return parts.flatMap { name, projection, out, input in
+      let weight = Row.weight(
+        "\(module).\(name).weight", [out, input], .weight(projection), if: condition)
+      guard let biases else { return [weight] }
+      return [weight, .weight("\(module).\(name).bias", [out], .bias(projection), if: biases)]
+    }
+  }
+
   private static func headNorms(_ norms: LlamaNorms) -> [Row] {
     let widths: (query: Dimension, key: Dimension)
     switch norms {
-    case .before: return []
-    case .beforeAndOfHeads: widths = (.headWidth, .headWidth)
+    case .before, .beforeAndAfter: return []
+    case .beforeAndOfHeads, .beforeAndAfterAndOfHeads: widths = (.headWidth, .headWidth)
     case .afterAndOfAll: widths = (.queries, .keys)
     }
     return [
@@ -147,6 +181,17 @@ extension Architecture {
           "model.layers.{i}.post_feedforward_layernorm.weight", [.model],
           .normScale(.afterFeedForward)),
       ]
+    case .beforeAndAfter, .beforeAndAfterAndOfHeads:
+      [
+        .weight("model.layers.{i}.input_layernorm.weight", [.model], .normScale(.attention)),
+        .weight(
+          "model.layers.{i}.post_attention_layernorm.weight", [.model], .normScale(.afterAttention)),
+        .weight(
+          "model.layers.{i}.pre_feedforward_layernorm.weight", [.model], .normScale(.feedForward)),
+        .weight(
+          "model.layers.{i}.post_feedforward_layernorm.weight", [.model],
+          .normScale(.afterFeedForward)),
+      ]
     }
   }
 
@@ -163,7 +208,7 @@ extension Architecture {
     case .ofAttentionAsConfigured:
       if try settings.flag("attention_bias") { dimensions.conditions.insert(.attentionBias) }
     }
-    if norms == .beforeAndOfHeads {
+    if norms.areOfHeads {
       dimensions.headWidth = try Heads(&settings, model: dimensions.model).width
     }
     return dimensions
@@ -185,16 +230,25 @@ extension Architecture {
   /// How families compute whose settings have Llama's names, but for what their own norms are.
   static func decoderOfLlama(
     _ settings: inout SettingsReader, _ dimensions: Dimensions, family: String,
-    norm: DecoderConfiguration.Norm, _ rotary: RotarySpelling
+    norm: DecoderConfiguration.Norm, _ rotary: RotarySpelling,
+    activationKey: String? = "hidden_act"
   ) throws(CheckpointError) -> DecoderConfiguration {
     let heads = try Heads(&settings, model: dimensions.model)
     let limit = try settings.count("max_position_embeddings")
     var decoder = DecoderConfiguration(
       family: family, dimensions: dimensions, heads: heads.count, keyHeads: heads.keyCount,
       headWidth: heads.width, norm: norm, residual: .sequential,
-      activation: try .init(&settings, "hidden_act"), positionLimit: limit)
+      activation: try activationKey.map { (key) throws(CheckpointError) in
+        try .init(&settings, key)
+      } ?? .silu, positionLimit: limit)
     decoder.rotary = try .init(
-      &settings, rotary, headWidth: heads.width, layout: .halves, positionLimit: limit)
+      &settings, rotary, headWidth: heads.width, layout: .halves, positionLimit: limit,
+      of: rotary.slidingBase == nil ? nil : .full)
+    if let sliding = rotary.ofSlidingLayers {
+      decoder.slidingRotary = try .init(
+        &settings, sliding, headWidth: heads.width, layout: .halves, positionLimit: limit,
+        of: .sliding)
+    }
     return decoder
   }
 
@@ -208,7 +262,10 @@ extension Architecture {
       count = try settings.count("num_attention_heads", below: Dimensions.headLimit)
       keyCount =
         try settings.optionalCount("num_key_value_heads", below: Dimensions.headLimit) ?? count
-      width = try settings.optionalCount("head_dim", below: Dimensions.headLimit) ?? model / count
+      let own =
+        settings.reads("head_dim")
+        ? try settings.optionalCount("head_dim", below: Dimensions.headLimit) : nil
+      width = own ?? model / count
     }
   }
 }

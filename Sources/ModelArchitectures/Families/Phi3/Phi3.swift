@@ -61,6 +61,6 @@ extension Architecture {
           GGUFSetting("rope.dimension_count", "partial_rotary_factor", .rotaryFraction),
           GGUFSetting("rope.freq_base", "rope_theta", .rotaryBase),
         ],
-        constants: [("hidden_act", "silu")], activations: [.silu])
+        constants: [("hidden_act", "silu")], activations: [.silu], hasLongrope: true)
     })
 }

@@ -1,0 +1,164 @@
+import CheckpointComparison
+import CheckpointConversion
+import CheckpointFormats
+import CheckpointVerification
+import Foundation
+import ModelArchitectures
+import TensorModel
+import TestSupport
+import Testing
+
+/// Mixtures of experts in several spellings are one model: read, written, compared and checked as such.
+@Suite struct ExpertSpellingTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  private static let experts = "model.layers.1.block_sparse_moe.experts"
+
+  private func tensors(_ path: String) throws -> [String: Data] {
+    let sample = try SafetensorsSample(
+      parsing: Data(contentsOf: URL(filePath: "\(path)/model.safetensors")))
+    return Dictionary(uniqueKeysWithValues: sample.tensors.map { ($0.name, $0.data) })
+  }
+
+  private func inspection(_ path: String) throws -> Inspection {
+    try Inspection(Source(path), digests: true, statistics: false, resources)
+  }
+
+  @Test func eachSpellingBecomesTheOther() throws {
+    let (separate, stacked) = (fixture("mixtral"), fixture("mixtral_stacked"))
+    try convert(separate, workspace.path("stacked"), to: "hf") { $0.settings.experts = .stacked }
+    #expect(try tensors(workspace.path("stacked")) == tensors(stacked))
+    try convert(stacked, workspace.path("separate"), to: "hf") { $0.settings.experts = .separate }
+    #expect(try tensors(workspace.path("separate")) == tensors(separate))
+    // Without being asked nothing changes.
+    try convert(stacked, workspace.path("kept"), to: "hf")
+    #expect(try tensors(workspace.path("kept")) == tensors(stacked))
+  }
+
+  @Test func bothAreIdenticalAndHaveOneCanonicalRoot() throws {
+    let (separate, stacked) = (fixture("mixtral"), fixture("mixtral_stacked"))
+    #expect(try compare(separate, stacked).isIdentical)
+    #expect(try compare(stacked, separate).isIdentical)
+    for (path, other) in [(separate, stacked), (stacked, separate)] {
+      let report = try Verifier(path, OpenOptions(), resources).run(against: Source(other))
+      #expect(!report.hasFindings(.warning), "\(report.findings)")
+      #expect(report.checks.contains { $0.name == .against && $0.status == .passed })
+    }
+    let (one, other) = (try inspection(separate), try inspection(stacked))
+    #expect(one.root != other.root)
+    #expect(one.canonicalRoot == one.root && other.canonicalRoot == one.root)
+    #expect(try inspection(fixture("llama")).canonicalRoot == nil)
+    #expect(try inspection(fixture("gpt_oss")).canonicalRoot == nil)
+  }
+
+  @Test func aStoreAndGGUFKeepTheModel() throws {
+    for name in ["mixtral_stacked", "qwen3_moe", "gpt_oss_mxfp4"] {
+      let source = fixture(name)
+      let (store, file) = (workspace.path("\(name).store"), workspace.path("\(name).gguf"))
+      try convert(source, store, to: "store")
+      #expect(try inspection(store).root == inspection(source).root)
+      try convert(source, file, to: "gguf") {
+        $0.openOptions.assetsDirectory = Fixtures.path("gguf/tokenizer")
+      }
+      let differences = try compare(source, file).differences
+      #expect(differences.allSatisfy { $0.relation == .equalAfterWidening }, "\(differences)")
+    }
+  }
+
+  /// Codes and scales go to GGUF and come back bit for bit, with the configuration that says so; as values where a dtype is asked for.
+  @Test func mxfp4IsRepackedWithoutLoss() throws {
+    let source = fixture("gpt_oss_mxfp4")
+    try convert(source, workspace.path("m.gguf"), to: "gguf") {
+      $0.openOptions.assetsDirectory = Fixtures.path("gguf/tokenizer")
+    }
+    let stored = try Source(workspace.path("m.gguf")).checkpoint.tensors
+    #expect(stored.first { $0.name == "blk.0.ffn_up_exps.weight" }?.dtype == .mxfp4)
+    try convert(workspace.path("m.gguf"), workspace.path("back"), to: "hf")
+    let (back, original) = (try tensors(workspace.path("back")), try tensors(source))
+    for (name, data) in original where name.contains("_blocks") || name.contains("_scales") {
+      #expect(back[name] == data, "\(name)")
+    }
+    #expect(Set(back.keys) == Set(original.keys))
+    let configuration = try String(
+      contentsOfFile: workspace.path("back/config.json"), encoding: .utf8)
+    #expect(configuration.contains("\"mxfp4\""))
+    try convert(source, workspace.path("values"), to: "hf", dtype: .bf16)
+    let values = try tensors(workspace.path("values"))
+    #expect(values.keys.contains("model.layers.0.mlp.experts.gate_up_proj"))
+    #expect(!values.keys.contains { $0.contains("_blocks") })
+    let plain = try String(
+      contentsOfFile: workspace.path("values/config.json"), encoding: .utf8)
+    #expect(!plain.contains("mxfp4"))
+    #expect(
+      try compare(source, workspace.path("values")).differences.allSatisfy {
+        $0.relation == .equalAfterWidening
+      })
+  }
+
+  @Test func otherModelsHaveNoSpelling() throws {
+    for (name, spelling) in [
+      ("llama", Architecture.ExpertSpelling.stacked), ("gpt_oss", .separate),
+    ] {
+      let error = #expect(throws: CheckpointError.self) {
+        try convert(fixture(name), workspace.path("x"), to: "hf") { $0.settings.experts = spelling }
+      }
+      #expect(error?.code == .unsupported && error?.hint?.contains("--experts") == true)
+    }
+  }
+
+  // MARK: What is wrong
+
+  private func problems(
+    _ name: String, _ edit: (inout ModelSample) -> Void
+  ) throws -> [ModelProblem] {
+    var sample = try ModelSample(name)
+    edit(&sample)
+    return try Source(sample.write(workspace, "model")).model().problems
+  }
+
+  @Test func anExpertThatIsLostIsNamed() throws {
+    let lost = (1...3).map { "\(Self.experts).2.w\($0).weight" }
+    let found = try problems("mixtral") {
+      $0.tensors.tensors.removeAll { lost.contains($0.name) }
+    }
+    #expect(Set(found.compactMap(\.error.tensor)) == Set(lost))
+    #expect(found.allSatisfy { $0.check == "tensor-missing" && $0.isFatal })
+    let cut = try problems("mixtral_stacked") { sample in
+      for index in sample.tensors.tensors.indices
+      where sample.tensors.tensors[index].name == "model.layers.1.mlp.experts.down_proj" {
+        sample.tensors.tensors[index].shape[0] = 3
+        sample.tensors.tensors[index].data.removeLast(32 * 32 * 4)
+      }
+    }
+    #expect(cut.map(\.error.tensor) == ["model.layers.1.mlp.experts.down_proj"])
+  }
+
+  @Test func anExpertTooManyIsNamed() throws {
+    let found = try problems("mixtral") { sample in
+      var extra = sample.tensors.tensors.first { $0.name == "\(Self.experts).3.w1.weight" }
+      extra?.name = "\(Self.experts).4.w1.weight"
+      sample.tensors.tensors.append(extra!)
+    }
+    #expect(found.map(\.check) == ["number-unknown"])
+    #expect(found.first?.error.tensor == "\(Self.experts).4.w1.weight")
+  }
+
+  @Test func bothSpellingsInOneFileAreAnError() throws {
+    let stacked = try ModelSample("mixtral_stacked")
+    let found = try problems("mixtral") { sample in
+      sample.tensors.tensors += stacked.tensors.tensors.filter { $0.name.contains("gate_up_proj") }
+    }
+    #expect(found.contains { $0.check == "expert-spellings" && $0.error.hint != nil })
+  }
+
+  @Test func aTransposedExpertIsNamed() throws {
+    let found = try problems("qwen3_moe") { sample in
+      for index in sample.tensors.tensors.indices
+      where sample.tensors.tensors[index].name.hasSuffix("layers.0.mlp.experts.1.up_proj.weight") {
+        sample.tensors.tensors[index].shape.reverse()
+      }
+    }
+    #expect(found.map(\.check) == ["tensor-transposed"])
+  }
+}
