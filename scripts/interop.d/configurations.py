@@ -9,7 +9,7 @@ import numpy as np
 from forward import everything_in
 from harness import FIXTURES, Failure, complaint, run, workdir
 
-COUNT = 300
+COUNT = 440
 SEED = 11
 TOLERANCE = 2e-5  # of the larger of one and the logit
 KEYS = FIXTURES / "configuration/class-keys.json"
@@ -143,7 +143,8 @@ def randomise(model, seed):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
-            scale = 1 if parameter.ndim < 2 and name.endswith("weight") else 0
+            # Gemma's norms multiply with 1 + weight.
+            scale = 1 if parameter.ndim < 2 and name.endswith("weight") and "gemma" not in model.config.model_type else 0
             parameter.copy_(scale + noise * (0.2 if parameter.ndim < 2 else 1.2 * max(parameter.shape[-1], 1) ** -0.5))
 
 
@@ -306,20 +307,30 @@ def llama_like(family):
         found |= OWN.get(family, lambda _, __: {})(random, layers)
         if family == "starcoder2":
             found["norm_epsilon"] = found.pop("rms_norm_eps")
+        if family == "stablelm":
+            found.pop("rms_norm_eps")
+        if family == "gpt_oss":
+            found |= dict(attention_bias=chance(random, 0.7), sliding_window=pick(random, 3, 5, 128), head_dim=own)
+        if family == "gemma3_text":
+            found = two_bases(random, found)
         if family == "phi3" and chance(random, 0.5):
             found["partial_rotary_factor"] = pick(random, 0.5, 1.0)
-        if family in ("mistral", "starcoder2", "phi3") or chance(random, 0.2):
+        if family in ("mistral", "starcoder2", "phi3", "mixtral") or family not in SLIDING and chance(random, 0.2):
             found["sliding_window"] = pick(random, None, 1, 3, 5, 27, 28, 4096)
-        if family in ("qwen2", "qwen3", "smollm3") or chance(random, 0.2):
+        if family in ("qwen2", "qwen3", "smollm3", "qwen3_moe") or family not in SLIDING and chance(random, 0.2):
             found |= dict(use_sliding_window=chance(random, 0.6), sliding_window=pick(random, 3, 5, 4096, None),
                           max_window_layers=pick(random, 0, 1, 2, 28))
-        if chance(random, 0.3 if family in ("qwen2", "qwen3", "smollm3") else 0.08):
+        if family not in SLIDING and chance(random, 0.3 if family in ("qwen2", "qwen3", "smollm3") else 0.08):
             kinds = pick(random, ["full_attention"], ["sliding_attention"], ["sliding_attention", "full_attention"])
             if chance(random, 0.1):
                 kinds = pick(random, ["chunked_attention"], ["x"])
             found["layer_types"] = (kinds * (layers + 1))[: layers + chance(random, 0.05)]
         return found
     return settings
+
+
+# Those with windows in some layers always.
+SLIDING = ("gemma2", "gemma3_text", "gpt_oss")
 
 
 def factors(random, _):
@@ -339,10 +350,73 @@ def unrotated(random, layers):
     return found
 
 
+def gemma(random, layers):
+    """What both Gemmas have beside Llama's settings; sizes of heads are theirs always."""
+    found = dict(
+        hidden_activation=activation(random, "gelu_pytorch_tanh"), query_pre_attn_scalar=pick(random, 4, 8, 16, 10), sliding_window=pick(random, 3, 5, 4096),
+        head_dim=pick(random, 4, 8, 10), attention_bias=chance(random, 0.2), tie_word_embeddings=chance(random, 0.8))
+    if chance(random, 0.6):
+        found["final_logit_softcapping"] = pick(random, 2.0, 30.0, None)
+    if chance(random, 0.3):
+        found["attn_logit_softcapping"] = pick(random, 1.0, 50.0, None)
+    if chance(random, 0.5):
+        found["layer_types"] = [pick(random, "sliding_attention", "full_attention") for _ in range(layers)]
+    if chance(random, 0.05):
+        found["use_bidirectional_attention"] = pick(random, True, False, None)
+    return found
+
+
+def two_bases(random, found):
+    """Gemma 3's rotary settings: of both kinds of layers, in either spelling."""
+    for key in ("rope_parameters", "rope_scaling", "rope_theta", "partial_rotary_factor"):
+        found.pop(key, None)
+    if chance(random, 0.5):
+        found["rope_parameters"] = {
+            "full_attention": {"rope_type": "default", "rope_theta": pick(random, 1e6, 500.0)}, "sliding_attention": {"rope_type": "default", "rope_theta": 300.0}}
+        if chance(random, 0.3):
+            found["rope_parameters"]["full_attention"] = {"rope_type": "linear", "factor": pick(random, 2.0, 8.0), "rope_theta": 1000.0}
+        if chance(random, 0.2):
+            del found["rope_parameters"][pick(random, "full_attention", "sliding_attention")]
+    else:
+        if chance(random, 0.7):
+            found["rope_theta"] = pick(random, 1e6, 500.0)
+        if chance(random, 0.7):
+            found["rope_local_base_freq"] = pick(random, 10000.0, 300.0)
+        if chance(random, 0.4):
+            found["rope_scaling"] = pick(random, None, {"rope_type": "linear", "factor": 4.0})
+        if chance(random, 0.5):
+            found["sliding_window_pattern"] = pick(random, 2, 3, 6)
+    return found
+
+
+def stablelm(random, _):
+    return dict(
+        layer_norm_eps=pick(random, 1e-5, 0.01), use_qkv_bias=chance(random, 0.5), qk_layernorm=chance(random, 0.5),
+        use_parallel_residual=chance(random, 0.5))
+
+
+def mixture(random, layers):
+    """Experts of three families; what one doesn't read is a stranger to it."""
+    experts = pick(random, 2, 3, 4, 5)
+    found = dict(num_experts_per_tok=pick(random, *range(1, experts + 1)), router_aux_loss_coef=0.001, output_router_logits=chance(random, 0.2))
+    found["num_local_experts" if chance(random, 0.7) else "num_experts"] = experts
+    if chance(random, 0.7):
+        found |= dict(moe_intermediate_size=int(random.integers(4, 30)), norm_topk_prob=chance(random, 0.6))
+        found |= dict(decoder_sparse_step=pick(random, 1, 1, 2), mlp_only_layers=pick(random, [], [], None, [0], [layers - 1]))
+    else:
+        found["moe_intermediate_size"] = 12
+    if chance(random, 0.3):
+        found["router_jitter_noise"] = pick(random, 0.0, 0.1)
+    if chance(random, 0.5):
+        found |= dict(swiglu_alpha=pick(random, 1.702, 1.0), swiglu_limit=pick(random, 7.0, 1.0))
+    return found
+
+
 OWN = {
     "granite": factors, "smollm3": unrotated, "qwen3": lambda random, _: dict(attention_bias=chance(random, 0.3)),
     "olmo2": lambda random, _: dict(attention_bias=chance(random, 0.3)), "starcoder2": lambda random, _: dict(use_bias=chance(random, 0.7)),
     "phi3": lambda random, _: dict(original_max_position_embeddings=pick(random, 16, 32, 4096)) if chance(random, 0.6) else {},
+    "gemma2": gemma, "gemma3_text": gemma, "stablelm": stablelm, "mixtral": mixture, "qwen3_moe": mixture, "gpt_oss": mixture,
 }
 
 
@@ -359,6 +433,23 @@ def opt(random):
     if chance(random, 0.1):
         found["layer_norm_elementwise_affine"] = chance(random, 0.5)
     return found
+
+
+def falcon(random):
+    heads, head = pick(random, 1, 2, 3, 4, 6), pick(random, 4, 8)
+    found = dict(
+        vocab_size=int(random.integers(24, 60)), num_attention_heads=heads, num_hidden_layers=pick(random, 1, 2, 3),
+        layer_norm_epsilon=pick(random, 1e-5, 1e-3), activation=activation(random, "gelu"), tie_word_embeddings=chance(random, 0.7),
+        new_decoder_architecture=chance(random, 0.4), multi_query=chance(random, 0.6), parallel_attn=chance(random, 0.7), bias=chance(random, 0.4),
+        num_kv_heads=pick(random, None, heads, *[h for h in (1, 2, 3) if heads % h == 0]), max_position_embeddings=pick(random, 32, 64), bos_token_id=1,
+        eos_token_id=2, pad_token_id=None)
+    found["n_embed" if chance(random, 0.1) else "hidden_size"] = heads * head
+    if chance(random, 0.4):
+        found["num_ln_in_parallel_attn"] = pick(random, None, 1, 2, 3)
+    if chance(random, 0.4):
+        found["ffn_hidden_size"] = pick(random, None, 20, 40)
+    # With eager attention transformers 5.23 adds ALiBi twice: not compared.
+    return found | rotary(random, head)
 
 
 def bloom(random):
@@ -427,7 +518,7 @@ def gpt_neox(random):
 
 FAMILIES = {"gptj": gptj, "gpt2": gpt2, "gpt_neo": gpt_neo, "gpt_neox": gpt_neox,
             "llama": llama_like("llama"), "mistral": llama_like("mistral"), "qwen2": llama_like("qwen2"), "opt": opt,
-            "bloom": bloom} | {family: llama_like(family) for family in OWN}
+            "bloom": bloom, "falcon": falcon} | {family: llama_like(family) for family in OWN}
 SIZES = {"n_embd": "hidden_size", "n_positions": "max_position_embeddings", "n_head": "num_attention_heads", "n_layer": "num_hidden_layers"}
 ALIASES = {"gptj": {alias: field for field, alias in SIZES.items()}, "gpt2": {alias: field for field, alias in SIZES.items()},
            "gpt_neo": {"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"}}

@@ -10,8 +10,12 @@ from harness import FIXTURES, run
 FAMILIES = ("gptj", "gpt2", "gpt_neox", "llama")
 # What no graph of llama.cpp computes.
 WITHOUT_GRAPH = (
-    "gpt2_inverse_layer", "gpt_neo", "opt", "opt_post_norm", "phi3_longrope", "qwen2_window", "qwen3_window", "smollm3_window", "starcoder2_window")
+    "falcon_alibi", "gemma2_scaled", "gpt2_inverse_layer", "gpt_neo", "opt", "opt_post_norm", "phi3_longrope", "qwen2_window", "qwen3_moe_dense", "qwen3_window", "smollm3_window", "starcoder2_window")
 TOKENS = 24
+# Graphs that have the windows of their family.
+WITH_WINDOWS = ("gemma2", "gemma3", "gemma3_text", "gpt_oss")
+# So few tokens are hardly turned: yarn's range, which llama.cpp rounds always, doesn't show.
+WITHIN_ROUNDED_YARN = 3
 SMALL_TOKENIZER = FIXTURES / "gguf/tokenizer"
 
 SCHEMES = ("f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k_s q3_k_m q3_k_l q4_k_s q4_k_m q5_k_s q5_k_m q6_k iq4_nl iq4_xs").split()
@@ -40,8 +44,21 @@ class Model:
 
     @property
     def window(self):
-        """How many tokens a token sees, None for all."""
-        return json.loads((self.checkpoint / "config.json").read_text()).get("sliding_window")
+        """How many tokens llama.cpp may be asked for: those of a window that its graph doesn't have; None for all."""
+        config = self.config
+        if config["model_type"] == "gpt_oss" and not config["rope_parameters"]["truncate"]:
+            return WITHIN_ROUNDED_YARN
+        return None if config["model_type"] in WITH_WINDOWS else config.get("sliding_window")
+
+    @property
+    def config(self):
+        return json.loads((self.checkpoint / "config.json").read_text())
+
+    @property
+    def dtype(self):
+        """Of its weights, as --dtype spells it."""
+        config = self.config
+        return {"bfloat16": "bf16"}.get(config.get("dtype") or config.get("torch_dtype"), "f32")
 
     def convert(self, destination):
         run("convert", self.checkpoint, destination, "--dtype", "f32", "--assets", self.assets, "--quiet", check=0)
