@@ -26,6 +26,20 @@ public enum Architectures {
     "gpt_oss": { .gptOss },
   ]
 
+  /// Families whose tensors are known, but that aren't run: checked, converted, stored and compared by their tables.
+  private static let laterFamilies: KeyValuePairs<String, @Sendable () -> Architecture> = [
+    "cohere2": { .cohere2 },
+    "deepseek_v3": { .deepSeekV3 },
+    "gemma3n_text": { .gemma3nText },
+    "glm4_moe": { .glm4MoE },
+    "llama4_text": { .llama4Text },
+    "phimoe": { .phiMoE },
+    "qwen3_next": { .qwen3Next },
+  ]
+
+  /// The families that are known by their tensors alone.
+  public static var later: [Architecture] { laterFamilies.map { $0.value() } }
+
   @TaskLocal private static var added: [Architecture] = []
 
   /// The families.
@@ -33,7 +47,8 @@ public enum Architectures {
 
   /// The family of that `model_type`; no other's table is made for it.
   public static func named(_ name: String) -> Architecture? {
-    known.first { $0.key == name }?.value() ?? added.first { $0.name == name }
+    (known.first { $0.key == name } ?? laterFamilies.first { $0.key == name })?.value()
+      ?? added.first { $0.name == name }
   }
 
   /// Runs something with families of one's own beside those that are known.

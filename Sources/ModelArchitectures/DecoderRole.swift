@@ -21,6 +21,9 @@ public enum DecoderRole: Sendable, Hashable {
   /// The scales of these blocks, `[experts, out, in / 32]`.
   case mxfp4Scales(Projection)
 
+  /// Something of a family that isn't run here, by its name in the layer.
+  case other(String)
+
   /// The norms of a decoder.
   public enum Norm: String, Sendable, Hashable, CaseIterable {
     /// Before the attention, and where there is one norm only before the feed-forward layer too.
@@ -110,7 +113,7 @@ public enum DecoderRole: Sendable, Hashable {
     switch self {
     case .weight(.router, _): false
     case .tokenEmbedding, .weight, .mxfp4Blocks, .mxfp4Scales: true
-    case .positionEmbedding, .normScale, .normOffset, .bias, .sinks: false
+    case .positionEmbedding, .normScale, .normOffset, .bias, .sinks, .other: false
     }
   }
 

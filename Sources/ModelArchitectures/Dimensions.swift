@@ -1,42 +1,48 @@
 extension Architecture {
   /// An extent that a configuration gives a number to.
-  public enum Dimension: String, Sendable, Hashable {
+  public struct Dimension: Sendable, Hashable, ExpressibleByStringLiteral {
+    /// What messages call it.
+    public let rawValue: String
+
+    /// One that a single family has, by the name that its configuration has for it.
+    public init(stringLiteral name: String) { rawValue = name }
+
     /// The residual stream's width, `n_embd`.
-    case model
+    public static let model: Dimension = "model"
     /// The feed-forward layer's width, `n_inner`.
-    case inner
+    public static let inner: Dimension = "inner"
     /// The number of tokens, `vocab_size`.
-    case vocabulary
+    public static let vocabulary: Dimension = "vocabulary"
     /// All heads' queries, heads × the width of a head.
-    case queries
+    public static let queries: Dimension = "queries"
     /// All heads' keys, or values: fewer than queries where several heads share them.
-    case keys
+    public static let keys: Dimension = "keys"
     /// Queries, keys and values side by side.
-    case queriesKeysValues
+    public static let queriesKeysValues: Dimension = "queriesKeysValues"
     /// The number of positions that have an embedding.
-    case positions
+    public static let positions: Dimension = "positions"
     /// The width of a head.
-    case headWidth
+    public static let headWidth: Dimension = "headWidth"
     /// Gates and the feed-forward layer's values side by side.
-    case gatesAndInner
+    public static let gatesAndInner: Dimension = "gatesAndInner"
     /// The width of the embedding of tokens, where it isn't the model's.
-    case embedding
+    public static let embedding: Dimension = "embedding"
     /// Heads of the attention.
-    case heads
+    public static let heads: Dimension = "heads"
     /// Heads of keys and values.
-    case keyHeads
+    public static let keyHeads: Dimension = "keyHeads"
     /// Experts of a layer.
-    case experts
+    public static let experts: Dimension = "experts"
     /// An expert's width.
-    case expertInner
+    public static let expertInner: Dimension = "expertInner"
     /// Gates and an expert's values side by side.
-    case gatesAndExpertInner
+    public static let gatesAndExpertInner: Dimension = "gatesAndExpertInner"
     /// Blocks of 32 in the model's width.
-    case modelBlocks
+    public static let modelBlocks: Dimension = "modelBlocks"
     /// Blocks of 32 in an expert's width.
-    case expertInnerBlocks
+    public static let expertInnerBlocks: Dimension = "expertInnerBlocks"
     /// Bytes of the codes of such a block.
-    case blockBytes
+    public static let blockBytes: Dimension = "blockBytes"
   }
 
   /// Numbers for the dimensions.
@@ -71,6 +77,10 @@ extension Architecture {
     public var expertInner = 0
     /// Layers without experts, of families that have some.
     public var denseLayers: Set<Int> = []
+    /// Layers that have what only some layers of the family have.
+    public var markedLayers: Set<Int> = []
+    /// Extents that a single family has.
+    public var others: [Dimension: Int] = [:]
 
     /// Widths of the residual stream are below this.
     ///
@@ -138,6 +148,7 @@ extension Architecture {
       case .modelBlocks: model / Self.blockWidth
       case .expertInnerBlocks: expertInner / Self.blockWidth
       case .blockBytes: Self.blockWidth / 2
+      default: others[dimension] ?? 0
       }
     }
   }

@@ -56,6 +56,8 @@ extension Architecture {
     case untiedHead
     /// There is a norm after the last layer.
     case finalNorm
+    /// The head has a bias.
+    case headBias
     /// The embedding of tokens has a width of its own.
     case projectedEmbedding
     /// Attention and feed-forward layer run in parallel and have a norm each.
@@ -70,14 +72,22 @@ extension Architecture {
     case expertLayer
     /// The layer has none, though others may.
     case denseLayer
+    /// The layer has what only some layers of the family have.
+    case markedLayer
+    /// It is another one.
+    case unmarkedLayer
 
     /// Whether it depends on the layer.
-    var isOfLayers: Bool { self == .expertLayer || self == .denseLayer }
+    var isOfLayers: Bool {
+      [.expertLayer, .denseLayer, .markedLayer, .unmarkedLayer].contains(self)
+    }
 
     func holds(in layer: Int, _ dimensions: Dimensions) -> Bool {
       switch self {
       case .expertLayer: !dimensions.denseLayers.contains(layer)
       case .denseLayer: dimensions.denseLayers.contains(layer)
+      case .markedLayer: dimensions.markedLayers.contains(layer)
+      case .unmarkedLayer: !dimensions.markedLayers.contains(layer)
       default: dimensions.conditions.contains(self)
       }
     }

@@ -14,6 +14,9 @@ public struct ClassSettings: Sendable {
   /// Keys of the class, or of all classes, that don't change what this one computes.
   let silent: Set<String>
 
+  /// Whether only the keys of sizes are known, so that no others can be called strangers.
+  var isOfSizesOnly = false
+
   /// Keys that count for nearly every class: `is_causal` (masking_utils.py; `null` is false) and `per_layer_config` (configuration_utils.py).
   private static let ofAllClasses: [String: JSONValue] = [
     "is_causal": true, "per_layer_config": .null, "tie_word_embeddings": true,
@@ -32,7 +35,8 @@ public struct ClassSettings: Sendable {
 
   /// The keys of a configuration that the class doesn't read and nobody is known to write for bookkeeping.
   func unknownKeys(in document: JSONValue) -> [String] {
-    (document.members ?? []).filter { member in
+    guard !isOfSizesOnly else { return [] }
+    return (document.members ?? []).filter { member in
       let key = member.key
       return member.value != .null && defaults[key] == nil && aliases[key] == nil
         && !silent.contains(key) && !Bookkeeping.contains(key)

@@ -85,6 +85,17 @@ struct SettingsReader {
     "an integer, at least \(least) and less than \(limit)"
   }
 
+  /// A positive integer, or a list of the same one for every layer.
+  ///
+  /// - Throws: `usage` for anything else.
+  mutating func width(_ key: String) throws(CheckpointError) -> Int {
+    guard let list = try value(key)?.elements else { return try count(key) }
+    guard let first = list.first?.integer, first > 0, first < 1 << 31,
+      list.allSatisfy({ $0.integer == first })
+    else { throw unsupported(key, expected: "one number for all layers") }
+    return first
+  }
+
   /// A number.
   ///
   /// - Throws: `usage` if it is missing and there is no default, or something else.

@@ -238,6 +238,7 @@ extension DecoderRole {
       case .weight(let projection, _): "\(projection.ggufName).weight"
       case .bias(let projection): "\(projection.ggufName).bias"
       case .sinks: "attn_sinks.weight"
+      case .other(let name): name
       case .mxfp4Blocks(let projection), .mxfp4Scales(let projection):
         "\(projection.ggufName).weight"
       }

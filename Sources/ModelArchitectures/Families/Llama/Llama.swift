@@ -222,7 +222,7 @@ extension Architecture {
     let heads = try Heads(&settings, model: model)
     return Dimensions(
       layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit), model: model,
-      inner: try settings.count("intermediate_size"), vocabulary: try settings.count("vocab_size"),
+      inner: try settings.width("intermediate_size"), vocabulary: try settings.count("vocab_size"),
       queries: heads.count * heads.width, keys: heads.keyCount * heads.width,
       conditions: try settings.untiedHead())
   }

@@ -28,19 +28,7 @@ extension Architecture {
       + stackedExperts("model.layers.{i}.mlp.experts", if: .expertLayer),
     moreSizes: {
       (settings: inout SettingsReader, dimensions: inout Dimensions) throws(CheckpointError) in
-      dimensions.experts = try settings.expertCount("num_experts", dimensions)
-      dimensions.expertInner = try settings.count(
-        "moe_intermediate_size", below: Dimensions.widthLimit)
-      let step = try settings.count("decoder_sparse_step")
-      var dense = Set((0..<dimensions.layers).filter { ($0 + 1) % step != 0 })
-      if let list = try settings.value("mlp_only_layers") {
-        let layers = list.elements?.compactMap(\.integer) ?? []
-        guard layers.count == list.elements?.count else {
-          throw settings.misfit("mlp_only_layers", "numbers of layers")
-        }
-        dense.formUnion(layers.filter { (0..<dimensions.layers).contains($0) })
-      }
-      dimensions.denseLayers = dense
+      try readMixtureOfQwen(&settings, &dimensions)
     },
     ggufTable: {
       GGUFTable(
@@ -65,5 +53,24 @@ extension Architecture {
     decoder.experts = .init(
       chosenCount: try settings.chosenExperts(of: decoder.dimensions),
       weighting: try settings.flag("norm_topk_prob") ? .normalisedSoftmax : .softmax)
+  }
+
+  /// Reads which layers of Qwen's mixtures have experts, and their sizes.
+  static func readMixtureOfQwen(
+    _ settings: inout SettingsReader, _ dimensions: inout Dimensions
+  ) throws(CheckpointError) {
+    dimensions.experts = try settings.expertCount("num_experts", dimensions)
+    dimensions.expertInner = try settings.count(
+      "moe_intermediate_size", below: Dimensions.widthLimit)
+    let step = try settings.count("decoder_sparse_step")
+    var dense = Set((0..<dimensions.layers).filter { ($0 + 1) % step != 0 })
+    if let list = try settings.value("mlp_only_layers") {
+      let layers = list.elements?.compactMap(\.integer) ?? []
+      guard layers.count == list.elements?.count else {
+        throw settings.misfit("mlp_only_layers", "numbers of layers")
+      }
+      dense.formUnion(layers.filter { (0..<dimensions.layers).contains($0) })
+    }
+    dimensions.denseLayers = dense
   }
 }
