@@ -81,8 +81,9 @@ public struct ConversionJob: Sendable {
   ///
   /// - Throws: what opening and planning throw.
   public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
-    _ = try destination()
+    let destination = try destination()
     let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    try confirm(destination)
     return (source, try plan(source))
   }
 
@@ -180,8 +181,14 @@ public struct ConversionJob: Sendable {
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
     let destination = try destination()
     try requireOwnWork(destination)
-    if destination.hasPartial && !request.resume { try discardEarlierWork(destination) }
-    let isResuming = destination.hasPartial
+    let needsUnpacking = try Source.needsUnpacking(request.source)
+    var earlierWork: DirectoryLock?
+    if destination.hasPartial && !request.resume {
+      earlierWork = try earlierWorkToDiscard(destination)
+      // What is unpacked goes where it lies. Other inputs are opened first: it might be one of them.
+      if needsUnpacking { try discard(&earlierWork, destination) }
+    }
+    let isResuming = destination.hasPartial && request.resume
     var lock: DirectoryLock?
     var spool: String?
     do throws(CheckpointError) {
@@ -190,7 +197,7 @@ public struct ConversionJob: Sendable {
       var options = request.openOptions
       options.temporaryDirectory =
         request.spoolDirectory ?? Directories.split(destination.partialPath).parent
-      if try Source.needsUnpacking(request.source) {
+      if needsUnpacking {
         if lock == nil { lock = try destination.begin() }
         spool = try spoolPath(destination)
         options.spoolPath = spool
@@ -204,6 +211,8 @@ public struct ConversionJob: Sendable {
       }
       let source = RestoredTokenizer.added(to: try Source(request.source, options))
       let plan = try plan(source)
+      try confirm(destination)
+      try discard(&earlierWork, destination)
       observer.willStart(source, plan, try destination.replacedSize())
       let converter = try Converter(
         plan, source, destination,
@@ -219,7 +228,8 @@ public struct ConversionJob: Sendable {
       if let spool { try Directories.removeTree(spool) }
       return outcome
     } catch {
-      throw afterwards(error, destination, spool, isOurs: lock != nil && !isResuming)
+      throw afterwards(
+        error, destination, spool, isLocked: lock != nil, isOurs: lock != nil && !isResuming)
     }
   }
 
@@ -243,8 +253,10 @@ public struct ConversionJob: Sendable {
       hint: "move it away, or choose another destination")
   }
 
-  /// Removes what an earlier run has left, if that was asked for and nobody is at it.
-  private func discardEarlierWork(_ destination: AtomicDestination) throws(CheckpointError) {
+  /// What an earlier run has left, locked, if it was asked for that it is removed and nobody is at it.
+  private func earlierWorkToDiscard(
+    _ destination: AtomicDestination
+  ) throws(CheckpointError) -> DirectoryLock {
     // First of all, is somebody at it?
     let lock = try DirectoryLock(destination.partialPath)
     guard request.force else {
@@ -255,9 +267,23 @@ public struct ConversionJob: Sendable {
           "go on with it by --resume, or remove it: \(shellCommand("rm -r", destination.partialPath))"
       )
     }
+    return lock
+  }
+
+  /// Removes it.
+  ///
+  /// - Throws: `conflict` if something in it is read.
+  private func discard(
+    _ earlierWork: inout DirectoryLock?, _ destination: AtomicDestination
+  ) throws(CheckpointError) {
+    guard let lock = earlierWork else { return }
+    for path in try Directories.files(in: destination.partialPath) {
+      try request.openOptions.readFiles.refuseLoss(of: path)
+    }
     try withExtendedLifetime(lock) { () throws(CheckpointError) in
       try destination.discardPartial()
     }
+    earlierWork = nil
   }
 
   /// Keeps or removes what a failed run has left.
@@ -266,13 +292,16 @@ public struct ConversionJob: Sendable {
   ///   - error: what ended the run.
   ///   - destination: whose partial directory is concerned.
   ///   - spool: where an archive was unpacked to.
+  ///   - isLocked: whether this run works there.
   ///   - isOurs: whether this run has begun the work: work of earlier runs and of other processes isn't removed.
   /// - Returns: the error, with a hint at what is left.
   private func afterwards(
-    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isOurs: Bool
+    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isLocked: Bool,
+    isOurs: Bool
   ) -> CheckpointError {
-    guard destination.hasPartial, error.code != .conflict else { return error }
-    if isOurs && (!error.code.isTransient || isEmpty(destination)) {
+    // Nothing was begun by this run, or by the one that it takes up.
+    guard destination.hasPartial, isLocked, error.code != .conflict || isOurs else { return error }
+    if isOurs && error.code != .conflict && (!error.code.isTransient || isEmpty(destination)) {
       try? destination.discardPartial()
       if let spool { try? Directories.removeTree(spool) }
       return error

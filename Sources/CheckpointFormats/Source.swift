@@ -54,7 +54,7 @@ public struct Source: Sendable {
 
   private init(at named: NamedPath, _ options: OpenOptions) throws(CheckpointError) {
     let path = named.place
-    let files = PinnedFiles()
+    let files = PinnedFiles(recordedIn: options.readFiles)
     if path == "-" {
       let input = Input(name: "-", byteCount: nil, modificationTime: nil, path: nil)
       try self.init(

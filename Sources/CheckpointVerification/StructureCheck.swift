@@ -31,7 +31,8 @@ struct StructureCheck {
     let manifest = try ifUsable { () throws(CheckpointError) in
       try StoreManifest(
         parsing: InputFile.contents(
-          of: "\(path)/\(StoreFormat.manifestName)", limit: Certificate.maximumByteCount))
+          of: "\(path)/\(StoreFormat.manifestName)", limit: Certificate.maximumByteCount,
+          recordedIn: nil))
     }
     guard let manifest else { return [] }
     let others = [manifest.links, manifest.chunkTable, manifest.certificate]

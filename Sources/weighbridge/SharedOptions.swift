@@ -93,7 +93,7 @@ struct SharedOptions: ParsableArguments {
     if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {
       options.configuration = try InputFile.contents(
-        of: config, limit: OpenOptions.maximumConfigurationByteCount)
+        of: config, limit: OpenOptions.maximumConfigurationByteCount, recordedIn: options.readFiles)
       options.configurationName = config
     }
     return options

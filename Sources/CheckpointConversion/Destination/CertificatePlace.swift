@@ -60,7 +60,8 @@ public struct CertificatePlace: Sendable {
     let path = "\(folder)/\(name)"
     guard fileExists(path) else { return .absent }
     do throws(CheckpointError) {
-      let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
+      let bytes = try InputFile.contents(
+        of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
       let certificate = try JSONDocument.parse(Certificate.self, bytes, file: name)
       guard certificate.schema == Certificate.schemaName else {
         throw CheckpointError(
@@ -91,7 +92,8 @@ public struct CertificatePlace: Sendable {
     for name in names {
       let path = "\(folder)/\(name)"
       guard fileExists(path) else { return name }
-      let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
+      let bytes = try InputFile.contents(
+        of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
       guard let other = try? JSONDocument.parse(Certificate.self, bytes, file: name) else {
         continue
       }

@@ -8,6 +8,8 @@ struct Replaceable {
   private let path: String
   /// What is there that nobody can vouch for.
   private var strangers: [String] = []
+  /// What is read, and so never given up.
+  private let inputs: ReadFiles
   private var isCheckpoint = false
 
   /// How many files in the way are named.
@@ -17,15 +19,20 @@ struct Replaceable {
 
   /// Makes sure that a directory is a checkpoint, and all of it.
   ///
+  /// - Parameters:
+  ///   - path: of the directory.
+  ///   - inputs: what is read.
   /// - Throws: `conflict` with the names of files that would be lost; `inputOutput`.
-  static func require(directory path: String) throws(CheckpointError) {
+  static func require(
+    directory path: String, besides inputs: ReadFiles
+  ) throws(CheckpointError) {
     guard FileKind(ofEntry: path) == .directory else {
       throw refusal(path, "is a link, which isn't replaced", found: nil)
     }
     if let place = Directories.specialPlace(path) {
       throw refusal(path, "can't be replaced: it is \(place)", found: nil)
     }
-    var found = Replaceable(path: path)
+    var found = Replaceable(path: path, inputs: inputs)
     try found.look()
     guard found.strangers.isEmpty else {
       throw refusal(
@@ -41,7 +48,7 @@ struct Replaceable {
   ///
   /// - Throws: `inputOutput`.
   static func areOwn(directory path: String) throws(CheckpointError) -> Bool {
-    var found = Replaceable(path: path)
+    var found = Replaceable(path: path, inputs: ReadFiles())
     try found.look()
     return found.strangers.isEmpty
   }
@@ -51,13 +58,18 @@ struct Replaceable {
   /// - Parameters:
   ///   - path: of the file.
   ///   - format: that is written.
+  ///   - inputs: what is read.
   /// - Throws: `conflict`, `inputOutput`.
   static func require(
-    file path: String, of format: any CheckpointFormat.Type
+    file path: String, of format: any CheckpointFormat.Type, besides inputs: ReadFiles
   ) throws(CheckpointError) {
     guard FileKind(ofEntry: path) == .file else {
       throw refusal(path, "is no regular file, and isn't replaced", found: nil)
     }
+    guard !Directories.isMountPoint(path) else {
+      throw refusal(path, "can't be replaced: it is a mount point", found: nil)
+    }
+    try inputs.refuseLoss(of: path)
     let region = try InputFile(path: path).region
     guard try !format.recognises(file: region) else { return }
     throw refusal(
@@ -65,7 +77,10 @@ struct Replaceable {
       expected: "a \(format.name) file")
   }
 
-  private init(path: String) { self.path = path }
+  private init(path: String, inputs: ReadFiles) {
+    self.path = path
+    self.inputs = inputs
+  }
 
   private mutating func look() throws(CheckpointError) {
     let tree = DirectoryTree(path: path)
@@ -83,6 +98,11 @@ struct Replaceable {
             continue
           }
           folders.append(relative)
+          continue
+        }
+        try inputs.refuseLoss(of: place)
+        if FileKind(ofEntry: place) == .file && Directories.isMountPoint(place) {
+          strangers.append(relative)
         } else if FileKind(of: place) == .other || FileKind(of: place) == .directory {
           strangers.append(relative)
         } else if try known.contains(relative) {

@@ -111,7 +111,8 @@ public struct Converter: Sendable {
     try destination.recover(
       Directories.topLevel(
         plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
-          + plan.companions + [certificateName]))
+          + plan.companions + [certificateName]),
+      companion: companion)
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, Journal.Claims)
     if options.resume, Directories.hasContents(journalPath) {
@@ -154,6 +155,9 @@ public struct Converter: Sendable {
       leftover: leftover)
   }
 
+  /// The certificate beside a single file, which gives way as the file does.
+  private var companion: String? { destination.kind == .file ? certificateName : nil }
+
   /// What source and result compute, if that is to be compared.
   ///
   /// - Throws: what the forward pass throws.
@@ -187,7 +191,9 @@ public struct Converter: Sendable {
     guard
       let certificate = try ifUsable({ () throws(CheckpointError) in
         try JSONDocument.parse(
-          Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
+          Certificate.self,
+          InputFile.contents(
+            of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
           file: name)
       })
     else { return [] }
@@ -275,7 +281,7 @@ public struct Converter: Sendable {
       : weights + plan.sidecars.map(\.name) + [certificateName]
     names += plan.companions
     try Directories.synchroniseParents(of: names, in: destination.partialPath)
-    return try destination.publish(Directories.topLevel(names))
+    return try destination.publish(Directories.topLevel(names), companion: companion)
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

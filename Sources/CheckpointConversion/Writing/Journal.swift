@@ -110,7 +110,8 @@ final class Journal: Sendable {
   static func resume(
     at path: String, plan: Digest, inputs: [Source.Input]
   ) throws(CheckpointError) -> (journal: Journal, claims: Claims) {
-    let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
+    let bytes = try InputFile.contents(
+      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
     var lines: [[UInt8]] = []
     var sound = 0
     for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {

@@ -105,7 +105,10 @@ public final class AtomicDestination: Sendable {
     try requireReplaceable()
   }
 
-  private func requireReplaceable() throws(CheckpointError) {
+  /// Makes sure that all that stands where the result goes may still give way.
+  ///
+  /// - Throws: what the replacement throws.
+  public func requireReplaceable() throws(CheckpointError) {
     guard let replacement else { return }
     for name in replaced where fileExists("\(parent)/\(name)") {
       try replacement(parent == "." ? name : "\(parent)/\(name)")
@@ -182,14 +185,30 @@ public final class AtomicDestination: Sendable {
 
   /// Moves files back that an interrupted run has already moved out of the partial directory.
   ///
-  /// - Parameter names: of all files that a run publishes.
-  /// - Throws: `inputOutput`.
-  public func recover(_ names: [String]) throws(CheckpointError) {
+  /// That run had finished all of them, and each is in one of both places; anything else is somebody else's.
+  ///
+  /// - Parameters:
+  ///   - names: of all files that a run publishes.
+  ///   - companion: one of them, which may be replaced wherever the rest may.
+  /// - Throws: `conflict` if something else is there, `inputOutput`.
+  public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
     guard publishesSeparately, !replaces else { return }
-    for name in names where fileExists("\(publicationFolder)/\(name)") {
-      try Directories.removeTree("\(partialPath)/\(name)")
+    let own = names.filter { $0 != companion || replacement == nil }
+    let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
+    guard let first = published.first else { return }
+    let isFinished = own.allSatisfy {
+      published.contains($0) != fileExists("\(partialPath)/\($0)")
+    }
+    guard isFinished else { throw somethingAppeared("\(publicationFolder)/\(first)") }
+    for name in published {
       try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
     }
+  }
+
+  private func somethingAppeared(_ path: String) -> CheckpointError {
+    CheckpointError(
+      .conflict, "something is there that this conversion hasn't written", file: path,
+      hint: "move it away, or choose another destination")
   }
 
   /// Whether files get their places one by one.
@@ -202,21 +221,31 @@ public final class AtomicDestination: Sendable {
   ///
   /// Data must have been synced.
   ///
-  /// - Parameter files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
-  ///   partial directory is removed.
+  /// - Parameters:
+  ///   - files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
+  ///     partial directory is removed.
+  ///   - companion: one of them, which may be replaced wherever the rest may.
   /// - Returns: the path of what could not be removed after all was published; nil as a rule.
-  /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile.
-  public func publish(_ files: [String]) throws(CheckpointError) -> String? {
+  /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile; nothing is published then.
+  public func publish(
+    _ files: [String], companion: String?
+  ) throws(CheckpointError) -> String? {
     try Directories.synchronise(partialPath)
     // Somebody may have put something there since it was looked at.
     try requireReplaceable()
+    var givingWay = Set(replaced)
+    if let companion, replacement != nil { givingWay.insert(companion) }
     if !publishesSeparately {
       // Journal, spools: whatever is no part of the result.
       try removePartial { !files.contains($0) }
-      try place(partialPath, at: path)
+      try place(partialPath, at: path, replacing: replaces)
     } else {
-      if partCount != nil && replaces { try removeReplaced(files) }
-      for name in files { try place("\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)") }
+      for name in files where !givingWay.contains(name) {
+        let target = "\(publicationFolder)/\(name)"
+        if fileExists(target) { throw somethingAppeared(target) }
+      }
+      if partCount != nil && replaces { try removeReplaced() }
+      try placeAll(files, replacing: givingWay)
       try Directories.synchronise(publicationFolder)
     }
     try Directories.synchronise(parent)
@@ -230,13 +259,40 @@ public final class AtomicDestination: Sendable {
   }
 
   /// Makes room for parts: exchanged one by one, they would be parts of two sets for a moment.
-  private func removeReplaced(_ files: [String]) throws(CheckpointError) {
-    for name in Set(replaced + files) { try Directories.removeTree("\(parent)/\(name)") }
+  private func removeReplaced() throws(CheckpointError) {
+    for name in replaced { try Directories.removeTree("\(parent)/\(name)") }
     try Directories.synchronise(parent)
   }
 
-  private func place(_ source: String, at target: String) throws(CheckpointError) {
-    if replaces && fileExists(target) {
+  /// Gives files their names; where one can't have its own, those before it lose theirs again.
+  private func placeAll(
+    _ files: [String], replacing givingWay: Set<String>
+  ) throws(CheckpointError) {
+    var placed: [String] = []
+    for name in files {
+      do throws(CheckpointError) {
+        try place(
+          "\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)",
+          replacing: givingWay.contains(name))
+      } catch {
+        for name in placed {
+          let (partial, published) = ("\(partialPath)/\(name)", "\(publicationFolder)/\(name)")
+          if fileExists(partial) {
+            _ = try? exchange(published, partial)
+          } else {
+            try? renameWithoutReplacing(published, partial)
+          }
+        }
+        throw error
+      }
+      placed.append(name)
+    }
+  }
+
+  private func place(
+    _ source: String, at target: String, replacing: Bool
+  ) throws(CheckpointError) {
+    if replacing && fileExists(target) {
       if try exchange(source, target) { return }
       // Without an exchange, what was there is gone for a moment.
       try Directories.removeTree(target)

@@ -65,7 +65,7 @@ public struct DirectoryTree: FileTree {
   /// - Parameters:
   ///   - path: of the directory.
   ///   - files: keeps what is opened.
-  public init(path: String, files: PinnedFiles = PinnedFiles()) {
+  public init(path: String, files: PinnedFiles = PinnedFiles(recordedIn: nil)) {
     self.path = path
     self.files = files
   }
