@@ -44,7 +44,7 @@ public struct ConversionJob: Sendable {
   let request: ConversionRequest
   /// The destination is one file.
   let isSingleFile: Bool
-  /// Tells the parts that the file is to be cut into; nil where it isn't.
+  /// Tells the parts that the file may be cut into; nil where it can't be, or where the source's are joined to it.
   let partCount: AtomicDestination.PartCount?
 
   /// Who is told how it goes.
@@ -120,7 +120,10 @@ public struct ConversionJob: Sendable {
   private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
     if let error = source.checkpoint.configurationError { throw error }
     let target = try Targets.target(for: request, source)
-    guard !isSingleFile || partCount != nil || request.settings.sharding == nil else {
+    guard
+      !isSingleFile || Targets.canBeCut(request.destination)
+        || request.settings.sharding == nil
+    else {
       throw CheckpointError(
         .usage, "one file can't be cut into shards", file: request.destination,
         hint: "name a directory as destination, or leave out --max-shard-size and --shards")

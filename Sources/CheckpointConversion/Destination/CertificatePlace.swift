@@ -82,7 +82,7 @@ public struct CertificatePlace: Sendable {
   /// - Parameters:
   ///   - file: the new file's name.
   ///   - folder: where it goes.
-  ///   - isPart: tells the names of the files that it is cut into; nil where it isn't.
+  ///   - isPart: tells the names of the files that it is cut into, or replaces.
   /// - Returns: the name.
   /// - Throws: `conflict` if all names are taken by certificates of files that are there.
   static func name(

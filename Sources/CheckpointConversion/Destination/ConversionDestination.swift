@@ -6,6 +6,13 @@ extension ConversionJob {
   /// The destination, after making sure that it may be written.
   func destination() throws(CheckpointError) -> AtomicDestination {
     try OverlapCheck(request, partCount).run()
+    let name = Directories.split(request.destination).name
+    if GGUFSplit.isOfSeveral(name), let whole = GGUFSplit.wholeName(ofPart: name) {
+      throw CheckpointError(
+        .usage, "the name is that of a part of a set, of which there would be no others",
+        file: request.destination,
+        hint: "name the whole, \(whole): with --max-shard-size it is cut into such parts")
+    }
     let inputs = request.openOptions.readFiles
     let format = Targets.singleFileFormat(request.destination)
     let replacement: AtomicDestination.Replacement = { (path) throws(CheckpointError) in

@@ -11,6 +11,8 @@ struct Replaceable {
   /// What is read, and so never given up.
   private let inputs: ReadFiles
   private var isCheckpoint = false
+  /// The models that there are weights of.
+  private var models: Set<String> = []
 
   /// How many files in the way are named.
   private static let shownCount = 3
@@ -38,6 +40,13 @@ struct Replaceable {
       throw refusal(
         path, "not replaced: other files than a checkpoint's are in it",
         found: found.strangers.joined(separator: ", "))
+    }
+    guard found.models.count <= 1 else {
+      throw refusal(
+        path, "not replaced: weights of several models are in it",
+        found: found.models.sorted().prefix(shownCount)
+          .map { $0.isEmpty ? "those of its index, certificate or usual names" : $0 }
+          .joined(separator: ", "))
     }
     guard found.isCheckpoint else {
       throw refusal(path, "not replaced: it is no checkpoint", found: "no weights in it")
@@ -84,7 +93,7 @@ struct Replaceable {
 
   private mutating func look() throws(CheckpointError) {
     let tree = DirectoryTree(path: path)
-    let known = try KnownFiles(tree, named: try certificateNames(tree))
+    let known = try KnownFiles(tree, certified: try certified(tree))
     var pending = [""]
     while let folder = pending.popLast(), strangers.count < Self.shownCount {
       var folders: [String] = []
@@ -105,8 +114,9 @@ struct Replaceable {
           strangers.append(relative)
         } else if FileKind(of: place) == .other || FileKind(of: place) == .directory {
           strangers.append(relative)
-        } else if try known.contains(relative) {
-          if !isCheckpoint { isCheckpoint = try known.isEssential(relative) }
+        } else if let role = try known.role(of: relative) {
+          if case .weights(let model) = role { models.insert(model) }
+          if role != .sidecar { isCheckpoint = true }
         } else {
           strangers.append(relative)
         }
@@ -116,9 +126,11 @@ struct Replaceable {
     }
   }
 
-  /// The files that certificates in the directory name.
-  private func certificateNames(_ tree: DirectoryTree) throws(CheckpointError) -> [String] {
-    var names: [String] = []
+  /// The files that certificates in the directory name, and their sizes.
+  private func certified(
+    _ tree: DirectoryTree
+  ) throws(CheckpointError) -> [(name: String, byteCount: Int)] {
+    var files: [(name: String, byteCount: Int)] = []
     for name in try tree.children(of: "")
     where name == Certificate.fileName || name.hasSuffix(".certificate.json") {
       let certificate = try ifUsable { () throws(CheckpointError) in
@@ -126,9 +138,10 @@ struct Replaceable {
           Certificate.self, tree.contents(of: name, limit: Certificate.maximumByteCount),
           file: name)
       }
-      names += (certificate?.files.map(\.name) ?? []) + (certificate?.assets.map(\.name) ?? [])
+      files += certificate?.files.map { ($0.name, $0.byteCount) } ?? []
+      files += certificate?.assets.map { ($0.name, $0.byteCount) } ?? []
     }
-    return names
+    return files
   }
 
   private static func refusal(

@@ -82,7 +82,7 @@ public struct Converter: Sendable {
     guard destination.kind == .file else { return Certificate.fileName }
     let (folder, file) = Directories.split(destination.path)
     return try CertificatePlace.name(forNew: file, in: folder) {
-      GGUFSplit.partCount(of: $0, cutFrom: file) != nil
+      destination.partCount?($0) != nil
     }
   }
 

@@ -36,7 +36,8 @@ public final class AtomicDestination: Sendable {
   private let parent: String
   /// Names of the files, or of the directory, that give way.
   private let replaced: [String]
-  private let partCount: PartCount?
+  /// Tells the parts that the file may be cut into, and that stand instead of it.
+  public let partCount: PartCount?
   private let replacement: Replacement?
 
   /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
@@ -99,7 +100,7 @@ public final class AtomicDestination: Sendable {
     if let first = replaced.first, replacing == nil {
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists",
-        file: partCount == nil ? path : "\(parent)/\(first)",
+        file: first == name ? path : "\(parent)/\(first)",
         hint: "choose another destination, or --force to replace this one")
     }
     try requireReplaceable()
@@ -142,7 +143,7 @@ public final class AtomicDestination: Sendable {
     _ existing: [String], _ partial: [String], _ partCount: PartCount?
   ) -> Bool {
     guard !existing.contains(where: partial.contains) else { return false }
-    guard let partCount else { return true }
+    guard let partCount, existing.contains(where: { partCount($0) != nil }) else { return true }
     let parts = existing + partial.filter { partCount($0) != nil }
     return existing.allSatisfy { partCount($0) != nil } && Set(parts.map(partCount)).count <= 1
   }
@@ -244,8 +245,11 @@ public final class AtomicDestination: Sendable {
         let target = "\(publicationFolder)/\(name)"
         if fileExists(target) { throw somethingAppeared(target) }
       }
-      if partCount != nil && replaces { try removeReplaced() }
+      // Of parts, exchanged one by one, there would be two sets for a moment.
+      let isCut = files.contains { partCount?($0) != nil }
+      if isCut { try removeReplaced() }
       try placeAll(files, replacing: givingWay)
+      if !isCut { try removeReplaced(besides: files) }
       try Directories.synchronise(publicationFolder)
     }
     try Directories.synchronise(parent)
@@ -258,9 +262,12 @@ public final class AtomicDestination: Sendable {
     return nil
   }
 
-  /// Makes room for parts: exchanged one by one, they would be parts of two sets for a moment.
-  private func removeReplaced() throws(CheckpointError) {
-    for name in replaced { try Directories.removeTree("\(parent)/\(name)") }
+  /// Makes room for parts, or removes those that one file stands instead of.
+  private func removeReplaced(besides files: [String] = []) throws(CheckpointError) {
+    guard kind == .file, replaces else { return }
+    for name in replaced where !files.contains(name) {
+      try Directories.removeTree("\(parent)/\(name)")
+    }
     try Directories.synchronise(parent)
   }
 
