@@ -19,7 +19,7 @@ public struct CertificatePlace: Sendable {
     /// It names the checkpoint's files.
     case own(Certificate)
     /// It names others.
-    case ofOthers
+    case ofOthers(Certificate)
     /// It can't be read.
     case unusable(CheckpointError)
   }
@@ -70,7 +70,7 @@ public struct CertificatePlace: Sendable {
           hint: "verify it with the version of weighbridge that wrote it")
       }
       let isOwn = certificate.files.contains { files.contains($0.name) }
-      return isOwn ? .own(certificate) : .ofOthers
+      return isOwn ? .own(certificate) : .ofOthers(certificate)
     } catch {
       if error.code.isTransient { throw error }
       return .unusable(error.in(file: name))
