@@ -183,7 +183,7 @@ public struct ConversionJob: Sendable {
   ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
     let destination = try destination()
-    try requireOwnWork(destination)
+    if destination.hasPartial { try UnfinishedWork(destination.partialPath).requireOwn() }
     let needsUnpacking = try Source.needsUnpacking(request.source)
     var earlierWork: DirectoryLock?
     if destination.hasPartial && !request.resume {
@@ -234,26 +234,6 @@ public struct ConversionJob: Sendable {
       throw afterwards(
         error, destination, spool, isLocked: lock != nil, isOurs: lock != nil && !isResuming)
     }
-  }
-
-  /// Makes sure that what has the name of unfinished work is this tool's: nothing else is resumed into or removed.
-  private func requireOwnWork(_ destination: AtomicDestination) throws(CheckpointError) {
-    guard destination.hasPartial else { return }
-    let path = destination.partialPath
-    if FileKind(ofEntry: path) == .directory {
-      let names = try Directories.names(in: path)
-      if names.isEmpty { return }
-      if try Journal.marks(path) { return }
-      // A run that was stopped at its very end has left its certificate alone.
-      if names.contains(where: { $0 == Certificate.fileName || $0.hasSuffix(".certificate.json") }),
-        try Replaceable.areOwn(directory: path)
-      {
-        return
-      }
-    }
-    throw CheckpointError(
-      .conflict, "is in the way, and isn't unfinished work of this tool", file: path,
-      hint: "move it away, or choose another destination")
   }
 
   /// What an earlier run has left, locked, if it was asked for that it is removed and nobody is at it.
@@ -330,7 +310,7 @@ public struct ConversionJob: Sendable {
     var name = "spool-stdin.tar"
     if request.source != "-" {
       let file = try InputFile(path: NamedPath(request.source).place)
-      name = "spool-\(file.byteCount)-\(file.modificationTime).tar"
+      name = "spool-\(file.byteCount)-\(file.modificationTime)-\(file.changeTime).tar"
     }
     guard let directory = request.spoolDirectory else {
       return "\(destination.partialPath)/\(name)"

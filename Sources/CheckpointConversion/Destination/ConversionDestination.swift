@@ -24,7 +24,7 @@ extension ConversionJob {
     }
     let destination = try AtomicDestination(
       request.destination, kind: isSingleFile ? .file : .directory, partCount: partCount,
-      replacing: request.force ? replacement : nil, resuming: request.resume)
+      replacing: replacement, isForced: request.force, resuming: request.resume)
     try refuseForeignCertificate(destination)
     return destination
   }

@@ -108,19 +108,26 @@ public struct Converter: Sendable {
   public func run() throws(CheckpointError) -> Outcome {
     let planDigest = try Digest(
       of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
-    try destination.recover(
-      Directories.topLevel(
-        plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
-          + plan.companions + [certificateName]),
-      companion: companion)
+    let names =
+      plan.weightFiles.map(\.name) + plan.sidecars.map(\.name) + plan.companions
+      + [certificateName]
+    try destination.recover(Directories.topLevel(names), companion: companion)
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, Journal.Claims)
     if options.resume, Directories.hasContents(journalPath) {
       (journal, claims) = try Journal.resume(
-        at: journalPath, plan: planDigest, inputs: source.inputs)
+        at: journalPath, plan: planDigest, files: names, inputs: source.inputs)
+      if let input = claims.replacedInput {
+        options.report(
+          Finding(
+            .warning, "input-replaced",
+            "another file stands there than when the conversion was started, of the same size and time: all is made anew",
+            file: input))
+      }
     } else {
       claims = Journal.Claims(tensors: options.resume ? try finishedClaims(planDigest) : [])
-      journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)
+      journal = try Journal.create(
+        at: journalPath, plan: planDigest, files: names, inputs: source.inputs)
       for claim in claims.tensors { try journal.record(claim) }
     }
     do throws(CheckpointError) { return try run(planDigest, journal, claims) } catch {
@@ -281,7 +288,8 @@ public struct Converter: Sendable {
       : weights + plan.sidecars.map(\.name) + [certificateName]
     names += plan.companions
     try Directories.synchroniseParents(of: names, in: destination.partialPath)
-    return try destination.publish(Directories.topLevel(names), companion: companion)
+    return try destination.publish(
+      Directories.topLevel(names), companion: companion, discarding: Journal.discardedLine)
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

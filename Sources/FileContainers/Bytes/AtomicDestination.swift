@@ -38,7 +38,8 @@ public final class AtomicDestination: Sendable {
   private let replaced: [String]
   /// Tells the parts that the file may be cut into, and that stand instead of it.
   public let partCount: PartCount?
-  private let replacement: Replacement?
+  private let replacement: Replacement
+  private let isForced: Bool
 
   /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
   public typealias PartCount = @Sendable (_ name: String) -> Int?
@@ -52,12 +53,13 @@ public final class AtomicDestination: Sendable {
   ///   - path: of the destination.
   ///   - kind: a directory or a file.
   ///   - partCount: where a file is cut into parts, tells them.
-  ///   - replacing: is asked whether something that exists may be replaced, now and before it is; nil where nothing may.
+  ///   - replacement: is asked whether something that exists may be replaced, now and before it is.
+  ///   - isForced: whether anything may be replaced at all.
   ///   - resuming: whether a file that exists may be the one that an interrupted run has just published.
   /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
   public init(
-    _ path: String, kind: Kind, partCount: PartCount? = nil, replacing: Replacement?,
-    resuming: Bool = false
+    _ path: String, kind: Kind, partCount: PartCount? = nil,
+    replacing replacement: @escaping Replacement, isForced: Bool, resuming: Bool = false
   ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
@@ -69,7 +71,8 @@ public final class AtomicDestination: Sendable {
     self.parent = parent
     self.kind = kind
     self.partCount = partCount
-    replacement = replacing
+    self.replacement = replacement
+    self.isForced = isForced
     let partialName = ".\(name).partial"
     let isDirectory = FileKind(of: path) == .directory
     if kind == .directory, isDirectory {
@@ -97,11 +100,16 @@ public final class AtomicDestination: Sendable {
           hint: "choose another destination")
       }
     }
-    if let first = replaced.first, replacing == nil {
+    if let first = replaced.first, !isForced {
+      var givesWay = true
+      do throws(CheckpointError) { try requireReplaceable() } catch { givesWay = false }
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists",
         file: first == name ? path : "\(parent)/\(first)",
-        hint: "choose another destination, or --force to replace this one")
+        hint: givesWay
+          ? "choose another destination, or --force to replace this one"
+          : "choose another destination: there is more than a checkpoint, which --force doesn't replace either"
+      )
     }
     try requireReplaceable()
   }
@@ -110,7 +118,6 @@ public final class AtomicDestination: Sendable {
   ///
   /// - Throws: what the replacement throws.
   public func requireReplaceable() throws(CheckpointError) {
-    guard let replacement else { return }
     for name in replaced where fileExists("\(parent)/\(name)") {
       try replacement(parent == "." ? name : "\(parent)/\(name)")
     }
@@ -194,7 +201,7 @@ public final class AtomicDestination: Sendable {
   /// - Throws: `conflict` if something else is there, `inputOutput`.
   public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
     guard publishesSeparately, !replaces else { return }
-    let own = names.filter { $0 != companion || replacement == nil }
+    let own = names.filter { $0 != companion || !isForced }
     let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
     guard let first = published.first else { return }
     let isFinished = own.allSatisfy {
@@ -226,16 +233,17 @@ public final class AtomicDestination: Sendable {
   ///   - files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
   ///     partial directory is removed.
   ///   - companion: one of them, which may be replaced wherever the rest may.
+  ///   - mark: what the mark says where everything else in the partial directory is what was replaced.
   /// - Returns: the path of what could not be removed after all was published; nil as a rule.
   /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile; nothing is published then.
   public func publish(
-    _ files: [String], companion: String?
+    _ files: [String], companion: String?, discarding mark: [UInt8]
   ) throws(CheckpointError) -> String? {
     try Directories.synchronise(partialPath)
     // Somebody may have put something there since it was looked at.
     try requireReplaceable()
     var givingWay = Set(replaced)
-    if let companion, replacement != nil { givingWay.insert(companion) }
+    if let companion, isForced { givingWay.insert(companion) }
     if !publishesSeparately {
       // Journal, spools: whatever is no part of the result.
       try removePartial { !files.contains($0) }
@@ -256,7 +264,9 @@ public final class AtomicDestination: Sendable {
     // The destination is complete; what was replaced, or an empty partial directory, is only in the way.
     do throws(CheckpointError) {
       // What was replaced stands there now.
-      if hasPartial { try mark() }
+      if hasPartial && !publishesSeparately {
+        try OutputFile.create("\(partialPath)/\(Self.markName)", contents: mark)
+      }
       try discardPartial()
     } catch { return partialPath }
     return nil

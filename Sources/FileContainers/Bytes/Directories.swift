@@ -246,6 +246,12 @@ public enum Directories {
     return found
   }
 
+  /// Whether a file has other names, too: hard links.
+  public static func hasOtherNames(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_nlink > 1
+  }
+
   /// Whether a file is there that isn't empty.
   public static func hasContents(_ path: String) -> Bool {
     var status = stat()

@@ -13,7 +13,8 @@ import CPlatform
 /// What the system knows a file or folder by, whatever its path: its device, and its number there.
 public struct FileIdentity: Hashable, Sendable {
   private let device: UInt64
-  private let inode: UInt64
+  /// Its number on the device, which stays when the system starts anew.
+  public let inode: UInt64
 
   /// The identity of an examined file.
   init(_ status: stat) {

@@ -20,6 +20,8 @@ public final class InputFile: Sendable {
   public let byteCount: Int
   /// When it was last changed, in nanoseconds since 1970.
   public let modificationTime: Int
+  /// When its contents or its entry in the file system were last changed, which nobody can set; in nanoseconds since 1970.
+  public var changeTime: Int { state.changeTime }
   /// What the system knows it by.
   public let identity: FileIdentity
   private let descriptor: Int32
