@@ -74,7 +74,10 @@ struct CertifiedFiles {
     let file: InputFile
     do throws(CheckpointError) { file = try InputFile(path: "\(path)/\(asset.name)") } catch {
       if error.code.isTransient { throw error }
-      return [Finding(.error, "certificate", "missing or unreadable", file: asset.name)]
+      let found = PathObstacle.text("\(path)/\(asset.name)") ?? "a file that can't be read"
+      return [
+        Finding(.error, "certificate", "missing or unreadable, found \(found)", file: asset.name)
+      ]
     }
     let digest = try Digest(ofFile: file)
     if digest != asset.digest {

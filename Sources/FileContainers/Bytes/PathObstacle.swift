@@ -30,11 +30,14 @@ public enum PathObstacle {
     }
   }
 
+  /// What folders are called.
+  public static let folder = "a folder"
+
   /// The same of an open file.
   static func text(ofMode mode: mode_t) -> String? {
     switch mode & S_IFMT {
     case S_IFREG: nil
-    case S_IFDIR: "a folder"
+    case S_IFDIR: folder
     case S_IFIFO: "a named pipe"
     case S_IFSOCK: "a socket"
     case S_IFCHR, S_IFBLK: "a device"
