@@ -11,6 +11,7 @@
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #endif
 
@@ -45,9 +46,26 @@ int wb_exchange(const char *first, const char *second) {
   return outcome(renamex_np(first, second, RENAME_SWAP));
 }
 
+int wb_is_mount_root(const char *path) {
+  (void)path;
+  return -1;
+}
+
 int wb_allowed_processors(void) { return 0; }
 
 #else
+
+// Of Linux 5.8, which headers may be older than.
+#ifndef STATX_ATTR_MOUNT_ROOT
+#define STATX_ATTR_MOUNT_ROOT 0x2000
+#endif
+
+int wb_is_mount_root(const char *path) {
+  struct statx status;
+  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &status) != 0) return -1;
+  if (!(status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)) return -1;
+  return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
 
 int wb_reserve(int descriptor, int64_t byteCount) {
   return outcome(fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, byteCount));

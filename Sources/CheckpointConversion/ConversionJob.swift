@@ -44,7 +44,7 @@ public struct ConversionJob: Sendable {
   let request: ConversionRequest
   /// The destination is one file.
   let isSingleFile: Bool
-  /// Tells the parts that the file is to be cut into; nil where it isn't.
+  /// Tells the parts that the file may be cut into; nil where it can't be, or where the source's are joined to it.
   let partCount: AtomicDestination.PartCount?
 
   /// Who is told how it goes.
@@ -81,8 +81,9 @@ public struct ConversionJob: Sendable {
   ///
   /// - Throws: what opening and planning throw.
   public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
-    _ = try destination()
+    let destination = try destination()
     let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    try confirm(destination)
     return (source, try plan(source))
   }
 
@@ -119,7 +120,10 @@ public struct ConversionJob: Sendable {
   private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
     if let error = source.checkpoint.configurationError { throw error }
     let target = try Targets.target(for: request, source)
-    guard !isSingleFile || partCount != nil || request.settings.sharding == nil else {
+    guard
+      !isSingleFile || Targets.canBeCut(request.destination)
+        || request.settings.sharding == nil
+    else {
       throw CheckpointError(
         .usage, "one file can't be cut into shards", file: request.destination,
         hint: "name a directory as destination, or leave out --max-shard-size and --shards")
@@ -179,9 +183,15 @@ public struct ConversionJob: Sendable {
   ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
     let destination = try destination()
-    try requireOwnWork(destination)
-    if destination.hasPartial && !request.resume { try discardEarlierWork(destination) }
-    let isResuming = destination.hasPartial
+    if destination.hasPartial { try UnfinishedWork(destination.partialPath).requireOwn() }
+    let needsUnpacking = try Source.needsUnpacking(request.source)
+    var earlierWork: DirectoryLock?
+    if destination.hasPartial && !request.resume {
+      earlierWork = try earlierWorkToDiscard(destination)
+      // What is unpacked goes where it lies. Other inputs are opened first: it might be one of them.
+      if needsUnpacking { try discard(&earlierWork, destination) }
+    }
+    let isResuming = destination.hasPartial && request.resume
     var lock: DirectoryLock?
     var spool: String?
     do throws(CheckpointError) {
@@ -190,7 +200,7 @@ public struct ConversionJob: Sendable {
       var options = request.openOptions
       options.temporaryDirectory =
         request.spoolDirectory ?? Directories.split(destination.partialPath).parent
-      if try Source.needsUnpacking(request.source) {
+      if needsUnpacking {
         if lock == nil { lock = try destination.begin() }
         spool = try spoolPath(destination)
         options.spoolPath = spool
@@ -204,6 +214,8 @@ public struct ConversionJob: Sendable {
       }
       let source = RestoredTokenizer.added(to: try Source(request.source, options))
       let plan = try plan(source)
+      try confirm(destination)
+      try discard(&earlierWork, destination)
       observer.willStart(source, plan, try destination.replacedSize())
       let converter = try Converter(
         plan, source, destination,
@@ -219,32 +231,15 @@ public struct ConversionJob: Sendable {
       if let spool { try Directories.removeTree(spool) }
       return outcome
     } catch {
-      throw afterwards(error, destination, spool, isOurs: lock != nil && !isResuming)
+      throw afterwards(
+        error, destination, spool, isLocked: lock != nil, isOurs: lock != nil && !isResuming)
     }
   }
 
-  /// Makes sure that what has the name of unfinished work is this tool's: nothing else is resumed into or removed.
-  private func requireOwnWork(_ destination: AtomicDestination) throws(CheckpointError) {
-    guard destination.hasPartial else { return }
-    let path = destination.partialPath
-    if FileKind(ofEntry: path) == .directory {
-      let names = try Directories.names(in: path)
-      if names.isEmpty { return }
-      if try Journal.marks(path) { return }
-      // A run that was stopped at its very end has left its certificate alone.
-      if names.contains(where: { $0 == Certificate.fileName || $0.hasSuffix(".certificate.json") }),
-        try Replaceable.areOwn(directory: path)
-      {
-        return
-      }
-    }
-    throw CheckpointError(
-      .conflict, "is in the way, and isn't unfinished work of this tool", file: path,
-      hint: "move it away, or choose another destination")
-  }
-
-  /// Removes what an earlier run has left, if that was asked for and nobody is at it.
-  private func discardEarlierWork(_ destination: AtomicDestination) throws(CheckpointError) {
+  /// What an earlier run has left, locked, if it was asked for that it is removed and nobody is at it.
+  private func earlierWorkToDiscard(
+    _ destination: AtomicDestination
+  ) throws(CheckpointError) -> DirectoryLock {
     // First of all, is somebody at it?
     let lock = try DirectoryLock(destination.partialPath)
     guard request.force else {
@@ -255,9 +250,23 @@ public struct ConversionJob: Sendable {
           "go on with it by --resume, or remove it: \(shellCommand("rm -r", destination.partialPath))"
       )
     }
+    return lock
+  }
+
+  /// Removes it.
+  ///
+  /// - Throws: `conflict` if something in it is read.
+  private func discard(
+    _ earlierWork: inout DirectoryLock?, _ destination: AtomicDestination
+  ) throws(CheckpointError) {
+    guard let lock = earlierWork else { return }
+    for path in try Directories.files(in: destination.partialPath) {
+      try request.openOptions.readFiles.refuseLoss(of: path)
+    }
     try withExtendedLifetime(lock) { () throws(CheckpointError) in
       try destination.discardPartial()
     }
+    earlierWork = nil
   }
 
   /// Keeps or removes what a failed run has left.
@@ -266,13 +275,16 @@ public struct ConversionJob: Sendable {
   ///   - error: what ended the run.
   ///   - destination: whose partial directory is concerned.
   ///   - spool: where an archive was unpacked to.
+  ///   - isLocked: whether this run works there.
   ///   - isOurs: whether this run has begun the work: work of earlier runs and of other processes isn't removed.
   /// - Returns: the error, with a hint at what is left.
   private func afterwards(
-    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isOurs: Bool
+    _ error: CheckpointError, _ destination: AtomicDestination, _ spool: String?, isLocked: Bool,
+    isOurs: Bool
   ) -> CheckpointError {
-    guard destination.hasPartial, error.code != .conflict else { return error }
-    if isOurs && (!error.code.isTransient || isEmpty(destination)) {
+    // Nothing was begun by this run, or by the one that it takes up.
+    guard destination.hasPartial, isLocked, error.code != .conflict || isOurs else { return error }
+    if isOurs && error.code != .conflict && (!error.code.isTransient || isEmpty(destination)) {
       try? destination.discardPartial()
       if let spool { try? Directories.removeTree(spool) }
       return error
@@ -298,7 +310,7 @@ public struct ConversionJob: Sendable {
     var name = "spool-stdin.tar"
     if request.source != "-" {
       let file = try InputFile(path: NamedPath(request.source).place)
-      name = "spool-\(file.byteCount)-\(file.modificationTime).tar"
+      name = "spool-\(file.byteCount)-\(file.modificationTime)-\(file.changeTime).tar"
     }
     guard let directory = request.spoolDirectory else {
       return "\(destination.partialPath)/\(name)"

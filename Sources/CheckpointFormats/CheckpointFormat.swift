@@ -60,6 +60,8 @@ public struct OpenOptions: Sendable {
   /// What a configuration may have at most.
   public static let maximumConfigurationByteCount = 16 << 20
 
+  /// Takes in every file that is read: what a command writes replaces none of them.
+  public let readFiles = ReadFiles()
   /// The text of a configuration that the user gave with `--config`.
   public var configuration: [UInt8]?
   /// Whether that counts instead of the checkpoint's own; where two checkpoints are opened with one configuration it only fills in.

@@ -96,7 +96,7 @@ public struct NamedPath: Sendable {
     let shown = names.isEmpty ? "nothing" : names.prefix(8).joined(separator: ", ")
     if FileKind(of: "\(cache)/refs/main") == .file {
       let bytes = try InputFile.contents(
-        of: "\(cache)/refs/main", limit: Self.maximumRevisionByteCount)
+        of: "\(cache)/refs/main", limit: Self.maximumRevisionByteCount, recordedIn: nil)
       let revision = String(decoding: bytes, as: UTF8.self)
         .trimming { $0 == " " || $0 == "\n" || $0 == "\r" }
       guard names.contains(revision) else {

@@ -118,7 +118,7 @@ struct SidecarFolders {
         } else if contains("\(path)/x"), try !tree.children(of: path).isEmpty {
           pending.append(path)
         } else {
-          leftOut.append("\(path)/")
+          leftOut.append(try tree.isFolder(path) ? "\(path)/" : path)
         }
       }
     }

@@ -31,14 +31,7 @@ enum Sidecars {
           checkpoint.leftOut += files.leftOut
           continue
         }
-        let isFolder = try !tree.children(of: name).isEmpty
-        checkpoint.leftOut.append(isFolder ? "\(name)/" : name)
-        if !isFolder && (name == "config.json" || isCarried(name)) {
-          checkpoint.findings.append(
-            Finding(
-              .warning, "unreadable-file",
-              "not a file that can be read, found \(tree.obstacle(name))", file: name))
-        }
+        checkpoint.leftOut.append(try tree.isFolder(name) ? "\(name)/" : name)
         continue
       }
       let isCarried =
@@ -70,10 +63,24 @@ enum Sidecars {
         checkpoint.leftOut.append(name)
       }
     }
+    checkpoint.findings += unreadable(checkpoint.leftOut, in: tree)
+  }
+
+  /// What is said of pipes, sockets, devices and links that lead nowhere, whatever their names are, and of folders that are called as files are.
+  static func unreadable(_ names: [String], in tree: any FileTree) -> [Finding] {
+    names.compactMap { entry in
+      let name = entry.hasSuffix("/") ? String(entry.dropLast()) : entry
+      guard !tree.containsFile(name) else { return nil }
+      let found = tree.obstacle(name)
+      let isUsual = found == PathObstacle.folder && name != "config.json" && !isCarried(name)
+      guard found != "nothing", !isUsual else { return nil }
+      return Finding(
+        .warning, "unreadable-file", "not a file that can be read, found \(found)", file: name)
+    }
   }
 
   /// A link may lead to anything that its owner would never publish.
-  private static func leaveOut(_ name: String, from checkpoint: inout Checkpoint) {
+  static func leaveOut(_ name: String, from checkpoint: inout Checkpoint) {
     checkpoint.leftOut.append(name)
     checkpoint.findings.append(
       Finding(
@@ -122,7 +129,9 @@ enum Sidecars {
     let isStore = DirectoryTree(path: directory).containsFile(StoreFormat.manifestName)
     let tree = DirectoryTree(
       path: isStore ? "\(directory)/\(StoreFormat.assetFolder)" : directory, files: opened)
-    var paths = try tree.children(of: "").filter { isCarried($0) && tree.containsFile($0) }
+    let names = try tree.children(of: "")
+    var paths = names.filter { isCarried($0) && tree.containsFile($0) }
+    checkpoint.findings += unreadable(names.filter { !paths.contains($0) }, in: tree)
     let folders = try SidecarFolders(tree)
     for folder in folders.names { paths += try folders.files(of: folder, in: tree).carried }
     var assets: [Checkpoint.Asset] = []

@@ -24,6 +24,10 @@ public struct Source: Sendable {
     public let byteCount: Int?
     /// When it was last changed, in nanoseconds since 1970; nil for standard input.
     public let modificationTime: Int?
+    /// When its entry in the file system was last changed, likewise.
+    public let changeTime: Int?
+    /// What the system knows it by; nil for standard input.
+    public let identity: FileIdentity?
     /// Where it is; nil for standard input.
     public let path: String?
   }
@@ -54,9 +58,10 @@ public struct Source: Sendable {
 
   private init(at named: NamedPath, _ options: OpenOptions) throws(CheckpointError) {
     let path = named.place
-    let files = PinnedFiles()
+    let files = PinnedFiles(recordedIn: options.readFiles)
     if path == "-" {
-      let input = Input(name: "-", byteCount: nil, modificationTime: nil, path: nil)
+      let input = Input(
+        name: "-", byteCount: nil, modificationTime: nil, changeTime: nil, identity: nil, path: nil)
       try self.init(
         archive: .standardInput, name: "standard input", path, [input], files, options)
       return
@@ -238,6 +243,6 @@ extension Source.Input {
   fileprivate init(name: String, _ file: InputFile) {
     self.init(
       name: name, byteCount: file.byteCount, modificationTime: file.modificationTime,
-      path: file.path)
+      changeTime: file.changeTime, identity: file.identity, path: file.path)
   }
 }

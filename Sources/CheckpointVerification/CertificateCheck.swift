@@ -27,8 +27,17 @@ struct CertificateCheck {
     let place = try CertificatePlace(of: path, files: source.checkpoint.files.map(\.name))
     switch place.state {
     case .absent: report.skip(.certificate, "there is no \(place.name)")
-    case .ofOthers:
-      report.skip(.certificate, "\(place.name) speaks for other files, not for this one")
+    case .ofOthers(let certificate):
+      // In a directory there is one certificate, which is for the files in it.
+      if certificate.files.isEmpty || FileKind(of: path) == .directory {
+        let finding = Finding(
+          .error, "certificate",
+          "names none of the checkpoint's files: it was changed, or is another's",
+          file: place.name)
+        report.record(.certificate, [finding], "\(place.name) speaks for nothing here")
+      } else {
+        report.skip(.certificate, "\(place.name) speaks for other files, not for this one")
+      }
     case .unusable(let error):
       report.record(
         .certificate, [Finding("certificate", error)], "\(place.name) can't be used")
@@ -45,6 +54,7 @@ struct CertificateCheck {
         contents == nil
           ? "names and shapes against \(place.name); digests need readable tensors"
           : "digests of \(counted(certificate.tensors.count, "tensor")) against \(place.name); how they were made needs --against"
+            + UncheckedClaims.text(certificate)
       )
       return certificate
     }
@@ -57,7 +67,11 @@ struct CertificateCheck {
     var findings: [Finding] = []
     var stored: [ExactName: TensorIdentity] = [:]
     for identity in contents ?? [] { stored[ExactName(identity.name)] = identity }
+    let places = Dictionary(
+      source.checkpoint.tensors.map { (ExactName($0.name), $0.file) },
+      uniquingKeysWith: { first, _ in first })
     for tensor in certificate.tensors {
+      findings += try claimFindings(tensor, in: places[ExactName(tensor.name)])
       guard let type = source.checkpoint.type(of: tensor.name) else {
         findings.append(
           Finding(.error, "certificate", "missing", file: tensor.file, tensor: tensor.name))
@@ -83,47 +97,41 @@ struct CertificateCheck {
         Finding(
           .error, "certificate", "not in the certificate", file: tensor.file, tensor: tensor.name))
     }
-    return findings + (try fileFindings(certificate))
+    return try findings + wholeFindings(certificate)
+      + CertifiedFiles(source, path).findings(certificate)
   }
 
-  private func fileFindings(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
-    guard FileKind(of: path) == .directory else { return [] }
+  /// What a tensor's entry says of itself: the file that has it, and what it is computed from.
+  private func claimFindings(
+    _ tensor: Certificate.TensorRecord, in file: String?
+  ) throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
-    for file in certificate.files {
-      let size = source.checkpoint.files.first { $0.name == file.name }?.byteCount
-      guard size != file.byteCount else { continue }
+    if let file, file != tensor.file {
       findings.append(
         Finding(
-          .error, "certificate",
-          "certified with \(file.byteCount) bytes, \(size.map { "found \($0)" } ?? "but no part of the checkpoint")",
-          file: file.name))
+          .error, "certificate", "certified to be in \(tensor.file), found in \(file)", file: file,
+          tensor: tensor.name))
     }
-    for asset in certificate.assets {
-      let components = asset.name.utf8.split(
-        separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-      guard !asset.name.utf8.contains(0),
-        !components.contains(where: { ["", ".", ".."].contains(String($0) ?? "") })
-      else {
-        findings.append(
-          Finding(
-            .error, "certificate", "names a file outside of the checkpoint: '\(asset.name)'"))
-        continue
-      }
-      let file: InputFile
-      do throws(CheckpointError) { file = try InputFile(path: "\(path)/\(asset.name)") } catch {
-        if error.code.isTransient { throw error }
-        findings.append(Finding(.error, "certificate", "missing or unreadable", file: asset.name))
-        continue
-      }
-      let digest = try Digest(ofFile: file)
-      if digest != asset.digest {
-        findings.append(
-          Finding(
-            .error, "certificate",
-            "has changed since it was certified, expected \(asset.digest), found \(digest)",
-            file: asset.name))
+    do throws(CheckpointError) {
+      _ = try TensorExpression(parsing: tensor.expression, sources: tensor.sources)
+    } catch {
+      // Only with the importance matrix is it known what the blocks are made with.
+      if error.code != .unsupported {
+        findings.append(Finding("certificate", error.in(file: tensor.file, tensor: tensor.name)))
       }
     }
     return findings
+  }
+
+  /// What it says of the checkpoint as a whole, where that says so itself.
+  private func wholeFindings(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
+    var claims = [("format", certificate.format, source.checkpoint.format)]
+    let model = try ifUsable { () throws(CheckpointError) in try source.model() }
+    if let model, let certified = certificate.attention {
+      claims.append(("attention", certified.rawValue, model.attention.rawValue))
+    }
+    return claims.filter { $0.1 != $0.2 }.map { name, certified, found in
+      Finding(.error, "certificate", "the \(name) is certified as \(certified), found \(found)")
+    }
   }
 }

@@ -45,7 +45,7 @@ struct ClaimsCheck {
         [], "the certificate's claims are unchecked: it names other inputs than these"
       )
     }
-    var findings = try digestFindings()
+    var findings = try digestFindings() + sourceFindings()
     var tasks: [EvaluationTask] = []
     var records: [Certificate.TensorRecord] = []
     var (unchecked, checked) = (0, 0)
@@ -85,9 +85,14 @@ struct ClaimsCheck {
     let rest =
       unchecked == 0
       ? "" : "; \(counted(unchecked, "tensor")) made with an importance matrix unchecked"
+    // Only sizes tell the inputs then.
+    let undigested = certificate.inputs.count { $0.digest == nil }
+    let unread =
+      undigested == 0
+      ? "" : "; \(counted(undigested, "input")) known by size alone, no digest being certified"
     return (
       findings,
-      "the certificate's claims on \(counted(tasks.count + checked, "tensor")) evaluated\(rest)"
+      "the certificate's claims on \(counted(tasks.count + checked, "tensor")) evaluated\(rest)\(unread)"
     )
   }
 
@@ -96,6 +101,17 @@ struct ClaimsCheck {
   ) -> [Finding] {
     record.disagreements(with: result).map {
       Finding(.error, Self.check, $0, file: record.file, tensor: record.name)
+    }
+  }
+
+  /// What it says that the source is.
+  private func sourceFindings() -> [Finding] {
+    [
+      ("format", certificate.source.format, source.checkpoint.format),
+      ("layout", certificate.source.layout, source.checkpoint.layout),
+    ].filter { $0.1 != $0.2 }.map { name, certified, found in
+      Finding(
+        .error, Self.check, "the source's \(name) is certified as '\(certified)', found '\(found)'")
     }
   }
 

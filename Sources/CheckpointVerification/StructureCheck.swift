@@ -31,7 +31,8 @@ struct StructureCheck {
     let manifest = try ifUsable { () throws(CheckpointError) in
       try StoreManifest(
         parsing: InputFile.contents(
-          of: "\(path)/\(StoreFormat.manifestName)", limit: Certificate.maximumByteCount))
+          of: "\(path)/\(StoreFormat.manifestName)", limit: Certificate.maximumByteCount,
+          recordedIn: nil))
     }
     guard let manifest else { return [] }
     let others = [manifest.links, manifest.chunkTable, manifest.certificate]
@@ -40,7 +41,13 @@ struct StructureCheck {
       + manifest.assets.map { ("\(StoreFormat.assetFolder)/\($0.name)", $0.byteCount) }
     return files.compactMap { name, byteCount in
       guard let file = try? InputFile(path: "\(path)/\(name)") else {
-        return Finding(.error, "structure", "a file of the store is not there", file: name)
+        let found = PathObstacle.text("\(path)/\(name)")
+        return Finding(
+          .error, "structure",
+          found == nil || found == "nothing"
+            ? "a file of the store is not there"
+            : "not a file that can be read, found \(found ?? "")",
+          file: name)
       }
       guard file.byteCount != byteCount else { return nil }
       return Finding(

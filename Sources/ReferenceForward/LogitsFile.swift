@@ -1,4 +1,4 @@
-import FileContainers
+public import FileContainers
 public import TensorModel
 
 /// Logits as a numpy array: f32 `[tokens, vocabulary]`, or `[rows, tokens, vocabulary]` for several rows.
@@ -19,7 +19,7 @@ public final class LogitsFile {
   ///   - inputs: what is read, and not replaced.
   /// - Throws: `conflict`, `missing`, `noSpace` or `inputOutput`.
   public init(
-    _ path: String, rows: Int, length: Int, vocabulary: Int, besides inputs: [String]
+    _ path: String, rows: Int, length: Int, vocabulary: Int, besides inputs: ReadFiles
   ) throws(CheckpointError) {
     let shape = Shape(rows == 1 ? [length, vocabulary] : [rows, length, vocabulary])
     let header = try NPYHeader(dtype: .f32, shape: shape).bytes

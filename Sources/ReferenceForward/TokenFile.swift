@@ -1,4 +1,4 @@
-import FileContainers
+public import FileContainers
 public import TensorModel
 
 /// Token ids from a file: a numpy array of integers, or JSON.
@@ -8,11 +8,15 @@ public enum TokenFile {
 
   /// Reads `[tokens]` or `[rows, tokens]`.
   ///
-  /// - Parameter path: of an `.npy` file of I32 or I64, or of a JSON array, or array of arrays, of integers.
+  /// - Parameters:
+  ///   - path: of an `.npy` file of I32 or I64, or of a JSON array, or array of arrays, of integers.
+  ///   - inputs: takes the file in as an input.
   /// - Returns: the rows.
   /// - Throws: `usage` for anything else; `missing` or `inputOutput`.
-  public static func rows(at path: String) throws(CheckpointError) -> [[Int]] {
-    let bytes = try InputFile.contents(of: path, limit: maximumByteCount)
+  public static func rows(
+    at path: String, recordedIn inputs: ReadFiles?
+  ) throws(CheckpointError) -> [[Int]] {
+    let bytes = try InputFile.contents(of: path, limit: maximumByteCount, recordedIn: inputs)
     do throws(CheckpointError) {
       let rows = bytes.first == 0x93 ? try array(bytes) : try json(bytes)
       guard !rows.isEmpty, rows.allSatisfy({ !$0.isEmpty }) else {

@@ -96,7 +96,7 @@ struct CompareCommand: ParsableCommand {
       sources.0, sources.1, shared.resources, progress: reading.add)
     reading.finish()
     var report = ComparisonReport(comparison)
-    if forward { report.forward = try lockstep(sources, comparison) }
+    if forward { report.forward = try lockstep(sources, comparison, options.readFiles) }
     for source in [sources.0, sources.1] { try source.confirm() }
     Console.output(
       shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
@@ -116,7 +116,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func lockstep(
-    _ sources: (Source, Source), _ comparison: CheckpointComparison
+    _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles
   ) throws(CheckpointError) -> ForwardComparison {
     let resources = shared.resources(standardMemory: Processors.halfOfMemory)
     let decoders = (
@@ -127,7 +127,7 @@ struct CompareCommand: ParsableCommand {
     defer { layers.finish() }
     return try ForwardComparison(
       decoders.0, decoders.1,
-      tokens: try TokenArguments(tokens: tokens, file: tokensFile).row
+      tokens: try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
         ?? ForwardComparison.standardTokens(
           32, vocabulary: decoders.0.configuration.dimensions.vocabulary),
       prefixes: prefixes(decoders.0, decoders.1),

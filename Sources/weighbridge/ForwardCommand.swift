@@ -103,7 +103,8 @@ struct ForwardCommand: ParsableCommand {
       ? try ifUsable { () throws(CheckpointError) in
         try Tokenizer(assets: source.checkpoint.assets)
       } : try Tokenizer(assets: source.checkpoint.assets)
-    var rows = try TokenArguments(tokens: tokens, file: tokensFile).rows() ?? []
+    var rows =
+      try TokenArguments(tokens: tokens, file: tokensFile, inputs: options.readFiles).rows() ?? []
     if let prompt, let tokenizer { rows = [try tokenizer.encode(prompt)] }
     guard !rows.isEmpty, rows.allSatisfy({ !$0.isEmpty }) else {
       throw CheckpointError(.usage, "there are no tokens to run")
@@ -129,7 +130,7 @@ struct ForwardCommand: ParsableCommand {
     } else if let generate {
       (report.generated, computesNumbers) = try continued(decoder, rows, generate)
     } else {
-      (report.top, computesNumbers) = try onePass(decoder, rows)
+      (report.top, computesNumbers) = try onePass(decoder, rows, options.readFiles)
     }
     try source.confirm()
     if !computesNumbers { report.reason = ForwardReport.noNumbers }
@@ -148,7 +149,7 @@ struct ForwardCommand: ParsableCommand {
 
   /// All logits in one pass; the likeliest next tokens of each row.
   private func onePass(
-    _ decoder: Decoder, _ rows: [[Int]]
+    _ decoder: Decoder, _ rows: [[Int]], _ inputs: ReadFiles
   ) throws(CheckpointError) -> (top: [[ForwardReport.Candidate]], areNumbers: Bool) {
     let vocabulary = decoder.configuration.dimensions.vocabulary
     var output: LogitsFile?
@@ -158,7 +159,7 @@ struct ForwardCommand: ParsableCommand {
       }
       output = try LogitsFile(
         logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary,
-        besides: [checkpoint] + [tokensFile, shared.config].compactMap { $0 })
+        besides: inputs)
     }
     let line = ProgressLine("layers", total: 0, quiet: true)
     let sequences = Sequences(rows.map(\.count), prefix: decoder.prefix(prefix))

@@ -135,24 +135,26 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  private func quantization() throws(CheckpointError) -> QuantizationRequest {
+  private func quantization(_ inputs: ReadFiles) throws(CheckpointError) -> QuantizationRequest {
     var request = QuantizationRequest(scheme.scheme)
     for text in tensorType { request.overrides.append(try TensorTypeOverride(text)) }
     request.outputType = outputType?.type
     request.isStrict = strict
-    if let imatrix { request.importance = try ImportanceMatrix(path: imatrix) }
+    if let imatrix { request.importance = try ImportanceMatrix(path: imatrix, recordedIn: inputs) }
     return request
   }
 
   func run() throws {
     let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
-    let quantization = try quantization()
     var request = try options.request(source, destination, shared, unpacking)
+    let inputs = request.openOptions.readFiles
+    let quantization = try quantization(inputs)
     request.format = GGUFFormat.name
     request.settings.quantization = quantization
     if validatesResult {
       request.validator = ForwardValidator(
-        request.resources, tokens: try TokenArguments(tokens: tokens, file: tokensFile).row,
+        request.resources,
+        tokens: try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row,
         standardCount: 128)
     }
     let job = ConversionJob(request)
@@ -165,7 +167,7 @@ struct QuantizeCommand: ParsableCommand {
           ? try JSONDocument.bytes(report) : Array((QuantizationText.plan(report) + "\n").utf8))
       return
     }
-    let page = try reportFile()
+    let page = try reportFile(inputs)
     let work = try AttendedConversion(job, destination, unpacking, shared)
     let report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)

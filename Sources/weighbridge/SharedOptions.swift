@@ -93,7 +93,9 @@ struct SharedOptions: ParsableArguments {
     if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {
       options.configuration = try InputFile.contents(
-        of: config, limit: OpenOptions.maximumConfigurationByteCount)
+        of: config, limit: OpenOptions.maximumConfigurationByteCount, recordedIn: options.readFiles)
+      // A file that the user names is looked at at once: what is wrong with it is nothing of the checkpoint's.
+      try JSONFile.check(options.configuration ?? [], config)
       options.configurationName = config
     }
     return options

@@ -1,3 +1,4 @@
+import FileContainers
 import Foundation
 import ReferenceForward
 import TensorModel
@@ -6,12 +7,14 @@ import TensorModel
 struct TokenArguments {
   let tokens: String?
   let file: String?
+  /// Takes in the file.
+  let inputs: ReadFiles
 
   /// Rows of tokens; nil if none were given.
   ///
   /// - Throws: `usage` for anything but ids.
   func rows() throws(CheckpointError) -> [[Int]]? {
-    if let file { return try TokenFile.rows(at: file) }
+    if let file { return try TokenFile.rows(at: file, recordedIn: inputs) }
     guard let tokens else { return nil }
     var row: [Int] = []
     for part in tokens.split(separator: ",", omittingEmptySubsequences: false) {

@@ -61,7 +61,7 @@ struct VerifyCommand: ParsableCommand {
     }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
-    ).run(against: other, importance: try imatrix.map(ImportanceMatrix.init(path:)))
+    ).run(against: other, importance: try imatrix.map { try ImportanceMatrix(path: $0) })
     reading.finish()
     if shared.json {
       Console.output(try JSONDocument.bytes(report))

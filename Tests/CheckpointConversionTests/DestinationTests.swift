@@ -62,8 +62,11 @@ import Testing
 
   @Test func isReplacedWithForce() throws {
     try convert(to: "out")
-    try workspace.folder("out/.cache/huggingface")
-    for name in ["README.md", "tokenizer.json", ".gitattributes", ".cache/huggingface/x.lock"] {
+    try workspace.folder("out/.cache/huggingface/download")
+    for name in [
+      "README.md", "tokenizer.json", ".gitattributes", ".cache/huggingface/.gitignore",
+      ".cache/huggingface/download/config.json.metadata",
+    ] {
       try workspace.write("out/\(name)", Data("old".utf8))
     }
     try convert(to: "out") { $0.force = true }
@@ -121,14 +124,14 @@ import Testing
   }
 
   @Test func staysAsItIsWhenForceFails() throws {
-    try workspace.folder("out")
-    try workspace.write("out/model.safetensors", Data("mine".utf8))
+    try convert(to: "out")
+    let before = try workspace.snapshot(of: "out")
     let error = failure(to: "out") {
       $0.force = true
       $0.settings.sharding = .count(9)
     }
     #expect(error?.code == .usage)
-    #expect(workspace.names(in: "out") == ["model.safetensors"])
+    #expect(try workspace.snapshot(of: "out") == before)
     #expect(workspace.names() == ["in", "out"])
   }
 

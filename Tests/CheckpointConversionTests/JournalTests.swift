@@ -29,7 +29,8 @@ import Testing
   /// A journal with three claims, and where its lines end.
   private func sample() throws -> (contents: Data, ends: [Int]) {
     if workspace.has("sample") { try workspace.remove("sample") }
-    let journal = try Journal.create(at: workspace.path("sample"), plan: plan, inputs: inputs)
+    let journal = try Journal.create(
+      at: workspace.path("sample"), plan: plan, files: [], inputs: inputs)
     for claim in Self.claims { try journal.record(claim) }
     let contents = try workspace.contents("sample")
     return (contents, contents.indices.filter { contents[$0] == 10 }.map { $0 + 1 })
@@ -39,7 +40,8 @@ import Testing
     do { try workspace.write("journal", contents) } catch {
       throw CheckpointError(.inputOutput, "\(error)")
     }
-    return try Journal.resume(at: workspace.path("journal"), plan: plan, inputs: inputs).claims
+    return try Journal.resume(at: workspace.path("journal"), plan: plan, files: [], inputs: inputs)
+      .claims
       .tensors
   }
 
@@ -89,7 +91,7 @@ import Testing
     let (contents, ends) = try sample()
     try workspace.write("journal", contents.prefix(ends[1] + 5))
     let (journal, claims) = try Journal.resume(
-      at: workspace.path("journal"), plan: plan, inputs: inputs)
+      at: workspace.path("journal"), plan: plan, files: [], inputs: inputs)
     #expect(claims.tensors == [Self.claims[0]])
     try journal.record(Self.claims[1])
     try journal.record(Self.claims[2])
@@ -100,13 +102,13 @@ import Testing
     try workspace.write("journal", sample().contents)
     let path = workspace.path("journal")
     let other = #expect(throws: CheckpointError.self) {
-      try Journal.resume(at: path, plan: Digest(of: [2]), inputs: inputs)
+      try Journal.resume(at: path, plan: Digest(of: [2]), files: [], inputs: inputs)
     }
     #expect(other?.code == .conflict)
     let sample = SafetensorsSample([SampleTensor("x", [2], floats: [1, 2])])
     let changed = try Source(workspace.write("in.safetensors", sample.fileContents)).inputs
     let input = #expect(throws: CheckpointError.self) {
-      try Journal.resume(at: path, plan: plan, inputs: changed)
+      try Journal.resume(at: path, plan: plan, files: [], inputs: changed)
     }
     #expect(input?.code == .conflict)
     #expect(input?.file == "in.safetensors")

@@ -392,11 +392,12 @@ struct SmallConversion {
     #expect(try conversion.resume() == SmallConversion.tensorCount - 1)
   }
 
-  @Test func redoesEverythingWithAnEmptyJournalAndNoCertificate() throws {
+  /// The first line is on the disk before there is any other file.
+  @Test func refusesWorkWithAnEmptyJournal() throws {
     let conversion = try SmallConversion(.newDirectory)
     try conversion.interruptAtTheEnd()
     try conversion.workspace.write(".out.partial/journal", Data())
-    #expect(try conversion.resume() == 0)
+    #expect(failure(of: conversion.request { $0.resume = true })?.code == .conflict)
   }
 
   /// Nobody knows whose it is.

@@ -59,7 +59,9 @@ import Testing
 
   @Test func existsAndIsKept() throws {
     try workspace.folder("out")
-    try workspace.write("out/model.safetensors", Data("mine".utf8))
+    // What a download has left, which nobody loses anything with.
+    let pointer = Data("version https://git-lfs.github.com/spec/v1\n".utf8)
+    try workspace.write("out/model.safetensors", pointer)
     let arguments = ["convert", source, workspace.path("out"), "--dtype", "f16"]
     let outcome = try Weighbridge.run(arguments)
     #expect(outcome.code == 2)
@@ -67,7 +69,7 @@ import Testing
     #expect(workspace.names(in: "out") == ["model.safetensors"])
     let replacing = try Weighbridge.run(arguments + ["--force"])
     #expect(replacing.code == 0 && replacing.errors.contains("replaces"))
-    #expect(try workspace.contents("out/model.safetensors") != Data("mine".utf8))
+    #expect(try workspace.contents("out/model.safetensors") != pointer)
     #expect(workspace.names() == ["out"])
   }
 
@@ -113,7 +115,9 @@ import Testing
 
   @Test func ofAnInterruptedReplacementCanBeResumed() throws {
     try workspace.folder("out")
-    try workspace.write("out/model.safetensors", Data("mine".utf8))
+    // What a download has left, which nobody loses anything with.
+    let pointer = Data("version https://git-lfs.github.com/spec/v1\n".utf8)
+    try workspace.write("out/model.safetensors", pointer)
     let arguments = ["convert", source, workspace.path("out"), "--to", "hf"]
     let stopped = try Weighbridge.run(arguments + ["--force"], shell: "ulimit -f 100")
     #expect(stopped.code == 2)

@@ -18,6 +18,9 @@ int wb_share_range(int source, int64_t sourceOffset, int target, int64_t targetO
 /// Renames, failing with EEXIST if the target exists. EINVAL or ENOTSUP where the file system can't promise that.
 int wb_rename_without_replacing(const char *source, const char *target);
 
+/// Whether something is mounted on what has that path, a link not followed: 1 or 0, and -1 where the system doesn't say.
+int wb_is_mount_root(const char *path);
+
 /// Exchanges two paths in one step. EINVAL or ENOTSUP where the file system can't.
 int wb_exchange(const char *first, const char *second);
 

@@ -19,7 +19,7 @@ public struct CertificatePlace: Sendable {
     /// It names the checkpoint's files.
     case own(Certificate)
     /// It names others.
-    case ofOthers
+    case ofOthers(Certificate)
     /// It can't be read.
     case unusable(CheckpointError)
   }
@@ -60,7 +60,8 @@ public struct CertificatePlace: Sendable {
     let path = "\(folder)/\(name)"
     guard fileExists(path) else { return .absent }
     do throws(CheckpointError) {
-      let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
+      let bytes = try InputFile.contents(
+        of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
       let certificate = try JSONDocument.parse(Certificate.self, bytes, file: name)
       guard certificate.schema == Certificate.schemaName else {
         throw CheckpointError(
@@ -69,7 +70,7 @@ public struct CertificatePlace: Sendable {
           hint: "verify it with the version of weighbridge that wrote it")
       }
       let isOwn = certificate.files.contains { files.contains($0.name) }
-      return isOwn ? .own(certificate) : .ofOthers
+      return isOwn ? .own(certificate) : .ofOthers(certificate)
     } catch {
       if error.code.isTransient { throw error }
       return .unusable(error.in(file: name))
@@ -81,7 +82,7 @@ public struct CertificatePlace: Sendable {
   /// - Parameters:
   ///   - file: the new file's name.
   ///   - folder: where it goes.
-  ///   - isPart: tells the names of the files that it is cut into; nil where it isn't.
+  ///   - isPart: tells the names of the files that it is cut into, or replaces.
   /// - Returns: the name.
   /// - Throws: `conflict` if all names are taken by certificates of files that are there.
   static func name(
@@ -91,7 +92,8 @@ public struct CertificatePlace: Sendable {
     for name in names {
       let path = "\(folder)/\(name)"
       guard fileExists(path) else { return name }
-      let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
+      let bytes = try InputFile.contents(
+        of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
       guard let other = try? JSONDocument.parse(Certificate.self, bytes, file: name) else {
         continue
       }

@@ -5,20 +5,36 @@ import TensorModel
 extension ConversionJob {
   /// The destination, after making sure that it may be written.
   func destination() throws(CheckpointError) -> AtomicDestination {
-    try refuseOverlap()
+    try OverlapCheck(request, partCount).run()
+    let name = Directories.split(request.destination).name
+    if GGUFSplit.isOfSeveral(name), let whole = GGUFSplit.wholeName(ofPart: name) {
+      throw CheckpointError(
+        .usage, "the name is that of a part of a set, of which there would be no others",
+        file: request.destination,
+        hint: "name the whole, \(whole): with --max-shard-size it is cut into such parts")
+    }
+    let inputs = request.openOptions.readFiles
     let format = Targets.singleFileFormat(request.destination)
     let replacement: AtomicDestination.Replacement = { (path) throws(CheckpointError) in
       if let format {
-        try Replaceable.require(file: path, of: format)
+        try Replaceable.require(file: path, of: format, besides: inputs)
       } else {
-        try Replaceable.require(directory: path)
+        try Replaceable.require(directory: path, besides: inputs)
       }
     }
     let destination = try AtomicDestination(
       request.destination, kind: isSingleFile ? .file : .directory, partCount: partCount,
-      replacing: request.force ? replacement : nil, resuming: request.resume)
+      replacing: replacement, isForced: request.force, resuming: request.resume)
     try refuseForeignCertificate(destination)
     return destination
+  }
+
+  /// Makes sure of it again, when all inputs are known.
+  ///
+  /// - Throws: `conflict` if one of them would be replaced, or something else has appeared meanwhile.
+  func confirm(_ destination: AtomicDestination) throws(CheckpointError) {
+    try destination.requireReplaceable()
+    try refuseForeignCertificate(destination)
   }
 
   /// A certificate that is left beside a file that is gone isn't overwritten unasked, and not found out about at the end of the work.
@@ -29,9 +45,12 @@ extension ConversionJob {
     let folder = Directories.split(destination.path).parent
     let path = "\(folder)/\(try Converter.certificateName(for: destination))"
     guard fileExists(path) else { return }
+    try request.openOptions.readFiles.refuseLoss(of: path)
     let isCertificate = try ifUsable { () throws(CheckpointError) in
       try JSONDocument.parse(
-        Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
+        Certificate.self,
+        InputFile.contents(
+          of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
         file: path)
     }
     guard isCertificate != nil, FileKind(ofEntry: path) == .file else {
@@ -44,35 +63,5 @@ extension ConversionJob {
     throw CheckpointError(
       .conflict, "the certificate of a file that is gone is in the way", file: path,
       hint: "move it away, or --force to replace it")
-  }
-
-  /// A destination inside the source would be read while it is written; a source inside the destination would be replaced.
-  private func refuseOverlap() throws(CheckpointError) {
-    let destination = Directories.resolved(request.destination)
-    let folder = destination == "/" ? "/" : "\(destination)/"
-    for input in [request.openOptions.configurationName, request.openOptions.assetsDirectory] {
-      guard let input, "\(Directories.resolved(input))/".hasPrefix(folder) else { continue }
-      throw CheckpointError(
-        .usage, "lies inside the destination, which would replace it", file: input,
-        hint: "choose another destination")
-    }
-    guard request.source != "-" else { return }
-    let source = Directories.resolved(request.source)
-    if destination == source || destination.hasPrefix("\(source)/") {
-      throw CheckpointError(
-        .usage, "the destination lies inside the source", file: request.destination,
-        hint: "choose a destination outside of \(request.source)")
-    }
-    let (parent, name) = Directories.split(source)
-    if let partCount, partCount(name) != nil, parent == Directories.split(destination).parent {
-      throw CheckpointError(
-        .usage, "the source is of the parts that would be replaced", file: request.source,
-        hint: "choose another name for the destination")
-    }
-    if source.hasPrefix(folder) && request.force {
-      throw CheckpointError(
-        .usage, "the source lies inside the destination, which --force would replace",
-        file: request.destination)
-    }
   }
 }

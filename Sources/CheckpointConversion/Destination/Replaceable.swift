@@ -8,7 +8,11 @@ struct Replaceable {
   private let path: String
   /// What is there that nobody can vouch for.
   private var strangers: [String] = []
+  /// What is read, and so never given up.
+  private let inputs: ReadFiles
   private var isCheckpoint = false
+  /// The models that there are weights of.
+  private var models: Set<String> = []
 
   /// How many files in the way are named.
   private static let shownCount = 3
@@ -17,20 +21,32 @@ struct Replaceable {
 
   /// Makes sure that a directory is a checkpoint, and all of it.
   ///
+  /// - Parameters:
+  ///   - path: of the directory.
+  ///   - inputs: what is read.
   /// - Throws: `conflict` with the names of files that would be lost; `inputOutput`.
-  static func require(directory path: String) throws(CheckpointError) {
+  static func require(
+    directory path: String, besides inputs: ReadFiles
+  ) throws(CheckpointError) {
     guard FileKind(ofEntry: path) == .directory else {
       throw refusal(path, "is a link, which isn't replaced", found: nil)
     }
     if let place = Directories.specialPlace(path) {
       throw refusal(path, "can't be replaced: it is \(place)", found: nil)
     }
-    var found = Replaceable(path: path)
+    var found = Replaceable(path: path, inputs: inputs)
     try found.look()
     guard found.strangers.isEmpty else {
       throw refusal(
         path, "not replaced: other files than a checkpoint's are in it",
         found: found.strangers.joined(separator: ", "))
+    }
+    guard found.models.count <= 1 else {
+      throw refusal(
+        path, "not replaced: weights of several models are in it",
+        found: found.models.sorted().prefix(shownCount)
+          .map { $0.isEmpty ? "those of its index, certificate or usual names" : $0 }
+          .joined(separator: ", "))
     }
     guard found.isCheckpoint else {
       throw refusal(path, "not replaced: it is no checkpoint", found: "no weights in it")
@@ -41,7 +57,7 @@ struct Replaceable {
   ///
   /// - Throws: `inputOutput`.
   static func areOwn(directory path: String) throws(CheckpointError) -> Bool {
-    var found = Replaceable(path: path)
+    var found = Replaceable(path: path, inputs: ReadFiles())
     try found.look()
     return found.strangers.isEmpty
   }
@@ -51,13 +67,18 @@ struct Replaceable {
   /// - Parameters:
   ///   - path: of the file.
   ///   - format: that is written.
+  ///   - inputs: what is read.
   /// - Throws: `conflict`, `inputOutput`.
   static func require(
-    file path: String, of format: any CheckpointFormat.Type
+    file path: String, of format: any CheckpointFormat.Type, besides inputs: ReadFiles
   ) throws(CheckpointError) {
     guard FileKind(ofEntry: path) == .file else {
       throw refusal(path, "is no regular file, and isn't replaced", found: nil)
     }
+    guard !Directories.isMountPoint(path) else {
+      throw refusal(path, "can't be replaced: it is a mount point", found: nil)
+    }
+    try inputs.refuseLoss(of: path)
     let region = try InputFile(path: path).region
     guard try !format.recognises(file: region) else { return }
     throw refusal(
@@ -65,11 +86,14 @@ struct Replaceable {
       expected: "a \(format.name) file")
   }
 
-  private init(path: String) { self.path = path }
+  private init(path: String, inputs: ReadFiles) {
+    self.path = path
+    self.inputs = inputs
+  }
 
   private mutating func look() throws(CheckpointError) {
     let tree = DirectoryTree(path: path)
-    let known = try KnownFiles(tree, named: try certificateNames(tree))
+    let known = try KnownFiles(tree, certified: try certified(tree))
     var pending = [""]
     while let folder = pending.popLast(), strangers.count < Self.shownCount {
       var folders: [String] = []
@@ -83,10 +107,16 @@ struct Replaceable {
             continue
           }
           folders.append(relative)
+          continue
+        }
+        try inputs.refuseLoss(of: place)
+        if FileKind(ofEntry: place) == .file && Directories.isMountPoint(place) {
+          strangers.append(relative)
         } else if FileKind(of: place) == .other || FileKind(of: place) == .directory {
           strangers.append(relative)
-        } else if try known.contains(relative) {
-          if !isCheckpoint { isCheckpoint = try known.isEssential(relative) }
+        } else if let role = try known.role(of: relative) {
+          if case .weights(let model) = role { models.insert(model) }
+          if role != .sidecar { isCheckpoint = true }
         } else {
           strangers.append(relative)
         }
@@ -96,9 +126,11 @@ struct Replaceable {
     }
   }
 
-  /// The files that certificates in the directory name.
-  private func certificateNames(_ tree: DirectoryTree) throws(CheckpointError) -> [String] {
-    var names: [String] = []
+  /// The files that certificates in the directory name, and their sizes.
+  private func certified(
+    _ tree: DirectoryTree
+  ) throws(CheckpointError) -> [(name: String, byteCount: Int)] {
+    var files: [(name: String, byteCount: Int)] = []
     for name in try tree.children(of: "")
     where name == Certificate.fileName || name.hasSuffix(".certificate.json") {
       let certificate = try ifUsable { () throws(CheckpointError) in
@@ -106,9 +138,10 @@ struct Replaceable {
           Certificate.self, tree.contents(of: name, limit: Certificate.maximumByteCount),
           file: name)
       }
-      names += (certificate?.files.map(\.name) ?? []) + (certificate?.assets.map(\.name) ?? [])
+      files += certificate?.files.map { ($0.name, $0.byteCount) } ?? []
+      files += certificate?.assets.map { ($0.name, $0.byteCount) } ?? []
     }
-    return names
+    return files
   }
 
   private static func refusal(

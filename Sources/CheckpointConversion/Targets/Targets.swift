@@ -57,13 +57,22 @@ enum Targets {
   /// Whether a destination of that name is one file.
   static func isSingleFile(_ destination: String) -> Bool { ofSingleFile(destination) != nil }
 
-  /// What tells the parts of a destination that is one file and is to be cut; nil for others.
+  /// Whether a destination that is one file can be cut into parts.
+  static func canBeCut(_ destination: String) -> Bool {
+    ofSingleFile(destination)?.target.partCount != nil
+  }
+
+  /// What tells the parts of a destination that is one file, where they stand instead of it; nil where a file has none, and where the source's are
+  /// joined to one.
   static func partCount(for request: ConversionRequest) -> AtomicDestination.PartCount? {
-    guard let partCount = ofSingleFile(request.destination)?.target.partCount,
-      let sharding = request.settings.sharding,
-      sharding != ConversionPlan.Sharding.none
-    else { return nil }
+    guard let partCount = ofSingleFile(request.destination)?.target.partCount else { return nil }
     let file = Directories.split(request.destination).name
+    let isCut = (request.settings.sharding ?? .none) != ConversionPlan.Sharding.none
+    if !isCut, request.source != "-" {
+      let source = Directories.split(Directories.resolved(request.source))
+      let folder = Directories.split(Directories.resolved(request.destination)).parent
+      if partCount(source.name, file) != nil, source.parent == folder { return nil }
+    }
     return { partCount($0, file) }
   }
 

@@ -82,7 +82,7 @@ public struct Converter: Sendable {
     guard destination.kind == .file else { return Certificate.fileName }
     let (folder, file) = Directories.split(destination.path)
     return try CertificatePlace.name(forNew: file, in: folder) {
-      GGUFSplit.partCount(of: $0, cutFrom: file) != nil
+      destination.partCount?($0) != nil
     }
   }
 
@@ -108,18 +108,26 @@ public struct Converter: Sendable {
   public func run() throws(CheckpointError) -> Outcome {
     let planDigest = try Digest(
       of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
-    try destination.recover(
-      Directories.topLevel(
-        plan.weightFiles.map(\.name) + plan.sidecars.map(\.name)
-          + plan.companions + [certificateName]))
+    let names =
+      plan.weightFiles.map(\.name) + plan.sidecars.map(\.name) + plan.companions
+      + [certificateName]
+    try destination.recover(Directories.topLevel(names), companion: companion)
     let journalPath = "\(destination.partialPath)/\(Journal.fileName)"
     let (journal, claims): (Journal, Journal.Claims)
     if options.resume, Directories.hasContents(journalPath) {
       (journal, claims) = try Journal.resume(
-        at: journalPath, plan: planDigest, inputs: source.inputs)
+        at: journalPath, plan: planDigest, files: names, inputs: source.inputs)
+      if let input = claims.replacedInput {
+        options.report(
+          Finding(
+            .warning, "input-replaced",
+            "another file stands there than when the conversion was started, of the same size and time: all is made anew",
+            file: input))
+      }
     } else {
       claims = Journal.Claims(tensors: options.resume ? try finishedClaims(planDigest) : [])
-      journal = try Journal.create(at: journalPath, plan: planDigest, inputs: source.inputs)
+      journal = try Journal.create(
+        at: journalPath, plan: planDigest, files: names, inputs: source.inputs)
       for claim in claims.tensors { try journal.record(claim) }
     }
     do throws(CheckpointError) { return try run(planDigest, journal, claims) } catch {
@@ -154,6 +162,9 @@ public struct Converter: Sendable {
       leftover: leftover)
   }
 
+  /// The certificate beside a single file, which gives way as the file does.
+  private var companion: String? { destination.kind == .file ? certificateName : nil }
+
   /// What source and result compute, if that is to be compared.
   ///
   /// - Throws: what the forward pass throws.
@@ -187,7 +198,9 @@ public struct Converter: Sendable {
     guard
       let certificate = try ifUsable({ () throws(CheckpointError) in
         try JSONDocument.parse(
-          Certificate.self, InputFile.contents(of: path, limit: Certificate.maximumByteCount),
+          Certificate.self,
+          InputFile.contents(
+            of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
           file: name)
       })
     else { return [] }
@@ -275,7 +288,8 @@ public struct Converter: Sendable {
       : weights + plan.sidecars.map(\.name) + [certificateName]
     names += plan.companions
     try Directories.synchroniseParents(of: names, in: destination.partialPath)
-    return try destination.publish(Directories.topLevel(names))
+    return try destination.publish(
+      Directories.topLevel(names), companion: companion, discarding: Journal.discardedLine)
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

@@ -1,7 +1,8 @@
 // The journal of a conversion, in the partial directory: what --resume may believe, after checking.
 //
 // 1. lines of the form `<CRC-32 of the rest, 8 hexadecimal digits> <JSON>\n`; what follows a broken line doesn't count
-// 2. the first line: { "journal": 1, "plan": digest, "inputs": [{ "name", "byte_count", "modification_time" }] }
+// 2. the first line: { "journal": 2, "plan": digest, "files": [all that is to be written], "inputs": [{ "name", "byteCount",
+//    "modificationTime", "changeTime", "inode" }] }, or { "discarded": true } where the rest of the directory is what was replaced
 // 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }, with
 //    "quantization" for blocks
 // 4. { "changed": true } where an input turned out to have changed while it was read: what was claimed before doesn't count
@@ -36,6 +37,8 @@ final class Journal: Sendable {
   struct Claims {
     var tensors: [Claim] = []
     var volumes: [VolumeClaim] = []
+    /// The input that has been put in the place of another one of the same size and time since, so that nothing counts.
+    var replacedInput: String?
   }
 
   /// What makes all claims before it void.
@@ -46,16 +49,28 @@ final class Journal: Sendable {
       let name: String
       let byteCount: Int?
       let modificationTime: Int?
+      let changeTime: Int?
+      let inode: UInt64?
+
+      /// Whether the size and the time are those that a copy keeps, too.
+      func looks(like other: Input) -> Bool {
+        (name, byteCount, modificationTime)
+          == (other.name, other.byteCount, other.modificationTime)
+      }
     }
     let journal: Int
     let plan: Digest
+    let files: [String]
     let inputs: [Input]
 
-    init(_ plan: Digest, _ inputs: [Source.Input]) {
-      journal = 1
+    init(_ plan: Digest, _ files: [String], _ inputs: [Source.Input]) {
+      journal = 2
       self.plan = plan
+      self.files = files
       self.inputs = inputs.map {
-        Input(name: $0.name, byteCount: $0.byteCount, modificationTime: $0.modificationTime)
+        Input(
+          name: $0.name, byteCount: $0.byteCount, modificationTime: $0.modificationTime,
+          changeTime: $0.changeTime, inode: $0.identity?.inode)
       }
     }
   }
@@ -70,47 +85,28 @@ final class Journal: Sendable {
 
   /// Begins a journal, which may be there and be empty.
   static func create(
-    at path: String, plan: Digest, inputs: [Source.Input]
+    at path: String, plan: Digest, files: [String], inputs: [Source.Input]
   ) throws(CheckpointError) -> Journal {
     let file =
       fileExists(path)
       ? try OutputFile(resuming: path, byteCount: 0)
       : try OutputFile(creating: path, byteCount: 0)
     let journal = Journal(file, end: 0)
-    try journal.append(Header(plan, inputs))
+    try journal.append(Header(plan, files, inputs))
+    // Without this line, after a power loss, nobody would know whose the files are.
+    try file.synchronise()
     return journal
   }
-
-  /// Whether a partial directory has a journal of this tool: nothing else in it is ever removed.
-  ///
-  /// - Throws: `inputOutput`.
-  static func marks(_ folder: String) throws(CheckpointError) -> Bool {
-    let path = "\(folder)/\(fileName)"
-    guard FileKind(ofEntry: path) == .file else { return false }
-    let region = try InputFile(path: path).region
-    let head = try region.head(firstLineLimit)
-    guard
-      let line = head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).first
-    else { return true }
-    // A line that is cut short was being written when the process ended.
-    if line.endIndex == head.endIndex {
-      return line.prefix(9).allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "f") ~= $0 || $0 == 0x20 }
-        && line.dropFirst(9).prefix(1).allSatisfy { $0 == UInt8(ascii: "{") }
-    }
-    return content(of: line) != nil
-  }
-
-  /// More than the first line has, with the names of a checkpoint's files.
-  private static let firstLineLimit = 64 << 20
 
   /// Takes up a journal.
   ///
   /// - Returns: the journal, cut after its last sound line, and its claims.
   /// - Throws: `conflict` if it belongs to another plan or other inputs.
   static func resume(
-    at path: String, plan: Digest, inputs: [Source.Input]
+    at path: String, plan: Digest, files: [String], inputs: [Source.Input]
   ) throws(CheckpointError) -> (journal: Journal, claims: Claims) {
-    let bytes = try InputFile.contents(of: path, limit: Certificate.maximumByteCount)
+    let bytes = try InputFile.contents(
+      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
     var lines: [[UInt8]] = []
     var sound = 0
     for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
@@ -126,7 +122,7 @@ final class Journal: Sendable {
     guard let first = lines.first else {
       // Killed before the first line was whole: nothing has been claimed.
       let journal = Journal(try OutputFile(resuming: path, byteCount: 0), end: 0)
-      try journal.append(Header(plan, inputs))
+      try journal.append(Header(plan, files, inputs))
       return (journal, Claims())
     }
     guard let header = parsed(Header.self, first) else {
@@ -134,16 +130,21 @@ final class Journal: Sendable {
         .conflict, "the unfinished conversion can't be resumed: its journal is damaged", file: path,
         hint: "remove it and start again without --resume")
     }
-    let expected = Header(plan, inputs)
+    let expected = Header(plan, files, inputs)
     guard header.plan == expected.plan, header.journal == expected.journal else {
       throw otherPlan(path, expected: plan, found: header.plan)
     }
-    for (then, now) in zip(header.inputs, expected.inputs) where then != now {
+    for (then, now) in zip(header.inputs, expected.inputs) where !now.looks(like: then) {
       throw CheckpointError(
         .conflict, "an input has changed since the conversion was started", file: now.name,
         expected: "\(then.byteCount ?? 0) bytes, last changed then",
         found: "\(now.byteCount ?? 0) bytes, changed since",
         hint: "remove the partial directory and start again without --resume")
+    }
+    for (then, now) in zip(header.inputs, expected.inputs) where then != now {
+      // Another file with the size and time of the one that was read: what was made of that proves nothing.
+      let journal = try create(at: path, plan: plan, files: files, inputs: inputs)
+      return (journal, Claims(replacedInput: now.name))
     }
     let journal = Journal(try OutputFile(resuming: path, byteCount: sound), end: sound)
     var claims = Claims()
@@ -182,8 +183,7 @@ final class Journal: Sendable {
     guard let json = try? encoder.encode(value) else {
       throw CheckpointError(.inputOutput, "can't write the journal", file: file.path)
     }
-    let content = [UInt8](json)
-    let line = Array("\(Self.checksum(content)) ".utf8) + content + [UInt8(ascii: "\n")]
+    let line = Self.line([UInt8](json))
     let offset = end.withLock { position in
       defer { position += line.count }
       return position
@@ -191,7 +191,14 @@ final class Journal: Sendable {
     try file.write(at: offset, line)
   }
 
-  private static func content(of line: ArraySlice<UInt8>) -> [UInt8]? {
+  /// The line of a journal in a directory whose other files have been replaced, and are to be removed.
+  static let discardedLine = line(Array(#"{"discarded":true}"#.utf8))
+
+  private static func line(_ content: [UInt8]) -> [UInt8] {
+    Array("\(checksum(content)) ".utf8) + content + [UInt8(ascii: "\n")]
+  }
+
+  static func content(of line: ArraySlice<UInt8>) -> [UInt8]? {
     guard line.count > 9 else { return nil }
     let content = Array(line.dropFirst(9))
     return Array(line.prefix(8)) == Array(checksum(content).utf8) ? content : nil
@@ -200,38 +207,5 @@ final class Journal: Sendable {
   private static func checksum(_ bytes: [UInt8]) -> String {
     let text = String(wb_crc32(0, bytes, bytes.count), radix: 16)
     return String(repeating: "0", count: 8 - text.count) + text
-  }
-}
-
-/// What the journal says of a finished volume of a store.
-struct VolumeClaim: Codable, Hashable {
-  /// Its place in the plan.
-  let volume: Int
-  let byteCount: Int
-  let structureDigest: Digest
-  /// For each tensor of the volume its chunks: offset, size, filter mask and CRC-32.
-  let chunks: [[[Int]]]
-
-  init(volume: Int, _ finished: FinishedVolume) {
-    self.volume = volume
-    byteCount = finished.byteCount
-    structureDigest = finished.structureDigest
-    chunks = finished.chunks.map { tensor in
-      tensor.map { [$0.byteOffset, $0.byteCount, $0.filterMask, Int($0.checksum)] }
-    }
-  }
-
-  /// The volume, whose file is still to be compared with this.
-  var finished: FinishedVolume {
-    FinishedVolume(
-      byteCount: byteCount, structureDigest: structureDigest,
-      chunks: chunks.map { tensor in
-        tensor.compactMap { row in
-          guard row.count == 4 else { return nil }
-          return StoredChunk(
-            byteOffset: row[0], byteCount: row[1], filterMask: row[2],
-            checksum: UInt32(truncatingIfNeeded: row[3]))
-        }
-      })
   }
 }

@@ -66,6 +66,11 @@ public enum GGUFSplit {
     GGUFSplitName(name).map { "\($0.stem).gguf" }
   }
 
+  /// Whether a name says that a file is one of several.
+  public static func isOfSeveral(_ name: String) -> Bool {
+    GGUFSplitName(name).map { $0.count > 1 } ?? false
+  }
+
   private static func stem(_ file: String) -> String { String(file.dropLast(".gguf".count)) }
 
   /// Checks that files are all parts of one set, in order, or one file that is complete.

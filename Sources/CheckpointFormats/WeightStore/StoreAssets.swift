@@ -20,9 +20,13 @@ enum StoreAssets {
           || folders.contains(record.name)
       else { throw CheckpointError(.malformed, "not a file that a store carries", file: path) }
       guard tree.containsFile(path) else {
-        throw CheckpointError(.missing, "a file of the store is not there", file: path)
+        throw CheckpointError(
+          .missing, "a file of the store is not there", file: path, found: tree.obstacle(path),
+          hint: "get the whole store again")
       }
-      if record.name == "config.json" {
+      if tree.leadsOut(path) {
+        Sidecars.leaveOut(path, from: &checkpoint)
+      } else if record.name == "config.json" {
         checkpoint.configuration = try contents(record, tree)
       } else {
         checkpoint.assets.append(try asset(record, tree))

@@ -138,6 +138,7 @@ public final class StoreReader: PlacedTensorReader {
     var strangers = try tree.children(of: "").filter { !known.contains($0) }
     strangers += try StoreAssets.strangers(manifest, tree)
     checkpoint.leftOut += strangers
+    checkpoint.findings += Sidecars.unreadable(strangers, in: tree)
     for name in strangers where name.hasSuffix(".h5") || name.hasSuffix(".safetensors") {
       checkpoint.findings.append(
         Finding(

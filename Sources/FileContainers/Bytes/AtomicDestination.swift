@@ -36,8 +36,10 @@ public final class AtomicDestination: Sendable {
   private let parent: String
   /// Names of the files, or of the directory, that give way.
   private let replaced: [String]
-  private let partCount: PartCount?
-  private let replacement: Replacement?
+  /// Tells the parts that the file may be cut into, and that stand instead of it.
+  public let partCount: PartCount?
+  private let replacement: Replacement
+  private let isForced: Bool
 
   /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
   public typealias PartCount = @Sendable (_ name: String) -> Int?
@@ -51,12 +53,13 @@ public final class AtomicDestination: Sendable {
   ///   - path: of the destination.
   ///   - kind: a directory or a file.
   ///   - partCount: where a file is cut into parts, tells them.
-  ///   - replacing: is asked whether something that exists may be replaced, now and before it is; nil where nothing may.
+  ///   - replacement: is asked whether something that exists may be replaced, now and before it is.
+  ///   - isForced: whether anything may be replaced at all.
   ///   - resuming: whether a file that exists may be the one that an interrupted run has just published.
   /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
   public init(
-    _ path: String, kind: Kind, partCount: PartCount? = nil, replacing: Replacement?,
-    resuming: Bool = false
+    _ path: String, kind: Kind, partCount: PartCount? = nil,
+    replacing replacement: @escaping Replacement, isForced: Bool, resuming: Bool = false
   ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
@@ -68,7 +71,8 @@ public final class AtomicDestination: Sendable {
     self.parent = parent
     self.kind = kind
     self.partCount = partCount
-    replacement = replacing
+    self.replacement = replacement
+    self.isForced = isForced
     let partialName = ".\(name).partial"
     let isDirectory = FileKind(of: path) == .directory
     if kind == .directory, isDirectory {
@@ -96,17 +100,24 @@ public final class AtomicDestination: Sendable {
           hint: "choose another destination")
       }
     }
-    if let first = replaced.first, replacing == nil {
+    if let first = replaced.first, !isForced {
+      var givesWay = true
+      do throws(CheckpointError) { try requireReplaceable() } catch { givesWay = false }
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists",
-        file: partCount == nil ? path : "\(parent)/\(first)",
-        hint: "choose another destination, or --force to replace this one")
+        file: first == name ? path : "\(parent)/\(first)",
+        hint: givesWay
+          ? "choose another destination, or --force to replace this one"
+          : "choose another destination: there is more than a checkpoint, which --force doesn't replace either"
+      )
     }
     try requireReplaceable()
   }
 
-  private func requireReplaceable() throws(CheckpointError) {
-    guard let replacement else { return }
+  /// Makes sure that all that stands where the result goes may still give way.
+  ///
+  /// - Throws: what the replacement throws.
+  public func requireReplaceable() throws(CheckpointError) {
     for name in replaced where fileExists("\(parent)/\(name)") {
       try replacement(parent == "." ? name : "\(parent)/\(name)")
     }
@@ -139,7 +150,7 @@ public final class AtomicDestination: Sendable {
     _ existing: [String], _ partial: [String], _ partCount: PartCount?
   ) -> Bool {
     guard !existing.contains(where: partial.contains) else { return false }
-    guard let partCount else { return true }
+    guard let partCount, existing.contains(where: { partCount($0) != nil }) else { return true }
     let parts = existing + partial.filter { partCount($0) != nil }
     return existing.allSatisfy { partCount($0) != nil } && Set(parts.map(partCount)).count <= 1
   }
@@ -182,14 +193,30 @@ public final class AtomicDestination: Sendable {
 
   /// Moves files back that an interrupted run has already moved out of the partial directory.
   ///
-  /// - Parameter names: of all files that a run publishes.
-  /// - Throws: `inputOutput`.
-  public func recover(_ names: [String]) throws(CheckpointError) {
+  /// That run had finished all of them, and each is in one of both places; anything else is somebody else's.
+  ///
+  /// - Parameters:
+  ///   - names: of all files that a run publishes.
+  ///   - companion: one of them, which may be replaced wherever the rest may.
+  /// - Throws: `conflict` if something else is there, `inputOutput`.
+  public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
     guard publishesSeparately, !replaces else { return }
-    for name in names where fileExists("\(publicationFolder)/\(name)") {
-      try Directories.removeTree("\(partialPath)/\(name)")
+    let own = names.filter { $0 != companion || !isForced }
+    let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
+    guard let first = published.first else { return }
+    let isFinished = own.allSatisfy {
+      published.contains($0) != fileExists("\(partialPath)/\($0)")
+    }
+    guard isFinished else { throw somethingAppeared("\(publicationFolder)/\(first)") }
+    for name in published {
       try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
     }
+  }
+
+  private func somethingAppeared(_ path: String) -> CheckpointError {
+    CheckpointError(
+      .conflict, "something is there that this conversion hasn't written", file: path,
+      hint: "move it away, or choose another destination")
   }
 
   /// Whether files get their places one by one.
@@ -202,41 +229,87 @@ public final class AtomicDestination: Sendable {
   ///
   /// Data must have been synced.
   ///
-  /// - Parameter files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
-  ///   partial directory is removed.
+  /// - Parameters:
+  ///   - files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
+  ///     partial directory is removed.
+  ///   - companion: one of them, which may be replaced wherever the rest may.
+  ///   - mark: what the mark says where everything else in the partial directory is what was replaced.
   /// - Returns: the path of what could not be removed after all was published; nil as a rule.
-  /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile.
-  public func publish(_ files: [String]) throws(CheckpointError) -> String? {
+  /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile; nothing is published then.
+  public func publish(
+    _ files: [String], companion: String?, discarding mark: [UInt8]
+  ) throws(CheckpointError) -> String? {
     try Directories.synchronise(partialPath)
     // Somebody may have put something there since it was looked at.
     try requireReplaceable()
+    var givingWay = Set(replaced)
+    if let companion, isForced { givingWay.insert(companion) }
     if !publishesSeparately {
       // Journal, spools: whatever is no part of the result.
       try removePartial { !files.contains($0) }
-      try place(partialPath, at: path)
+      try place(partialPath, at: path, replacing: replaces)
     } else {
-      if partCount != nil && replaces { try removeReplaced(files) }
-      for name in files { try place("\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)") }
+      for name in files where !givingWay.contains(name) {
+        let target = "\(publicationFolder)/\(name)"
+        if fileExists(target) { throw somethingAppeared(target) }
+      }
+      // Of parts, exchanged one by one, there would be two sets for a moment.
+      let isCut = files.contains { partCount?($0) != nil }
+      if isCut { try removeReplaced() }
+      try placeAll(files, replacing: givingWay)
+      if !isCut { try removeReplaced(besides: files) }
       try Directories.synchronise(publicationFolder)
     }
     try Directories.synchronise(parent)
     // The destination is complete; what was replaced, or an empty partial directory, is only in the way.
     do throws(CheckpointError) {
       // What was replaced stands there now.
-      if hasPartial { try mark() }
+      if hasPartial && !publishesSeparately {
+        try OutputFile.create("\(partialPath)/\(Self.markName)", contents: mark)
+      }
       try discardPartial()
     } catch { return partialPath }
     return nil
   }
 
-  /// Makes room for parts: exchanged one by one, they would be parts of two sets for a moment.
-  private func removeReplaced(_ files: [String]) throws(CheckpointError) {
-    for name in Set(replaced + files) { try Directories.removeTree("\(parent)/\(name)") }
+  /// Makes room for parts, or removes those that one file stands instead of.
+  private func removeReplaced(besides files: [String] = []) throws(CheckpointError) {
+    guard kind == .file, replaces else { return }
+    for name in replaced where !files.contains(name) {
+      try Directories.removeTree("\(parent)/\(name)")
+    }
     try Directories.synchronise(parent)
   }
 
-  private func place(_ source: String, at target: String) throws(CheckpointError) {
-    if replaces && fileExists(target) {
+  /// Gives files their names; where one can't have its own, those before it lose theirs again.
+  private func placeAll(
+    _ files: [String], replacing givingWay: Set<String>
+  ) throws(CheckpointError) {
+    var placed: [String] = []
+    for name in files {
+      do throws(CheckpointError) {
+        try place(
+          "\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)",
+          replacing: givingWay.contains(name))
+      } catch {
+        for name in placed {
+          let (partial, published) = ("\(partialPath)/\(name)", "\(publicationFolder)/\(name)")
+          if fileExists(partial) {
+            _ = try? exchange(published, partial)
+          } else {
+            try? renameWithoutReplacing(published, partial)
+          }
+        }
+        throw error
+      }
+      placed.append(name)
+    }
+  }
+
+  private func place(
+    _ source: String, at target: String, replacing: Bool
+  ) throws(CheckpointError) {
+    if replacing && fileExists(target) {
       if try exchange(source, target) { return }
       // Without an exchange, what was there is gone for a moment.
       try Directories.removeTree(target)

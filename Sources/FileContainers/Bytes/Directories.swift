@@ -212,9 +212,7 @@ public enum Directories {
     if homes.contains(where: { resolved(String(cString: $0)) == place }) {
       return "the home directory"
     }
-    var (status, parent) = (stat(), stat())
-    guard lstat(place, &status) == 0, lstat(split(place).parent, &parent) == 0 else { return nil }
-    return status.st_dev != parent.st_dev ? "a mount point" : nil
+    return isMountPoint(place) ? "a mount point" : nil
   }
 
   /// The number of files in a directory and their bytes, or those of one file; links aren't followed.
@@ -224,17 +222,34 @@ public enum Directories {
     of path: String
   ) throws(CheckpointError) -> (fileCount: Int, byteCount: Int) {
     var (files, bytes) = (0, 0)
-    var pending = [path]
-    while let current = pending.popLast() {
+    for file in try Self.files(in: path) {
       var status = stat()
-      guard lstat(current, &status) == 0 else { continue }
-      guard status.st_mode & S_IFMT == S_IFDIR else {
-        (files, bytes) = (files + 1, bytes + Int(status.st_size))
-        continue
-      }
-      pending += try names(in: current).map { "\(current)/\($0)" }
+      guard lstat(file, &status) == 0 else { continue }
+      (files, bytes) = (files + 1, bytes + Int(status.st_size))
     }
     return (files, bytes)
+  }
+
+  /// The paths of all that is in a directory and its folders and is no folder, or of one file; links aren't followed.
+  ///
+  /// - Throws: `inputOutput`.
+  public static func files(in path: String) throws(CheckpointError) -> [String] {
+    var found: [String] = []
+    var pending = [path]
+    while let current = pending.popLast() {
+      guard FileKind(ofEntry: current) == .directory else {
+        if fileExists(current) { found.append(current) }
+        continue
+      }
+      pending += try names(in: current).reversed().map { "\(current)/\($0)" }
+    }
+    return found
+  }
+
+  /// Whether a file has other names, too: hard links.
+  public static func hasOtherNames(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_nlink > 1
   }
 
   /// Whether a file is there that isn't empty.

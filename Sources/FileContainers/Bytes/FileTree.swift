@@ -31,6 +31,13 @@ extension FileTree {
   /// There are no links.
   public func leadsOut(_ path: String) -> Bool { false }
 
+  /// Whether a folder is there, an empty one on disk included.
+  ///
+  /// - Throws: `inputOutput`.
+  public func isFolder(_ path: String) throws(CheckpointError) -> Bool {
+    try !children(of: path).isEmpty || obstacle(path) == PathObstacle.folder
+  }
+
   /// Archives have files and folders only.
   public func obstacle(_ path: String) -> String { "nothing" }
 
@@ -65,7 +72,7 @@ public struct DirectoryTree: FileTree {
   /// - Parameters:
   ///   - path: of the directory.
   ///   - files: keeps what is opened.
-  public init(path: String, files: PinnedFiles = PinnedFiles()) {
+  public init(path: String, files: PinnedFiles = PinnedFiles(recordedIn: nil)) {
     self.path = path
     self.files = files
   }
@@ -91,7 +98,10 @@ public struct DirectoryTree: FileTree {
     // models--a--b/snapshots/0123/config.json is a link to models--a--b/blobs/….
     let snapshots = Directories.split(folder).parent
     let cache = Directories.split(snapshots)
-    guard cache.name == "snapshots", cache.parent != "/" else { return true }
+    let repository = Directories.split(cache.parent).name
+    guard cache.name == "snapshots",
+      ["models--", "datasets--", "spaces--"].contains(where: repository.hasPrefix)
+    else { return true }
     return !place.hasPrefix("\(cache.parent)/blobs/")
   }
 

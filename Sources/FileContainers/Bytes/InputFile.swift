@@ -20,6 +20,10 @@ public final class InputFile: Sendable {
   public let byteCount: Int
   /// When it was last changed, in nanoseconds since 1970.
   public let modificationTime: Int
+  /// When its contents or its entry in the file system were last changed, which nobody can set; in nanoseconds since 1970.
+  public var changeTime: Int { state.changeTime }
+  /// What the system knows it by.
+  public let identity: FileIdentity
   private let descriptor: Int32
   private let state: FileState
 
@@ -46,6 +50,7 @@ public final class InputFile: Sendable {
     self.path = path
     self.descriptor = descriptor
     state = FileState(status)
+    identity = FileIdentity(status)
     byteCount = state.byteCount
     modificationTime = state.modificationTime
   }
@@ -83,10 +88,14 @@ public final class InputFile: Sendable {
   /// - Parameters:
   ///   - path: where it is.
   ///   - limit: the most bytes that it may have.
+  ///   - inputs: takes it in as an input; nil for what is no input, such as files at a destination.
   /// - Returns: its bytes.
   /// - Throws: `missing`, `inputOutput`, or `unsupported` if it is larger.
-  public static func contents(of path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
+  public static func contents(
+    of path: String, limit: Int, recordedIn inputs: ReadFiles?
+  ) throws(CheckpointError) -> [UInt8] {
     let file = try InputFile(path: path)
+    inputs?.record(file)
     guard file.byteCount <= limit else {
       throw CheckpointError(
         .unsupported, "too large", file: path, expected: "at most \(limit) bytes",
@@ -169,9 +178,12 @@ public struct FileRegion: RandomAccessBytes {
 /// The files that something is read from: each is opened once, and shall be the same after the last read as it was then.
 public final class PinnedFiles: Sendable {
   private let files = Mutex<[String: InputFile]>([:])
+  private let inputs: ReadFiles?
 
   /// No files yet.
-  public init() {}
+  ///
+  /// - Parameter inputs: takes them in as inputs; nil for what is only looked at.
+  public init(recordedIn inputs: ReadFiles?) { self.inputs = inputs }
 
   /// The file of a path, opened when it is asked for first.
   ///
@@ -181,6 +193,7 @@ public final class PinnedFiles: Sendable {
   public func open(_ path: String) throws(CheckpointError) -> InputFile {
     if let known = files.withLock({ $0[path] }) { return known }
     let file = try InputFile(path: path)
+    inputs?.record(file)
     return files.withLock { files in
       if let known = files[path] { return known }
       files[path] = file

@@ -46,7 +46,13 @@ public final class OutputFile: Sendable {
   /// - Throws: `missing`, `noSpace` or `inputOutput`.
   public init(resuming path: String, byteCount: Int) throws(CheckpointError) {
     self.path = path
-    descriptor = try openDescriptor(path, O_RDWR, action: "open")
+    guard FileKind(ofEntry: path) != .other else {
+      throw CheckpointError(
+        .conflict, "is no regular file, and isn't written to", file: path,
+        found: PathObstacle.text(path) ?? "a link", hint: "move it away, and start again")
+    }
+    // Somebody may have put a link there, which leads to a file of his.
+    descriptor = try openDescriptor(path, O_RDWR | O_NOFOLLOW, action: "open")
     do throws(CheckpointError) {
       try reserve(descriptor, byteCount: byteCount, path: path)
     } catch {

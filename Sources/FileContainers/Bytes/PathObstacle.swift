@@ -30,11 +30,14 @@ public enum PathObstacle {
     }
   }
 
+  /// What folders are called.
+  public static let folder = "a folder"
+
   /// The same of an open file.
   static func text(ofMode mode: mode_t) -> String? {
     switch mode & S_IFMT {
     case S_IFREG: nil
-    case S_IFDIR: "a folder"
+    case S_IFDIR: folder
     case S_IFIFO: "a named pipe"
     case S_IFSOCK: "a socket"
     case S_IFCHR, S_IFBLK: "a device"
@@ -66,6 +69,11 @@ public enum PathObstacle {
 
 /// What people find where a file should be, told from its first bytes.
 public enum StandIn {
+  /// Whether it is a pointer of Git LFS, with which nothing is lost.
+  public static func isPointer(_ head: [UInt8]) -> Bool {
+    head.starts(with: Array("version https://git-lfs.github.com/spec/".utf8))
+  }
+
   /// The error for a file that surely isn't what its name says: nothing, a Git LFS pointer, a web page.
   public static func error(head: [UInt8]) -> CheckpointError? {
     if head.isEmpty {
@@ -73,7 +81,7 @@ public enum StandIn {
         .malformed, "the file is empty", hint: "the download may have failed: get the file again")
     }
     let text = String(decoding: head.prefix(64), as: UTF8.self)
-    if text.hasPrefix("version https://git-lfs.github.com/spec/") {
+    if isPointer(head) {
       return CheckpointError(
         .malformed, "a Git LFS pointer stands here instead of the file",
         hint: "fetch the real one with `git lfs pull`")

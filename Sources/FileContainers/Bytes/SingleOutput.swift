@@ -23,6 +23,7 @@ public final class SingleOutput: Sendable {
   public let file: OutputFile
   private let path: String
   private let kind: Kind
+  private let inputs: ReadFiles
   private let isFinished = Mutex(false)
 
   /// Files that several runs may be writing at once.
@@ -33,20 +34,16 @@ public final class SingleOutput: Sendable {
   /// - Parameters:
   ///   - path: of the output.
   ///   - kind: what it is, and may replace.
-  ///   - inputs: files and directories that are read, which it may not replace.
+  ///   - inputs: what is read, which it may not replace.
   ///   - byteCount: reserved for it.
   /// - Throws: `conflict` if something is in the way, `missing` without a directory, `noSpace`, `inputOutput`.
   public init(
-    _ path: String, _ kind: Kind, besides inputs: [String], byteCount: Int = 0
+    _ path: String, _ kind: Kind, besides inputs: ReadFiles, byteCount: Int = 0
   ) throws(CheckpointError) {
     self.path = path
     self.kind = kind
-    let place = Directories.resolved(path)
-    for input in inputs where input != "-" && Directories.resolved(input) == place {
-      throw CheckpointError(
-        .conflict, "the output would replace an input", file: path, hint: "name another file")
-    }
-    try Self.requireReplaceable(path, kind)
+    self.inputs = inputs
+    try Self.requireReplaceable(path, kind, inputs)
     let (parent, name) = Directories.split(path)
     try Directories.requireParent(parent)
     let candidates = (1...Self.maximumCount).lazy.map { "\(parent)/.\(name).\($0).partial" }
@@ -60,8 +57,11 @@ public final class SingleOutput: Sendable {
     if !isFinished.withLock({ $0 }) { removeFile(file.path) }
   }
 
-  private static func requireReplaceable(_ path: String, _ kind: Kind) throws(CheckpointError) {
+  private static func requireReplaceable(
+    _ path: String, _ kind: Kind, _ inputs: ReadFiles
+  ) throws(CheckpointError) {
     guard let found = FileKind(ofEntry: path) else { return }
+    try inputs.refuseLoss(of: path)
     var isOwn = false
     if found == .file {
       let region = try InputFile(path: path).region
@@ -81,7 +81,7 @@ public final class SingleOutput: Sendable {
   /// - Throws: `noSpace`, `inputOutput`, or `conflict` if something else has appeared there.
   public func finish() throws(CheckpointError) {
     try file.synchronise()
-    try Self.requireReplaceable(path, kind)
+    try Self.requireReplaceable(path, kind, inputs)
     try renameReplacing(file.path, path)
     isFinished.withLock { $0 = true }
     try Directories.synchronise(Directories.split(path).parent)

@@ -174,8 +174,8 @@ func renameWithoutReplacing(_ source: String, _ target: String) throws(Checkpoin
   }
   if failure == EEXIST {
     throw CheckpointError(
-      .conflict, "already exists", file: target,
-      hint: "choose another destination, or --force to replace this one")
+      .conflict, "something has appeared there while the work was done", file: target,
+      hint: "move it away, or choose another destination")
   }
   guard failure == 0 else { throw systemError("rename to", target, number: failure) }
 }

@@ -21,12 +21,14 @@ public struct ImportanceMatrix: Sendable {
 
   /// Reads a file, and keeps its numbers in memory.
   ///
-  /// - Parameter path: where it is.
+  /// - Parameters:
+  ///   - path: where it is.
+  ///   - inputs: takes the file in as an input.
   /// - Throws: `malformed` for files that are damaged and importances that can't be, with the weight's name; `unsupported` for other files; `missing`,
   ///   `inputOutput`.
-  public init(path: String) throws(CheckpointError) {
+  public init(path: String, recordedIn inputs: ReadFiles? = nil) throws(CheckpointError) {
     do throws(CheckpointError) {
-      let file = try InputFile(path: path)
+      let file = try PinnedFiles(recordedIn: inputs).open(path)
       guard file.byteCount <= Self.maximumByteCount else {
         throw CheckpointError(
           .unsupported, "too large for an importance matrix",

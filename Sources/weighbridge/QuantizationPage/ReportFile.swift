@@ -21,18 +21,19 @@ struct ReportFile {
   /// - Parameters:
   ///   - path: of the report.
   ///   - checkpoints: what it may neither replace nor be put into.
+  ///   - inputs: what is read, which it may not replace.
   /// - Throws: `conflict` if something is in the way, `missing` without a directory, `inputOutput` if nothing can be created there.
-  init(_ path: String, besides checkpoints: [String]) throws(CheckpointError) {
+  init(_ path: String, besides checkpoints: [String], _ inputs: ReadFiles) throws(CheckpointError) {
     let place = Directories.resolved(path)
     for checkpoint in checkpoints where checkpoint != "-" {
-      let taken = Directories.resolved(checkpoint)
-      guard place != taken && !place.hasPrefix(taken + "/") else {
+      guard place != Directories.resolved(checkpoint), !Directories.isInside(path, checkpoint)
+      else {
         throw CheckpointError(
           .conflict, "the report would be in the checkpoint", file: path,
           hint: "name a file beside it")
       }
     }
-    output = try SingleOutput(path, Self.kind, besides: checkpoints)
+    output = try SingleOutput(path, Self.kind, besides: inputs)
   }
 
   /// Writes it.
@@ -48,9 +49,8 @@ extension QuantizeCommand {
   /// Where `--report` goes; nil without one.
   ///
   /// - Throws: what `ReportFile` throws.
-  func reportFile() throws(CheckpointError) -> ReportFile? {
+  func reportFile(_ inputs: ReadFiles) throws(CheckpointError) -> ReportFile? {
     guard let report else { return nil }
-    return try ReportFile(
-      report, besides: [source, destination] + [imatrix, tokensFile].compactMap { $0 })
+    return try ReportFile(report, besides: [source, destination], inputs)
   }
 }

@@ -1,0 +1,54 @@
+import FileContainers
+import TensorModel
+
+/// What has the name of unfinished work: this tool's own, or somebody else's, which is neither resumed into nor removed.
+///
+/// The journal says which files the work is of. Anything else in the directory, and every link, is foreign.
+struct UnfinishedWork {
+  private let path: String
+
+  /// How many foreign files are named.
+  private static let shownCount = 3
+
+  /// Looks at what has the path.
+  init(_ path: String) { self.path = path }
+
+  /// Makes sure that all of it is this tool's.
+  ///
+  /// - Throws: `conflict` with the names of what isn't, `inputOutput`.
+  func requireOwn() throws(CheckpointError) {
+    guard FileKind(ofEntry: path) == .directory else { throw foreign("a file or a link") }
+    let files = try Directories.files(in: path)
+    if files.isEmpty { return }
+    let names = files.map { String($0.dropFirst(path.count + 1)) }
+    // A journal behind a link isn't even looked at.
+    guard let journal = try Journal.Mark(of: path) else {
+      // A run that was stopped at its very end has left its certificate alone.
+      if names.contains(where: { $0 == Certificate.fileName || $0.hasSuffix(".certificate.json") }),
+        try Replaceable.areOwn(directory: path)
+      {
+        return
+      }
+      throw foreign(shown(names))
+    }
+    if journal.isOfDiscardedFiles { return }
+    let strangers = names.filter { !journal.isOfWork($0) || !isPlain("\(path)/\($0)") }
+    guard strangers.isEmpty else { throw foreign(shown(strangers)) }
+  }
+
+  /// No link, and no other name of a file that somebody keeps: writing to it would change that.
+  private func isPlain(_ file: String) -> Bool {
+    FileKind(ofEntry: file) == .file && !Directories.hasOtherNames(file)
+  }
+
+  private func shown(_ names: [String]) -> String {
+    names.prefix(Self.shownCount).joined(separator: ", ")
+      + (names.count > Self.shownCount ? " and \(names.count - Self.shownCount) more" : "")
+  }
+
+  private func foreign(_ found: String) -> CheckpointError {
+    CheckpointError(
+      .conflict, "is in the way: not all of it is unfinished work of this tool", file: path,
+      found: found, hint: "move away what isn't, or choose another destination")
+  }
+}
