@@ -44,7 +44,7 @@ import Testing
 
 @Suite struct NormalizerTests {
   private func composed(_ scalars: [UInt32]) -> [UInt32] {
-    Normalizer.nfc.normalized(scalars.compactMap(Unicode.Scalar.init)).map(\.value)
+    CanonicalForm.composed(scalars.compactMap(Unicode.Scalar.init)).map(\.value)
   }
 
   @Test func composesInCanonicalOrder() {
