@@ -65,9 +65,8 @@ struct GGUFTokenizerKeys {
     do throws(CheckpointError) {
       vocabulary = try GGUFBytePairKeys(try Tokenizer(assets: assets), rows: rows, name: name)
     } catch {
-      guard [.missing, .unsupported].contains(error.code),
-        let pieces = try SentencePieceVocabulary(assets: assets)
-      else { throw error }
+      // Of a SentencePiece model a GGUF takes the pieces, even if texts can't be encoded by it here.
+      guard let pieces = try SentencePieceVocabulary(assets: assets) else { throw error }
       vocabulary = try GGUFSentencePieceKeys(pieces, rows: rows)
     }
     let generation = try GGUFGenerationKeys(assets)
