@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import ReferenceForward
 import TensorModel
@@ -6,6 +7,15 @@ import TensorModel
 struct TokenArguments {
   let tokens: String?
   let file: String?
+
+  /// Refuses tokens that are given twice.
+  ///
+  /// - Throws: `ValidationError`.
+  static func requireOne(_ tokens: String?, _ file: String?, _ text: String?) throws {
+    if [tokens, file, text].count(where: { $0 != nil }) > 1 {
+      throw ValidationError("Give one of --tokens, --tokens-file and --text, not several.")
+    }
+  }
 
   /// Rows of tokens; nil if none were given.
   ///

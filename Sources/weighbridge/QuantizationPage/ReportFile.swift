@@ -51,6 +51,8 @@ extension QuantizeCommand {
   func reportFile() throws(CheckpointError) -> ReportFile? {
     guard let report else { return nil }
     return try ReportFile(
-      report, besides: [source, destination] + [imatrix, tokensFile].compactMap { $0 })
+      report,
+      besides: [source, destination]
+        + [imatrix, validation.tokensFile, validation.text].compactMap { $0 })
   }
 }
