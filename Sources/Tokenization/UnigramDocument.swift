@@ -1,6 +1,6 @@
 // "model" of tokenizer.json, for Unigram:
 //   vocab           [[piece, score]], a piece's place is its id
-//   unk_id          the piece of what no other covers, or null
+//   unk_id          the piece of what no other covers
 //   byte_fallback   whether that becomes bytes, `<0x41>`
 
 internal import FileContainers
@@ -27,20 +27,16 @@ extension TokenizerDefinition {
       texts.append(text)
       scores.append(score)
     }
-    var unknownID: Int?
-    if let value = model["unk_id"], value != .null {
-      guard let id = value.integer, texts.indices.contains(id) else {
-        throw CheckpointError(
-          .malformed, "'unk_id' is no piece", expected: "a number below \(texts.count)",
-          found: value.shortText)
-      }
-      unknownID = id
+    guard let unknownID = model["unk_id"]?.integer, texts.indices.contains(unknownID) else {
+      throw CheckpointError(
+        .malformed, "'unk_id' is no piece", expected: "a number below \(texts.count)",
+        found: model["unk_id"]?.shortText ?? "none")
     }
     self.init(vocabulary: try Vocabulary(pieces: texts), preTokenizer: PreTokenizer(steps: []))
-    unknown = unknownID.map { texts[$0] }
+    unknown = texts[unknownID]
     var trie = PieceTrie()
     for (id, text) in texts.enumerated() { trie.insert(text.utf8, value: Int32(id)) }
-    var ids = PieceIDs(unknown: unknownID.map { UInt32($0) }, whole: trie)
+    var ids = PieceIDs(unknown: UInt32(unknownID), whole: trie)
     if try model.flag("byte_fallback") ?? false {
       ids.bytes = (0...255).map { (byte: UInt8) in
         vocabulary.id(of: CharacterAlphabet.name(of: byte)).map { UInt32($0) }
@@ -48,7 +44,7 @@ extension TokenizerDefinition {
     }
     encoder = .unigram(
       UnigramEncoder(
-        trie: trie, scores: scores, unknown: Int32(unknownID ?? -1),
+        trie: trie, scores: scores, unknown: Int32(unknownID),
         unknownScore: (scores.min() ?? 0) - UnigramEncoder.unknownPenalty, arithmetic: .double), ids
     )
   }

@@ -31,7 +31,7 @@ import Testing
       Expected.self, from: Data(try Fixtures.bytes("tokenizer/\(folder)/expected.json")))
   }
 
-  @Test func coversEveryFamily() { #expect(Self.folders.count == 7) }
+  @Test func coversEveryFamily() { #expect(Self.folders.count == 15) }
 
   @Test(arguments: folders) func encodesAsTheReference(folder: String) throws {
     let tokenizer = try Tokenizer(assets: assets(folder))

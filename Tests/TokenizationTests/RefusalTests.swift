@@ -37,7 +37,7 @@ private struct Document {
   }
 
   @Test(arguments: [
-    ("model", #"{"type": "Unigram", "vocab": [["a", 0.0]]}"#, "a Unigram model"),
+    ("model", #"{"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0]]}"#, "a Unigram model"),
     ("model", #"{"type": "WordLevel", "vocab": {"a": 0}}"#, "a WordLevel model"),
     ("model", #"{"type": "WordPiece", "vocab": {}}"#, "a WordPiece model"),
     ("model", #"{"vocab": {}}"#, "a model without a type"),

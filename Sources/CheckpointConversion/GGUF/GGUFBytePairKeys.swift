@@ -99,6 +99,13 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
           "the tokenizer \(own), and llama.cpp \(other) for '\(name)': tokens of some words can differ"
         ))
     }
+    if tokenizer.cutting == .gpt4o {
+      findings.append(
+        Finding(
+          .warning, "gguf-pattern",
+          "llama.cpp's pattern for '\(name)' knows capitals and small letters in ASCII only, and takes combining marks for no letters: tokens of some texts differ"
+        ))
+    }
     if tokenizer.composesText {
       findings.append(
         Finding(
