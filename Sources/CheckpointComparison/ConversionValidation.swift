@@ -23,9 +23,14 @@ extension ForwardComparison {
 
 /// Runs source and result of a conversion side by side on one sequence of tokens.
 public struct ForwardValidator: ConversionValidator {
+  /// Chooses the tokens for a source whose model has so many positions, or any number of them.
+  public typealias TokenChoice =
+    @Sendable (_ source: Source, _ positionLimit: Int?) throws(CheckpointError) -> [Int]
+
   private let resources: EvaluationResources
   private let tokens: [Int]?
   private let standardCount: Int
+  private let choice: TokenChoice?
 
   /// A validator.
   ///
@@ -37,10 +42,26 @@ public struct ForwardValidator: ConversionValidator {
     self.resources = resources
     self.tokens = tokens
     self.standardCount = standardCount
+    choice = nil
   }
 
-  private func tokens(_ settings: DecoderConfiguration) -> [Int] {
-    tokens
+  /// A validator on tokens that depend on the source, such as those that its own tokenizer makes.
+  ///
+  /// - Parameters:
+  ///   - resources: memory and threads.
+  ///   - choice: chooses them; called before the work, and after it.
+  public init(_ resources: EvaluationResources, choice: @escaping TokenChoice) {
+    self.resources = resources
+    tokens = nil
+    standardCount = 0
+    self.choice = choice
+  }
+
+  private func tokens(
+    _ source: Source, _ settings: DecoderConfiguration
+  ) throws(CheckpointError) -> [Int] {
+    if let choice { return try choice(source, settings.positionLimit) }
+    return tokens
       ?? ForwardComparison.standardTokens(
         min(standardCount, settings.positionLimit ?? standardCount),
         vocabulary: settings.dimensions.vocabulary)
@@ -59,7 +80,7 @@ public struct ForwardValidator: ConversionValidator {
   /// Looks the tokens up in the source's embeddings.
   public func check(_ source: Source) throws(CheckpointError) {
     let settings = try source.computation(for: "--validate").decoder
-    let tokens = tokens(settings)
+    let tokens = try tokens(source, settings)
     _ = try decoder(source, settings).embed([tokens], Sequences([tokens.count]))
   }
 
@@ -69,7 +90,7 @@ public struct ForwardValidator: ConversionValidator {
   ) throws(CheckpointError) -> Certificate.Validation {
     let (document, settings) = try source.computation(for: "--validate")
     let resultConfiguration = resultConfiguration ?? document.bytes
-    let tokens = tokens(settings)
+    let tokens = try tokens(source, settings)
     let first = try decoder(source, settings)
     let model = try ModelContents(result, .success(resultConfiguration))
     let second = try Decoder(

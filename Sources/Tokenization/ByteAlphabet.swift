@@ -28,6 +28,13 @@ enum ByteAlphabet {
     }
   }
 
+  /// The bytes of a text, each as its character.
+  static func written(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
+    var bytes: [UInt8] = []
+    text.appendUTF8(to: &bytes)
+    return bytes.map { characters[Int($0)] }
+  }
+
   /// The byte that a character stands for, if it does.
   static func byte(of character: Unicode.Scalar) -> UInt8? {
     guard character.value < bytes.count, bytes[Int(character.value)] >= 0 else { return nil }
@@ -42,5 +49,31 @@ enum ByteAlphabet {
       result.append(byte)
     }
     return result
+  }
+}
+
+extension ArraySlice<Unicode.Scalar> {
+  /// Appends the characters in UTF-8.
+  func appendUTF8(to bytes: inout [UInt8]) {
+    for scalar in self {
+      let value = scalar.value
+      if value < 0x80 {
+        bytes.append(UInt8(value))
+        continue
+      }
+      func trailing(_ shift: UInt32) -> UInt8 { UInt8(value >> shift & 0x3f | 0x80) }
+      if value < 0x800 {
+        bytes.append(UInt8(value >> 6 | 0xc0))
+      } else {
+        if value < 0x10000 {
+          bytes.append(UInt8(value >> 12 | 0xe0))
+        } else {
+          bytes.append(UInt8(value >> 18 | 0xf0))
+          bytes.append(trailing(12))
+        }
+        bytes.append(trailing(6))
+      }
+      bytes.append(trailing(0))
+    }
   }
 }

@@ -1,4 +1,4 @@
-/// Merges the bytes of a word into tokens, the pair of the lowest rank first.
+/// Merges the bytes or characters of a word into tokens, the pair of the lowest rank first.
 struct BytePairEncoder: Sendable {
   /// What two neighbouring tokens become, and when.
   struct Merge: Sendable {
@@ -8,6 +8,8 @@ struct BytePairEncoder: Sendable {
 
   /// The token of each single byte, nil for those that the vocabulary doesn't have.
   var byteTokens: [UInt32?]
+  /// The tokens of characters, where words aren't merged from their bytes.
+  var characters: CharacterAlphabet?
   /// The merges, by left and right token.
   var merges: [UInt64: Merge]
   /// What stands for bytes without a token; without it they are left out, as the reference does.
@@ -25,8 +27,16 @@ struct BytePairEncoder: Sendable {
   /// The tokens of a word, in time proportional to n log n of its length.
   func tokens(of word: [UInt8]) -> [UInt32] {
     if let token = wholeWords[word] { return [token] }
-    let symbols = symbols(of: word)
+    let symbols =
+      characters?.symbols(of: word, unknown: unknown, fusesUnknown: fusesUnknown)
+      ?? symbols(of: word)
     return symbols.count < 2 ? symbols : merged(symbols)
+  }
+
+  /// Where a word may be cut without another result: the ends of its parts, in order.
+  func partEnds(of word: [UInt8]) -> [Int] {
+    guard let characters, wholeWords[word] == nil else { return [word.count] }
+    return characters.partEnds(of: word)
   }
 
   private func symbols(of word: [UInt8]) -> [UInt32] {
@@ -80,7 +90,7 @@ struct BytePairEncoder: Sendable {
 }
 
 /// Pairs waiting to be merged: a binary heap, the lowest rank first, then the leftmost.
-private struct MergeQueue {
+struct MergeQueue {
   struct Candidate {
     let rank: UInt32
     let position: UInt32

@@ -1,7 +1,7 @@
 // Unicode's canonical mappings, of the version that the reference's NFC has (Unicode 9); Hangul is computed.
 // Made by fixtures/tokenizer/make_compositions.py.
 
-/// The tables of `Normalizer`.
+/// The tables of `CanonicalForm`.
 enum CanonicalCompositions {
   /// Lines of a second character, then pairs of a first character and what both make together.
   static let pairs = """

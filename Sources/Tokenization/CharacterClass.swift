@@ -31,9 +31,41 @@ enum CharacterClass {
       case .decimalNumber, .letterNumber, .otherNumber: .number
       default: properties.isWhitespace ? .space : .other
       }
-    let isKnown = properties.age.map { $0.major <= Self.unicodeVersion } ?? true
-    self = isKnown ? kind : .other
+    self = Self.isKnown(scalar) ? kind : .other
   }
+
+  /// Whether the reference's regular expressions know the character.
+  static func isKnown(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.age.map { $0.major <= unicodeVersion } ?? true
+  }
+
+  /// Whether the reference's `Digits` takes the character for a number.
+  static func isNumeric(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.isASCII { return ("0"..."9").contains(scalar) }
+    return switch scalar.properties.generalCategory {
+    case .decimalNumber, .letterNumber, .otherNumber: true
+    default: false
+    }
+  }
+
+  /// Whether the reference's `Punctuation` takes the character for such.
+  static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.isASCII {
+      return switch scalar {
+      case "!"..."/", ":"..."@", "["..."`", "{"..."~": true
+      default: false
+      }
+    }
+    return switch scalar.properties.generalCategory {
+    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
+      .initialPunctuation, .finalPunctuation, .otherPunctuation:
+      scalar.properties.age.map { $0.major <= punctuationVersion } ?? true
+    default: false
+    }
+  }
+
+  /// The Unicode version of the reference's table of punctuation.
+  private static let punctuationVersion = 8
 
   /// Whether `\w` of the reference's added tokens matches the character.
   static func isWord(_ scalar: Unicode.Scalar) -> Bool {

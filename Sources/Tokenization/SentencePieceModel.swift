@@ -1,7 +1,7 @@
 // A SentencePiece model (sentencepiece_model.proto), as far as tokenizers need it:
 //   1 pieces           repeated: 1 piece, 2 score (float), 3 type (enum, 1 if absent)
-//   2 trainer_spec     3 model_type (enum), 24 treat_whitespace_as_suffix, 46 bos_piece, 47 eos_piece, 48 pad_piece
-//   3 normalizer_spec  2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces
+//   2 trainer_spec     3 model_type (enum), 24 treat_whitespace_as_suffix, 35 byte_fallback, 46 bos_piece, 47 eos_piece, 48 pad_piece
+//   3 normalizer_spec  2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces, 5 escape_whitespaces
 // https://github.com/google/sentencepiece
 
 internal import TensorModel
@@ -14,8 +14,14 @@ struct SentencePieceModel {
   private(set) var kind = Kind.unigram
   /// Whether spaces belong to the word before them.
   private(set) var hasSpaceSuffixes = false
+  /// The map of characters that are replaced by others, which may be empty.
+  private(set) var characterMap: [UInt8] = []
   /// Whether characters are replaced by others.
-  private(set) var mapsCharacters = false
+  var mapsCharacters: Bool { !characterMap.isEmpty }
+  /// Whether characters that are no pieces become bytes.
+  private(set) var fallsBackToBytes = false
+  /// Whether `▁` is written for spaces.
+  private(set) var escapesSpaces = true
   /// Whether a space is put before texts.
   private(set) var addsPrefixSpace = true
   /// Whether of several spaces only one stays.
@@ -106,6 +112,7 @@ struct SentencePieceModel {
         }
         self.kind = kind
       case (24, .varint): hasSpaceSuffixes = value.flag ?? false
+      case (35, .varint): fallsBackToBytes = value.flag ?? false
       default:
         if let role = names[number], let text = value.text { roles[role] = text }
       }
@@ -116,9 +123,10 @@ struct SentencePieceModel {
     var message = ProtobufMessage(part)
     while let (number, value) = try message.next() {
       switch (number, value) {
-      case (2, .bytes(let map)): mapsCharacters = !map.isEmpty
+      case (2, .bytes(let map)): characterMap = Array(map)
       case (3, .varint): addsPrefixSpace = value.flag ?? true
       case (4, .varint): removesSpaces = value.flag ?? true
+      case (5, .varint): escapesSpaces = value.flag ?? true
       default: continue
       }
     }

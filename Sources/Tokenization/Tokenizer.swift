@@ -1,9 +1,11 @@
 internal import FileContainers
 public import TensorModel
 
-/// A byte-level BPE tokenizer of GPT-2's kind: text to token ids and back, as Hugging Face's `tokenizers` does it.
+/// A tokenizer: text to token ids and back, as Hugging Face's `tokenizers` does it, or SentencePiece where there is only its model.
+///
+/// BPE of bytes as GPT-2 has it, BPE of characters as Llama and Gemma have it, and Unigram.
 public struct Tokenizer: Sendable {
-  /// The files that it may be made from.
+  /// The files that byte-level BPE may be made from.
   public static let fileNames = Checkpoint.Asset.tokenizerNames.filter {
     $0 != SentencePieceVocabulary.fileName
   }
@@ -16,10 +18,15 @@ public struct Tokenizer: Sendable {
   public let prefix: [Int]
   /// What `encode` puts after a text.
   public let suffix: [Int]
-  /// The pattern that cuts texts into words; nil if there are none or several.
-  public var pattern: TextPattern? { preTokenizer.pattern }
+  /// How texts are cut into words, for byte-level BPE whose cutting a GGUF can name.
+  public var cutting: TextCutting? {
+    isByteLevel && (normalizer.steps.isEmpty || composesText)
+      ? TextCutting(preTokenizer.steps) : nil
+  }
+  /// Whether bytes are merged, written in the byte alphabet.
+  public var isByteLevel: Bool { decoder.isByteLevel }
   /// Whether texts are composed (NFC) first.
-  public var composesText: Bool { if case .nfc = normalizer { true } else { false } }
+  public var composesText: Bool { normalizer.composes }
   /// Whether a space is put before a text that doesn't begin with one.
   public var addsPrefixSpace: Bool { preTokenizer.steps.contains(.prefixSpace) }
   /// Whether a word that is a token stays one even if no merges lead to it.
@@ -31,7 +38,8 @@ public struct Tokenizer: Sendable {
 
   private let normalizer: Normalizer
   private let preTokenizer: PreTokenizer
-  private let encoder: BytePairEncoder
+  private let encoder: PieceEncoder
+  private let decoder: TokenDecoder
   private let verbatimMatcher: AddedTokenMatcher
   private let normalizedMatcher: AddedTokenMatcher
   /// Of normalized added tokens: what they look like in normalized texts.
@@ -59,6 +67,7 @@ public struct Tokenizer: Sendable {
     findings = definition.findings
     mentionsEnd = definition.mentionsEnd
     encoder = definition.encoder
+    decoder = definition.decoder
 
     var contents: [Int: String] = [:]
     var verbatim: [(AddedToken, [Unicode.Scalar])] = []
@@ -107,10 +116,13 @@ public struct Tokenizer: Sendable {
       switch part {
       case .token(let id): ids.append(id)
       case .text(let text):
+        let isStart = text.startIndex == 0
         for part in normalizedMatcher.parts(of: normalizer.normalized(Array(text))) {
           switch part {
           case .token(let id): ids.append(id)
-          case .text(let text): appendTokens(of: Array(text), to: &ids, known: &known)
+          case .text(let text):
+            let isStart = isStart && text.startIndex == 0
+            appendTokens(of: text, isStart: isStart, to: &ids, known: &known)
           }
         }
       }
@@ -119,21 +131,37 @@ public struct Tokenizer: Sendable {
   }
 
   private func appendTokens(
-    of text: [Unicode.Scalar], to ids: inout [Int], known: inout [[UInt8]: [UInt32]]
+    of text: ArraySlice<Unicode.Scalar>, isStart: Bool, to ids: inout [Int],
+    known: inout [[UInt8]: [UInt32]]
   ) {
     /// Words repeat; longer ones hardly do.
     let longestKept = 64
-    for word in preTokenizer.words(of: text) {
-      let bytes = word.flatMap { UTF8.encode($0).map(Array.init) ?? [] }
-      if let tokens = known[bytes] {
-        ids += tokens.lazy.map(Int.init)
-        continue
+    let writesBytes = preTokenizer.writesBytes
+    for word in preTokenizer.words(of: text, isStart: isStart) {
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(2 * word.count)
+      if writesBytes {
+        bytes = word.compactMap(ByteAlphabet.byte)
+      } else {
+        word.appendUTF8(to: &bytes)
       }
-      let tokens = encoder.tokens(of: bytes)
-      if bytes.count <= longestKept { known[bytes] = tokens }
-      ids += tokens.lazy.map(Int.init)
+      var start = 0
+      for end in encoder.partEnds(of: bytes) {
+        let part = start == 0 && end == bytes.count ? bytes : Array(bytes[start..<end])
+        start = end
+        if let tokens = known[part] {
+          for token in tokens { ids.append(Int(token)) }
+          continue
+        }
+        let tokens = encoder.tokens(of: part)
+        if part.count <= longestKept, known.count < Self.maximumKnownCount { known[part] = tokens }
+        for token in tokens { ids.append(Int(token)) }
+      }
     }
   }
+
+  /// How many words are remembered within one text.
+  private static let maximumKnownCount = 1 << 18
 
   /// The text of ids; bytes that aren't UTF-8, as in half a character, become U+FFFD.
   ///
@@ -142,21 +170,26 @@ public struct Tokenizer: Sendable {
   ///   - skippingSpecialTokens: whether control tokens are left out.
   /// - Returns: the text.
   public func decode(_ ids: [Int], skippingSpecialTokens: Bool = false) -> String {
-    var bytes: [UInt8] = []
-    for id in ids {
-      if skippingSpecialTokens, isSpecial(id) { continue }
-      bytes += self.bytes(of: id)
+    let shown = skippingSpecialTokens ? ids.filter { !isSpecial($0) } : ids
+    guard isByteLevel else { return decoder.text(of: shown.compactMap(text)) }
+    return String(decoding: shown.flatMap(bytes), as: UTF8.self)
+  }
+
+  private func text(_ id: Int) -> String? {
+    guard vocabulary.tokens.indices.contains(id), let token = vocabulary.tokens[id] else {
+      return nil
     }
-    return String(decoding: bytes, as: UTF8.self)
+    return normalizedContents[id] ?? token.text
   }
 
   /// The bytes that a token stands for, for texts that come token by token; none if no token has the id.
   public func bytes(of id: Int) -> [UInt8] {
-    guard vocabulary.tokens.indices.contains(id), let token = vocabulary.tokens[id] else {
-      return []
+    guard let text = text(id) else { return [] }
+    if isByteLevel { return ByteAlphabet.bytes(of: text) ?? Array(text.utf8) }
+    if decoder.steps.contains(.byteFallback), let byte = TokenDecoder.byte(of: text) {
+      return [byte]
     }
-    let text = normalizedContents[id] ?? token.text
-    return ByteAlphabet.bytes(of: text) ?? Array(text.utf8)
+    return Array(text.replacing("\u{2581}", with: " ").utf8)
   }
 
   private func isSpecial(_ id: Int) -> Bool {

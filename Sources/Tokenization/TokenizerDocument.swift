@@ -1,10 +1,11 @@
 // tokenizer.json, as Hugging Face's `tokenizers` writes it: an object of
-//   model           {"type": "BPE", "vocab": {token: id}, "merges": ["a b"] or [["a", "b"]], and switches}
+//   model           {"type": "BPE", "vocab": {token: id}, "merges": ["a b"] or [["a", "b"]], and switches}, or
+//                   {"type": "Unigram", "vocab": [[piece, score]], "unk_id", "byte_fallback"}
 //   added_tokens    [{"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}]
-//   normalizer      null or {"type": …}
-//   pre_tokenizer   {"type": "ByteLevel" | "Split" | "Sequence", …}
+//   normalizer      NormalizerDocument.swift
+//   pre_tokenizer   PreTokenizerDocument.swift
 //   post_processor  null or {"type": "TemplateProcessing" | "ByteLevel" | "Sequence", …}
-//   decoder         {"type": "ByteLevel"}
+//   decoder         DecoderDocument.swift
 //   truncation, padding   for batches of training: not applied, as in transformers
 // https://github.com/huggingface/tokenizers
 
@@ -12,8 +13,6 @@ internal import FileContainers
 internal import TensorModel
 
 extension TokenizerDefinition {
-  /// How many steps a pre-tokenizer may have; known ones have two.
-  private static let maximumStepCount = 8
   /// How many tokens templates may put around a text; known ones put one or two.
   private static let maximumTemplateCount = 64
 
@@ -22,24 +21,46 @@ extension TokenizerDefinition {
   /// - Parameter document: the file.
   /// - Throws: `unsupported` for another kind of tokenizer, `malformed`.
   init(tokenizerDocument document: JSONValue) throws(CheckpointError) {
-    guard let model = document["model"], let members = model.members else {
+    guard let model = document["model"], model.members != nil else {
       throw CheckpointError(.malformed, "no 'model' in the tokenizer")
     }
     let type = try model.string("type")
+    let (steps, isByteLevel) = try PreTokenizer.steps(of: document["pre_tokenizer"])
     // Files of before 2021 don't name the type.
-    guard type ?? (model["merges"] == nil ? "unnamed" : "BPE") == "BPE" else {
+    switch type ?? (model["merges"] == nil ? "unnamed" : "BPE") {
+    case "BPE": try self.init(bytePairModel: model, isByteLevel: isByteLevel)
+    case "Unigram" where !isByteLevel: try self.init(unigramModel: model)
+    case "Unigram":
+      throw TokenizerFiles.unsupported("a Unigram model with a ByteLevel pre-tokenizer")
+    default:
       throw TokenizerFiles.unsupported(type.map { "a \($0) model" } ?? "a model without a type")
     }
+    preTokenizer = PreTokenizer(steps: steps)
+    normalizer = try Normalizer(document: document["normalizer"])
+    decoder = try TokenDecoder(document: document["decoder"])
+    if decoder.steps.isEmpty, isByteLevel { decoder = .byteLevel }
+    guard decoder.isByteLevel == isByteLevel else {
+      throw TokenizerFiles.unsupported(
+        isByteLevel
+          ? "ByteLevel with another decoder"
+          : "a ByteLevel decoder without a ByteLevel pre-tokenizer")
+    }
+    try addTokens(document["added_tokens"])
+    try addPostProcessor(document["post_processor"])
+  }
+
+  /// `"type": "BPE"`.
+  private init(bytePairModel model: JSONValue, isByteLevel: Bool) throws(CheckpointError) {
     try Self.refuseOtherBPE(model)
-    let preTokenizer = PreTokenizer(steps: try Self.steps(of: document["pre_tokenizer"]))
-    let normalizer = try Self.normalizer(document["normalizer"])
-    try Self.refuseOtherDecoder(document["decoder"])
+    let fallsBack = try model.flag("byte_fallback") ?? false
+    guard !(fallsBack && isByteLevel) else {
+      throw TokenizerFiles.unsupported("BPE of bytes with byte fallback")
+    }
+    let members = model.members ?? []
     guard let vocabulary = members.first(where: { ExactName($0.key) == "vocab" })?.value.members,
       let merges = model["merges"]?.elements
     else { throw CheckpointError(.malformed, "a BPE model without 'vocab' and 'merges'") }
-
-    self.init(vocabulary: try Vocabulary(vocabulary), preTokenizer: preTokenizer)
-    self.normalizer = normalizer
+    self.init(vocabulary: try Vocabulary(vocabulary), preTokenizer: PreTokenizer(steps: []))
     for merge in merges {
       let (left, right) = try Self.pair(merge)
       try self.vocabulary.appendMerge(left, right)
@@ -47,16 +68,11 @@ extension TokenizerDefinition {
     unknown = try model.string("unk_token")
     fusesUnknown = try model.flag("fuse_unk") ?? false
     ignoresMerges = try model.flag("ignore_merges") ?? false
-    try prepare()
-    try addTokens(document["added_tokens"])
-    try addPostProcessor(document["post_processor"])
+    try prepare(isByteLevel ? .bytes : .characters(fallsBack: fallsBack))
   }
 
-  /// Switches that make BPE something else than GPT-2's.
+  /// Switches that make BPE something else.
   private static func refuseOtherBPE(_ model: JSONValue) throws(CheckpointError) {
-    if try model.flag("byte_fallback") ?? false {
-      throw TokenizerFiles.unsupported("BPE with byte fallback, as SentencePiece's models have it")
-    }
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
       if let text = try model.string(key), !text.isEmpty {
         throw TokenizerFiles.unsupported("BPE with \(key) '\(text)'")
@@ -77,72 +93,6 @@ extension TokenizerDefinition {
     }
     throw CheckpointError(
       .malformed, "a merge isn't two tokens", found: merge.shortText)
-  }
-
-  private static func normalizer(_ value: JSONValue?) throws(CheckpointError) -> Normalizer {
-    guard let value, value != .null else { return .none }
-    switch try value.string("type") {
-    case "NFC": return .nfc
-    case "Sequence":
-      var result = Normalizer.none
-      for element in value["normalizers"]?.elements ?? [] {
-        if case .nfc = try normalizer(element) { result = .nfc }
-      }
-      return result
-    case let type:
-      throw TokenizerFiles.unsupported("the normalizer \(type ?? value.shortText)")
-    }
-  }
-
-  /// The steps of a pre-tokenizer, which must end with the byte alphabet.
-  private static func steps(of value: JSONValue?) throws(CheckpointError) -> [PreTokenizer.Step] {
-    guard let value, value != .null else {
-      throw TokenizerFiles.unsupported("BPE without a ByteLevel pre-tokenizer")
-    }
-    let parts = try value.string("type") == "Sequence" ? value["pretokenizers"]?.elements : [value]
-    var steps: [PreTokenizer.Step] = []
-    guard let parts, let last = parts.last, try last.string("type") == "ByteLevel" else {
-      let types = (parts ?? []).map { $0["type"]?.text ?? "unnamed" }.joined(separator: ", ")
-      throw TokenizerFiles.unsupported("BPE with the pre-tokenizer \(types)")
-    }
-    guard parts.count <= maximumStepCount else {
-      throw TokenizerFiles.unsupported("a pre-tokenizer of \(parts.count) steps")
-    }
-    for part in parts.dropLast() { steps.append(try split(part)) }
-    guard let addsSpace = try last.flag("add_prefix_space") else {
-      throw CheckpointError(.malformed, "ByteLevel without 'add_prefix_space'")
-    }
-    if addsSpace { steps.append(.prefixSpace) }
-    if try last.flag("use_regex") ?? true { steps.append(.split(.gpt2)) }
-    return steps
-  }
-
-  private static func split(_ value: JSONValue) throws(CheckpointError) -> PreTokenizer.Step {
-    let type = try value.string("type")
-    guard type == "Split" else {
-      throw TokenizerFiles.unsupported("BPE with the pre-tokenizer \(type ?? value.shortText)")
-    }
-    guard let expression = value["pattern"]?["Regex"]?.text else {
-      throw TokenizerFiles.unsupported("text cut at \(value["pattern"]?.shortText ?? "nothing")")
-    }
-    guard let pattern = TextPattern(expression: expression) else {
-      throw TokenizerFiles.unsupported("text cut by the pattern \(expression.prefix(400))")
-    }
-    // The patterns match every character, so these two are the same.
-    let behaviour = (try value.string("behavior"), try value.flag("invert") ?? false)
-    guard behaviour == ("Isolated", false) || behaviour == ("Removed", true) else {
-      throw TokenizerFiles.unsupported(
-        "text cut with behavior \(behaviour.0 ?? "unnamed"), invert \(behaviour.1)")
-    }
-    return .split(pattern)
-  }
-
-  private static func refuseOtherDecoder(_ value: JSONValue?) throws(CheckpointError) {
-    guard let value, value != .null else { return }
-    let type = try value.string("type")
-    guard type == "ByteLevel" else {
-      throw TokenizerFiles.unsupported("the decoder \(type ?? value.shortText)")
-    }
   }
 
   private mutating func addTokens(_ value: JSONValue?) throws(CheckpointError) {

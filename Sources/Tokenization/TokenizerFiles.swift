@@ -10,9 +10,7 @@ struct TokenizerFiles {
 
   /// Files of tokenizers that can't be run here, and what those are called.
   private static let otherKinds: KeyValuePairs = [
-    "tokenizer.model": "SentencePiece", "spiece.model": "SentencePiece",
-    "sentencepiece.bpe.model": "SentencePiece", "vocab.txt": "WordPiece",
-    "tiktoken.model": "tiktoken", "qwen.tiktoken": "tiktoken",
+    "vocab.txt": "WordPiece", "tiktoken.model": "tiktoken", "qwen.tiktoken": "tiktoken",
   ]
 
   /// The files among these.
@@ -65,6 +63,9 @@ struct TokenizerFiles {
       try definition.addTokens(of: self, try SpecialTokenNames(self, defaults: []))
       return definition
     }
+    if !(has("vocab.json") && has("merges.txt")), let definition = try sentencePiece() {
+      return definition
+    }
     switch (has("vocab.json"), has("merges.txt")) {
     case (true, true): return try TokenizerDefinition(vocabularyFiles: self)
     case (true, false), (false, true):
@@ -77,9 +78,19 @@ struct TokenizerFiles {
       }
       throw CheckpointError(
         .missing, "there are no tokenizer files",
-        expected: "tokenizer.json, or vocab.json and merges.txt",
+        expected: "tokenizer.json, or vocab.json and merges.txt, or tokenizer.model",
         hint: Self.tokensHint)
     }
+  }
+
+  private func sentencePiece() throws(CheckpointError) -> TokenizerDefinition? {
+    for name in TokenizerDefinition.sentencePieceNames {
+      guard let bytes = try bytes(name) else { continue }
+      return try within(name) { () throws(CheckpointError) in
+        try TokenizerDefinition(sentencePiece: SentencePieceModel(parsing: bytes), self)
+      }
+    }
+    return nil
   }
 
   private static let tokensHint = "token ids can be passed with --tokens"
@@ -93,7 +104,7 @@ struct TokenizerFiles {
   static func unsupported(_ found: String, file: String? = nil) -> CheckpointError {
     CheckpointError(
       .unsupported, "this tokenizer can't be run", file: file,
-      expected: "byte-level BPE of GPT-2's kind",
+      expected: "BPE of bytes or characters, or Unigram",
       found: found, hint: tokensHint)
   }
 }

@@ -64,6 +64,22 @@ public struct Vocabulary: Sendable {
     }
   }
 
+  /// The vocabulary of pieces, each at the place of its id.
+  ///
+  /// - Parameter pieces: their texts.
+  /// - Throws: `malformed` for two pieces of one text.
+  init(pieces: [String]) throws(CheckpointError) {
+    maximumID = min(1 << 22, 2 * pieces.count + 1 << 18) - 1
+    ids.reserveCapacity(pieces.count)
+    for (id, text) in pieces.enumerated() {
+      if let other = self.id(of: text) {
+        throw CheckpointError(
+          .malformed, "two pieces are the same", found: "'\(text)' as \(other) and \(id)")
+      }
+      try insert(text, id: id, kind: .ordinary)
+    }
+  }
+
   /// The id of the token of exactly this text.
   public func id(of text: String) -> Int? { ids[ExactName(text)] }
 

@@ -38,10 +38,10 @@ extension TokenizerDefinition {
         steps: family.pattern == .gpt2
           ? (addsSpace ? [.prefixSpace] : []) + [.split(.gpt2)]
           : [.split(family.pattern)] + (addsSpace ? [.prefixSpace] : [])))
-    normalizer = family.normalizer
+    if family.composes { normalizer.steps = [.composed] }
     let lines = try files.bytes("merges.txt") ?? []
     try within("merges.txt") { () throws(CheckpointError) in try appendMerges(lines) }
-    try prepare()
+    try prepare(.bytes)
 
     let names = try SpecialTokenNames(files, defaults: family.endOfTextRoles)
     try addTokens(of: files, names)
@@ -54,7 +54,7 @@ extension TokenizerDefinition {
   /// What the classes of transformers that read these files do before BPE.
   private struct Family {
     var pattern = TextPattern.gpt2
-    var normalizer = Normalizer.none
+    var composes = false
     /// What `<|endoftext|>` is unless a file says otherwise.
     var endOfTextRoles: [Tokenizer.Role] = [.beginning, .end, .unknown]
 
@@ -63,9 +63,9 @@ extension TokenizerDefinition {
       // The general classes say nothing; GPT-2's files are theirs most often.
       case nil, "PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend": break
       case "GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer", "CodeGenTokenizerFast": break
-      case "GPTNeoXTokenizer", "GPTNeoXTokenizerFast": normalizer = .nfc
+      case "GPTNeoXTokenizer", "GPTNeoXTokenizerFast": composes = true
       case "Qwen2Tokenizer", "Qwen2TokenizerFast":
-        (pattern, normalizer) = (.qwen2, .nfc)
+        (pattern, composes) = (.qwen2, true)
         endOfTextRoles = [.end, .unknown, .padding]
       case .some(let name):
         throw TokenizerFiles.unsupported("vocab.json and merges.txt of a \(name)")

@@ -49,6 +49,12 @@ struct CompareCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "A text in UTF-8 for --forward, cut into tokens by the first checkpoint's tokenizer, or the second's: its first 512 tokens, or as many as both models have positions.",
+      valueName: "file"))
+  var text: String?
+
+  @Option(
+    help: ArgumentHelp(
       "The first N tokens see each other: in the checkpoint that has prefix attention, or in both. By default all tokens of one that has it.",
       valueName: "n"))
   var prefix: Int?
@@ -62,13 +68,12 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    guard forward || (tokens == nil && tokensFile == nil && tolerance == nil && prefix == nil)
-    else {
-      throw ValidationError("--tokens, --tokens-file, --prefix and --tolerance need --forward.")
+    let areTokensGiven = tokens != nil || tokensFile != nil || text != nil
+    guard forward || (!areTokensGiven && tolerance == nil && prefix == nil) else {
+      throw ValidationError(
+        "--tokens, --tokens-file, --text, --prefix and --tolerance need --forward.")
     }
-    if tokens != nil && tokensFile != nil {
-      throw ValidationError("Give --tokens or --tokens-file, not both.")
-    }
+    try TokenArguments.requireOne(tokens, tokensFile, text)
     try OptionRange("--prefix", 0...1_048_576).check(prefix)
     if let tolerance, !tolerance.isFinite || tolerance < 0 {
       throw ValidationError("--tolerance must be a number, and not negative.")
@@ -115,6 +120,24 @@ struct CompareCommand: ParsableCommand {
     return first.attention == .prefix ? (first.prefix(prefix), 0) : (0, second.prefix(prefix))
   }
 
+  private func row(
+    _ sources: (Source, Source), _ decoders: (Decoder, Decoder), _ inputs: ReadFiles
+  ) throws(CheckpointError) -> [Int] {
+    if let text {
+      let file = try TextFile(text, inputs)
+      let limits = [decoders.0, decoders.1].compactMap(\.configuration.positionLimit)
+      do throws(CheckpointError) {
+        return try file.row(sources.0, positionLimit: limits.min())
+      } catch {
+        guard error.code == .missing else { throw error }
+        return try file.row(sources.1, positionLimit: limits.min())
+      }
+    }
+    return try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
+      ?? ForwardComparison.standardTokens(
+        32, vocabulary: decoders.0.configuration.dimensions.vocabulary)
+  }
+
   private func lockstep(
     _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles
   ) throws(CheckpointError) -> ForwardComparison {
@@ -127,9 +150,7 @@ struct CompareCommand: ParsableCommand {
     defer { layers.finish() }
     return try ForwardComparison(
       decoders.0, decoders.1,
-      tokens: try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
-        ?? ForwardComparison.standardTokens(
-          32, vocabulary: decoders.0.configuration.dimensions.vocabulary),
+      tokens: try row(sources, decoders, inputs),
       prefixes: prefixes(decoders.0, decoders.1),
       differences: comparison.differences)
   }

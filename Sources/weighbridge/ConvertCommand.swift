@@ -64,13 +64,21 @@ struct ConvertCommand: ParsableCommand {
   @Flag(
     name: .customLong("validate"),
     help:
-      "Run source and result side by side on 32 tokens at the end, and put the difference of their logits into the certificate."
+      "Run source and result side by side on some tokens at the end, and put the difference of their logits into the certificate."
   )
   var validatesResult = false
+
+  @OptionGroup var validation: ValidationTokens
 
   @OptionGroup var options: DestinationOptions
 
   @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    guard validatesResult || !validation.areGiven else {
+      throw ValidationError("--tokens, --tokens-file and --text need --validate.")
+    }
+  }
 
   private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {
     var request = try options.request(source, destination, shared, progress)
@@ -78,7 +86,9 @@ struct ConvertCommand: ParsableCommand {
     request.settings.dtype = dtype.dtype
     request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
-    if validatesResult { request.validator = ForwardValidator(request.resources) }
+    if validatesResult {
+      request.validator = try validation.validator(request, standardCount: 32)
+    }
     return request
   }
 

@@ -23,6 +23,7 @@ struct ForwardCommand: ParsableCommand {
         weighbridge forward step_383500_slim.tar.zstd --tokens-file tokens.npy --logits logits.npy
         weighbridge forward gpt-j-6b.store --tokens-file text.npy --perplexity --window 1024
         weighbridge forward gpt-j-6b --prompt 'Weights are' --generate 20
+        weighbridge forward gpt-j-6b --text book.txt --perplexity
       """)
 
   @Argument(help: "The checkpoint to run.")
@@ -39,8 +40,15 @@ struct ForwardCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A text, cut into tokens by the checkpoint's byte-level BPE tokenizer.", valueName: "text"))
+      "A text, cut into tokens by the checkpoint's own tokenizer: BPE of bytes, or SentencePiece's BPE or Unigram.",
+      valueName: "text"))
   var prompt: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file in UTF-8 that holds such a text; without --perplexity and --generate, a long one is run in rows of as many tokens as the model has positions.",
+      valueName: "file"))
+  var text: String?
 
   @Option(
     help: ArgumentHelp(
@@ -77,8 +85,9 @@ struct ForwardCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    if [tokens, tokensFile, prompt].count(where: { $0 != nil }) != 1 {
-      throw ValidationError("Give the tokens by one of --tokens, --tokens-file and --prompt.")
+    if [tokens, tokensFile, prompt, text].count(where: { $0 != nil }) != 1 {
+      throw ValidationError(
+        "Give the tokens by one of --tokens, --tokens-file, --prompt and --text.")
     }
     try OptionRange("--prefix", 0...1_048_576).check(prefix)
     try OptionRange("--top", 0...1_048_576).check(top)
@@ -106,12 +115,22 @@ struct ForwardCommand: ParsableCommand {
     var rows =
       try TokenArguments(tokens: tokens, file: tokensFile, inputs: options.readFiles).rows() ?? []
     if let prompt, let tokenizer { rows = [try tokenizer.encode(prompt)] }
+    let file = try text.map { (path) throws(CheckpointError) in
+      try TextFile(path, options.readFiles)
+    }
+    if let file { rows = [try file.tokens(source)] }
     guard !rows.isEmpty, rows.allSatisfy({ !$0.isEmpty }) else {
       throw CheckpointError(.usage, "there are no tokens to run")
     }
     let decoder = try Decoder(
       source, shared.resources(standardMemory: Processors.halfOfMemory),
       keepsWeights: generate != nil)
+    if file != nil, !perplexity, generate == nil, let limit = decoder.configuration.positionLimit {
+      let row = rows[0]
+      rows = stride(from: 0, to: row.count, by: limit).map {
+        Array(row[$0..<min($0 + limit, row.count)])
+      }
+    }
     let findings =
       try source.checkpoint.findings + source.model().findings + decoder.weights.findings
     for finding in findings where !shared.quiet { Console.error(finding.line) }

@@ -78,16 +78,7 @@ struct QuantizeCommand: ParsableCommand {
   )
   var validatesResult = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Token ids for --validate, separated by commas; by default 128 fixed ones, or as many as the model has positions.",
-      valueName: "ids")
-  )
-  var tokens: String?
-
-  @Option(
-    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"))
-  var tokensFile: String?
+  @OptionGroup var validation: ValidationTokens
 
   @Option(
     help: ArgumentHelp(
@@ -110,17 +101,14 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    if tokens != nil && tokensFile != nil {
-      throw ValidationError("Give --tokens or --tokens-file, not both.")
-    }
     if destination.hasSuffix(".store") || destination.hasSuffix(".safetensors")
       || destination.hasSuffix(".npz")
     {
       throw ValidationError(
         "Blocks are written to GGUF: name a destination that ends in .gguf, or a directory.")
     }
-    guard validatesResult || (tokens == nil && tokensFile == nil && maxKl == nil) else {
-      throw ValidationError("--tokens, --tokens-file and --max-kl need --validate.")
+    guard validatesResult || (!validation.areGiven && maxKl == nil) else {
+      throw ValidationError("--tokens, --tokens-file, --text and --max-kl need --validate.")
     }
     for (name, limit) in [("--max-kl", maxKl), ("--max-rmse", maxRmse)] {
       if let limit, !limit.isFinite || limit < 0 {
@@ -152,10 +140,7 @@ struct QuantizeCommand: ParsableCommand {
     request.format = GGUFFormat.name
     request.settings.quantization = quantization
     if validatesResult {
-      request.validator = ForwardValidator(
-        request.resources,
-        tokens: try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row,
-        standardCount: 128)
+      request.validator = try validation.validator(request, standardCount: 128)
     }
     let job = ConversionJob(request)
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)

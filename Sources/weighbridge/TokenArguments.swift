@@ -1,3 +1,4 @@
+import ArgumentParser
 import FileContainers
 import Foundation
 import ReferenceForward
@@ -9,6 +10,15 @@ struct TokenArguments {
   let file: String?
   /// Takes in the file.
   let inputs: ReadFiles
+
+  /// Refuses tokens that are given twice.
+  ///
+  /// - Throws: `ValidationError`.
+  static func requireOne(_ tokens: String?, _ file: String?, _ text: String?) throws {
+    if [tokens, file, text].count(where: { $0 != nil }) > 1 {
+      throw ValidationError("Give one of --tokens, --tokens-file and --text, not several.")
+    }
+  }
 
   /// Rows of tokens; nil if none were given.
   ///

@@ -31,7 +31,7 @@ import Testing
       Expected.self, from: Data(try Fixtures.bytes("tokenizer/\(folder)/expected.json")))
   }
 
-  @Test func coversEveryFamily() { #expect(Self.folders.count == 7) }
+  @Test func coversEveryFamily() { #expect(Self.folders.count == 15) }
 
   @Test(arguments: folders) func encodesAsTheReference(folder: String) throws {
     let tokenizer = try Tokenizer(assets: assets(folder))
@@ -63,7 +63,7 @@ import Testing
       let text = "A GPT-J model's weights, 1234 of  them\n"
       let ids = try whole.encode(text)
       #expect(whole.decode(ids) == text)
-      #expect(whole.pattern == .gpt2)
+      #expect(whole.cutting == .gpt2)
       if all.contains(where: { $0.name == "vocab.json" }) {
         let files = try Tokenizer(assets: all.filter { $0.name != "tokenizer.json" })
         #expect(try files.encode(text) == ids)
@@ -73,7 +73,7 @@ import Testing
 
   @Test func givesAWriterWhatItNeeds() throws {
     let llama = try Tokenizer(assets: assets("llama3"))
-    #expect(llama.pattern?.ggufName == "llama-bpe")
+    #expect(llama.cutting?.ggufName(ignoresMerges: true, preferred: nil) == "llama-bpe")
     #expect(llama.ignoresMerges)
     let begin = try #require(llama.vocabulary.id(of: "<|begin_of_text|>"))
     #expect(llama.prefix == [begin])
@@ -85,7 +85,7 @@ import Testing
     }
 
     let qwen = try Tokenizer(assets: assets("qwen2_files"))
-    #expect(qwen.pattern?.ggufName == "qwen2")
+    #expect(qwen.cutting == .qwen2)
     #expect(qwen.composesText)
     #expect(qwen.roles[.end] == qwen.vocabulary.id(of: "<|im_end|>"))
     #expect(qwen.roles[.beginning] == nil)

@@ -37,7 +37,8 @@ private struct Document {
   }
 
   @Test(arguments: [
-    ("model", #"{"type": "Unigram", "vocab": [["a", 0.0]]}"#, "a Unigram model"),
+    ("model", #"{"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0]]}"#, "a Unigram model"),
+    ("model", #"{"type": "WordLevel", "vocab": {"a": 0}}"#, "a WordLevel model"),
     ("model", #"{"type": "WordPiece", "vocab": {}}"#, "a WordPiece model"),
     ("model", #"{"vocab": {}}"#, "a model without a type"),
     (
@@ -55,11 +56,15 @@ private struct Document {
       "NFKC"
     ),
     ("preTokenizer", "null", "without a ByteLevel"),
-    ("preTokenizer", #"{"type": "Metaspace"}"#, "Metaspace"),
+    (
+      "preTokenizer", #"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "twice"}"#,
+      "Metaspace"
+    ),
+    ("preTokenizer", #"{"type": "BertPreTokenizer"}"#, "BertPreTokenizer"),
     (
       "preTokenizer",
-      #"{"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel", "add_prefix_space": false}]}"#,
-      "Digits"
+      #"{"type": "Sequence", "pretokenizers": [{"type": "UnicodeScripts"}, {"type": "ByteLevel", "add_prefix_space": false}]}"#,
+      "UnicodeScripts"
     ),
     (
       "preTokenizer",
@@ -67,7 +72,11 @@ private struct Document {
       #"\s+x"#
     ),
     ("postProcessor", #"{"type": "RobertaProcessing"}"#, "RobertaProcessing"),
-    ("decoder", #"{"type": "Metaspace"}"#, "the decoder Metaspace"),
+    ("decoder", #"{"type": "WordPiece"}"#, "the decoder WordPiece"),
+    (
+      "decoder", #"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"}"#,
+      "another decoder"
+    ),
   ]) func namesWhatItCannotRun(part: String, value: String, named: String) {
     var document = Document()
     switch part {
@@ -137,7 +146,7 @@ private struct Document {
     #expect(error?.message.contains(message) ?? false, "\(String(describing: error))")
   }
 
-  @Test(arguments: ["tokenizer.model", "vocab.txt", "tiktoken.model"])
+  @Test(arguments: ["vocab.txt", "tiktoken.model", "qwen.tiktoken"])
   func saysWhichOtherTokenizerItFound(name: String) {
     let error = #expect(throws: CheckpointError.self) {
       try Tokenizer(assets: [asset(name, "x")])

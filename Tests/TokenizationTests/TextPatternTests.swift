@@ -44,7 +44,7 @@ import Testing
 
 @Suite struct NormalizerTests {
   private func composed(_ scalars: [UInt32]) -> [UInt32] {
-    Normalizer.nfc.normalized(scalars.compactMap(Unicode.Scalar.init)).map(\.value)
+    CanonicalForm.composed(scalars.compactMap(Unicode.Scalar.init)).map(\.value)
   }
 
   @Test func composesInCanonicalOrder() {
@@ -68,5 +68,38 @@ import Testing
   @Test func leavesWhatTheReferenceDoesNotKnow() {
     #expect(composed([0x61, 0x16ff0, 0x334]) == [0x61, 0x16ff0, 0x334])
     #expect(composed([0x61, 0x16ff0, 0x301]) == [0x61, 0x16ff0, 0x301])
+  }
+}
+
+@Suite struct TextCuttingTests {
+  private func words(_ cutting: TextCutting, _ text: String) -> [String] {
+    PreTokenizer(steps: cutting.steps).words(of: Array(text.unicodeScalars)[...], isStart: true)
+      .map { word in
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: word)
+        return String(view)
+      }
+  }
+
+  @Test func cutsAsTheFamilies() {
+    #expect(
+      words(.gpt4o, "HTTPServer camelCase'S don't/\n 1234")
+        == ["HTTPServer", " camel", "Case'S", " don't", "/\n", " ", "123", "4"])
+    #expect(words(.bloom, "a, b(c)  d") == ["a", ",", " b", "(", "c", ") ", " d"])
+    #expect(words(.starcoder, "ab 12") == ["ab", " ", "1", "2"])
+    #expect(words(.falcon, "a... 12345") == ["a", "...", "Ġ", "123", "45"])
+  }
+
+  @Test func namesAreThoseOfGGUF() {
+    for (cutting, ignores, preferred, name) in [
+      (.llama3, true, nil, "llama-bpe"), (.llama3, false, nil, "dbrx"),
+      (.llama3, false, "llama-bpe", "dbrx"), (.llama3, false, "smaug-bpe", "smaug-bpe"),
+      (.starcoder, false, "refact", "refact"), (.starcoder, false, "qwen2", "starcoder"),
+      (.qwen2, false, "stablelm2", "stablelm2"), (.gpt4o, false, nil, "gpt-4o"),
+      (.bloom, false, nil, "bloom"), (.falcon, false, nil, "falcon"),
+    ] as [(TextCutting, Bool, String?, String)] {
+      #expect(cutting.ggufName(ignoresMerges: ignores, preferred: preferred) == name)
+      #expect(TextCutting(ggufName: name) == cutting)
+    }
   }
 }

@@ -1,17 +1,19 @@
 """Token ids against Hugging Face's tokenizers, on texts made at random from every corner of Unicode."""
+import importlib.util
 import json
 import pathlib
 import random
 import subprocess
 import unicodedata
 
+import tokenizer_families as families
 from harness import FIXTURES, WEIGHBRIDGE, Skipped, expect, workdir
 
 PROBE = WEIGHBRIDGE.with_name("tokenization-probe")
 TEXTS = 3000
 SEED = 4
 # What the patterns treat in a way of its own, and what the fixtures' added tokens look like.
-PHRASES = ["'s", "'S", "'ll", "'LL", "'re", "'Ve", "'t", "'m", "'d", "'\u017f", "  ", "   ", "\n", "\r\n", "\n\n", " \n ", "\t", "\u00a0", "\u3000", "\u0085", "\u2028", "123", "4567", " 1", "²", "½", "\u0661\u0662", "the", " the", "weigh", "don't", "...", " !", "/*", "🙂", "👩\u200d👩", "e\u0301", "\u00e9", "\u212b", "\u1100\u1161", "\u0344", "\u0f73", "東京", "مرحبا", "<|endoftext|>", "<|endoftext", "<|begin_of_text|>", "<|im_end|>", "<mask>", "<l>", "<r>", "<s>", "<unk>", "word", "abab", "ab", "cafe\u0301", "caf\u00e9", "_", "\u200d", "\u0000"]
+PHRASES = ["'s", "'S", "'ll", "'LL", "'re", "'Ve", "'t", "'m", "'d", "'\u017f", "  ", "   ", "\n", "\r\n", "\n\n", " \n ", "\t", "\u00a0", "\u3000", "\u0085", "\u2028", "123", "4567", " 1", "²", "½", "\u0661\u0662", "the", " the", "weigh", "don't", "...", " !", "/*", "🙂", "👩\u200d👩", "e\u0301", "\u00e9", "\u212b", "\u1100\u1161", "\u0344", "\u0f73", "東京", "مرحبا", "<|endoftext|>", "<|endoftext", "<|begin_of_text|>", "<|im_end|>", "<mask>", "<l>", "<r>", "<s>", "<unk>", "word", "abab", "ab", "cafe\u0301", "caf\u00e9", "_", "\u200d", "\u0000", "\u2581", "\u2581\u2581", "\n\n\n\n", "     ", "<table>", "<|assistant|>", "<|user|> ", " </l>", "<0x41>", "HTTPServer", "camelCase", "ABCdef'S", "(a|b)", "a/b/\n", "！？", "￥", "ﬁ", "①", "ｶﾞ", "e\u0301\u0323", "\ufb01\u0301", "\U0001f1ee\U0001f1f9", "<tool_call>", "<start_of_turn>", "[INST]"]
 RANGES = [(0x20, 0x7f), (0x20, 0x7f), (0, 0x20), (0x80, 0x250), (0x250, 0x600), (0x300, 0x370), (0x600, 0x1000), (0x1000, 0x2000), (0x2000, 0x2c00), (0x3000, 0x3100), (0x4e00, 0x9fff), (0xa000, 0xd7ff), (0xe000, 0x10000), (0x10000, 0x1f000), (0x1f000, 0x1fb00), (0x10000, 0x110000)]
 
 
@@ -26,6 +28,12 @@ def check(report):
     for folder in sorted((FIXTURES / "huggingface").iterdir()):
         if (folder / "tokenizer.json").exists():
             report.row(f"huggingface/{folder.name}: tokenizer.json", lambda: agrees(folder, Reference(Tokenizer.from_file(str(folder / "tokenizer.json")))))
+    for name, make in (families.BYTE_LEVEL | families.CHARACTERS).items():
+        report.row(f"shape of {name}", lambda: trained(make))
+    for name, parts in families.UNIGRAMS.items():
+        report.row(f"shape of {name}", lambda: needing_sentencepiece(lambda: trained(lambda: unigram(*parts))))
+    for name, options in families.MODELS.items():
+        report.row(f"tokenizer.model, {name}", lambda: needing_sentencepiece(lambda: sentencepiece_model(options)))
     report.row("every character of Unicode", every_character)
     report.row("large vocabulary", large_vocabulary)
     report.row("a megabyte", megabyte)
@@ -88,6 +96,42 @@ def agrees(folder, reference, count=TEXTS):
     vocabulary = reference.backend.get_vocab(with_added_tokens=True)
     expect({t: i for i, t in enumerate(answer["tokens"]) if t is not None} == vocabulary, "another table of tokens")
     return f"{count} texts, {sum(map(len, answer['encoded'])):,} ids; {count} lists of ids"
+
+
+def trained(make):
+    tokenizer = make()
+    with workdir() as work:
+        tokenizer.save(str(work / "tokenizer.json"))
+        return agrees(work, Reference(tokenizer))
+
+
+def needing_sentencepiece(body):
+    if not importlib.util.find_spec("sentencepiece"):
+        raise Skipped("no sentencepiece: scripts/peers installs it")
+    return body()
+
+
+def unigram(options, normalizers, steps, added):
+    with workdir() as work:
+        model = families.sentencepiece_model(work / "m.model", **({"model_type": "unigram"} | options))
+        return families.unigram(model, normalizers, steps, added, fallback=options.get("byte_fallback", False))
+
+
+def sentencepiece_model(options):
+    """What SentencePiece itself makes of texts, and back."""
+    choice = random.Random(SEED)
+    texts = [random_text(choice) for _ in range(TEXTS)] + [" ".join(families.corpus()[:400])]
+    with workdir() as work:
+        model = families.sentencepiece_model(work / "tokenizer.model", **options)
+        expected = [model.encode(text) for text in texts]
+        answer = asked(work, texts, expected)
+    for text, ids, found in zip(texts, expected, answer["bare"], strict=True):
+        same(repr(text), ids, found)
+    for ids, found in zip(expected, answer["decoded"], strict=True):
+        # Of the unknown piece SentencePiece writes a mark of its own, transformers its name.
+        if model.unk_id() not in ids and not options.get("treat_whitespace_as_suffix"):
+            same(f"decoded {ids}", model.decode(ids), found)
+    return f"{len(texts)} texts, {sum(map(len, expected)):,} ids"
 
 
 def same(what, expected, found):

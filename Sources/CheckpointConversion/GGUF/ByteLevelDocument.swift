@@ -10,8 +10,7 @@ struct ByteLevelDocument {
 
   /// Nil for patterns that aren't known by their names, and for keys that don't make a tokenizer.
   init?(_ header: GGUFHeader, _ tokens: GGUFTokens) {
-    let name = header["tokenizer.ggml.pre"]?.text
-    guard let pattern = TextPattern.allCases.first(where: { $0.ggufName == name }),
+    guard let name = header["tokenizer.ggml.pre"]?.text, let cutting = TextCutting(ggufName: name),
       let merges = header["tokenizer.ggml.merges"]?.array?.texts,
       Set(tokens.texts.map { ExactName($0) }).count == tokens.texts.count
     else { return nil }
@@ -32,7 +31,7 @@ struct ByteLevelDocument {
     }
     // llama.cpp composes no texts; the models were trained with texts that were.
     let composes =
-      pattern == .qwen2
+      cutting == .qwen2
       || Architectures.all.contains {
         $0.gguf?.composesTexts ?? false
           && $0.gguf?.architecture == header["general.architecture"]?.text
@@ -41,7 +40,7 @@ struct ByteLevelDocument {
       .init("version", .string("1.0")), .init("truncation", .null), .init("padding", .null),
       .init("added_tokens", .array(added)),
       .init("normalizer", composes ? .object([.init("type", .string("NFC"))]) : .null),
-      .init("pre_tokenizer", Self.steps(pattern)),
+      .init("pre_tokenizer", Self.steps(cutting)),
       .init("post_processor", Self.template(tokens)),
       .init("decoder", Self.byteLevel(usesPattern: true)),
       .init(
@@ -51,7 +50,7 @@ struct ByteLevelDocument {
           .init("continuing_subword_prefix", .null), .init("end_of_word_suffix", .null),
           .init("fuse_unk", .bool(false)), .init("byte_fallback", .bool(false)),
           // As llama.cpp does for the pattern of this name.
-          .init("ignore_merges", .bool(pattern.ignoresMergesInGGUF)),
+          .init("ignore_merges", .bool(TextCutting.ignoresMerges(ggufName: name))),
           .init("vocab", .object(vocabulary)),
           .init("merges", .array(merges.map { .string($0) })),
         ])),
@@ -65,16 +64,36 @@ struct ByteLevelDocument {
     ])
   }
 
-  private static func steps(_ pattern: TextPattern) -> JSONValue {
-    guard pattern != .gpt2 else { return byteLevel(usesPattern: true) }
-    let split = JSONValue.object([
-      .init("type", .string("Split")),
-      .init("pattern", .object([.init("Regex", .string(pattern.expression))])),
-      .init("behavior", .string("Isolated")), .init("invert", .bool(false)),
-    ])
+  private static func steps(_ cutting: TextCutting) -> JSONValue {
+    let steps: [JSONValue]
+    switch cutting {
+    case .gpt2: return byteLevel(usesPattern: true)
+    case .llama3, .qwen2, .gpt4o, .bloom:
+      steps = [split(cutting.expression ?? ""), byteLevel(usesPattern: false)]
+    case .starcoder: steps = [digits(individual: true), byteLevel(usesPattern: true)]
+    case .falcon:
+      let punctuation = JSONValue.object([
+        .init("type", .string("Punctuation")), .init("behavior", .string("Contiguous")),
+      ])
+      steps = [
+        punctuation, byteLevel(usesPattern: true), digits(individual: false),
+        split("[0-9][0-9][0-9]"),
+      ]
+    }
     return .object([
-      .init("type", .string("Sequence")),
-      .init("pretokenizers", .array([split, byteLevel(usesPattern: false)])),
+      .init("type", .string("Sequence")), .init("pretokenizers", .array(steps)),
+    ])
+  }
+
+  private static func digits(individual: Bool) -> JSONValue {
+    .object([.init("type", .string("Digits")), .init("individual_digits", .bool(individual))])
+  }
+
+  private static func split(_ expression: String) -> JSONValue {
+    .object([
+      .init("type", .string("Split")),
+      .init("pattern", .object([.init("Regex", .string(expression))])),
+      .init("behavior", .string("Isolated")), .init("invert", .bool(false)),
     ])
   }
 

@@ -31,13 +31,18 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
 
   /// The keys for an embedding of so many rows.
   ///
+  /// - Parameters:
+  ///   - tokenizer: the tokenizer.
+  ///   - rows: those of the embedding.
+  ///   - name: what `tokenizer.ggml.pre` says, of several names that llama.cpp takes for the same.
   /// - Throws: `unsupported` for texts that are cut as llama.cpp doesn't, `malformed` if there are more tokens than rows, not counting those that were added.
-  init(_ tokenizer: Tokenizer, rows: Int) throws(CheckpointError) {
-    guard let pattern = tokenizer.pattern, !tokenizer.addsPrefixSpace else {
+  init(_ tokenizer: Tokenizer, rows: Int, name: String?) throws(CheckpointError) {
+    guard let cutting = tokenizer.cutting else {
       throw CheckpointError(
         .unsupported, "llama.cpp's tokenizer can't cut texts as this one does",
         file: "tokenizer.json")
     }
+    let name = cutting.ggufName(ignoresMerges: tokenizer.ignoresMerges, preferred: name)
     let vocabulary = tokenizer.vocabulary
     tokens = vocabulary.tokens
     let trained = tokens.lastIndex { $0?.kind == .ordinary }.map { $0 + 1 } ?? 0
@@ -53,12 +58,12 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
       "\(tokens[merge.left]?.text ?? "") \(tokens[merge.right]?.text ?? "")"
     }
     entries = [
-      ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(pattern.ggufName)),
+      ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(name)),
       ("tokenizer.ggml.tokens", .array(GGUFArray(texts))),
       ("tokenizer.ggml.token_type", .array(GGUFArray(kinds))),
       ("tokenizer.ggml.merges", .array(GGUFArray(merges))),
     ]
-    findings = tokenizer.findings + Self.findings(tokenizer, pattern, rows: rows)
+    findings = tokenizer.findings + Self.findings(tokenizer, name, rows: rows)
     let frame = Frame(tokenizer)
     roles = frame.roles
     flags = frame.flags
@@ -68,7 +73,7 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
   func text(_ id: Int) -> String? { tokens.indices.contains(id) ? tokens[id]?.text : nil }
 
   private static func findings(
-    _ tokenizer: Tokenizer, _ pattern: TextPattern, rows: Int
+    _ tokenizer: Tokenizer, _ name: String, rows: Int
   ) -> [Finding] {
     let tokens = tokenizer.vocabulary.tokens
     var findings = GGUFTokenizerKeys.leftOut(tokens.dropFirst(rows).compactMap { $0?.text })
@@ -83,7 +88,7 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
           "the tokenizer has \(tokens.count) tokens, the model \(rows): does it belong to the model?"
         ))
     }
-    if tokenizer.ignoresMerges != pattern.ignoresMergesInGGUF {
+    if tokenizer.ignoresMerges != TextCutting.ignoresMerges(ggufName: name) {
       let (own, other) =
         tokenizer.ignoresMerges
         ? ("takes words that are tokens as they are (ignore_merges)", "merges them")
@@ -91,7 +96,14 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
       findings.append(
         Finding(
           .warning, "gguf-ignore-merges",
-          "the tokenizer \(own), and llama.cpp \(other) for '\(pattern.ggufName)': tokens of some words can differ"
+          "the tokenizer \(own), and llama.cpp \(other) for '\(name)': tokens of some words can differ"
+        ))
+    }
+    if tokenizer.cutting == .gpt4o {
+      findings.append(
+        Finding(
+          .warning, "gguf-pattern",
+          "llama.cpp's pattern for '\(name)' knows capitals and small letters in ASCII only, and takes combining marks for no letters: tokens of some texts differ"
         ))
     }
     if tokenizer.composesText {

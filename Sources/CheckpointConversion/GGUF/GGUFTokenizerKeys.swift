@@ -22,14 +22,23 @@ struct GGUFTokenizerKeys {
   /// - Throws: `missing` if there are none, `unsupported` for what llama.cpp's tokenizers can't do, `malformed` if there are more tokens than rows.
   init(_ source: Source, rows: Int) throws(CheckpointError) {
     let configuration = try source.huggingFaceConfiguration()
+    let modelType = configuration.flatMap { try? HuggingFaceConfiguration(parsing: $0) }?.modelType
+    let name =
+      source.ggufHeader?["tokenizer.ggml.pre"]?.text ?? modelType.flatMap { Self.names[$0] }
     do throws(CheckpointError) {
-      try self.init(source.checkpoint.assets, configuration: configuration, rows: rows)
+      try self.init(
+        source.checkpoint.assets, configuration: configuration, rows: rows, name: name)
     } catch {
       guard error.code == .missing else { throw error }
       guard let copy = Self(copying: source, rows: rows) else { throw Self.missing(source) }
       self = copy
     }
   }
+
+  /// What `tokenizer.ggml.pre` is called for families that cut texts as others do (llama.cpp's conversion/base.py).
+  private static let names = [
+    "granite": "refact", "granitemoe": "refact", "stablelm": "stablelm2",
+  ]
 
   /// The keys of a GGUF source whose tokenizer no files say; nil for other sources, and for tokenizers of another model.
   private init?(copying source: Source, rows: Int) {
@@ -47,17 +56,17 @@ struct GGUFTokenizerKeys {
   ///   - assets: the files.
   ///   - configuration: `config.json`, which may have ids that they don't say.
   ///   - rows: those of the embedding.
+  ///   - name: what `tokenizer.ggml.pre` says, of several names that llama.cpp takes for the same.
   /// - Throws: as above.
   init(
-    _ assets: [Checkpoint.Asset], configuration: [UInt8]?, rows: Int
+    _ assets: [Checkpoint.Asset], configuration: [UInt8]?, rows: Int, name: String? = nil
   ) throws(CheckpointError) {
     let vocabulary: any GGUFVocabularyKeys
     do throws(CheckpointError) {
-      vocabulary = try GGUFBytePairKeys(try Tokenizer(assets: assets), rows: rows)
+      vocabulary = try GGUFBytePairKeys(try Tokenizer(assets: assets), rows: rows, name: name)
     } catch {
-      guard [.missing, .unsupported].contains(error.code),
-        let pieces = try SentencePieceVocabulary(assets: assets)
-      else { throw error }
+      // Of a SentencePiece model a GGUF takes the pieces, even if texts can't be encoded by it here.
+      guard let pieces = try SentencePieceVocabulary(assets: assets) else { throw error }
       vocabulary = try GGUFSentencePieceKeys(pieces, rows: rows)
     }
     let generation = try GGUFGenerationKeys(assets)

@@ -20,8 +20,10 @@ public enum RestoredTokenizer {
       }
     }
     guard
-      let again = try? GGUFTokenizerKeys(assets, configuration: nil, rows: tokens.texts.count)
-        .entries
+      let again = try? GGUFTokenizerKeys(
+        assets, configuration: nil, rows: tokens.texts.count,
+        name: header["tokenizer.ggml.pre"]?.text
+      ).entries
     else { return source }
     let same = again.filter { header[$0.key] == $0.value }.map(\.key)
     guard tokens.neededKeys.allSatisfy(same.contains) else { return source }

@@ -6,7 +6,7 @@ import Fuzzing
 import TensorModel
 import Tokenization
 
-/// A tokenizer: `tokenizer.json`, or `vocab.json NUL merges.txt NUL tokenizer_config.json`.
+/// A tokenizer: `tokenizer.json` of BPE of bytes or characters or of Unigram, or `vocab.json NUL merges.txt NUL tokenizer_config.json`.
 @main struct TokenizerTarget: FuzzTarget {
   private static let text =
     "Hello  world, it's \u{e9}e\u{301} 12345\n\t\u{1f600}<|endoftext|> the end"

@@ -1,0 +1,52 @@
+import ArgumentParser
+import CheckpointComparison
+import CheckpointConversion
+import CheckpointFormats
+import TensorModel
+
+/// The tokens that source and result of a conversion run on with `--validate`.
+struct ValidationTokens: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Token ids for --validate, separated by commas; by default fixed ones, 32 (quantize: 128) or as many as the model has positions.",
+      valueName: "ids"))
+  var tokens: String?
+
+  @Option(
+    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"))
+  var tokensFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A text in UTF-8 for --validate, cut into tokens by the source's tokenizer: its first 512, or as many as the model has positions.",
+      valueName: "file"))
+  var text: String?
+
+  /// Whether any are given.
+  var areGiven: Bool { tokens != nil || tokensFile != nil || text != nil }
+
+  func validate() throws {
+    try TokenArguments.requireOne(tokens, tokensFile, text)
+  }
+
+  /// What runs them.
+  ///
+  /// - Throws: `usage` for tokens and texts that are none; `missing` or `inputOutput`.
+  func validator(
+    _ request: ConversionRequest, standardCount: Int
+  ) throws(CheckpointError) -> ForwardValidator {
+    if let text {
+      let file = try TextFile(text, request.openOptions.readFiles)
+      return ForwardValidator(request.resources) {
+        (source, positionLimit) throws(CheckpointError) in
+        try file.row(source, positionLimit: positionLimit)
+      }
+    }
+    return ForwardValidator(
+      request.resources,
+      tokens: try TokenArguments(
+        tokens: tokens, file: tokensFile, inputs: request.openOptions.readFiles
+      ).row,
+      standardCount: standardCount)
+  }
+}
