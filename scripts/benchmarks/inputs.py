@@ -1,9 +1,9 @@
 """Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, torch, torch-legacy,
-torch-transposed, llama.
+torch-transposed, llama, mixture.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
 a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
-Llama is a model in one file, with a SentencePiece tokenizer.
+Llama is a model in one file, with a SentencePiece tokenizer; mixture one of experts, likewise.
 """
 
 import json
@@ -16,6 +16,7 @@ import zipfile
 
 from geometry import PIECES, Geometry
 from llama_geometry import LlamaGeometry, sentencepiece_model
+from mixture_geometry import MixtureGeometry
 
 VERSION = 2
 CHUNK = 1 << 22  # elements made at a time
@@ -156,7 +157,7 @@ def make_llama(directory, geometry, weights):
 
 def main():
   kind, directory, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
-  geometry = LlamaGeometry(layers) if kind == "llama" else Geometry(layers)
+  geometry = {"llama": LlamaGeometry, "mixture": MixtureGeometry}.get(kind, Geometry)(layers)
   parameters = f"version {VERSION}, {kind}, {PIECES} pieces, {HUGGINGFACE_FILES} files, {geometry}\n"
   marker = f"{directory}/complete"
   if os.path.exists(marker) and open(marker).read() == parameters:
@@ -169,7 +170,7 @@ def main():
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
   elif kind.startswith("torch"):
     save_torch(kind, f"{directory}/pytorch_model.bin", layers, weights)
-  elif kind == "llama":
+  elif kind in ("llama", "mixture"):
     make_llama(directory, geometry, weights)
   elif kind.startswith("mesh"):
     make_mesh(directory, geometry, weights)
