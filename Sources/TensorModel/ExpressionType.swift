@@ -1,0 +1,188 @@
+extension TensorExpression {
+  /// Matrices of a stack that is turned: far more than any layer has experts.
+  private static let maximumStackCount = 1 << 14
+
+  private var hasTranspose: Bool {
+    if case .transpose = self { return true }
+    return operands.contains { $0.hasTranspose }
+  }
+
+  /// The dtype and shape of the result, after checking that every operation fits its operands.
+  ///
+  /// - Parameter stored: the type of a stored tensor, nil if there is none of that name.
+  /// - Returns: the result's type.
+  /// - Throws: `missing` for an unknown tensor, `malformed` where shapes or dtypes don't fit.
+  public func type(
+    stored: (String) -> TensorType?
+  ) throws(CheckpointError) -> TensorType {
+    switch self {
+    case .stored(let name):
+      guard let type = stored(name) else {
+        throw CheckpointError(.missing, "no such tensor in the source", tensor: name)
+      }
+      return type
+    case .concatenate(let parts, let axis):
+      return try concatenated(Self.types(of: parts, stored), axis: axis)
+    case .transpose(let operand):
+      let type = try operand.type(stored: stored)
+      guard (2...3).contains(type.shape.rank), type.dtype.blockElementCount == 1 else {
+        throw misfit("transpose needs a matrix of whole-byte elements, or a stack of them", type)
+      }
+      // A stack becomes as many parts as it has matrices: never parts of parts.
+      guard
+        type.shape.rank == 2
+          || type.shape.dimensions[0] <= Self.maximumStackCount && !operand.hasTranspose
+      else { throw misfit("a stack of so many matrices, or one that is turned twice", type) }
+      return TensorType(type.dtype, type.shape.transposed)
+    case .reshape(let operand, let shape):
+      let type = try operand.type(stored: stored)
+      // Rows of blocks stay whole.
+      let keepsBlocks =
+        type.dtype.blockElementCount == 1
+        || (shape.dimensions.last ?? 0).isMultiple(of: type.dtype.blockElementCount)
+      guard type.shape.elementCount == shape.elementCount, keepsBlocks else {
+        throw misfit("can't have the shape \(shape)", type)
+      }
+      return TensorType(type.dtype, shape)
+    case .squeeze(let operand):
+      let type = try operand.type(stored: stored)
+      guard type.shape.rank == 2, type.shape.dimensions[0] == 1, type.dtype.blockElementCount == 1
+      else { throw misfit("squeeze needs a matrix of one row of whole-byte elements", type) }
+      return TensorType(type.dtype, [type.shape.dimensions[1]])
+    case .sum(let parts):
+      let types = try Self.types(of: parts, stored)
+      guard let first = types.first else { throw CheckpointError(.malformed, "a sum of nothing") }
+      for type in types where type.shape != first.shape || !type.dtype.isCastable {
+        throw misfit("sum needs float tensors of shape \(first.shape)", type)
+      }
+      return TensorType(.f32, first.shape)
+    case .addRow(let matrix, let row):
+      let (matrixType, rowType) = (try matrix.type(stored: stored), try row.type(stored: stored))
+      guard matrixType.shape.rank == 2, rowType.shape.rank == 1,
+        matrixType.shape.dimensions[1] == rowType.shape.dimensions[0],
+        matrixType.dtype.isCastable, rowType.dtype.isCastable
+      else {
+        throw misfit(
+          "addRow needs a row as long as the matrix \(matrixType.shape) is wide", rowType)
+      }
+      return TensorType(.f32, matrixType.shape)
+    case .slice(let operand, let axis, let range):
+      let type = try operand.type(stored: stored)
+      let isWhole = type.dtype.blockElementCount == 1
+      guard axis < min(type.shape.rank, 2), axis == 0 || type.shape.rank == 2 && isWhole,
+        isWhole || type.dtype.isBlockQuantized && type.shape.rank > 1, range.lowerBound >= 0,
+        range.upperBound <= type.shape.dimensions[axis]
+      else { throw misfit("slice \(range) of axis \(axis) doesn't exist", type) }
+      var dimensions = type.shape.dimensions
+      dimensions[axis] = range.count
+      return TensorType(type.dtype, Shape(dimensions))
+    case .permuteRows(let operand, let permutation):
+      let type = try operand.type(stored: stored)
+      let isPacked = type.dtype.blockElementCount > 1 && !type.dtype.isBlockQuantized
+      guard permutation.isValid, type.shape.dimensions.first == permutation.rowCount, !isPacked,
+        !type.dtype.isBlockQuantized || type.shape.rank > 1
+      else { throw misfit("can't be put in another order: \(permutation)", type) }
+      return type
+    case .cast(let operand, let dtype):
+      let type = try operand.type(stored: stored)
+      guard type.dtype.hasFloatValues, dtype.hasFloatValues else {
+        throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
+      }
+      return try blocks(type, dtype)
+    case .quantize(let operand, let dtype, let importance):
+      let type = try operand.type(stored: stored)
+      guard type.dtype.hasFloatValues, dtype.isBlockQuantized,
+        type.shape.dimensions.last == importance.values.count
+      else {
+        throw misfit(
+          "\(importance.values.count) importances can't make it \(dtype.rawValue)", type)
+      }
+      return try blocks(type, dtype)
+    case .mxfp4(let codes, let scales):
+      return try Self.blocks(
+        try codes.type(stored: stored), try scales.type(stored: stored), misfit)
+    case .codes(let operand), .scales(let operand):
+      let type = try operand.type(stored: stored)
+      guard type.dtype == .mxfp4, let last = type.shape.dimensions.last else {
+        throw misfit("only blocks of MXFP4 have codes and scales", type)
+      }
+      let blocks = type.shape.dimensions.dropLast() + [last / DType.mxfp4.blockElementCount]
+      let isCodes = if case .codes = self { true } else { false }
+      return TensorType(
+        .u8,
+        try Shape(
+          checking: isCodes ? blocks + [DType.mxfp4.blockElementCount / 2] : Array(blocks)))
+    case .fill(let value, let type):
+      guard value.bytes(in: type.dtype) != nil else {
+        throw misfit("nothing can be filled with \(value)", type)
+      }
+      return type
+    }
+  }
+
+  /// The type of blocks that are made of codes and scales.
+  private static func blocks(
+    _ codes: TensorType, _ scales: TensorType, _ misfit: (String, TensorType) -> CheckpointError
+  ) throws(CheckpointError) -> TensorType {
+    let width = DType.mxfp4.blockElementCount
+    guard codes.dtype == .u8, scales.dtype == .u8, scales.shape.rank > 0,
+      codes.shape.dimensions == scales.shape.dimensions + [width / 2]
+    else { throw misfit("codes and scales \(scales.shape) don't make blocks of MXFP4", codes) }
+    let outer = scales.shape.dimensions.dropLast()
+    return TensorType(
+      .mxfp4, try Shape(checking: outer + [(scales.shape.dimensions.last ?? 0) * width]))
+  }
+
+  /// The type after a cast; rows of a block format are whole blocks.
+  private func blocks(_ type: TensorType, _ dtype: DType) throws(CheckpointError) -> TensorType {
+    let isFilled = (type.shape.dimensions.last ?? 0).isMultiple(of: dtype.blockElementCount)
+    guard !dtype.isBlockQuantized || isFilled else {
+      throw misfit(
+        "rows don't fill blocks of \(dtype.blockElementCount), as \(dtype.rawValue) has them", type)
+    }
+    return TensorType(dtype, type.shape)
+  }
+
+  private static func types(
+    of parts: [TensorExpression], _ stored: (String) -> TensorType?
+  ) throws(CheckpointError) -> [TensorType] {
+    var types: [TensorType] = []
+    for part in parts { types.append(try part.type(stored: stored)) }
+    return types
+  }
+
+  private func concatenated(
+    _ types: [TensorType], axis: Int
+  ) throws(CheckpointError) -> TensorType {
+    guard let first = types.first else {
+      throw CheckpointError(.malformed, "a concatenation of nothing")
+    }
+    let isWhole = first.dtype.blockElementCount == 1
+    guard axis < first.shape.rank, axis == 0 || first.shape.rank == 2 && isWhole,
+      isWhole || first.dtype.isBlockQuantized && first.shape.rank > 1
+    else { throw misfit("can't be concatenated along axis \(axis)", first) }
+    var dimensions = first.shape.dimensions
+    dimensions[axis] = 0
+    for type in types {
+      var others = type.shape.dimensions
+      guard type.dtype == first.dtype, others.count == dimensions.count else {
+        throw misfit(
+          "concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)",
+          type)
+      }
+      dimensions[axis] += others[axis]
+      others[axis] = dimensions[axis]
+      guard others == dimensions else {
+        throw misfit(
+          "concatenation of unlike tensors, the first is \(first.dtype.rawValue) \(first.shape)",
+          type)
+      }
+    }
+    return TensorType(first.dtype, try Shape(checking: dimensions))
+  }
+
+  private func misfit(_ message: String, _ type: TensorType) -> CheckpointError {
+    CheckpointError(
+      .malformed, message, tensor: sources.first, found: "\(type.dtype.rawValue) \(type.shape)")
+  }
+}
