@@ -136,7 +136,7 @@ public struct CompiledExpression: Sendable {
       }
       return type.shape.rank == 3 ? transposedStack(inner, type) : Node(.transpose(inner), type)
     case .reshape(let operand, _):
-      return Node(.reshape(try node(operand, checkpoint)), type)
+      return reshaped(try node(operand, checkpoint), type.shape)
     case .mxfp4(let codes, let scales):
       return Node(
         .joinBlocks(codes: try node(codes, checkpoint), scales: try node(scales, checkpoint)), type)
@@ -176,6 +176,24 @@ public struct CompiledExpression: Sendable {
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
+  }
+
+  /// A node in other extents; parts that stand one after the other are each given theirs, so that regions of them stay regions.
+  private static func reshaped(_ node: Node, _ shape: Shape) -> Node {
+    if node.type.shape == shape { return node }
+    let type = TensorType(node.type.dtype, shape)
+    if case .reshape(let operand) = node.operation { return reshaped(operand, shape) }
+    let row = shape.dimensions.dropFirst().reduce(1, *)
+    if case .concatenate(let parts, axis: 0) = node.operation, shape.rank > 1, row > 0,
+      parts.allSatisfy({ $0.type.shape.elementCount.isMultiple(of: row) })
+    {
+      let rest = shape.dimensions.dropFirst()
+      return Node(
+        .concatenate(
+          parts.map { reshaped($0, Shape([$0.type.shape.elementCount / row] + rest)) }, axis: 0),
+        type)
+    }
+    return Node(.reshape(node), type)
   }
 
   /// Each matrix of a stack transposed on its own.

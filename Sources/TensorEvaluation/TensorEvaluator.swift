@@ -86,11 +86,7 @@ public struct TensorEvaluator: Sendable {
         rows: region.rows.shifted(by: rowOffset), columns: region.columns.shifted(by: columnOffset))
       try evaluate(operand, shifted, destination, scratch, &report)
     case .permuteRows(let operand, let permutation, let unit):
-      for run in permutation.runs(region.rows, unit: unit) {
-        try evaluate(
-          operand, MatrixRegion(rows: run.source, columns: region.columns),
-          destination.advanced(rows: run.first - region.rows.lowerBound), scratch, &report)
-      }
+      try permute(operand, permutation, unit: unit, region, destination, scratch, &report)
     case .reshape(let operand):
       try reshape(operand, node.geometry, region, destination, scratch, &report)
     case .joinBlocks(let codes, let scales):
