@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 
-from harness import FIXTURES, Failure, expect, run, workdir
+from harness import FIXTURES, Failure, Skipped, expect, run, workdir
 
 TOLERANCE = 2e-5  # against transformers' f32, which is itself up to 9e-6 away from f64 on models of this size
 RANDOM = 3  # configurations per family
 PREFIX = 6
 # Their classes take positions from the mask, and so none with rows of its own.
-WITHOUT_PREFIX = ("bloom", "opt")
+WITHOUT_PREFIX = ("bloom", "gemma3", "opt")
 
 
 def check(report):
@@ -53,8 +53,10 @@ def row(case, tokens):
     """Largest differences of logits, as text; causal and with a prefix."""
     tokens = tokens.reshape(-1)
     details = []
-    family = json.loads((case / "config.json").read_text())["model_type"]
-    for mode, more in [("causal", ())] + ([] if family in WITHOUT_PREFIX else [("prefix", ("--prefix", PREFIX))]):
+    config = json.loads((case / "config.json").read_text())
+    if "quantization_config" in config:
+        raise Skipped("transformers needs more packages for these blocks; the fixture's logits are a test's")
+    for mode, more in [("causal", ())] + ([] if config["model_type"] in WITHOUT_PREFIX or config.get("alibi") else [("prefix", ("--prefix", PREFIX))]):
         with workdir() as work:
             np.save(work / "tokens.npy", tokens)
             run("forward", case, "--tokens-file", work / "tokens.npy", "--logits", work / "logits.npy", "--quiet", *more, check=0)
@@ -89,12 +91,14 @@ def peer(case, tokens, kind, has_prefix):
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(case, attn_implementation="eager", dtype=torch.float32).eval()
+    # With eager attention transformers 5.23 adds Falcon's ALiBi twice; by default it doesn't.
+    how = dict(attn_implementation="sdpa" if json.loads((case / "config.json").read_text()).get("alibi") else "eager", experts_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(case, dtype=torch.float32, **how).eval()
     dtype = getattr(torch, kind)
     if kind == "float64":
         weights = model.state_dict()
         with everything_in(kind):
-            wide = AutoModelForCausalLM.from_config(model.config, attn_implementation="eager", dtype=dtype).double().eval()
+            wide = AutoModelForCausalLM.from_config(model.config, dtype=dtype, **how).double().eval()
         missing = [k for k in wide.load_state_dict(weights, strict=False).missing_keys if not k.startswith(("lm_head", "embed_out"))]
         expect(not missing, f"not loaded: {missing[:3]}")
         model = wide
