@@ -119,20 +119,22 @@ struct GGUFGraph {
     ]
     for (meaning, cap, setting) in caps {
       let hasKey = table.keys.contains { $0.meaning == meaning }
-      guard cap != nil || table.capsScores == .never, cap == nil || hasKey else {
+      guard cap != nil || !table.alwaysCaps, cap == nil || hasKey else {
         throw inexpressible(
           cap == nil
             ? "no cap (\(setting) null) for this family" : "a cap (\(setting)) for this family")
       }
     }
+    // What the graph multiplies embeddings with by itself is left out.
+    let root = Double(configuration.dimensions.model).squareRoot()
+    let embedding = configuration.embeddingFactor / (table.scalesEmbeddings ? root : 1)
     let factors: [(GGUFSetting.Meaning, Double)] = [
-      (.embeddingFactor, configuration.embeddingFactor),
+      (.embeddingFactor, embedding),
       (.residualFactor, configuration.residualFactor), (.logitDivisor, configuration.logitDivisor),
     ]
     guard
       factors.allSatisfy({ factor in
-        factor.1 == 1 || configuration.addsOneToNorms
-          || table.keys.contains { $0.meaning == factor.0 }
+        factor.1 == 1 || table.keys.contains { $0.meaning == factor.0 }
       })
     else { throw inexpressible("factors of embeddings, residuals or logits for this family") }
   }

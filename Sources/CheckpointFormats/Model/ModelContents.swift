@@ -149,9 +149,11 @@ public struct ModelContents: Sendable {
     }
     try requireSound()
     var respelled: [CanonicalTensor] = []
-    for tensor in architecture.tensors(dimensions, wanted)
-      + architecture.headTensors(dimensions)
-    where !respelled.contains(where: { $0.name == tensor.name }) || tensor.layer != nil {
+    let expected = architecture.tensors(dimensions, wanted)
+    // A head that is stored although it is tied counts.
+    let heads = architecture.headTensors(dimensions).filter { !expected.contains($0) }
+    let stacks = stacks
+    for tensor in expected + heads {
       if let found = try stacks.tensor(tensor) { respelled.append(found) }
     }
     let used = Set(placed.values.map { ExactName($0.name) })

@@ -35,8 +35,10 @@ public struct GGUFTable: Sendable {
   public let expertWeighting: DecoderConfiguration.Experts.Weighting?
   /// What it cuts their gates at; nil where they have the activation.
   public let clampedGate: DecoderConfiguration.Experts.ClampedGate?
-  /// Whether it caps scores and logits.
-  public let capsScores: Caps
+  /// Whether it caps scores and logits always: by a key, or by numbers of its own.
+  public let alwaysCaps: Bool
+  /// Whether it multiplies embeddings with the root of the model's width.
+  public let scalesEmbeddings: Bool
   /// Makes the settings that no single key says.
   let completion: @Sendable (GGUFKeyReader) -> [JSONValue.Member]
   /// Whether a head that shares the embedding's weights is written once more.
@@ -88,14 +90,6 @@ public struct GGUFTable: Sendable {
     }
   }
 
-  /// What a graph caps scores at.
-  public enum Caps: Sendable, Hashable {
-    /// Nothing.
-    case never
-    /// What a key says, or a number of its own: there is no way to say that nothing is capped.
-    case always
-  }
-
   /// Which models of 80 layers llama-quantize gives more bits to (llama-quant.cpp).
   public enum LargeModels: Sendable, Hashable {
     /// None.
@@ -130,7 +124,7 @@ public struct GGUFTable: Sendable {
     expertWeighting: DecoderConfiguration.Experts.Weighting? = nil,
     clampedGate: DecoderConfiguration.Experts.ClampedGate? = nil,
     completion: @escaping @Sendable (GGUFKeyReader) -> [JSONValue.Member] = { _ in [] },
-    capsScores: Caps = .never, repeatsTiedHead: Bool = false,
+    alwaysCaps: Bool = false, scalesEmbeddings: Bool = false, repeatsTiedHead: Bool = false,
     rotatesParts: Bool = true, hasRotaryDivisors: Bool = false, hasLongrope: Bool = false,
     requirements: Set<Architecture.Condition> = [],
     exclusions: Set<Architecture.Condition> = [], foreignKeys: [String] = [],
@@ -154,7 +148,8 @@ public struct GGUFTable: Sendable {
     self.fixedEntries = fixedEntries
     self.expertWeighting = expertWeighting
     self.clampedGate = clampedGate
-    self.capsScores = capsScores
+    self.alwaysCaps = alwaysCaps
+    self.scalesEmbeddings = scalesEmbeddings
     self.repeatsTiedHead = repeatsTiedHead
     self.rotatesParts = rotatesParts
     self.hasRotaryDivisors = hasRotaryDivisors

@@ -21,7 +21,8 @@ extension Architecture {
         ],
         constants: [("hidden_activation", "gelu_pytorch_tanh")], activations: [.geluTanh],
         windows: .patterned(period: 2), sharedScaleLayerCount: 46,
-        completion: scaleOfGemma(sharedBy: 46), capsScores: .always, rotatesParts: false,
+        completion: scaleOfGemma(sharedBy: 46), alwaysCaps: true, scalesEmbeddings: true,
+        rotatesParts: false,
         exclusions: [.attentionBias, .untiedHead])
     }
   ) {

@@ -26,7 +26,7 @@ extension Architecture {
         ],
         constants: [("hidden_activation", "gelu_pytorch_tanh")], activations: [.geluTanh],
         windows: .patterned(period: 6), sharedScaleLayerCount: 62,
-        completion: scaleOfGemma(sharedBy: 62), rotatesParts: false,
+        completion: scaleOfGemma(sharedBy: 62), scalesEmbeddings: true, rotatesParts: false,
         exclusions: [.attentionBias, .untiedHead])
     }
   ) {

@@ -274,8 +274,8 @@ extension GGUFSetting {
   /// The same for models whose heads have a width of their own.
   static let ofLlamaWithoutHeads = ofLlama.filter { $0.meaning != .headWidth }
 
-  /// The keys of models whose settings have Llama's names.
-  static let ofLlama = [
+  /// The keys of sizes whose settings have Llama's names.
+  static let sizesOfLlama = [
     GGUFSetting("context_length", "max_position_embeddings", .positions),
     GGUFSetting("embedding_length", "hidden_size", .model),
     GGUFSetting("block_count", "num_hidden_layers", .layers),
@@ -283,10 +283,15 @@ extension GGUFSetting {
     GGUFSetting("attention.head_count", "num_attention_heads", .heads),
     GGUFSetting("attention.head_count_kv", "num_key_value_heads", .keyHeads),
     GGUFSetting("vocab_size", nil, .vocabulary),
-    GGUFSetting("attention.layer_norm_rms_epsilon", "rms_norm_eps", .epsilon),
-    GGUFSetting("attention.key_length", "head_dim", .headWidth),
-    GGUFSetting("attention.value_length", nil, .headWidth),
-    GGUFSetting("rope.dimension_count", nil, .rotaryDimensions),
-    GGUFSetting("rope.freq_base", "rope_theta", .rotaryBase),
   ]
+
+  /// The keys of models whose settings have Llama's names.
+  static let ofLlama =
+    sizesOfLlama + [
+      GGUFSetting("attention.layer_norm_rms_epsilon", "rms_norm_eps", .epsilon),
+      GGUFSetting("attention.key_length", "head_dim", .headWidth),
+      GGUFSetting("attention.value_length", nil, .headWidth),
+      GGUFSetting("rope.dimension_count", nil, .rotaryDimensions),
+      GGUFSetting("rope.freq_base", "rope_theta", .rotaryBase),
+    ]
 }

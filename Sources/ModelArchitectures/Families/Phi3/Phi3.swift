@@ -48,14 +48,7 @@ extension Architecture {
     ggufTable: {
       GGUFTable(
         "phi3",
-        keys: [
-          GGUFSetting("context_length", "max_position_embeddings", .positions),
-          GGUFSetting("embedding_length", "hidden_size", .model),
-          GGUFSetting("block_count", "num_hidden_layers", .layers),
-          GGUFSetting("feed_forward_length", "intermediate_size", .inner),
-          GGUFSetting("attention.head_count", "num_attention_heads", .heads),
-          GGUFSetting("attention.head_count_kv", "num_key_value_heads", .keyHeads),
-          GGUFSetting("vocab_size", nil, .vocabulary),
+        keys: GGUFSetting.sizesOfLlama + [
           GGUFSetting("attention.layer_norm_rms_epsilon", "rms_norm_eps", .epsilon),
           GGUFSetting("attention.sliding_window", "sliding_window", .windowOrZero),
           GGUFSetting("rope.dimension_count", "partial_rotary_factor", .rotaryFraction),

@@ -69,14 +69,7 @@ extension Architecture {
     ggufTable: {
       GGUFTable(
         "stablelm",
-        keys: [
-          GGUFSetting("context_length", "max_position_embeddings", .positions),
-          GGUFSetting("embedding_length", "hidden_size", .model),
-          GGUFSetting("block_count", "num_hidden_layers", .layers),
-          GGUFSetting("feed_forward_length", "intermediate_size", .inner),
-          GGUFSetting("attention.head_count", "num_attention_heads", .heads),
-          GGUFSetting("attention.head_count_kv", "num_key_value_heads", .keyHeads),
-          GGUFSetting("vocab_size", nil, .vocabulary),
+        keys: GGUFSetting.sizesOfLlama + [
           GGUFSetting("attention.layer_norm_epsilon", "layer_norm_eps", .epsilon),
           GGUFSetting("use_parallel_residual", nil, .parallelResidual),
           GGUFSetting("rope.dimension_count", "partial_rotary_factor", .rotaryFraction),
