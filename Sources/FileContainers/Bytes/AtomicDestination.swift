@@ -166,10 +166,7 @@ public final class AtomicDestination: Sendable {
   /// - Throws: `conflict` if another process works there.
   public func begin() throws(CheckpointError) -> DirectoryLock {
     let isNew = !hasPartial
-    if isNew {
-      try Directories.create(partialPath)
-      try mark()
-    }
+    if isNew { try createPartial() }
     let lock = try DirectoryLock(partialPath)
     // Another process may have published the destination since it was looked at.
     if isNew && !replaces && !fillsExistingDirectory,
@@ -186,9 +183,16 @@ public final class AtomicDestination: Sendable {
   /// The file that makes a partial directory one of ours: written before anything else in it, removed after everything else.
   public static let markName = "journal"
 
-  private func mark() throws(CheckpointError) {
+  /// Creates the partial directory with its mark; none stays without.
+  private func createPartial() throws(CheckpointError) {
+    try Directories.create(partialPath)
     let path = "\(partialPath)/\(Self.markName)"
-    if !fileExists(path) { _ = try OutputFile(creating: path, byteCount: 0) }
+    if fileExists(path) { return }
+    do throws(CheckpointError) { _ = try OutputFile(creating: path, byteCount: 0) } catch {
+      // Only if it is empty: another process may have begun there since.
+      rmdir(partialPath)
+      throw error
+    }
   }
 
   /// Moves files back that an interrupted run has already moved out of the partial directory.
