@@ -89,7 +89,7 @@ public struct EvaluationPipeline: Sendable {
         let isLocal = consumer.order == .any && !error.code.isTransient
         if !isLocal {
           schedule.fail(named)
-        } else if schedule.abandon(slab.task) && !consumer.goesOn(after: named, task: slab.task) {
+        } else if schedule.abandon(slab) && !consumer.goesOn(after: named, task: slab.task) {
           schedule.fail(named)
         }
       }

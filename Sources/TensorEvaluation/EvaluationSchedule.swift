@@ -54,7 +54,9 @@ final class EvaluationSchedule: @unchecked Sendable {
         for task in progress.keys { if let slab = deal(from: task) { return slab } }
       }
       while let task = waiting.popLast() {
-        progress[task] = Progress(slabs: cutter.slabs(of: tasks[task], task))
+        let slabs = cutter.slabs(of: tasks[task], task)
+        if slabs.count == 1 { return dealt(slabs[0], isAlone: true) }
+        progress[task] = Progress(slabs: slabs)
         if let slab = deal(from: task) { return slab }
       }
       let fullest = progress.filter { !$0.value.isAbandoned }.max {
@@ -70,11 +72,17 @@ final class EvaluationSchedule: @unchecked Sendable {
     guard var state = progress[task], state.dealt < state.slabs.count, !state.isAbandoned else {
       return nil
     }
-    var slab = state.slabs[state.dealt]
-    slab.sequence = dealtCount
-    dealtCount += 1
+    let slab = dealt(state.slabs[state.dealt])
     state.dealt += 1
     progress[task] = state
+    return slab
+  }
+
+  private func dealt(_ slab: Slab, isAlone: Bool = false) -> Slab {
+    var slab = slab
+    slab.sequence = dealtCount
+    slab.isAlone = isAlone
+    dealtCount += 1
     return slab
   }
 
@@ -96,7 +104,8 @@ final class EvaluationSchedule: @unchecked Sendable {
 
   /// Waits until all earlier slabs of the tensor have had their turn; false if something failed meanwhile.
   func waitForTurn(of slab: Slab) -> Bool {
-    condition.withLock {
+    if slab.isAlone { return true }
+    return condition.withLock {
       while failure == nil, let state = progress[slab.task], !state.isAbandoned,
         state.inOrder != slab.number
       { condition.wait() }
@@ -106,6 +115,7 @@ final class EvaluationSchedule: @unchecked Sendable {
 
   /// Lets the next slab of the tensor have its turn.
   func endTurn(of slab: Slab) {
+    if slab.isAlone { return }
     condition.withLock {
       progress[slab.task]?.inOrder += 1
       condition.broadcast()
@@ -114,7 +124,8 @@ final class EvaluationSchedule: @unchecked Sendable {
 
   /// Counts a slab with which nothing remains to be done; true for the last of its tensor.
   func complete(_ slab: Slab) -> Bool {
-    condition.withLock {
+    if slab.isAlone { return true }
+    return condition.withLock {
       progress[slab.task]?.complete += 1
       guard let state = progress[slab.task], state.complete == state.slabs.count,
         !state.isAbandoned
@@ -125,11 +136,12 @@ final class EvaluationSchedule: @unchecked Sendable {
   }
 
   /// Gives up a tensor; true for the first of its slabs that says so.
-  func abandon(_ task: Int) -> Bool {
-    condition.withLock {
+  func abandon(_ slab: Slab) -> Bool {
+    if slab.isAlone { return true }
+    return condition.withLock {
       // All slabs of a tensor may be done when its end fails: then nobody else says so.
-      if progress[task]?.isAbandoned == true { return false }
-      progress[task]?.isAbandoned = true
+      if progress[slab.task]?.isAbandoned == true { return false }
+      progress[slab.task]?.isAbandoned = true
       condition.broadcast()
       return true
     }

@@ -10,6 +10,8 @@ struct Slab {
   let byteCount: Int
   /// Its place among all slabs that were dealt.
   var sequence = 0
+  /// Whether it is all of its tensor, so that nothing has to be waited for or counted.
+  var isAlone = false
 }
 
 /// Cuts tensors into slabs.

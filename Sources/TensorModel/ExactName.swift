@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// A name compared byte by byte.
 ///
 /// Swift's strings are equal when they are canonically equivalent: `é` as one scalar and as two. Names in files are not.
@@ -12,13 +20,22 @@ public struct ExactName: Hashable, Sendable, Comparable {
   public static func == (left: ExactName, right: ExactName) -> Bool {
     let (one, other) = (left.text.utf8, right.text.utf8)
     guard one.count == other.count else { return false }
-    return withBytes(left, right) { $0.elementsEqual($1) }
+    return withBytes(left, right) { one, other in
+      guard let a = one.baseAddress, let b = other.baseAddress else { return true }
+      return memcmp(a, b, one.count) == 0
+    }
       ?? one.elementsEqual(other)
   }
 
   /// The order of the UTF-8 bytes.
   public static func < (left: ExactName, right: ExactName) -> Bool {
-    withBytes(left, right) { $0.lexicographicallyPrecedes($1) }
+    withBytes(left, right) { one, other in
+      guard let a = one.baseAddress, let b = other.baseAddress else {
+        return one.count < other.count
+      }
+      let order = memcmp(a, b, min(one.count, other.count))
+      return order == 0 ? one.count < other.count : order < 0
+    }
       ?? left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
   }
 

@@ -6,13 +6,17 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
   /// The 32 bytes, most significant first: checkpoints can have hundreds of thousands of digests.
   private let words: SIMD4<UInt64>
 
-  init(_ digest: some Sequence<UInt8>) {
+  private init(_ bytes: UnsafeRawBufferPointer) {
+    precondition(bytes.count == 32)
     var words = SIMD4<UInt64>()
-    for (place, byte) in digest.enumerated() {
-      words[place / 8] = words[place / 8] << 8 | UInt64(byte)
+    for place in 0..<4 {
+      words[place] = UInt64(
+        bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * place, as: UInt64.self))
     }
     self.words = words
   }
+
+  fileprivate init(_ digest: SHA256Digest) { self = digest.withUnsafeBytes(Digest.init) }
 
   /// The 64 hexadecimal digits.
   public var hexadecimal: String {
@@ -35,7 +39,8 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
       )
     else { return nil }
     let nibbles = text.utf8.dropFirst(7).map { $0 < 0x3a ? $0 - 0x30 : $0 - 0x57 }
-    self.init(stride(from: 0, to: 64, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] })
+    self = stride(from: 0, to: 64, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] }
+      .withUnsafeBytes(Digest.init)
   }
 
   /// `sha256:<hex>`.

@@ -52,9 +52,9 @@ struct LittleEndianBytes {
 
   var count: Int { bytes.count }
 
-  func u16(_ offset: Int) -> UInt16 { UInt16(integer(offset, 2)) }
-  func u32(_ offset: Int) -> UInt32 { UInt32(integer(offset, 4)) }
-  func u64(_ offset: Int) -> UInt64 { integer(offset, 8) }
+  func u16(_ offset: Int) -> UInt16 { integer(offset) }
+  func u32(_ offset: Int) -> UInt32 { integer(offset) }
+  func u64(_ offset: Int) -> UInt64 { integer(offset) }
 
   /// The bytes of a part; nil if it isn't within.
   func part(_ offset: Int, _ count: Int) -> LittleEndianBytes? {
@@ -71,6 +71,14 @@ struct LittleEndianBytes {
     var value: UInt64 = 0
     for place in 0..<count { value |= UInt64(bytes[start + place]) << (8 * UInt64(place)) }
     return value
+  }
+
+  /// The same at once: an archive can have a million headers.
+  private func integer<Value: FixedWidthInteger>(_ offset: Int) -> Value {
+    bytes.withUnsafeBytes { bytes in
+      precondition(offset >= 0 && offset + MemoryLayout<Value>.size <= bytes.count)
+      return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
   }
 }
 
