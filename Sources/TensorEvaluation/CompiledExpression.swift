@@ -34,8 +34,12 @@ public struct CompiledExpression: Sendable {
       case .joinBlocks(let codes, let scales): pending += [codes, scales]
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
         .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
-        .reshape(let operand), .splitBlocks(let operand, _):
+        .reshape(let operand), .splitBlocks(let operand, _), .decode(let operand, _, _),
+        .spread(let operand, _):
         pending.append(operand)
+      case .gather(let operand, let other), .lookUp(let operand, let other),
+        .combine(_, let operand, let other):
+        pending += [operand, other]
       }
     }
     return positions
@@ -61,6 +65,13 @@ public struct CompiledExpression: Sendable {
     case splitBlocks(Node, takesCodes: Bool)
     /// Values in F32 as blocks.
     case quantize(Node, ColumnImportance?)
+    /// Numbers of packed codes, in F32.
+    case decode(Node, PackedCode, axis: Int)
+    /// Elements repeated in blocks of rows and columns.
+    case spread(Node, block: [Int])
+    case gather(Node, rows: Node)
+    case lookUp(Node, places: Node)
+    case combine(TensorExpression.Operator, Node, Node)
     case fill(element: [UInt8])
   }
 
@@ -86,8 +97,10 @@ public struct CompiledExpression: Sendable {
       case .joinBlocks(let codes, let scales): codes.transposes || scales.transposes
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
         .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
-        .splitBlocks(let operand, _):
+        .splitBlocks(let operand, _), .decode(let operand, _, _), .spread(let operand, _),
+        .gather(let operand, _), .lookUp(_, let operand):
         operand.transposes
+      case .combine(_, let left, let right): left.transposes || right.transposes
       }
     }
   }
@@ -173,6 +186,23 @@ public struct CompiledExpression: Sendable {
       return cast(try node(operand, checkpoint), to: dtype)
     case .quantize(let operand, _, let importance):
       return Node(.quantize(cast(try node(operand, checkpoint), to: .f32), importance), type)
+    case .decode(let operand, let code, _, let axis):
+      return Node(.decode(try node(operand, checkpoint), code, axis: axis), type)
+    case .spread(let operand, _, let block):
+      return Node(.spread(cast(try node(operand, checkpoint), to: .f32), block: block), type)
+    case .gather(let operand, let rows):
+      return Node(
+        .gather(
+          cast(try node(operand, checkpoint), to: .f32), rows: try node(rows, checkpoint)), type)
+    case .lookUp(let table, let places):
+      return Node(
+        .lookUp(
+          cast(try node(table, checkpoint), to: .f32), places: try node(places, checkpoint)), type)
+    case .combine(let operation, let left, let right):
+      return Node(
+        .combine(
+          operation, cast(try node(left, checkpoint), to: .f32),
+          cast(try node(right, checkpoint), to: .f32)), type)
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
@@ -235,7 +265,8 @@ public struct CompiledExpression: Sendable {
     case .permuteRows(let operand, let permutation, let unit):
       return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
     case .reshape(let operand): return Node(.reshape(cast(operand, to: dtype)), type)
-    case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill, .joinBlocks, .splitBlocks:
+    case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill, .joinBlocks, .splitBlocks,
+      .decode, .spread, .gather, .lookUp, .combine:
       return Node(.cast(node), type)
     }
   }

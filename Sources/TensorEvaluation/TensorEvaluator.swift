@@ -13,8 +13,8 @@ public struct TensorEvaluator: Sendable {
   public static let standardTileByteCount = 1 << 20
   /// The least: where memory is short, contiguous reads are too.
   static let minimumTileByteCount = 64 << 10
-  /// How deep casts, transposes and sums nest in what the planner makes, with room to spare.
-  private static let maximumNesting = 8
+  /// How deep casts, transposes, sums and codes nest in what the planner makes, with room to spare.
+  private static let maximumNesting = 10
 
   /// What one thread needs beside the buffer for the result.
   public var scratchByteCount: Int {
@@ -100,6 +100,16 @@ public struct TensorEvaluator: Sendable {
       try quantize(operand, node.type, importance, region, destination, scratch, &report)
     case .cast(let operand):
       try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
+    case .decode(let operand, let code, let axis):
+      try decode(operand, code, axis: axis, region, destination, scratch, &report)
+    case .spread(let operand, let block):
+      try spread(operand, block: block, region, destination, scratch, &report)
+    case .gather(let operand, let index):
+      try gather(operand, index, region, destination, scratch, &report)
+    case .lookUp(let table, let places):
+      try lookUp(table, places, region, destination, scratch, &report)
+    case .combine(let operation, let left, let right):
+      try combine(operation, left, right, region, destination, scratch, &report)
     case .fill(let element): fill(element, region, destination)
     }
   }
@@ -170,15 +180,30 @@ public struct TensorEvaluator: Sendable {
     guard let first = parts.first else { return }
     try evaluate(first, region, destination, scratch, &report)
     for part in parts.dropFirst() {
-      for tile in region.tiles(cellByteCount: 4, limit: tileByteCount) {
-        let rowBytes = tile.columns.count * 4
-        try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
-          (piece) throws(CheckpointError) in
-          try evaluate(part, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
-          let target = destination.advanced(to: tile, in: region, cellByteCount: 4)
-          for row in 0..<tile.rows.count {
-            Self.add(piece + row * rowBytes, to: target.advanced(rows: row), tile.columns.count)
-          }
+      try accumulate(part, wb_add_f32, region, destination, scratch, &report)
+    }
+  }
+
+  /// Combines what is at the destination with a region of an operand, in tiles; all are F32.
+  ///
+  /// - Throws: what the reader throws.
+  func accumulate(
+    _ operand: Node,
+    _ kernel: (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void,
+    _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
+    _ report: inout CastReport
+  ) throws(CheckpointError) {
+    for tile in region.tiles(cellByteCount: 4, limit: tileByteCount) {
+      let rowBytes = tile.columns.count * 4
+      try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
+        (piece) throws(CheckpointError) in
+        try evaluate(
+          operand, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
+        let target = destination.advanced(to: tile, in: region, cellByteCount: 4)
+        for row in 0..<tile.rows.count {
+          kernel(
+            target.advanced(rows: row).base.assumingMemoryBound(to: Float.self),
+            (piece + row * rowBytes).assumingMemoryBound(to: Float.self), tile.columns.count)
         }
       }
     }
@@ -261,7 +286,7 @@ extension MatrixRegion {
 
 extension MatrixBuffer {
   /// Where a tile of a region goes in the region's buffer.
-  fileprivate func advanced(
+  func advanced(
     to tile: MatrixRegion, in region: MatrixRegion, cellByteCount: Int
   ) -> MatrixBuffer {
     advanced(

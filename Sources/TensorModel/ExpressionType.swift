@@ -112,6 +112,8 @@ extension TensorExpression {
         .u8,
         try Shape(
           checking: isCodes ? blocks + [DType.mxfp4.blockElementCount / 2] : Array(blocks)))
+    case .decode, .spread, .gather, .lookUp, .combine:
+      return TensorType(.f32, try packedShape(stored, misfit))
     case .fill(let value, let type):
       guard value.bytes(in: type.dtype) != nil else {
         throw misfit("nothing can be filled with \(value)", type)

@@ -32,8 +32,28 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case codes(TensorExpression)
   /// The scales of such blocks.
   case scales(TensorExpression)
+  /// The numbers, in F32, of codes that lie packed in a matrix: along its rows (axis 1), or down its columns (axis 0).
+  case decode(TensorExpression, PackedCode, Shape, axis: Int)
+  /// A float matrix of other extents, in F32, each element of the operand repeated in a block of so many rows and columns.
+  case spread(TensorExpression, Shape, block: [Int])
+  /// The rows of a float matrix that an index of I32 names, in F32.
+  case gather(TensorExpression, rows: TensorExpression)
+  /// The elements of a vector of floats that stand at the places, in F32.
+  case lookUp(TensorExpression, places: TensorExpression)
+  /// Float operands of one shape combined element by element in f32, rounded each time.
+  case combine(Operator, TensorExpression, TensorExpression)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
+
+  /// How two elements become one.
+  public enum Operator: String, CaseIterable, Sendable {
+    /// The first less the second.
+    case difference
+    /// The first times the second.
+    case product
+    /// The first by the second.
+    case quotient
+  }
 
   /// The stored tensors it reads, in order, each once.
   public var sources: [String] {
@@ -57,8 +77,12 @@ public indirect enum TensorExpression: Hashable, Sendable {
     case .concatenate(let parts, _), .sum(let parts): parts
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
-      .reshape(let operand, _), .codes(let operand), .scales(let operand):
+      .reshape(let operand, _), .codes(let operand), .scales(let operand),
+      .decode(let operand, _, _, _), .spread(let operand, _, _):
       [operand]
+    case .gather(let operand, let other), .lookUp(let operand, let other),
+      .combine(_, let operand, let other):
+      [operand, other]
     case .mxfp4(let codes, let scales): [codes, scales]
     case .addRow(let matrix, let row): [matrix, row]
     }
@@ -102,6 +126,13 @@ extension TensorExpression: CustomStringConvertible {
     case .cast(let operand, let dtype): "cast(\(operand), \(dtype.rawValue))"
     case .quantize(let operand, let dtype, let importance):
       "quantize(\(operand), \(dtype.rawValue), importance \(importance.origin))"
+    case .decode(let operand, let code, let shape, let axis):
+      "decode(\(operand), \(code), \(shape), axis \(axis))"
+    case .spread(let operand, let shape, let block):
+      "spread(\(operand), \(shape), \(block[0]) × \(block[1]))"
+    case .gather(let operand, let rows): "gather(\(operand), \(rows))"
+    case .lookUp(let table, let places): "lookUp(\(table), \(places))"
+    case .combine(let operation, let left, let right): "\(operation.rawValue)(\(left), \(right))"
     case .fill(let value, let type):
       "fill(\(value.text(in: type.dtype)), \(type.dtype.rawValue), \(type.shape))"
     }

@@ -124,11 +124,57 @@ private struct ExpressionParser {
       try need(", ")
       return .cast(operand, try dtype())
     }
+    if let packed = try packed(depth) { return packed }
     if take("quantize(") {
       throw CheckpointError(
         .unsupported, "blocks that were made with an importance matrix, whose values aren't here")
     }
     return take("fill(") ? try fill() : nil
+  }
+
+  /// What values of packed codes are made of.
+  private mutating func packed(_ depth: Int) throws(CheckpointError) -> TensorExpression? {
+    if take("decode(") {
+      let operand = try expression(depth: depth)
+      try need(", ")
+      let word = bytes[position...].prefix { $0 != UInt8(ascii: ",") }
+      guard let code = PackedCode(String(decoding: word, as: UTF8.self)) else { throw malformed }
+      position = word.endIndex
+      try need(", ")
+      let shape = try shape()
+      try need(", axis ")
+      return .decode(operand, code, shape, axis: try number())
+    }
+    if take("spread(") {
+      let operand = try expression(depth: depth)
+      try need(", ")
+      let shape = try shape()
+      try need(", ")
+      let rows = try number()
+      try need(" × ")
+      return .spread(operand, shape, block: [rows, try number()])
+    }
+    if take("gather(") {
+      let (operand, rows) = try pair(depth)
+      return .gather(operand, rows: rows)
+    }
+    if take("lookUp(") {
+      let (table, places) = try pair(depth)
+      return .lookUp(table, places: places)
+    }
+    for operation in TensorExpression.Operator.allCases where take("\(operation.rawValue)(") {
+      let (left, right) = try pair(depth)
+      return .combine(operation, left, right)
+    }
+    return nil
+  }
+
+  private mutating func pair(
+    _ depth: Int
+  ) throws(CheckpointError) -> (TensorExpression, TensorExpression) {
+    let first = try expression(depth: depth)
+    try need(", ")
+    return (first, try expression(depth: depth))
   }
 
   private mutating func fill() throws(CheckpointError) -> TensorExpression {

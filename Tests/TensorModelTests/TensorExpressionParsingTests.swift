@@ -24,6 +24,14 @@ import Testing
     .reshape(.stored("x"), [2, 3, 4]), .reshape(.transpose(.stored("x")), []),
     .mxfp4(codes: .stored("c"), scales: .reshape(.stored("s"), [4, 2])),
     .codes(.stored("m")), .scales(.stored("m")),
+    .decode(.stored("w"), .unsigned(bits: 4), [2, 8], axis: 1),
+    .decode(.stored("w"), .lessOne(bits: 3), [32, 8], axis: 0),
+    .decode(.stored("w"), .highFirst, [1, 8], axis: 1),
+    .decode(.stored("w"), .e4m3, [1, 8], axis: 1),
+    .spread(.stored("s"), [128, 64], block: [1, 32]),
+    .gather(.stored("s"), rows: .stored("g")), .lookUp(.stored("t"), places: .stored("p")),
+    .combine(.product, .combine(.difference, .stored("a"), .stored("b")), .stored("c")),
+    .combine(.quotient, .stored("a"), .fill(3, TensorType(.f32, [2]))),
     .concatenate([.stored("b"), .stored("a"), .transpose(.stored("c"))], axis: 0),
   ]
 
@@ -37,6 +45,8 @@ import Testing
     ("lies", ["x"]), ("cast(x, F17)", ["x"]), ("cast(x F16)", ["x"]), ("transpose(x", ["x"]),
     ("transpose(x))", ["x"]), ("slice(x, axis 0, 5..<2)", ["x"]), ("x", ["x", "y"]), ("", ["x"]),
     ("concatenate(axis 0, s_{0…9}/w)", ["s_0/w", "s_1/w"]), ("sum()", ["x"]),
+    ("decode(x, unsigned-9, [1, 2], axis 1)", ["x"]), ("decode(x, q4, [1, 2], axis 1)", ["x"]),
+    ("spread(x, [1, 2], 3)", ["x"]), ("product(x)", ["x"]),
     (String(repeating: "transpose(", count: 100_000) + "x", ["x"]),
   ])
   func isRefused(text: String, sources: [String]) {

@@ -8,7 +8,7 @@
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
 /// `crc32.c` -> `crc32_tables.h`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
-/// `swap_bytes.c`; `accumulate.c`; `level.c`;
+/// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`.
 #ifndef CTENSORKERNELS_H
@@ -95,6 +95,15 @@ void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t eleme
 
 /// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap.
 void wb_add_f32(float *accumulator, const float *addend, size_t count);
+
+/// Subtracts `other` likewise.
+void wb_subtract_f32(float *accumulator, const float *other, size_t count);
+
+/// Multiplies by `other` likewise.
+void wb_multiply_f32(float *accumulator, const float *other, size_t count);
+
+/// Divides by `other` likewise.
+void wb_divide_f32(float *accumulator, const float *other, size_t count);
 
 // MARK: Products with a vector
 
@@ -302,6 +311,51 @@ void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_stat
 
 /// Returns the value of an 8-bit float; NaN for a type that isn't one of the `WB_STAT_F8` family.
 float wb_small_float(wb_stat_type type, uint8_t code);
+
+// MARK: Packed codes
+
+/// What packed codes stand for. Those of `bits` bits follow each other in a stream of bytes, lowest bits first.
+typedef enum {
+  /// 0 ... 2^bits - 1.
+  WB_CODE_UNSIGNED,
+  /// That less 2^(bits - 1).
+  WB_CODE_EXCESS,
+  /// Stored less one; where `bits` divides 32, less one in every field of a 32-bit word at once, with borrows.
+  WB_CODE_LESS_ONE,
+  /// Floats of 4 bits, E2M1.
+  WB_CODE_FP4,
+  /// 0 ... 15, in words of eight of which columns 0 2 4 6 1 3 5 7 follow each other.
+  WB_CODE_AWQ,
+  /// 0 ... 15, the higher half of a byte first.
+  WB_CODE_HIGH_FIRST,
+  /// Floats of 8 bits.
+  WB_CODE_E4M3,
+  WB_CODE_E5M2,
+  /// Powers of two.
+  WB_CODE_E8M0,
+  /// Signed bytes.
+  WB_CODE_INT8
+} wb_code;
+
+/// Writes `count` numbers of a row of codes, of which the first `first` are passed over.
+///
+/// `bits` is 1 ... 8, and 4 or 8 where the code says it. `src` is read up to the end of the last code's byte, with `WB_CODE_AWQ` and
+/// `WB_CODE_LESS_ONE` of its 32-bit word.
+void wb_decode(wb_code code, unsigned bits, const void *src, size_t first, size_t count, float *dst);
+
+/// Writes `count` rows of numbers whose codes follow each other down the columns of a matrix of 32-bit words.
+///
+/// The first `first` rows are passed over; rows of `dst` are `stride` bytes apart. `code` is one of the first four, and not `WB_CODE_LESS_ONE`.
+void wb_decode_rows(
+  wb_code code, unsigned bits, const void *src, size_t columns, size_t first, size_t count, float *dst, size_t stride
+);
+
+/// Writes `count` elements of a row of which each value counts for `width`; `first` of them are passed over, and `values` begins with that of the
+/// first that is written.
+void wb_spread_f32(const float *values, size_t first, size_t width, size_t count, float *dst);
+
+/// Puts values of a table in the stead of their places; returns false, with some replaced, if a place isn't there.
+bool wb_look_up_f32(const float *table, size_t table_count, float *places, size_t count);
 
 // MARK: Effective precision
 
