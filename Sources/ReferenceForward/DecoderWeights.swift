@@ -31,7 +31,7 @@ public struct DecoderWeights: Sendable {
     _ reader: any CheckpointReader, _ model: ModelContents, _ configuration: DecoderConfiguration
   ) throws(CheckpointError) {
     try model.requireSound()
-    try model.requireValues(hint: "start from the weights before they were quantized")
+    try model.requireValues()
     for (place, tensor) in model.placed
     where !tensor.dtype.hasFloatValues && !place.role.isOfBlocks {
       throw CheckpointError(

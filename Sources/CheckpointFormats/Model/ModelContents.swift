@@ -20,8 +20,10 @@ public struct ModelContents: Sendable {
   public let storedAttention: AttentionMode?
   /// Whether masks say something else than that, which is among the problems.
   public let hasOtherMasks: Bool
-  /// Weights that are codes with scales beside them; nil as a rule.
+  /// Weights that are codes with scales beside them; nil as a rule. `tensors` has their values.
   public let quantized: QuantizedWeights?
+  /// The tensors as they are stored, parts of quantized weights among them.
+  public let copies: [CanonicalTensor]
   /// How it has the experts of a mixture; nil for other models.
   public let spelling: Architecture.ExpertSpelling?
   private let checkpoint: Checkpoint
@@ -56,10 +58,19 @@ public struct ModelContents: Sendable {
     }
     findings += settings.configuration?.findings ?? []
     // Blocks that the family's table has are read like other weights.
-    quantized = QuantizedWeights(
-      checkpoint.tensors,
+    let quantized = try QuantizedWeights(
+      reader, settings.configuration?.document,
       besidesMXFP4: settings.sizes?.architecture.spellings.contains(.mxfp4) ?? false)
-    if let quantized { findings.append(quantized.finding) }
+    self.quantized = quantized
+    findings += quantized?.findings ?? []
+    problems += (quantized?.problems ?? []).map { ModelProblem("quantized-part", $0) }
+    let stored = canonical
+    canonical = quantized?.replacingParts(of: canonical) ?? canonical
+    if checkpoint.metadata["format"] == MLXNames.framework,
+      let (architecture, dimensions) = settings.sizes
+    {
+      canonical = MLXNames(architecture.tensors(dimensions)).published(canonical)
+    }
     let buffers =
       settings.hasKnownBuffers ? try ModelBuffers(reader, settings.decoder) : nil
     findings += buffers?.findings ?? []
@@ -112,6 +123,8 @@ public struct ModelContents: Sendable {
     attention = declared ?? storedAttention ?? .causal
     if let finding = Self.declaration(declared, storedAttention) { findings.append(finding) }
     self.tensors = tensors
+    copies =
+      quantized == nil ? tensors : stored.filter { !dropped.contains(ExactName($0.name)) }
     self.fullNames = fullNames
     self.findings = findings
     self.problems = problems
@@ -230,12 +243,11 @@ public struct ModelContents: Sendable {
     throw error
   }
 
-  /// Stops where weights are codes with scales beside them.
+  /// Stops where weights are codes with scales beside them that don't fit.
   ///
-  /// - Parameter hint: what can be done instead.
-  /// - Throws: `unsupported`.
-  public func requireValues(hint: String) throws(CheckpointError) {
-    if let quantized { throw quantized.refusal(hint: hint) }
+  /// - Throws: what is wrong with the first.
+  public func requireValues() throws(CheckpointError) {
+    if let first = quantized?.problems.first { throw first }
   }
 }
 

@@ -55,8 +55,14 @@ public struct TensorStack: Sendable {
 
   /// Values instead of blocks.
   var asValues: TensorStack {
-    type.dtype.isBlockQuantized
-      ? TensorStack(.cast(expression, .f32), TensorType(.f32, type.shape)) : self
+    guard type.dtype.isBlockQuantized else { return self }
+    let values: TensorExpression =
+      if case .mxfp4(let codes, let scales) = expression {
+        MXFP4Blocks.values(codes, scales, type.shape)
+      } else {
+        .cast(expression, .f32)
+      }
+    return TensorStack(values, TensorType(.f32, type.shape))
   }
 
   // MARK: Gates and values

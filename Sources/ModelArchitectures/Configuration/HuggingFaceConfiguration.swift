@@ -119,20 +119,27 @@ public struct HuggingFaceConfiguration: Sendable {
   public func settingMXFP4(_ isMXFP4: Bool) -> [UInt8] {
     let key = "quantization_config"
     guard isMXFP4 != (document[key]?["quant_method"]?.text == "mxfp4") else { return bytes }
+    guard isMXFP4 else { return removing([key]) }
     var members = (document.members ?? []).filter { $0.key != key }
-    if isMXFP4 {
-      let kept = ["self_attn", "mlp.router"].map { "model.layers.*.\($0)" }
-      members.append(
-        .init(
-          key,
-          .object([
-            .init("quant_method", .string("mxfp4")),
-            .init(
-              "modules_to_not_convert",
-              .array((kept + ["model.embed_tokens", "lm_head"]).map { .string($0) })),
-          ])))
-    }
+    let kept = ["self_attn", "mlp.router"].map { "model.layers.*.\($0)" }
+    members.append(
+      .init(
+        key,
+        .object([
+          .init("quant_method", .string("mxfp4")),
+          .init(
+            "modules_to_not_convert",
+            .array((kept + ["model.embed_tokens", "lm_head"]).map { .string($0) })),
+        ])))
     return Array((JSONValue.object(members).documentText + "\n").utf8)
+  }
+
+  /// The text without some of its keys; as it is where it has none of them.
+  public func removing(_ keys: [String]) -> [UInt8] {
+    let members = document.members ?? []
+    let kept = members.filter { !keys.contains($0.key) }
+    return kept.count == members.count
+      ? bytes : Array((JSONValue.object(kept).documentText + "\n").utf8)
   }
 
   /// The text with the weights' dtype replaced where it is named, and nothing else changed.

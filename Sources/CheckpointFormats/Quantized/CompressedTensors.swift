@@ -1,0 +1,192 @@
+import FileContainers
+import TensorModel
+
+// compressed-tensors (https://github.com/vllm-project/compressed-tensors), as vLLM and transformers load it. `config_groups` says which scheme a
+// module has; the formats are told apart by their name there.
+enum CompressedTensors: QuantizedContainer {
+  static let method = "compressed-tensors"
+  static let markers = [
+    ".weight_packed", ".weight_scale", ".weight_shape", ".weight_zero_point",
+    ".weight_global_scale", ".weight_g_idx",
+  ]
+  static let parts = [
+    ".weight", ".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale",
+  ]
+
+  static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
+    // A scale beside 8-bit floats is also what others write; the configuration decides, where there is one.
+    settings.method == method
+      || [".weight_packed", ".weight_shape", ".weight_global_scale"].contains {
+        module.tensor($0) != nil
+      }
+  }
+
+  /// A group of the configuration.
+  private struct Scheme {
+    let format: String
+    let bits: Int
+    let strategy: String
+    let group: Int?
+    let block: [Int]?
+    let isSymmetric: Bool
+
+    init(
+      _ settings: QuantizationSettings, _ module: QuantizedModule
+    ) throws(CheckpointError) {
+      let groups = settings["config_groups"]?.members?.map(\.value) ?? []
+      let group = groups.first { group in
+        (group["targets"]?.elements ?? []).contains {
+          Self.matches(module.name, $0.text ?? "")
+        }
+      }
+      guard let group, let weights = group["weights"], weights.members != nil,
+        let format = group["format"]?.text ?? settings["format"]?.text,
+        let bits = weights["num_bits"]?.integer, (1...8).contains(bits)
+      else {
+        throw CheckpointError(
+          .malformed, "the configuration doesn't say how the weight is quantized",
+          file: "config.json", tensor: module.name + ".weight",
+          expected: "a group in 'config_groups' whose targets it is one of",
+          hint: "use the model's own config.json")
+      }
+      self.format = format
+      self.bits = bits
+      strategy = weights["strategy"]?.text ?? "tensor"
+      self.group = weights["group_size"]?.integer
+      block = weights["block_structure"]?.elements?.compactMap(\.integer)
+      isSymmetric = weights["symmetric"]?.boolean ?? true
+    }
+
+    /// A class of modules, one module, or a regular expression for names from their beginning.
+    private static func matches(_ module: String, _ target: String) -> Bool {
+      guard target.hasPrefix("re:") else {
+        // Modules with weights of two dimensions are of the class that nearly all groups name.
+        return target == module || target == "Linear" || target.hasSuffix("Linear")
+      }
+      guard let pattern = try? Regex(String(target.dropFirst(3))) else { return false }
+      return module.prefixMatch(of: pattern) != nil
+    }
+  }
+
+  static func value(
+    of module: QuantizedModule, _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> PackedValue {
+    let scheme = try Scheme(settings, module)
+    switch scheme.format {
+    case "pack-quantized": return try packed(module, scheme)
+    case "nvfp4-pack-quantized", "mxfp4-pack-quantized": return try floats(module, scheme)
+    case "int-quantized", "float-quantized", "naive-quantized", "mxfp8-quantized":
+      return try plain(module, scheme)
+    default:
+      throw CheckpointError(
+        .unsupported, "a format of compressed-tensors that can't be read", file: "config.json",
+        tensor: module.name + ".weight",
+        expected:
+          "pack-, int-, float-, naive-, nvfp4-pack-, mxfp4-pack- or mxfp8-quantized",
+        found: scheme.format)
+    }
+  }
+
+  /// Values of a group's scales for every column; `index` names the group of each.
+  private static func spread(
+    _ values: PackedValue, _ scheme: Scheme, over whole: [Int], index: PackedValue?
+  ) throws(CheckpointError) -> PackedValue {
+    if let index {
+      return try values.asMatrix().transposed().gathered(index).transposed()
+    }
+    switch scheme.strategy {
+    case "group", "tensor_group":
+      guard let group = scheme.group, group > 0 else {
+        throw CheckpointError(
+          .malformed, "groups without a size", file: "config.json",
+          expected: "'group_size' in 'config_groups'", hint: "use the model's own config.json")
+      }
+      return try values.asMatrix().spread(over: whole, block: [1, group])
+    case "block":
+      guard let block = scheme.block, block.count == 2, block.allSatisfy({ $0 > 0 }) else {
+        throw CheckpointError(
+          .malformed, "blocks without a size", file: "config.json",
+          expected: "'block_structure' in 'config_groups'", hint: "use the model's own config.json")
+      }
+      return try ScaledCodes.spread(values, over: whole, block: block)
+    default: return try ScaledCodes.spread(values, over: whole, block: nil)
+    }
+  }
+
+  /// Integers packed in 32-bit words along the rows; zero points likewise down the columns.
+  private static func packed(
+    _ module: QuantizedModule, _ scheme: Scheme
+  ) throws(CheckpointError) -> PackedValue {
+    let codes = try module.part(".weight_packed")
+    guard let bytes = try module.bytes(of: ".weight_shape", limit: 64),
+      let extents = Self.extents(bytes, module.tensor(".weight_shape")?.dtype),
+      codes.type.shape.rank == 2, codes.extents[0] == extents[0]
+    else {
+      throw module.misfit(
+        ".weight_shape", "not the shape of the codes", expected: "two extents",
+        found: "\(codes.type.shape)")
+    }
+    var numbers = try codes.decoded(.excess(bits: scheme.bits), columns: extents[1])
+    let index =
+      module.tensor(".weight_g_idx") == nil ? nil : try module.part(".weight_g_idx")
+    if !scheme.isSymmetric {
+      let zeros = try module.part(".weight_zero_point").asMatrix()
+        .decodedDown(.excess(bits: scheme.bits), rows: extents[0])
+      numbers = try numbers.combined(
+        .difference, spread(zeros, scheme, over: extents, index: index))
+    }
+    let scales = try module.part(".weight_scale")
+    return try numbers.combined(.product, spread(scales, scheme, over: extents, index: index))
+  }
+
+  private static func extents(_ bytes: [UInt8], _ dtype: DType?) -> [Int]? {
+    guard dtype == .i64 || dtype == .i32, let width = dtype?.blockByteCount,
+      bytes.count == 2 * width
+    else { return nil }
+    let extents = [0, 1].map { place in
+      let value = (0..<width).reduce(into: UInt64(0)) {
+        $0 |= UInt64(bytes[place * width + $1]) << (8 * UInt64($1))
+      }
+      return width == 8
+        ? Int(Int64(bitPattern: value)) : Int(Int32(truncatingIfNeeded: value))
+    }
+    return extents.allSatisfy { $0 > 0 } ? extents : nil
+  }
+
+  /// 4-bit floats, two to a byte: with powers of two, or with scales of E4M3 that are first divided by the tensor's.
+  private static func floats(
+    _ module: QuantizedModule, _ scheme: Scheme
+  ) throws(CheckpointError) -> PackedValue {
+    let codes = try module.part(".weight_packed")
+    guard codes.type.shape.rank == 2 else {
+      throw module.misfit(".weight_packed", "not a matrix", found: "\(codes.type.shape)")
+    }
+    let numbers = try codes.decoded(.fp4, columns: codes.extents[1] * 2)
+    let stored = try module.part(".weight_scale").asMatrix()
+    let isMX = scheme.format.hasPrefix("mx")
+    var scales = try stored.decoded(isMX ? .e8m0 : .e4m3, columns: stored.extents[1])
+    if !isMX {
+      let all = try module.part(".weight_global_scale").reshaped([1, 1])
+        .spread(over: scales.extents, block: scales.extents.map { max(1, $0) })
+      scales = try scales.combined(.quotient, all)
+    }
+    return try numbers.combined(
+      .product, spread(scales, scheme, over: numbers.extents, index: nil))
+  }
+
+  /// Codes of a byte in their own tensor.
+  private static func plain(
+    _ module: QuantizedModule, _ scheme: Scheme
+  ) throws(CheckpointError) -> PackedValue {
+    var numbers = try ScaledCodes.numbers(".weight", of: module)
+    if !scheme.isSymmetric, module.tensor(".weight_zero_point") != nil {
+      let zeros = try ScaledCodes.numbers(".weight_zero_point", of: module)
+      numbers = try numbers.combined(
+        .difference, spread(zeros, scheme, over: numbers.extents, index: nil))
+    }
+    let scales = try ScaledCodes.scales(".weight_scale", of: module)
+    return try numbers.combined(
+      .product, spread(scales, scheme, over: numbers.extents, index: nil)
+    ).reshaped(try module.part(".weight").extents)
+  }
+}

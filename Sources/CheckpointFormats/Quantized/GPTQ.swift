@@ -1,0 +1,164 @@
+import FileContainers
+import TensorModel
+
+// GPTQ (https://github.com/ModelCloud/GPTQModel): `qweight` I32 `[in · bits / 32, out]`, codes down the columns; `qzeros` I32 `[groups, out · bits / 32]`,
+// along the rows; `scales` `[groups, out]`; `g_idx` I32 `[in]`, the group of each input. The first version stores zero points less one.
+enum GPTQ: QuantizedContainer {
+  static let method = "gptq"
+  static let markers = [".qweight", ".qzeros", ".g_idx"]
+  static let parts = [".scales"]
+
+  /// 5, 6 and 7 bits lie in planes, which nobody but their writer has.
+  private static let widths = [2, 3, 4, 8]
+
+  static func value(
+    of module: QuantizedModule, _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> PackedValue {
+    let bits = try bits(settings, module)
+    let codes = try module.part(".qweight")
+    let zeros = try module.part(".qzeros")
+    let scales = try module.part(".scales")
+    guard codes.type.shape.rank == 2, scales.type.shape.rank == 2, zeros.type.shape.rank == 2 else {
+      throw module.misfit(".qweight", "not a matrix", found: "\(codes.type.shape)")
+    }
+    let groups = scales.extents[0]
+    let index = module.tensor(".g_idx") == nil ? nil : try module.part(".g_idx")
+    let rows = codes.extents[0] * 32 / bits
+    if let index, index.extents != [rows] {
+      throw module.misfit(
+        ".g_idx", "not a group for each input", expected: "\(rows)", found: "\(index.type.shape)")
+    }
+    let numbers = try codes.decodedDown(.unsigned(bits: bits), rows: rows)
+    let code: PackedCode =
+      try storesLessOne(module, settings, bits) ? .lessOne(bits: bits) : .unsigned(bits: bits)
+    let offsets = try zeros.decoded(code, columns: scales.extents[1])
+    func each(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
+      if let index { return try value.gathered(index) }
+      return try value.spread(
+        over: numbers.extents, block: [max(1, (rows + groups - 1) / max(1, groups)), 1])
+    }
+    return try numbers.combined(.difference, each(offsets)).combined(.product, each(scales))
+      .transposed()
+  }
+
+  private static func bits(
+    _ settings: QuantizationSettings, _ module: QuantizedModule
+  ) throws(CheckpointError) -> Int {
+    if let dynamic = settings["dynamic"], !(dynamic.members ?? []).isEmpty {
+      throw CheckpointError(
+        .unsupported, "settings of single modules aren't understood here", file: "config.json",
+        expected: "no 'dynamic' in 'quantization_config'", found: dynamic.shortText)
+    }
+    guard let bits = settings["bits"]?.integer, widths.contains(bits) else {
+      throw CheckpointError(
+        .unsupported, "codes of this width can't be read", tensor: module.name + ".qweight",
+        expected: "'bits' of \(widths.map(String.init).joined(separator: ", "))",
+        found: settings["bits"]?.shortText ?? "no 'bits' in 'quantization_config'",
+        hint: "use the model's own config.json")
+    }
+    return bits
+  }
+
+  // MARK: Zero points
+
+  private static func isFirstVersion(_ settings: QuantizationSettings) -> Bool {
+    (settings["checkpoint_format"]?.text ?? "gptq") != "gptq_v2"
+  }
+
+  /// Whether zero points are stored less one: what symmetric files have tells it, whatever they say.
+  private static func storesLessOne(
+    _ module: QuantizedModule, _ settings: QuantizationSettings, _ bits: Int
+  ) throws(CheckpointError) -> Bool {
+    guard settings["sym"]?.boolean ?? true, let middle = try onlyZeroPoint(module, bits) else {
+      return isFirstVersion(settings)
+    }
+    switch middle {
+    case 1 << (bits - 1): return false
+    case 1 << (bits - 1) - 1: return true
+    default: return isFirstVersion(settings)
+    }
+  }
+
+  /// What the first zero points are, if all are the same; of so many that it is certain.
+  private static func onlyZeroPoint(
+    _ module: QuantizedModule, _ bits: Int
+  ) throws(CheckpointError) -> Int? {
+    guard let tensor = module.tensor(".qzeros"), tensor.dtype == .i32 || tensor.dtype == .u32 else {
+      return nil
+    }
+    let row = (tensor.shape.dimensions.last ?? 0) * 4
+    let bytes = try module.head(of: ".qzeros", byteCount: min(row, 3 << 10))
+    var found: Int?
+    for place in 0..<bytes.count * 8 / bits {
+      let bit = place * bits
+      let low = Int(bytes[bit / 8])
+      let high = bit / 8 + 1 < bytes.count ? Int(bytes[bit / 8 + 1]) : 0
+      let value = (low | high << 8) >> (bit % 8) & (1 << bits - 1)
+      if let found, found != value { return nil }
+      found = value
+    }
+    return found
+  }
+
+  static func findings(
+    of modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> [Finding] {
+    guard let first = modules.first, let bits = settings["bits"]?.integer, widths.contains(bits)
+    else { return [] }
+    let (said, stored) = (isFirstVersion(settings), try storesLessOne(first, settings, bits))
+    guard said != stored else { return [] }
+    return [
+      Finding(
+        .warning, "zero-points-of-other-version",
+        "the configuration says \(said ? "gptq" : "gptq_v2"), the zero points are those of \(said ? "gptq_v2" : "gptq"): what is stored counts",
+        tensor: first.name + ".qzeros")
+    ]
+  }
+}
+
+// AWQ (https://github.com/casper-hansen/AutoAWQ, awq/modules/linear/gemm.py): `qweight` I32 `[in, out / 8]`, `qzeros` I32 `[groups, out / 8]`, `scales`
+// `[groups, out]`; zero points as they are.
+enum AWQ: QuantizedContainer {
+  static let method = "awq"
+  static let markers = [".qweight", ".qzeros"]
+  static let parts = [".scales"]
+
+  static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
+    guard let codes = module.tensor(".qweight") ?? module.tensor(".qzeros"),
+      let scales = module.tensor(".scales"), codes.shape.rank == 2, scales.shape.rank == 2
+    else { return false }
+    return codes.shape.dimensions[1] * 8 == scales.shape.dimensions[1]
+      && module.tensor(".g_idx") == nil
+  }
+
+  static func value(
+    of module: QuantizedModule, _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> PackedValue {
+    if let version = settings["version"]?.text, version.lowercased() != "gemm" {
+      throw CheckpointError(
+        .unsupported, "another layout of AWQ", file: "config.json", expected: "'version': gemm",
+        found: version)
+    }
+    let scales = try module.part(".scales")
+    let (groups, width) = (scales.extents[0], scales.extents[1])
+    let numbers = try module.part(".qweight").decoded(.awq, columns: width)
+    let offsets = try module.part(".qzeros").decoded(.awq, columns: width)
+    let rows = numbers.extents[0]
+    guard groups > 0, rows.isMultiple(of: groups) else {
+      throw module.misfit(
+        ".scales", "groups don't make the inputs", expected: "a divisor of \(rows)",
+        found: "\(groups) groups")
+    }
+    let group = rows / groups
+    if let said = settings["group_size"]?.integer, said > 0, said != group {
+      throw module.misfit(
+        ".scales", "groups of another size than the configuration says", expected: "\(said)",
+        found: "\(group)")
+    }
+    func each(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
+      try value.spread(over: numbers.extents, block: [group, 1])
+    }
+    return try numbers.combined(.difference, each(offsets)).combined(.product, each(scales))
+      .transposed()
+  }
+}

@@ -1,0 +1,60 @@
+import FileContainers
+import TensorModel
+
+// MLX (https://github.com/ml-explore/mlx, mlx/ops.cpp: quantize): groups of 32, 64 or 128 in a row share a scale and an offset, of 32 or 16 a scale.
+// `weight` U32 `[…, out, in · bits / 32]`, `scales` and `biases` `[…, out, in / group]`; scales of the float modes are U8 and have no offsets.
+enum MLXGroups: QuantizedContainer {
+  static let method = "mlx"
+  static let markers = [".scales", ".biases"]
+  static let parts = [".weight"]
+
+  static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
+    module.tensor(".weight").map { $0.dtype == .u32 } ?? (settings["group_size"] != nil)
+  }
+
+  static func value(
+    of module: QuantizedModule, _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> PackedValue {
+    // A module's own entry counts, then the model's.
+    let own = settings[module.name].flatMap { $0.members == nil ? nil : $0 }
+    let mode = own?["mode"]?.text ?? settings["mode"]?.text ?? "affine"
+    guard let group = (own ?? settings.document)?["group_size"]?.integer,
+      let bits = (own ?? settings.document)?["bits"]?.integer, (1...1024).contains(group)
+    else {
+      throw CheckpointError(
+        .missing, "the configuration doesn't say how the weight is quantized",
+        tensor: module.name + ".weight", expected: "'quantization': group_size and bits",
+        hint: "use the model's own config.json")
+    }
+    let stored = try module.part(".weight")
+    let scales = try module.part(".scales")
+    guard let groupCount = scales.extents.last, stored.type.dtype == .u32,
+      scales.type.shape.rank == stored.type.shape.rank, stored.type.shape.rank > 1
+    else { throw module.misfit(".scales", "scales that don't fit the codes") }
+    let columns = groupCount * group
+    let code: PackedCode
+    switch (mode, bits) {
+    case ("affine", 1...8): code = .unsigned(bits: bits)
+    case ("mxfp4", 4), ("nvfp4", 4): code = .fp4
+    case ("mxfp8", 8): code = .e4m3
+    default:
+      throw CheckpointError(
+        .unsupported, "no such mode of MLX is known", tensor: module.name + ".weight",
+        expected: "affine, mxfp4, nvfp4 or mxfp8", found: "\(mode) of \(bits) bits")
+    }
+    let numbers = try stored.asMatrix().decoded(code, columns: columns)
+    func spread(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
+      try value.spread(over: numbers.extents, block: [1, group])
+    }
+    let factors = try scales.asMatrix()
+    let whole = stored.extents.dropLast() + [columns]
+    if mode == "affine" {
+      let offsets = try module.part(".biases").asMatrix()
+      let scaled = try numbers.combined(.product, spread(factors))
+      let sum = try PackedValue.step([scaled, spread(offsets)]) { .sum($0) }
+      return try sum.reshaped(Array(whole))
+    }
+    let exponents = try factors.decoded(mode == "nvfp4" ? .e4m3 : .e8m0, columns: groupCount)
+    return try numbers.combined(.product, spread(exponents)).reshaped(Array(whole))
+  }
+}

@@ -1,0 +1,62 @@
+import FileContainers
+import TensorModel
+
+/// A way to store weights as codes with tensors beside them.
+///
+/// Conformers are listed in `QuantizedContainers.swift`. Layouts and arithmetic: the files of the programs that wrote them; each
+/// value is one F32 operation after the other, scales widened first.
+protocol QuantizedContainer: Sendable {
+  /// What `inspect` calls it.
+  static var method: String { get }
+  /// How names of tensors end that show it, after that of the module.
+  static var markers: [String] { get }
+  /// How names of all other parts end, likewise.
+  static var parts: [String] { get }
+
+  /// Whether a module's parts are of this kind, one of which is a marker.
+  static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool
+
+  /// The weights of a module.
+  ///
+  /// - Parameters:
+  ///   - module: with parts of this kind.
+  ///   - settings: what the configuration says of quantization.
+  /// - Returns: what they stand for, F32 `[out, in]` or with more extents before.
+  /// - Throws: `missing`, `malformed` or `unsupported`, with the part's name.
+  static func value(
+    of module: QuantizedModule, _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> PackedValue
+
+  /// What is said of the file as a whole.
+  ///
+  /// - Throws: what reading throws.
+  static func findings(
+    of modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> [Finding]
+}
+
+extension QuantizedContainer {
+  static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
+    true
+  }
+
+  static func findings(
+    of modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) -> [Finding] { [] }
+}
+
+/// What a configuration says of quantization.
+struct QuantizationSettings {
+  /// `quantization_config`, or MLX's `quantization`; nil without either.
+  let document: JSONValue?
+
+  init(_ configuration: JSONValue?) {
+    document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }.first {
+      $0.members != nil
+    }
+  }
+
+  subscript(key: String) -> JSONValue? { document?[key] }
+  /// The program's name for its method.
+  var method: String? { document?["quant_method"]?.text }
+}

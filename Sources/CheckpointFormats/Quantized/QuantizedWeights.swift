@@ -1,0 +1,148 @@
+import FileContainers
+public import TensorModel
+
+/// Weights that stand for others: codes with scales beside them, as other programs quantize.
+///
+/// They are told by dtypes and companions; the configuration says what these don't.
+public struct QuantizedWeights: Sendable {
+  /// Names of the weights that stand for values, as the model has them: `model.layers.0.mlp.down_proj.weight`.
+  public private(set) var weights: Set<ExactName> = []
+  /// All tensors that belong to them: codes, scales, zero points, tables.
+  public private(set) var parts: Set<ExactName> = []
+  /// How they are stored, such as `gptq`; several ways with commas between them.
+  public let method: String
+  /// What keeps the values from being taken; empty as a rule.
+  public private(set) var problems: [CheckpointError] = []
+  /// What is strange about them, and what they are.
+  private(set) var findings: [Finding] = []
+  /// The weights' values by the first of their parts.
+  private var values: [ExactName: CanonicalTensor] = [:]
+
+  /// Keys of a configuration that say that weights are quantized.
+  public static let configurationKeys = ["quantization_config", "quantization"]
+
+  /// What the last part of a name is where it may be a part's.
+  private static let lastComponents = Set(
+    QuantizedContainers.all.flatMap { $0.markers }.filter { $0.hasPrefix(".") }.compactMap {
+      $0.split(separator: ".").last.map(String.init)
+    })
+
+  /// Scales of what attention keeps of earlier tokens, which are no weights.
+  private static let cacheScales = [".k_scale", ".v_scale"]
+
+  /// Looks through the names and dtypes of a checkpoint's tensors; nil if there is nothing of the kind.
+  ///
+  /// - Parameters:
+  ///   - reader: of the checkpoint.
+  ///   - configuration: the model's; nil without one.
+  ///   - besidesMXFP4: whether blocks of MXFP4 are something that the model's family has anyway.
+  /// - Throws: what reading a small part throws.
+  init?(
+    _ reader: any CheckpointReader, _ configuration: JSONValue?, besidesMXFP4: Bool
+  ) throws(CheckpointError) {
+    let tensors = reader.checkpoint.tensors
+    // Few checkpoints have any: all names are looked at closely only where one has a marker's ending.
+    let settings = QuantizationSettings(configuration)
+    guard settings.document != nil || tensors.contains(where: { Self.mayBePart($0.name) }) else {
+      return nil
+    }
+    let containers = QuantizedContainers.all.filter { !besidesMXFP4 || $0 != MXFP4Blocks.self }
+    var modules: [(container: any QuantizedContainer.Type, module: QuantizedModule)] = []
+    var known: Set<ExactName> = []
+    for tensor in tensors where Self.mayBePart(tensor.name) {
+      for container in containers {
+        guard let marker = container.markers.first(where: tensor.name.hasSuffix) else { continue }
+        let module = QuantizedModule(String(tensor.name.dropLast(marker.count)), reader)
+        guard container.recognises(module, settings) else { continue }
+        if known.insert(ExactName(module.name)).inserted { modules.append((container, module)) }
+        break
+      }
+    }
+    // Codes alone are what is left of a file that has lost all the rest.
+    let isOfMXFP4 = besidesMXFP4 && settings.method == MXFP4Blocks.method
+    guard
+      let example = modules.first?.module.name
+        ?? (settings.document == nil || isOfMXFP4 ? nil : tensors.first(where: Self.isLeft)?.name)
+    else { return nil }
+    var methods: [String] = []
+    for (container, _) in modules where !methods.contains(container.method) {
+      methods.append(container.method)
+    }
+    method = methods.isEmpty ? settings.method ?? "not known" : methods.joined(separator: ", ")
+    for (container, module) in modules { try add(module, container, settings) }
+    for container in containers {
+      let own = modules.filter { $0.container == container }.map(\.module)
+      findings += try container.findings(of: own, settings)
+    }
+    dropCacheScales(tensors)
+    for tensor in tensors where Self.isLeft(tensor) && !parts.contains(ExactName(tensor.name)) {
+      problems.append(
+        CheckpointError(
+          .malformed, "codes of a quantized weight without the rest of it", file: tensor.file,
+          tensor: tensor.name, found: "\(tensor.dtype.rawValue) \(tensor.shape)",
+          hint: "the file is incomplete, or was changed: get it again"))
+    }
+    findings.insert(
+      Finding(
+        .note, "quantized-weights",
+        "\(counted(weights.count, "weight")) quantized (\(method)): a copy keeps codes and scales as they are",
+        tensor: example), at: 0)
+  }
+
+  private static func mayBePart(_ name: String) -> Bool {
+    if name.hasSuffix("_blocks") || name.hasSuffix("_scales") { return true }
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
+    return lastComponents.contains(String(name[name.utf8.index(after: dot)...]))
+  }
+
+  /// Whether a tensor can be nothing but a part of a quantized weight.
+  private static func isLeft(_ tensor: TensorInfo) -> Bool {
+    switch tensor.dtype {
+    case .u32, .i32, .i8, .u8, .f8e4m3, .f8e5m2:
+      tensor.name.hasSuffix(".weight") || mayBePart(tensor.name)
+    default: false
+    }
+  }
+
+  private mutating func add(
+    _ module: QuantizedModule, _ container: any QuantizedContainer.Type,
+    _ settings: QuantizationSettings
+  ) throws(CheckpointError) {
+    let found = (container.markers + container.parts).filter { module.tensor($0) != nil }
+    parts.formUnion(found.map { ExactName(module.name + $0) })
+    let name = container == MXFP4Blocks.self ? module.name : module.name + ".weight"
+    weights.insert(ExactName(name))
+    do throws(CheckpointError) {
+      let value = try container.value(of: module, settings)
+      values[ExactName(module.name + (found.first ?? ""))] = CanonicalTensor(
+        name: name, shape: value.type.shape, dtype: value.type.dtype, expression: value.expression)
+    } catch {
+      if error.code.isTransient { throw error }
+      problems.append(error.in(tensor: name))
+    }
+  }
+
+  private mutating func dropCacheScales(_ tensors: [TensorInfo]) {
+    let scales = tensors.filter { tensor in Self.cacheScales.contains(where: tensor.name.hasSuffix)
+    }
+    guard let first = scales.first else { return }
+    parts.formUnion(scales.map { ExactName($0.name) })
+    findings.append(
+      Finding(
+        .note, "cache-scales",
+        "\(counted(scales.count, "scale")) of attention's cache, which are no weights: only a copy keeps them",
+        tensor: first.name))
+  }
+
+  /// Tensors with values in the stead of parts.
+  ///
+  /// - Parameter tensors: under the names that they are stored by.
+  /// - Returns: the weights, each where its first part was; all as they were where values can't be taken.
+  func replacingParts(of tensors: [CanonicalTensor]) -> [CanonicalTensor] {
+    guard problems.isEmpty else { return tensors }
+    return tensors.compactMap { tensor in
+      let name = ExactName(tensor.name)
+      return values[name] ?? (parts.contains(name) ? nil : tensor)
+    }
+  }
+}
