@@ -134,23 +134,38 @@ public struct ConversionJob: Sendable {
         hint: "leave it out, or choose --to \(StoreTarget.format.name)")
     }
     let model = try source.model()
-    if target.keepsNames && model.keepsLayout {
+    let planner = Planner(source, request.settings, request.resources)
+    if try planner.copiesParts() {
+      guard target.keepsQuantizedParts else { throw needsDType(model, target) }
       _ = try model.requireCopyable()
     } else {
-      try model.requireSound()
-      try model.requireValues(
-        hint: "keep codes and scales as they are with --to safetensors or store")
-    }
-    if request.settings.dtype != nil {
-      try model.requireValues(hint: "leave out --dtype: a copy keeps codes and scales as they are")
+      try model.requireValues()
+      if target.keepsNames && model.keepsLayout {
+        _ = try model.requireCopyable()
+      } else {
+        try model.requireSound()
+      }
     }
     if model.attention == .prefix && !target.carriesAttention {
       throw losesAttention(to: target)
     }
     try request.validator?.check(source)
     return try target.plan(
-      Planner(source, request.settings, request.resources),
-      fileName: isSingleFile ? Directories.split(request.destination).name : nil)
+      planner, fileName: isSingleFile ? Directories.split(request.destination).name : nil)
+  }
+
+  /// In which dtype its values are wanted would be a guess.
+  private func needsDType(
+    _ model: ModelContents, _ target: any ConversionTarget.Type
+  ) -> CheckpointError {
+    let copies = Targets.all.filter { $0.keepsQuantizedParts }.map { "--to \($0.format.name)" }
+    return CheckpointError(
+      .usage,
+      "the weights are quantized (\(model.quantized?.method ?? "")), and \(target.format.name) can't keep codes and scales as they are",
+      file: request.source,
+      hint:
+        "say which dtype their values are to have, such as --dtype bf16; or copy them with \(copies.joined(separator: " or "))"
+    )
   }
 
   /// Nothing in the format, and nothing in the programs that read it, would say that prompts are to be seen as a whole.

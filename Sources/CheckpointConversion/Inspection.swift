@@ -1,5 +1,6 @@
 public import CheckpointFormats
 public import FileContainers
+import ModelArchitectures
 public import TensorEvaluation
 public import TensorModel
 
@@ -31,8 +32,32 @@ public struct Inspection: Sendable, Encodable {
   public let root: Digest?
   /// The root over the published repositories' spelling of a mixture's experts, if digests were asked for; nil for other models.
   public let canonicalRoot: Digest?
+  /// How weights are quantized; nil if they aren't.
+  public let quantization: Quantization?
   /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
   public let effectivePrecision: CheckpointPrecision?
+
+  /// How weights are stored as codes with scales beside them.
+  public struct Quantization: Hashable, Sendable, Encodable {
+    /// Such as `gptq`.
+    public let method: String
+    /// How many weights.
+    public let weightCount: Int
+
+    /// - Returns: nil for a model without such weights.
+    init?(_ model: ModelContents) {
+      if let quantized = model.quantized {
+        (method, weightCount) = (quantized.method, quantized.weights.count)
+      } else if model.spelling == .mxfp4 {
+        method = "mxfp4"
+        weightCount = model.placed.keys.count { place in
+          if case .mxfp4Blocks(_) = place.role { true } else { false }
+        }
+      } else {
+        return nil
+      }
+    }
+  }
 
   /// A stored tensor.
   public struct Tensor: Sendable, Encodable {
@@ -99,7 +124,7 @@ public struct Inspection: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, format, layout, architecture, attention, parameterCount, byteCount, findings,
-      metadata, tensors, root, canonicalRoot, effectivePrecision
+      metadata, tensors, root, canonicalRoot, quantization, effectivePrecision
   }
 
   /// Inspects a checkpoint, reading its data only if digests or statistics are asked for.
@@ -174,6 +199,7 @@ public struct Inspection: Sendable, Encodable {
       model?.parameterCount
       ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
     byteCount = checkpoint.byteCount
+    quantization = model.flatMap { Quantization($0) }
     metadata = checkpoint.metadata
     self.findings = findings
   }
@@ -211,6 +237,7 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(tensors, forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)
     if root != nil { try container.encode(canonicalRoot, forKey: .canonicalRoot) }
+    try container.encode(quantization, forKey: .quantization)
     try container.encodeIfPresent(effectivePrecision, forKey: .effectivePrecision)
   }
 

@@ -26,6 +26,12 @@ struct InspectionText {
     default: line(field("attention", "other: masks that can't be expressed here"))
     }
     line(field("parameters", grouped(inspection.parameterCount)))
+    if let quantization = inspection.quantization {
+      line(
+        field(
+          "quantization",
+          "\(quantization.method), \(counted(quantization.weightCount, "weight"))"))
+    }
     line(
       field(
         "size",

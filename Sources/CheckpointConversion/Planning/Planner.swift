@@ -45,10 +45,21 @@ public struct Planner: Sendable {
     return own == .mxfp4 && settings.dtype != nil ? .stacked : own
   }
 
+  /// Whether codes and scales of quantized weights are written as they are.
+  func copiesParts() throws(CheckpointError) -> Bool {
+    try source.model().quantized != nil && settings.dtype == nil && settings.quantization == nil
+  }
+
   /// The model's tensors, experts spelled as they are written.
   func tensors() throws(CheckpointError) -> [CanonicalTensor] {
-    try source.model().tensors(in: spelling())
+    let model = try source.model()
+    return try copiesParts() ? model.copies : model.tensors(in: spelling())
   }
+
+  /// What says of the source that its weights are quantized and is no longer true where values are written.
+  private static let quantizationFiles = [
+    "quantize_config.json", "quant_config.json", "hf_quant_config.json",
+  ]
 
   /// The output tensors: canonical ones, cast as asked.
   ///
@@ -107,7 +118,7 @@ public struct Planner: Sendable {
       findings: try source.checkpoint.findings + model.findings
         + model.problems.map { $0.finding(.warning) } + dtypeFindings(tensors)
         + findings + graphFindings(format, findings) + sidecarFindings(sidecars)
-        + codeFindings(model))
+        + codeFindings(model) + quantizationFindings(model))
   }
 
   /// What is wrong with files that go along as they are.
@@ -116,6 +127,33 @@ public struct Planner: Sendable {
   ) throws(CheckpointError) -> [Finding] {
     guard sidecars.contains(where: { $0.name != "config.json" }) else { return [] }
     return try SidecarSoundness.findings(of: source.checkpoint).map { $0.with(.warning) }
+  }
+
+  /// The container's metadata as it is written again: where tensors have PyTorch's names, `format` doesn't say another framework's.
+  func metadata() throws(CheckpointError) -> [ExactName: String] {
+    // Keys of a GGUF file describe a graph and a tokenizer of llama.cpp's.
+    if source.checkpoint.format == GGUFFormat.name { return [:] }
+    var metadata = source.checkpoint.metadata
+    if try copiesParts() { return metadata }
+    let model = try source.model()
+    var foreign = [ParameterNaming.tensorFlow, .flax].map(\.rawValue)
+    // Of families that aren't known, MLX's names are the only ones.
+    if model.quantized != nil || model.sizes != nil { foreign.append(MLXNames.framework) }
+    if let format = metadata["format"], foreign.contains(format) {
+      metadata["format"] = ParameterNaming.pytorch.rawValue
+    }
+    return metadata
+  }
+
+  /// What is lost twice.
+  private func quantizationFindings(_ model: ModelContents) -> [Finding] {
+    guard let quantized = model.quantized, settings.quantization != nil else { return [] }
+    return [
+      Finding(
+        .warning, "quantized-twice",
+        "\(counted(quantized.weights.count, "weight")) of the source \(quantized.weights.count == 1 ? "is" : "are") quantized already (\(quantized.method)): what that lost is lost, and this loses more; start from the weights before, if there are any"
+      )
+    ]
   }
 
   /// Code that a model needs and that doesn't go along: nobody should run it unseen.
@@ -201,7 +239,11 @@ public struct Planner: Sendable {
     for outputs: [Output], in folder: String = ""
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
     var sidecars: [ConversionPlan.Sidecar] = []
-    for asset in source.checkpoint.assets {
+    let isQuantized = try source.model().quantized != nil
+    let copiesParts = try copiesParts()
+    let takesValues = isQuantized && !copiesParts
+    for asset in source.checkpoint.assets
+    where !takesValues || !Self.quantizationFiles.contains(asset.name) {
       sidecars.append(
         try ConversionPlan.Sidecar(name: folder + asset.name, copying: asset, resources))
     }
@@ -216,6 +258,13 @@ public struct Planner: Sendable {
           try ifUsable { () throws(CheckpointError) in
             try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
           } ?? configuration
+      }
+      if takesValues {
+        bytes =
+          try ifUsable { () throws(CheckpointError) in
+            try HuggingFaceConfiguration(parsing: bytes).removing(
+              QuantizedWeights.configurationKeys)
+          } ?? bytes
       }
       if try source.model().sizes?.architecture.spellings.contains(.mxfp4) ?? false {
         let isMXFP4 = try spelling() == .mxfp4
@@ -237,19 +286,5 @@ extension DType {
     case .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz, .f4, .f6e2m3, .f6e3m2: true
     default: false
     }
-  }
-}
-
-extension Checkpoint {
-  /// The container's metadata as it is written again: tensors have PyTorch's names then, so `format` doesn't say another framework's.
-  var metadataOfCanonicalTensors: [ExactName: String] {
-    // Keys of a GGUF file describe a graph and a tokenizer of llama.cpp's.
-    if format == GGUFFormat.name { return [:] }
-    var metadata = metadata
-    let foreign = [ParameterNaming.tensorFlow, .flax].map(\.rawValue)
-    if let format = metadata["format"], foreign.contains(format) {
-      metadata["format"] = ParameterNaming.pytorch.rawValue
-    }
-    return metadata
   }
 }

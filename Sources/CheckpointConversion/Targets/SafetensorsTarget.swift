@@ -6,6 +6,7 @@ import TensorModel
 /// Writes Hugging Face safetensors: one file, or shards with an index.
 enum SafetensorsTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = SafetensorsFormat.self
+  static let keepsQuantizedParts = true
   static let isResharded = true
 
   /// 5 GB, which is what the Hub's own tools make.
@@ -24,7 +25,7 @@ enum SafetensorsTarget: ConversionTarget {
     let sizes = outputs.map(\.byteCount)
     let sharding = planner.settings.sharding ?? standardSharding
     let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)
-    var metadata = planner.source.checkpoint.metadataOfCanonicalTensors
+    var metadata = try planner.metadata()
     if metadata["format"] == nil { metadata["format"] = ParameterNaming.pytorch.rawValue }
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []

@@ -9,6 +9,7 @@ enum StoreTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = StoreFormat.self
   static let isResharded = true
   static let carriesAttention = true
+  static let keepsQuantizedParts = true
 
   /// 4 GB a volume.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(4_000_000_000)

@@ -18,6 +18,9 @@ protocol ConversionTarget: Sendable {
   /// Whether tensors keep their names and shapes, so that even a model that isn't sound can be copied.
   static var keepsNames: Bool { get }
 
+  /// Whether codes and scales of quantized weights mean the same in it as where they come from.
+  static var keepsQuantizedParts: Bool { get }
+
   /// Makes the plan of a conversion.
   ///
   /// - Parameters:
@@ -33,6 +36,7 @@ extension ConversionTarget {
   static var isResharded: Bool { false }
   static var carriesAttention: Bool { false }
   static var keepsNames: Bool { true }
+  static var keepsQuantizedParts: Bool { false }
 }
 
 extension DefaultStringInterpolation {

@@ -135,7 +135,7 @@ struct StoreWriter: WeightWriter {
     manifest.root = certificate.root
     manifest.architecture = run.plan.source.architecture
     manifest.trainingStep = run.source.checkpoint.trainingStep
-    manifest.metadata = run.source.checkpoint.metadataOfCanonicalTensors
+    manifest.metadata = try Planner(run.source, run.plan.settings, run.resources).metadata()
     let folder = "\(StoreFormat.assetFolder)/"
     manifest.assets = run.plan.sidecars.map {
       .init(
