@@ -4,13 +4,8 @@ import TensorModel
 
 // What values of packed codes are made of. Every function writes F32, rows of the region `destination.rowStride` bytes apart.
 extension TensorEvaluator {
-  /// Writes the numbers of codes.
+  /// Writes the numbers of codes that follow each other along an axis of the matrix that holds them.
   ///
-  /// - Parameters:
-  ///   - operand: the matrix that holds them.
-  ///   - code: what they are.
-  ///   - axis: along which they follow each other.
-  ///   - region: of the result.
   /// - Throws: what the reader throws.
   func decode(
     _ operand: Node, _ code: PackedCode, axis: Int, _ region: MatrixRegion,

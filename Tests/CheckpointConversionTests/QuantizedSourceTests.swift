@@ -46,6 +46,14 @@ import Testing
     #expect(Set(Self.all.map(\.method)).count == 7)
   }
 
+  @Test func theReadmeNamesThemAll() throws {
+    let readme = try String(
+      contentsOf: Fixtures.packageRoot.appending(path: "README.md"), encoding: .utf8)
+    for kind in QuantizedWeights.kinds {
+      #expect(readme.contains("\n| \(kind.summary) | `\(kind.method)` | ✓ |"), "\(kind.summary)")
+    }
+  }
+
   @Test(arguments: all) func valuesAreTheLibrarys(_ golden: Golden) throws {
     let model = try Source(golden.path).model()
     #expect(model.quantized?.method == golden.method)

@@ -1,4 +1,4 @@
-"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, torch, torch-legacy,
+"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, fp8, torch, torch-legacy,
 torch-transposed, llama, mixture.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
@@ -155,6 +155,31 @@ def make_llama(directory, geometry, weights):
     file.write(sentencepiece_model())
 
 
+def save_fp8(directory, layers):
+  """Random finite codes of E4M3, 8192 times 16384 a layer, with a scale for each block of 128 times 128."""
+  import numpy
+  generator, shape, block = numpy.random.default_rng(8), (8192, 16384), 128
+  scales = [extent // block for extent in shape]
+  header, end = {}, 0
+  for ending, dtype, extents, width in [("weight_scale_inv", "F32", scales, 4), ("weight", "F8_E4M3", shape, 1)]:
+    for layer in range(layers):
+      size = math.prod(extents) * width
+      header[f"layers.{layer}.{ending}"] = {"dtype": dtype, "shape": extents, "data_offsets": [end, end + size]}
+      end += size
+  text = json.dumps(header).encode()
+  text += b" " * (-len(text) % 8)
+  with open(f"{directory}/model.safetensors", "wb") as file:
+    file.write(struct.pack("<Q", len(text)) + text)
+    for _ in range(layers):
+      file.write(generator.random(scales, dtype="float32").tobytes())
+    for _ in range(layers):
+      codes = generator.integers(0, 256, shape, dtype="uint8")
+      codes[(codes & 0x7F) == 0x7F] = 0
+      file.write(codes.tobytes())
+  with open(f"{directory}/config.json", "w") as file:
+    json.dump({"quantization_config": {"quant_method": "fp8", "weight_block_size": [block, block]}}, file)
+
+
 def main():
   kind, directory, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
   geometry = {"llama": LlamaGeometry, "mixture": MixtureGeometry}.get(kind, Geometry)(layers)
@@ -168,6 +193,8 @@ def main():
   weights = RandomWeights()
   if kind == "flat":
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
+  elif kind == "fp8":
+    save_fp8(directory, layers)
   elif kind.startswith("torch"):
     save_torch(kind, f"{directory}/pytorch_model.bin", layers, weights)
   elif kind in ("llama", "mixture"):

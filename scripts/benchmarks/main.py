@@ -66,7 +66,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize"], help="some of the tasks")
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "dequantize"], help="some of the tasks")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
@@ -118,9 +118,9 @@ class Bench:
       label, [self.options.peer_python, f"{HERE}/{script}", *arguments], {"HF_HUB_OFFLINE": "1"},
       rounds=self.options.peer_rounds)
 
-  def run(self, name, source, convert, peers, copy_limit, peer_limits):
-    """Measures one task. `peer_limits` has (wall, CPU) for every peer; any limit may be None."""
-    copy, bare = self.copy(source), self.convert_without_sync(convert)
+  def run(self, name, source, convert, peers, copy_limit, peer_limits, copied=None):
+    """Measures one task, beside `cp` of the source or of `copied`. `peer_limits` has (wall, CPU) for every peer; any limit may be None."""
+    copy, bare = self.copy(copied or source), self.convert_without_sync(convert)
     peers = [peer for peer in peers if peer.rounds > 0]
     progress(f"{name}:")
     alternate([copy, convert, bare, *peers], source, self.scratch, progress)
@@ -162,6 +162,16 @@ class Bench:
       "hf bf16 → f16", source, self.convert(source, "--max-shard-size", "500MB"),
       [self.peer("transformers", "peer_transformers.py", source, "{destination}"),
        self.peer("safetensors + torch", "peer_streaming.py", source, "{destination}")], 1.4, [(4, None), (2.5, None)])
+
+  def dequantize(self):
+    """A gigabyte of FP8 with a scale for each block, to bf16: twice as much, of which a copy is made."""
+    source, made = self.input("fp8", FLAT_MATRICES), f"{self.scratch}/made"
+    command = [self.options.tool, "convert", source, "{destination}", "--to", "safetensors", "--dtype", "bf16", "--memory", "256MB", "--quiet"]
+    subprocess.run([made if part == "{destination}" else part for part in command], check=True, stdout=subprocess.DEVNULL)
+    convert = Command("weighbridge", command, is_synced=False, rounds=self.options.rounds)
+    task = self.run("FP8 in blocks → bf16, beside cp of the output", source, convert, [], 1.6, [], copied=made)
+    shutil.rmtree(made)
+    return task
 
   def torch(self):
     """A gigabyte of bf16 as torch.save writes it, and how long a look at such a file takes."""
@@ -496,7 +506,8 @@ def main():
     else:
       groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("torch", bench.torch),
                 ("store", bench.store),
-                ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize()))]
+                ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
+                ("dequantize", lambda: [bench.dequantize()])]
       tasks = [task for name, run in groups if options.only in (None, name) for task in run()]
   finally:
     shutil.rmtree(bench.scratch, ignore_errors=True)

@@ -20,7 +20,7 @@ public struct ModelContents: Sendable {
   public let storedAttention: AttentionMode?
   /// Whether masks say something else than that, which is among the problems.
   public let hasOtherMasks: Bool
-  /// Weights that are codes with scales beside them; nil as a rule. `tensors` has their values.
+  /// Weights that are codes with scales beside them, whose values are among `tensors`; nil as a rule.
   public let quantized: QuantizedWeights?
   /// The tensors as they are stored, parts of quantized weights among them.
   public let copies: [CanonicalTensor]

@@ -6,6 +6,7 @@ import TensorModel
 /// Weights of 4 bits: blocks that run over the flattened matrix, values in a table that is in the file.
 enum BitsAndBytesBlocks: QuantizedContainer {
   static let method = "bitsandbytes"
+  static let summary = "bitsandbytes NF4 and FP4, scales nested or not"
   static let markers =
     [
       ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map",
@@ -80,6 +81,7 @@ enum BitsAndBytesBlocks: QuantizedContainer {
 /// Signed bytes with a scale for each row, which belongs to 127.
 enum BitsAndBytesRows: QuantizedContainer {
   static let method = "bitsandbytes"
+  static let summary = "bitsandbytes int8 (`SCB`)"
   static let markers = [".SCB", ".weight_format"]
   static let parts = [".weight"]
 

@@ -5,6 +5,9 @@ import TensorModel
 // module has; the formats are told apart by their name there.
 enum CompressedTensors: QuantizedContainer {
   static let method = "compressed-tensors"
+  static let summary =
+    "compressed-tensors: `pack-`, `int-`, `float-`, `naive-`, `nvfp4-pack-`, `mxfp4-pack-`, "
+    + "`mxfp8-quantized`, mixed groups"
   static let markers = [
     ".weight_packed", ".weight_scale", ".weight_shape", ".weight_zero_point",
     ".weight_global_scale", ".weight_g_idx",

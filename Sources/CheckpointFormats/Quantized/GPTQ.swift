@@ -5,6 +5,8 @@ import TensorModel
 // along the rows; `scales` `[groups, out]`; `g_idx` I32 `[in]`, the group of each input. The first version stores zero points less one.
 enum GPTQ: QuantizedContainer {
   static let method = "gptq"
+  static let summary =
+    "GPTQ, 2, 3, 4 and 8 bits, both versions of zero points, any order of groups (`desc_act`)"
   static let markers = [".qweight", ".qzeros", ".g_idx"]
   static let parts = [".scales"]
 
@@ -120,6 +122,7 @@ enum GPTQ: QuantizedContainer {
 // `[groups, out]`; zero points as they are.
 enum AWQ: QuantizedContainer {
   static let method = "awq"
+  static let summary = "AWQ (`gemm`), 4 bits"
   static let markers = [".qweight", ".qzeros"]
   static let parts = [".scales"]
 

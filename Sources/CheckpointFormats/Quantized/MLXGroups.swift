@@ -5,6 +5,7 @@ import TensorModel
 // `weight` U32 `[…, out, in · bits / 32]`, `scales` and `biases` `[…, out, in / group]`; scales of the float modes are U8 and have no offsets.
 enum MLXGroups: QuantizedContainer {
   static let method = "mlx"
+  static let summary = "MLX: affine of 1 to 8 bits, mxfp4, nvfp4, mxfp8, a setting for each layer"
   static let markers = [".scales", ".biases"]
   static let parts = [".weight"]
 

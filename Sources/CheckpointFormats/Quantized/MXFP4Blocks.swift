@@ -5,6 +5,7 @@ import TensorModel
 /// stand for the parameter `NAME`, turned.
 enum MXFP4Blocks: QuantizedContainer {
   static let method = "mxfp4"
+  static let summary = "MXFP4 blocks of gpt-oss"
   static let markers = ["_blocks", "_scales"]
   static let parts: [String] = []
 
@@ -23,12 +24,15 @@ enum MXFP4Blocks: QuantizedContainer {
     return try PackedValue(value, TensorType(.f32, blocks.type.shape)).transposed()
   }
 
-  /// What codes and scales stand for, in F32. A negative zero is one, as it isn't in ggml's blocks.
+  /// What codes and scales stand for, in F32.
+  ///
+  /// A negative zero is one, as it isn't in ggml's blocks.
   ///
   /// - Parameters:
   ///   - codes: as they are stored.
   ///   - scales: likewise.
   ///   - shape: of the result, with at least one extent.
+  /// - Returns: the values.
   static func values(
     _ codes: TensorExpression, _ scales: TensorExpression, _ shape: Shape
   ) -> TensorExpression {

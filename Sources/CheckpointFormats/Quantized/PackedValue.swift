@@ -77,6 +77,7 @@ struct PackedValue {
   /// - Parameters:
   ///   - whole: the extents.
   ///   - block: rows and columns of a block.
+  /// - Returns: the matrix.
   /// - Throws: `malformed` if blocks don't make the matrix.
   func spread(over whole: [Int], block: [Int]) throws(CheckpointError) -> PackedValue {
     if block == [1, 1], whole == extents { return self }

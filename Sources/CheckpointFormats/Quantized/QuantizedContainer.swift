@@ -8,6 +8,8 @@ import TensorModel
 protocol QuantizedContainer: Sendable {
   /// What `inspect` calls it.
   static var method: String { get }
+  /// What of it is read, for the README.
+  static var summary: String { get }
   /// How names of tensors end that show it, after that of the module.
   static var markers: [String] { get }
   /// How names of all other parts end, likewise.

@@ -18,6 +18,11 @@ public struct QuantizedWeights: Sendable {
   /// The weights' values by the first of their parts.
   private var values: [ExactName: CanonicalTensor] = [:]
 
+  /// Every way that is read, by its method and what of it.
+  public static var kinds: [(method: String, summary: String)] {
+    QuantizedContainers.all.map { ($0.method, $0.summary) }
+  }
+
   /// Keys of a configuration that say that weights are quantized.
   public static let configurationKeys = ["quantization_config", "quantization"]
 

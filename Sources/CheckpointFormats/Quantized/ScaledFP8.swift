@@ -42,6 +42,7 @@ enum ScaledCodes {
   ///   - scales: as they are stored.
   ///   - whole: the matrix's extents.
   ///   - block: rows and columns of a block; nil if there are none.
+  /// - Returns: the matrix.
   /// - Throws: `malformed` for other extents.
   static func spread(
     _ scales: PackedValue, over whole: [Int], block: [Int]?
@@ -61,6 +62,7 @@ enum ScaledCodes {
 /// 8-bit floats with a scale for each block, as DeepSeek-V3 and Qwen3 have them; the configuration says how large blocks are, the last may be cut.
 enum ScaledBlocksFP8: QuantizedContainer {
   static let method = "fp8"
+  static let summary = "FP8 with a scale for each block (DeepSeek-V3, Qwen3), ragged blocks too"
   static let markers = [".weight_scale_inv"]
   static let parts = [".weight", ".input_scale"]
 
@@ -92,6 +94,7 @@ enum ScaledBlocksFP8: QuantizedContainer {
 /// 8-bit floats, or signed bytes, with a scale of the tensor, or of each row.
 enum ScaledFP8: QuantizedContainer {
   static let method = "fp8"
+  static let summary = "FP8 and int8 with a scale of the tensor or of each row"
   static let markers = [".weight_scale"]
   static let parts = [".weight", ".input_scale", ".output_scale"]
 
@@ -113,6 +116,7 @@ enum ScaledFP8: QuantizedContainer {
 /// ModelOpt's 4-bit floats: groups of 16 with scales of E4M3, which have a scale of the tensor in turn.
 enum ModelOptNVFP4: QuantizedContainer {
   static let method = "modelopt"
+  static let summary = "NVFP4 of ModelOpt"
   static let markers = [".weight_scale_2"]
   static let parts = [".weight", ".weight_scale", ".input_scale"]
 
