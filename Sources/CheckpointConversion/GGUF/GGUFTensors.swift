@@ -114,7 +114,7 @@ struct GGUFTensors {
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
     if let choice {
       expression = try importances?.weighted(expression, name, shape) ?? expression
-      quantizations.append(.init(choice: choice, source: tensor.dtype))
+      quantizations.append(.init(choice: choice, values: TensorType(tensor.dtype, shape)))
     }
     outputs.append(
       Planner.Output(name: name, type: TensorType(dtype, shape), expression: expression))
@@ -162,7 +162,8 @@ struct GGUFTensors {
       Planner.Output(name: name, type: TensorType(.f32, shape), expression: expression))
     if types != nil {
       quantizations.append(
-        .init(choice: TypeChoice(.f32, wanted: .f32, .unquantized), source: .f32))
+        .init(
+          choice: TypeChoice(.f32, wanted: .f32, .unquantized), values: TensorType(.f32, shape)))
     }
   }
 }

@@ -75,7 +75,7 @@ struct GGUFTypes {
           tensor: first.output.name))
     }
     if zip(quantizations, outputs).contains(where: {
-      $0.source.isBlockQuantized && $1.type.dtype != $0.source
+      $0.values.dtype.isBlockQuantized && $1.type.dtype != $0.values.dtype
     }) {
       findings.append(
         Finding(
