@@ -75,15 +75,15 @@ struct GGUFTensors {
 
   /// `general.file_type`: what most weights are, by llama.cpp's numbers (llama.h, `llama_ftype`); of the mixes those with one type alone.
   var fileType: Int {
-    if let scheme = planner.settings.quantization?.scheme { return scheme.fileType }
+    if let fileType = planner.settings.quantization?.scheme.fileType { return fileType }
     var counts: [DType: Int] = [:]
     for output in outputs where output.type.shape.rank > 1 {
       counts[output.type.dtype, default: 0] += output.type.shape.elementCount
     }
     let main = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
-    // The schemes with a type of their own come first, mixes of it after.
-    let scheme = QuantizationScheme.allCases.first { $0.type == main }
-    return scheme?.fileType ?? main.flatMap { Self.otherFileTypes[$0] } ?? 0
+    // Of the schemes that give most weights the type, those with more for others have higher numbers.
+    let fileTypes = QuantizationScheme.all.filter { $0.type == main }.compactMap(\.fileType)
+    return fileTypes.min() ?? main.flatMap { Self.otherFileTypes[$0] } ?? 0
   }
 
   /// Of types that no scheme has.
