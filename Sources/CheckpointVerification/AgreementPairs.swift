@@ -27,39 +27,12 @@ struct AgreementPairs {
   ) throws(CheckpointError) {
     self.source = source
     self.other = other
-    let isWeighted = source.checkpoint.metadata.keys.contains {
-      $0.text.hasPrefix("quantize.imatrix")
-    }
-    guard !isWeighted || importance != nil else {
-      throw CheckpointError(
-        .usage, "the file was quantized with an importance matrix, which --against needs too",
-        found: source.checkpoint.metadata["quantize.imatrix.file"],
-        hint: "name it by --imatrix")
-    }
-    if source.checkpoint.tensors.contains(where: { $0.dtype.isBlockQuantized }),
-      source.checkpoint.format == GGUFFormat.name,
-      let outputs = try Self.outputs(of: other, like: source.checkpoint, importance, resources)
+    if let outputs = try Planner.outputs(
+      of: other, like: source, importance: importance, resources)
     {
       appendStored(outputs)
     } else {
       try appendCanonical()
-    }
-  }
-
-  /// What the other gives in the names and types of a GGUF file; nil if its model is none that there is a graph for.
-  ///
-  /// - Throws: `usage` for an importance matrix of another model.
-  private static func outputs(
-    of other: Source, like file: Checkpoint, _ importance: ImportanceMatrix?,
-    _ resources: EvaluationResources
-  ) throws(CheckpointError) -> [Planner.Output]? {
-    guard try other.huggingFaceConfiguration() != nil else { return nil }
-    do throws(CheckpointError) {
-      return try Planner.outputs(of: other, like: file, importance: importance, resources)
-    } catch {
-      // A model that no graph computes may be the same all the same, under its own names.
-      guard error.code == .unsupported else { throw error }
-      return nil
     }
   }
 

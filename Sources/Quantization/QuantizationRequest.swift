@@ -28,8 +28,11 @@ public struct TensorTypeOverride: Hashable, Sendable {
 
   /// Parses `PATTERN=TYPE`.
   ///
+  /// - Parameters:
+  ///   - text: the option's.
+  ///   - container: whose types there are.
   /// - Throws: `usage` if it isn't that.
-  public init(_ text: String) throws(CheckpointError) {
+  public init(_ text: String, _ container: QuantizationContainer) throws(CheckpointError) {
     func unusable(_ message: String, _ found: some StringProtocol) -> CheckpointError {
       CheckpointError(
         .usage, "--tensor-type: \(message)", expected: "PATTERN=TYPE, such as ffn_down=q6_k",
@@ -39,7 +42,7 @@ public struct TensorTypeOverride: Hashable, Sendable {
       throw unusable("a type for which tensors?", text)
     }
     let name = text[text.index(after: separator)...]
-    guard let type = DType(quantizationName: String(name)) else {
+    guard let type = container.type(named: String(name)) else {
       throw unusable("a type that weights can't be given", name)
     }
     guard let pattern = NamePattern(String(text[..<separator])) else {
@@ -50,17 +53,12 @@ public struct TensorTypeOverride: Hashable, Sendable {
   }
 }
 
-extension DType {
-  /// A type that weights can be given, by its name in either case: `q4_k`, `F16`.
-  public init?(quantizationName name: String) {
-    guard let type = DType(rawValue: name.uppercased()), type.isBlockQuantized || type.isCastable,
-      type != .f64
-    else { return nil }
-    self = type
+extension QuantizationContainer {
+  /// A type that single tensors can be given, by its name in either case: `q4_k`, `F16`; nil if there is none.
+  public func type(named name: String) -> DType? {
+    types.first { $0.rawValue == name.uppercased() }
   }
 
-  /// The names of all types that weights can be given, as options take them.
-  public static var quantizationNames: [String] {
-    allCases.map { $0.rawValue.lowercased() }.filter { DType(quantizationName: $0) != nil }
-  }
+  /// The names of these types, as options take them.
+  public var typeNames: [String] { types.map { $0.rawValue.lowercased() } }
 }

@@ -51,9 +51,9 @@ public struct EvaluationPipeline: Sendable {
       current = slab.task
       do throws(CheckpointError) {
         // A piece that can't be cut may be larger than what memory allows.
-        if ScratchArena.rounded(slab.byteCount) > buffer.byteCount {
-          buffer = try ScratchArena(byteCount: ScratchArena.rounded(slab.byteCount))
-        }
+        let parts = tasks[slab.task].parts
+        let room = ScratchArena.rounded(slab.byteCount) * (parts.areSeveral ? 2 : 1)
+        if room > buffer.byteCount { buffer = try ScratchArena(byteCount: room) }
         try resources.checkCancellation()
         try buffer.withPiece(byteCount: slab.byteCount) { (piece) throws(CheckpointError) in
           let expression = tasks[slab.task].expression
@@ -61,27 +61,33 @@ public struct EvaluationPipeline: Sendable {
           let report = try evaluator.evaluate(
             expression, slab.region, into: MatrixBuffer(base: piece, rowStride: rowStride),
             scratch: scratch)
-          let evaluated = EvaluatedSlab(
-            index: slab.task, byteOffset: slab.byteOffset, region: slab.region,
-            bytes: UnsafeRawBufferPointer(start: piece, count: slab.byteCount))
-          // Where the consumer is busy with another thread's slab, hashing comes first.
-          let isReceived = try consumer.receive(evaluated, waiting: false)
-          if consumer.order == .sequential {
-            guard schedule.waitForSequence(slab) else { return }
-            try consumer.receiveInSequence(evaluated)
-            schedule.endSequence()
+          let bytes = UnsafeRawBufferPointer(start: piece, count: slab.byteCount)
+          try buffer.withPiece(byteCount: parts.areSeveral ? slab.byteCount : 0) {
+            (spare) throws(CheckpointError) in
+            let evaluated = EvaluatedSlab(
+              index: slab.task, byteOffset: slab.byteOffset, region: slab.region, bytes: bytes,
+              parts: parts.areSeveral
+                ? parts.split(slab.region.rows, piece, spare)
+                : [SlabPart(byteOffset: slab.byteOffset, bytes: bytes)])
+            // Where the consumer is busy with another thread's slab, hashing comes first.
+            let isReceived = try consumer.receive(evaluated, waiting: false)
+            if consumer.order == .sequential {
+              guard schedule.waitForSequence(slab) else { return }
+              try consumer.receiveInSequence(evaluated)
+              schedule.endSequence()
+            }
+            guard schedule.waitForTurn(of: slab) else { return }
+            try consumer.receiveInOrder(evaluated)
+            states.update(slab.task, with: evaluated.parts, report)
+            schedule.endTurn(of: slab)
+            if !isReceived { _ = try consumer.receive(evaluated, waiting: true) }
           }
-          guard schedule.waitForTurn(of: slab) else { return }
-          try consumer.receiveInOrder(evaluated)
-          states.update(slab.task, with: evaluated.bytes, report)
-          schedule.endTurn(of: slab)
-          if !isReceived { _ = try consumer.receive(evaluated, waiting: true) }
           if schedule.complete(slab) {
-            let (digest, report) = states.take(slab.task)
+            let result = states.take(slab.task, partCount: parts.byteCounts.count)
             for position in expression.storedPositions { try evaluator.confirm(position) }
-            try digests.check(expression, digest, scratch)
+            try digests.check(expression, result.digests, scratch)
             try consumer.finish(
-              EvaluatedTensor(index: slab.task, digest: digest, report: report))
+              EvaluatedTensor(index: slab.task, digests: result.digests, report: result.report))
           }
         }
       } catch {
@@ -103,8 +109,11 @@ public struct EvaluationPipeline: Sendable {
 /// tensor; `EvaluationSchedule` decides who that is, so the array needs no lock. Its storage never moves.
 private final class TensorStates: @unchecked Sendable {
   struct State {
-    var digest = StreamingDigest()
+    /// One for each part.
+    var digests: [StreamingDigest]
     var report = CastReport()
+
+    init(partCount: Int) { digests = Array(repeating: StreamingDigest(), count: partCount) }
   }
 
   private let states: UnsafeMutableBufferPointer<State?>
@@ -119,17 +128,17 @@ private final class TensorStates: @unchecked Sendable {
     states.deallocate()
   }
 
-  func update(_ task: Int, with bytes: UnsafeRawBufferPointer, _ report: CastReport) {
-    var state = states[task] ?? State()
+  func update(_ task: Int, with parts: [SlabPart], _ report: CastReport) {
+    var state = states[task] ?? State(partCount: parts.count)
     states[task] = nil
-    state.digest.update(bytes)
+    for (place, part) in parts.enumerated() { state.digests[place].update(part.bytes) }
     state.report.merge(report)
     states[task] = state
   }
 
-  func take(_ task: Int) -> (Digest, CastReport) {
-    let state = states[task] ?? State()
+  func take(_ task: Int, partCount: Int) -> (digests: [Digest], report: CastReport) {
+    let state = states[task] ?? State(partCount: partCount)
     states[task] = nil
-    return (state.digest.digest, state.report)
+    return (state.digests.map(\.digest), state.report)
   }
 }

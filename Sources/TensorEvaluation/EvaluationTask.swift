@@ -11,16 +11,26 @@ public struct EvaluationTask: Sendable {
   public let pieces: [MatrixRegion]?
   /// What a `CounterpartEvaluator` evaluates in the same regions; nil if nothing.
   public let counterpart: CompiledExpression?
+  /// What a row of the result consists of.
+  public let parts: RowParts
 
   /// A task.
+  ///
+  /// - Parameters:
+  ///   - name: for messages.
+  ///   - expression: how the result is computed.
+  ///   - pieces: regions that slabs are made of; nil if they may be cut anywhere. With several parts slabs are whole rows in any case.
+  ///   - counterpart: what is evaluated beside it.
+  ///   - parts: tensors that rows of the result consist of; nil if it is one tensor.
   public init(
     name: String, expression: CompiledExpression, pieces: [MatrixRegion]? = nil,
-    counterpart: CompiledExpression? = nil
+    counterpart: CompiledExpression? = nil, parts: RowParts? = nil
   ) {
     self.name = name
     self.expression = expression
     self.pieces = pieces
     self.counterpart = counterpart
+    self.parts = parts ?? RowParts([expression.geometry.rowByteCount])
   }
 
   /// A task for every stored tensor, in the order of the source.
@@ -60,10 +70,13 @@ public struct EvaluationTask: Sendable {
 public struct EvaluatedTensor: Sendable {
   /// The task's place in the list.
   public let index: Int
-  /// SHA-256 of all bytes of the result, in row order.
-  public let digest: Digest
+  /// SHA-256 of all bytes of each part, in row order.
+  public let digests: [Digest]
   /// What casts did to the values.
   public let report: CastReport
+
+  /// The digest of a result that is one tensor; of others the first part's.
+  public var digest: Digest { digests[0] }
 }
 
 /// A slab: consecutive bytes of a tensor, as they were evaluated.
@@ -76,6 +89,8 @@ public struct EvaluatedSlab {
   public let region: MatrixRegion
   /// The bytes; valid during the call.
   public let bytes: UnsafeRawBufferPointer
+  /// The same bytes part by part.
+  public let parts: [SlabPart]
 }
 
 /// Who takes the bytes of evaluated tensors.

@@ -21,15 +21,15 @@ final class RecordedDigests: Sendable {
   ///
   /// - Parameters:
   ///   - expression: how.
-  ///   - digest: of the result, which is that of the stored tensor where it is copied as it is.
+  ///   - digests: of the result's parts; of one that is all, that of the stored tensor where it is copied as it is.
   ///   - scratch: room to work in.
   /// - Throws: `corrupt`, and what reading throws.
   func check(
-    _ expression: CompiledExpression, _ digest: Digest, _ scratch: ScratchArena
+    _ expression: CompiledExpression, _ digests: [Digest], _ scratch: ScratchArena
   ) throws(CheckpointError) {
     guard resources.checksRecordedDigests else { return }
-    if case .stored(let position, _) = expression.root.operation {
-      try compare(position, digest)
+    if case .stored(let position, _) = expression.root.operation, digests.count == 1 {
+      try compare(position, digests[0])
       return
     }
     for position in expression.storedPositions

@@ -27,7 +27,10 @@ struct SlabCutter {
     let transposes = task.transposes
     let limit = resources.slabByteCount(transposing: transposes)
     let regions =
-      if let pieces = task.pieces {
+      if task.parts.areSeveral {
+        Self.rows(
+          expression.geometry, limit: limit / 2)
+      } else if let pieces = task.pieces {
         Self.joined(pieces, expression.geometry, limit)
       } else if expression.quantizes {
         Self.blocks(
@@ -52,6 +55,15 @@ struct SlabCutter {
           byteCount: 0))
     }
     return slabs
+  }
+
+  /// Runs of whole rows, at least one row each.
+  private static func rows(_ geometry: MatrixGeometry, limit: Int) -> [MatrixRegion] {
+    let step = max(1, limit / max(1, geometry.rowByteCount))
+    return stride(from: 0, to: geometry.rows, by: step).map {
+      MatrixRegion(
+        rows: $0..<min($0 + step, geometry.rows), columns: 0..<geometry.columns)
+    }
   }
 
   /// Runs of blocks, of whole rows unless these are large and may be cut.

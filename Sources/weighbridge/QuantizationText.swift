@@ -107,7 +107,7 @@ enum QuantizationText {
     switch reason {
     case .unquantized: "isn't quantized"
     case .scheme: ""
-    case .rule: "\(scheme.rawValue)'s rule for this tensor"
+    case .rule: "\(scheme.name)'s rule for this tensor"
     case .head: "makes the logits"
     case .requested: "as requested"
     }

@@ -19,15 +19,9 @@ struct QuantizeCommand: ParsableCommand {
       type it gets and why, and how far the blocks are from the weights.
 
       Schemes:
-        q8_0 q6_k                       nearly lossless: 8.5 and 6.6 bits per weight
-        q5_k_m q5_k_s q5_1 q5_0         5.5 to 6 bits
-        q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs
-                                        4.25 to 5 bits; q4_k_m is the usual choice
-        q3_k_l q3_k_m q3_k_s q2_k       2.6 to 4 bits; better with --imatrix
-        q2_k_s                          needs it
-        f32 f16 bf16                    floats
+      \(SchemeChoice.table)
 
-      Types for --tensor-type and --output-type: \(DType.quantizationNames.joined(separator: " ")).
+      Types for --tensor-type and --output-type: \(SchemeChoice.typeNames.joined(separator: " ")).
 
       Exit code 1: the quantization is written, but exceeds --max-kl or --max-rmse.
 
@@ -58,7 +52,7 @@ struct QuantizeCommand: ParsableCommand {
     help: ArgumentHelp(
       "The type of what makes the logits: the head, or the embedding where that is the head.",
       valueName: "type"))
-  var outputType: QuantizedTypeChoice?
+  var outputType: String?
 
   @Option(
     help: ArgumentHelp(
@@ -101,12 +95,6 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    if destination.hasSuffix(".store") || destination.hasSuffix(".safetensors")
-      || destination.hasSuffix(".npz")
-    {
-      throw ValidationError(
-        "Blocks are written to GGUF: name a destination that ends in .gguf, or a directory.")
-    }
     guard validatesResult || (!validation.areGiven && maxKl == nil) else {
       throw ValidationError("--tokens, --tokens-file, --text and --max-kl need --validate.")
     }
@@ -118,15 +106,32 @@ struct QuantizeCommand: ParsableCommand {
     if options.dryRun && report != nil {
       throw ValidationError("--report needs a run: --dry-run measures nothing.")
     }
+    guard imatrix == nil || scheme.scheme.container.heedsImportance else {
+      throw ValidationError("--imatrix changes nothing in \(scheme.scheme.container.format).")
+    }
     if let report, !report.hasSuffix(".html") {
       throw ValidationError("--report writes HTML: name a file that ends in .html.")
     }
   }
 
+  private static func type(
+    _ name: String, _ container: QuantizationContainer
+  ) throws(CheckpointError) -> DType {
+    guard let type = container.type(named: name) else {
+      throw CheckpointError(
+        .usage, "--output-type: a type that weights can't be given",
+        expected: container.typeNames.joined(separator: ", "), found: String(name.prefix(100)))
+    }
+    return type
+  }
+
   private func quantization(_ inputs: ReadFiles) throws(CheckpointError) -> QuantizationRequest {
     var request = QuantizationRequest(scheme.scheme)
-    for text in tensorType { request.overrides.append(try TensorTypeOverride(text)) }
-    request.outputType = outputType?.type
+    let container = scheme.scheme.container
+    for text in tensorType { request.overrides.append(try TensorTypeOverride(text, container)) }
+    request.outputType = try outputType.map { (name) throws(CheckpointError) in
+      try Self.type(name, container)
+    }
     request.isStrict = strict
     if let imatrix { request.importance = try ImportanceMatrix(path: imatrix, recordedIn: inputs) }
     return request
@@ -137,7 +142,7 @@ struct QuantizeCommand: ParsableCommand {
     var request = try options.request(source, destination, shared, unpacking)
     let inputs = request.openOptions.readFiles
     let quantization = try quantization(inputs)
-    request.format = GGUFFormat.name
+    request.format = scheme.scheme.container.format
     request.settings.quantization = quantization
     if validatesResult {
       request.validator = try validation.validator(request, standardCount: 128)
@@ -193,19 +198,33 @@ struct SchemeChoice: ExpressibleByArgument {
   let scheme: QuantizationScheme
 
   init?(argument: String) {
-    guard let scheme = QuantizationScheme(rawValue: argument.lowercased()) else { return nil }
+    guard let scheme = QuantizationScheme(named: argument) else { return nil }
     self.scheme = scheme
   }
 
-  static var allValueStrings: [String] { QuantizationScheme.allCases.map(\.rawValue) }
-}
+  static var allValueStrings: [String] { QuantizationScheme.all.map(\.name) }
 
-/// What `--output-type` takes.
-struct QuantizedTypeChoice: ExpressibleByArgument {
-  let type: DType
+  /// A line or two for each family of schemes, as `--help` has them.
+  static var table: String {
+    QuantizationScheme.families.map { family in
+      let names = "  " + family.schemes.map(\.name).joined(separator: " ")
+      let gap = tableColumn - names.count
+      return names
+        + (gap > 0
+          ? String(repeating: " ", count: gap)
+          : "\n" + String(repeating: " ", count: tableColumn))
+        + family.summary
+    }.joined(separator: "\n")
+  }
 
-  init?(argument: String) {
-    guard let type = DType(quantizationName: argument) else { return nil }
-    self.type = type
+  private static let tableColumn = 34
+
+  /// The types that single tensors can be given, of all containers.
+  static var typeNames: [String] {
+    var names: [String] = []
+    for scheme in QuantizationScheme.all {
+      names += scheme.container.typeNames.filter { !names.contains($0) }
+    }
+    return names
   }
 }

@@ -22,7 +22,8 @@ import Testing
 
   private static let claims = (0..<3).map {
     Journal.Claim(
-      tensor: $0, digest: Digest(of: [UInt8($0)]), rounded: $0 * 7, ulp: Double($0) / 3,
+      group: $0, digests: [Digest(of: [UInt8($0)]), Digest(of: [])], rounded: $0 * 7,
+      ulp: Double($0) / 3,
       overflows: $0)
   }
 
@@ -42,7 +43,7 @@ import Testing
     }
     return try Journal.resume(at: workspace.path("journal"), plan: plan, files: [], inputs: inputs)
       .claims
-      .tensors
+      .groups
   }
 
   @Test func givesBackWhatWasRecorded() throws {
@@ -92,7 +93,7 @@ import Testing
     try workspace.write("journal", contents.prefix(ends[1] + 5))
     let (journal, claims) = try Journal.resume(
       at: workspace.path("journal"), plan: plan, files: [], inputs: inputs)
-    #expect(claims.tensors == [Self.claims[0]])
+    #expect(claims.groups == [Self.claims[0]])
     try journal.record(Self.claims[1])
     try journal.record(Self.claims[2])
     #expect(try workspace.contents("journal") == contents)

@@ -73,7 +73,7 @@ struct LlamaQuantizeTypes: Decodable {
       let roles = Self.roles(table)
       for file in entry.files {
         guard let types = file.types else { continue }
-        let scheme = try #require(QuantizationScheme(rawValue: file.scheme.lowercased()))
+        let scheme = try #require(QuantizationScheme(named: file.scheme))
         #expect(scheme.fileType == file.fileType, "\(scheme)")
         for hasImportance in file.imatrix {
           var request = QuantizationRequest(scheme)

@@ -1,28 +1,35 @@
-public import CheckpointFormats
-public import Quantization
-public import TensorEvaluation
-public import TensorModel
+import CheckpointFormats
+import Quantization
+import TensorEvaluation
+import TensorModel
 
-extension Planner {
-  /// What a source gives in the names and types of a GGUF file.
-  ///
-  /// - Parameters:
-  ///   - other: what the file is said to be made of.
-  ///   - file: the file.
-  ///   - importance: the matrix that it was quantized with, if there was one.
-  ///   - resources: memory and threads.
-  /// - Returns: the tensors that a conversion would write.
-  /// - Throws: `unsupported` where the other's model has no graph there, and what planning throws.
-  public static func outputs(
-    of other: Source, like file: Checkpoint, importance: ImportanceMatrix?,
+extension GGUFTarget {
+  /// Tensors of blocks are made again along the file's own rows, which may be columns of the model's matrices.
+  static func outputs(
+    of other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
-  ) throws(CheckpointError) -> [Output] {
+  ) throws(CheckpointError) -> [Planner.Output]? {
+    let file = written.checkpoint
+    let isWeighted = file.metadata.keys.contains { $0.text.hasPrefix("quantize.imatrix") }
+    guard !isWeighted || importance != nil else {
+      throw CheckpointError(
+        .usage, "the file was quantized with an importance matrix, which --against needs too",
+        found: file.metadata["quantize.imatrix.file"], hint: "name it by --imatrix")
+    }
+    guard file.format == format.name, file.tensors.contains(where: { $0.dtype.isBlockQuantized }),
+      try other.huggingFaceConfiguration() != nil
+    else { return nil }
     var request = QuantizationRequest(.f32)
     for tensor in file.tensors { request.exactTypes[ExactName(tensor.name)] = tensor.dtype }
     request.importance = importance
     var settings = ConversionPlan.Settings()
     settings.quantization = request
-    let planner = Planner(other, settings, resources)
-    return try GGUFTensors(planner, GGUFGraph(other)).outputs
+    do throws(CheckpointError) {
+      return try GGUFTensors(Planner(other, settings, resources), GGUFGraph(other)).outputs
+    } catch {
+      // A model that no graph computes may be the same all the same, under its own names.
+      guard error.code == .unsupported else { throw error }
+      return nil
+    }
   }
 }

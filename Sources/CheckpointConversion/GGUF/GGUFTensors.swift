@@ -75,15 +75,15 @@ struct GGUFTensors {
 
   /// `general.file_type`: what most weights are, by llama.cpp's numbers (llama.h, `llama_ftype`); of the mixes those with one type alone.
   var fileType: Int {
-    if let scheme = planner.settings.quantization?.scheme { return scheme.fileType }
+    if let fileType = planner.settings.quantization?.scheme.fileType { return fileType }
     var counts: [DType: Int] = [:]
     for output in outputs where output.type.shape.rank > 1 {
       counts[output.type.dtype, default: 0] += output.type.shape.elementCount
     }
     let main = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
-    // The schemes with a type of their own come first, mixes of it after.
-    let scheme = QuantizationScheme.allCases.first { $0.type == main }
-    return scheme?.fileType ?? main.flatMap { Self.otherFileTypes[$0] } ?? 0
+    // Of the schemes that give most weights the type, those with more for others have higher numbers.
+    let fileTypes = QuantizationScheme.all.filter { $0.type == main }.compactMap(\.fileType)
+    return fileTypes.min() ?? main.flatMap { Self.otherFileTypes[$0] } ?? 0
   }
 
   /// Of types that no scheme has.
@@ -114,7 +114,7 @@ struct GGUFTensors {
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
     if let choice {
       expression = try importances?.weighted(expression, name, shape) ?? expression
-      quantizations.append(.init(choice: choice, source: tensor.dtype))
+      quantizations.append(.init(choice: choice, values: TensorType(tensor.dtype, shape)))
     }
     outputs.append(
       Planner.Output(name: name, type: TensorType(dtype, shape), expression: expression))
@@ -162,7 +162,8 @@ struct GGUFTensors {
       Planner.Output(name: name, type: TensorType(.f32, shape), expression: expression))
     if types != nil {
       quantizations.append(
-        .init(choice: TypeChoice(.f32, wanted: .f32, .unquantized), source: .f32))
+        .init(
+          choice: TypeChoice(.f32, wanted: .f32, .unquantized), values: TensorType(.f32, shape)))
     }
   }
 }

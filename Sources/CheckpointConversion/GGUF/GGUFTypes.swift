@@ -20,7 +20,7 @@ struct GGUFTypes {
   ) throws(CheckpointError) {
     if request.scheme == .q2KS && request.importance == nil {
       throw CheckpointError(
-        .usage, "\(request.scheme.rawValue) is of no use without an importance matrix",
+        .usage, "\(request.scheme.name) is of no use without an importance matrix",
         hint: "name one by --imatrix, or choose --scheme q2_k")
     }
     self.request = request
@@ -63,7 +63,7 @@ struct GGUFTypes {
             "rows of a multiple of \(first.choice.wanted.blockElementCount) for \(first.choice.wanted.rawValue)",
           found: "\(columns) columns",
           hint:
-            "choose types whose blocks fit, such as those of \(Self.fittingScheme(substituted.map(\.output)).rawValue), or leave out --strict"
+            "choose types whose blocks fit, such as those of \(Self.fittingScheme(substituted.map(\.output)).name), or leave out --strict"
         )
       }
       let weights = all.reduce(0) { $0 + $1.output.type.shape.elementCount }
@@ -75,7 +75,7 @@ struct GGUFTypes {
           tensor: first.output.name))
     }
     if zip(quantizations, outputs).contains(where: {
-      $0.source.isBlockQuantized && $1.type.dtype != $0.source
+      $0.values.dtype.isBlockQuantized && $1.type.dtype != $0.values.dtype
     }) {
       findings.append(
         Finding(

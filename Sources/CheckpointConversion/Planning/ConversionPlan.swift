@@ -1,4 +1,4 @@
-public import CheckpointFormats
+import CheckpointFormats
 public import FileContainers
 public import ModelArchitectures
 public import Quantization
@@ -17,7 +17,9 @@ public struct ConversionPlan: Sendable {
   public let settings: Settings
   /// What tokens see, which the format can carry.
   public let attention: AttentionMode
-  /// The output tensors, in canonical order.
+  /// What is evaluated, in canonical order.
+  public let groups: [OutputGroup]
+  /// The output tensors: the groups' parts one after the other.
   public let tensors: [PlannedTensor]
   /// The files that hold them.
   public let weightFiles: [WeightFile]
@@ -29,6 +31,35 @@ public struct ConversionPlan: Sendable {
   public let leftOut: [String]
   /// What opening and planning brought up.
   public let findings: [Finding]
+  /// Where each group's parts begin in `tensors`.
+  let firstPlaces: [Int]
+
+  init(
+    source: SourceDescription, format: String, settings: Settings, attention: AttentionMode,
+    groups: [OutputGroup], weightFiles: [WeightFile], sidecars: [Sidecar], companions: [String],
+    leftOut: [String], findings: [Finding]
+  ) {
+    self.source = source
+    self.format = format
+    self.settings = settings
+    self.attention = attention
+    self.groups = groups
+    self.weightFiles = weightFiles
+    self.sidecars = sidecars
+    self.companions = companions
+    self.leftOut = leftOut
+    self.findings = findings
+    var tensors: [PlannedTensor] = []
+    var firstPlaces: [Int] = []
+    tensors.reserveCapacity(groups.count)
+    firstPlaces.reserveCapacity(groups.count)
+    for group in groups {
+      firstPlaces.append(tensors.count)
+      tensors += group.parts
+    }
+    self.tensors = tensors
+    self.firstPlaces = firstPlaces
+  }
 
   /// What is converted.
   public struct SourceDescription: Hashable, Sendable, Encodable {
@@ -95,35 +126,6 @@ public struct ConversionPlan: Sendable {
       case .zstd(let level?): "zstd:\(level)"
       }
     }
-  }
-
-  /// An output tensor.
-  public struct PlannedTensor: Hashable, Sendable {
-    /// Its name in the destination.
-    public let name: String
-    /// Its dtype and shape.
-    public let type: TensorType
-    /// How it is computed, casts included.
-    public let expression: TensorExpression
-    /// The file that holds it, as a place in `weightFiles`.
-    public let file: Int
-    /// Where in the file it goes; nil where that depends on how well others compress.
-    public let place: FileLayout.Place?
-    /// How a store keeps it; nil for other formats.
-    public var encoding: StoreManifest.Encoding?
-    /// Which type it gets and why, where weights are quantized.
-    public var quantization: Quantization?
-
-    /// Bytes of it.
-    public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
-  }
-
-  /// What a tensor is quantized to.
-  public struct Quantization: Hashable, Sendable {
-    /// The type, and why.
-    public let choice: TypeChoice
-    /// The dtype that its values had.
-    public let source: DType
   }
 
   /// A file that holds tensors.

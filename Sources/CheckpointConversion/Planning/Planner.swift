@@ -100,9 +100,21 @@ public struct Planner: Sendable {
     } catch { throw error.in(tensor: tensor.name) }
   }
 
-  /// A plan, with what is the same for all formats filled in.
+  /// A plan of tensors that each stand for themselves.
   func plan(
     format: String, tensors: [ConversionPlan.PlannedTensor],
+    weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
+    companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
+  ) throws(CheckpointError) -> ConversionPlan {
+    try plan(
+      format: format, groups: tensors.map { ConversionPlan.OutputGroup($0) },
+      weightFiles: weightFiles, sidecars: sidecars, companions: companions, leftOut: leftOut,
+      findings: findings)
+  }
+
+  /// A plan, with what is the same for all formats filled in.
+  func plan(
+    format: String, groups: [ConversionPlan.OutputGroup],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
   ) throws(CheckpointError) -> ConversionPlan {
@@ -111,12 +123,12 @@ public struct Planner: Sendable {
       source: ConversionPlan.SourceDescription(
         format: source.checkpoint.format, layout: source.checkpoint.layout,
         architecture: source.architectureName),
-      format: format, settings: settings, attention: model.attention, tensors: tensors,
+      format: format, settings: settings, attention: model.attention, groups: groups,
       weightFiles: weightFiles,
       sidecars: sidecars, companions: companions,
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
       findings: try source.checkpoint.findings + model.findings
-        + model.problems.map { $0.finding(.warning) } + dtypeFindings(tensors)
+        + model.problems.map { $0.finding(.warning) } + dtypeFindings(groups)
         + findings + graphFindings(format, findings) + sidecarFindings(sidecars)
         + codeFindings(model) + quantizationFindings(model))
   }
@@ -195,8 +207,10 @@ public struct Planner: Sendable {
   }
 
   /// What `--dtype` doesn't change.
-  private func dtypeFindings(_ tensors: [ConversionPlan.PlannedTensor]) -> [Finding] {
-    let kept = Set(tensors.map(\.type.dtype).filter { $0.isUncastFloat })
+  private func dtypeFindings(_ groups: [ConversionPlan.OutputGroup]) -> [Finding] {
+    // Parts of a group are what was asked for.
+    let kept = Set(
+      groups.filter { $0.parts.count == 1 }.map(\.parts[0].type.dtype).filter { $0.isUncastFloat })
     guard settings.dtype != nil, !kept.isEmpty else { return [] }
     return [
       Finding(

@@ -13,8 +13,8 @@ extension QuantizationReport {
     _ plan: ConversionPlan, _ request: QuantizationRequest, _ certificate: Certificate? = nil,
     limits: Limits = Limits()
   ) {
-    let tensors = plan.tensors.enumerated().map { place, tensor in
-      Tensor(tensor, certificate?.tensors[place])
+    let tensors = plan.groups.enumerated().map { place, group in
+      Tensor(group, certificate.map { Array($0.tensors[plan.places(of: place)]) })
     }
     self.tensors = tensors
     self.limits = limits
@@ -33,7 +33,7 @@ extension QuantizationReport {
           return (blocks * $0.sourceDtype.blockByteCount * 8, $0.shape.elementCount)
         }))
     types = Self.summaries(tensors)
-    substitutions = zip(plan.tensors, tensors).compactMap { planned, tensor in
+    substitutions = zip(plan.groups, tensors).compactMap { planned, tensor in
       guard let choice = planned.quantization?.choice, choice.isSubstitution else { return nil }
       return Substitution(
         name: tensor.name, wanted: choice.wanted, dtype: choice.type,
@@ -92,15 +92,17 @@ extension QuantizationReport {
 }
 
 extension QuantizationReport.Tensor {
-  fileprivate init(_ tensor: ConversionPlan.PlannedTensor, _ record: Certificate.TensorRecord?) {
-    name = tensor.name
-    dtype = tensor.type.dtype
-    sourceDtype = tensor.quantization?.source ?? tensor.type.dtype
-    shape = tensor.type.shape
-    byteCount = tensor.byteCount
-    reason = tensor.quantization?.choice.reason ?? .unquantized
+  fileprivate init(_ group: ConversionPlan.OutputGroup, _ records: [Certificate.TensorRecord]?) {
+    let type = group.parts[0].type
+    name = group.name
+    dtype = type.dtype
+    sourceDtype = group.quantization?.values.dtype ?? type.dtype
+    shape = group.valueShape
+    byteCount = group.byteCount
+    reason = group.quantization?.choice.reason ?? .unquantized
+    let record = records?.first
     errors = record?.quantization
     largestErrorUlp = record.flatMap { $0.quantization == nil ? $0.largestErrorUlp : nil }
-    digest = record?.digest
+    digest = records?.count == 1 ? record?.digest : nil
   }
 }

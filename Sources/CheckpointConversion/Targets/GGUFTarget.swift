@@ -43,7 +43,7 @@ enum GGUFTarget: ConversionTarget {
     }
     let isCut = (planner.settings.sharding ?? .none) != ConversionPlan.Sharding.none
     var files: [ConversionPlan.WeightFile] = []
-    var planned: [ConversionPlan.PlannedTensor] = []
+    var planned: [ConversionPlan.OutputGroup] = []
     for (number, members) in shards.enumerated() {
       let metadata =
         (number == 0 ? keys : [])
@@ -58,17 +58,18 @@ enum GGUFTarget: ConversionTarget {
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
         let output = tensors.outputs[member]
-        var tensor = ConversionPlan.PlannedTensor(
-          name: output.name, type: output.type, expression: output.expression, file: number,
-          place: place)
-        if !tensors.quantizations.isEmpty { tensor.quantization = tensors.quantizations[member] }
-        planned.append(tensor)
+        planned.append(
+          ConversionPlan.OutputGroup(
+            .init(
+              name: output.name, type: output.type, expression: output.expression, file: number,
+              place: place),
+            quantization: tensors.quantizations.isEmpty ? nil : tensors.quantizations[member]))
       }
     }
     // What the configuration says is in the keys.
     let left = planner.sidecarNames.filter { !tokenizer.contains($0) && $0 != "config.json" }
     return try planner.plan(
-      format: format.name, tensors: planned, weightFiles: files, sidecars: [], leftOut: left,
+      format: format.name, groups: planned, weightFiles: files, sidecars: [], leftOut: left,
       findings: graph.findings + name.findings + tensors.findings + tokenizer.findings
         + filesLeftOut(left)
         + planner.metadataLeftOut(by: format.name, besides: Set(keys.map(\.key))))

@@ -1,4 +1,6 @@
 import CheckpointFormats
+import Quantization
+import TensorEvaluation
 import TensorModel
 
 /// A format that conversions write.
@@ -29,6 +31,20 @@ protocol ConversionTarget: Sendable {
   /// - Returns: the plan.
   /// - Throws: what `Planner.outputs` throws; `usage` where settings can't be followed.
   static func plan(_ planner: Planner, fileName: String?) throws(CheckpointError) -> ConversionPlan
+
+  /// What a source gives in the names and types of a checkpoint that was written in this format, where these are the format's own.
+  ///
+  /// - Parameters:
+  ///   - other: what the checkpoint is said to be made of.
+  ///   - written: the checkpoint.
+  ///   - importance: the matrix that it was quantized with, if there was one.
+  ///   - resources: memory and threads.
+  /// - Returns: the tensors that a conversion would write; nil where canonical names and dtypes say all, and for checkpoints of other formats.
+  /// - Throws: `usage` where something else is needed to tell, what planning throws.
+  static func outputs(
+    of other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ resources: EvaluationResources
+  ) throws(CheckpointError) -> [Planner.Output]?
 }
 
 extension ConversionTarget {
@@ -37,6 +53,10 @@ extension ConversionTarget {
   static var carriesAttention: Bool { false }
   static var keepsNames: Bool { true }
   static var keepsQuantizedParts: Bool { false }
+  static func outputs(
+    of other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ resources: EvaluationResources
+  ) throws(CheckpointError) -> [Planner.Output]? { nil }
 }
 
 extension DefaultStringInterpolation {

@@ -92,7 +92,9 @@ enum Targets {
           .usage, "--to names no format that is written here",
           expected: all.map { $0.format.name }.joined(separator: ", "), found: asked)
       }
-      if let named, entry?.fileEnding != nil, named != target {
+      if let named, named != target,
+        entry?.fileEnding != nil || request.settings.quantization != nil
+      {
         throw CheckpointError(
           .usage, "--to and the destination's name say different formats",
           file: request.destination, expected: target.format.name, found: named.format.name,

@@ -125,10 +125,10 @@ public struct Converter: Sendable {
             file: input))
       }
     } else {
-      claims = Journal.Claims(tensors: options.resume ? try finishedClaims(planDigest) : [])
+      claims = Journal.Claims(groups: options.resume ? try finishedClaims(planDigest) : [])
       journal = try Journal.create(
         at: journalPath, plan: planDigest, files: names, inputs: source.inputs)
-      for claim in claims.tensors { try journal.record(claim) }
+      for claim in claims.groups { try journal.record(claim) }
     }
     do throws(CheckpointError) { return try run(planDigest, journal, claims) } catch {
       // Whatever ended it: what was made of an input that has changed doesn't count.
@@ -143,7 +143,7 @@ public struct Converter: Sendable {
     let findings = plan.findings + (try contentFindings())
     let run = ConversionRun(
       plan: plan, source: source, folder: destination.partialPath, resources: options.resources,
-      journal: journal, results: TensorResults(count: plan.tensors.count),
+      journal: journal, results: GroupResults(count: plan.groups.count),
       progress: options.progress)
     var writer: any WeightWriter =
       plan.format == StoreFormat.name ? StoreWriter(run) : FixedLayoutWriter(run)
@@ -207,12 +207,14 @@ public struct Converter: Sendable {
     guard certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count else {
       throw Journal.otherPlan(path, expected: planDigest, found: certificate.plan)
     }
-    return certificate.tensors.enumerated().map { place, tensor in
+    return plan.groups.indices.map { group in
+      let parts = certificate.tensors[plan.places(of: group)]
+      let first = parts[parts.startIndex]
       // Only whether and how far values were rounded is in the certificate, not how many.
-      Journal.Claim(
-        tensor: place, digest: tensor.digest, rounded: tensor.exactness == .exact ? 0 : 1,
-        ulp: tensor.largestErrorUlp, overflows: tensor.overflowCount,
-        quantization: tensor.quantization)
+      return Journal.Claim(
+        group: group, digests: parts.map(\.digest), rounded: first.exactness == .exact ? 0 : 1,
+        ulp: first.largestErrorUlp, overflows: first.overflowCount,
+        quantization: first.quantization)
     }
   }
 
@@ -226,7 +228,7 @@ public struct Converter: Sendable {
 
   private func certificate(
     _ planDigest: Digest, _ findings: [Finding], _ files: [Certificate.FileRecord],
-    _ results: TensorResults
+    _ results: GroupResults
   ) throws(CheckpointError) -> Certificate {
     var digests: [String: Digest] = [:]
     if options.hashesInputs {
@@ -236,27 +238,33 @@ public struct Converter: Sendable {
       }
     }
     var records: [Certificate.TensorRecord] = []
-    for (place, tensor) in plan.tensors.enumerated() {
+    // What is said of a group is said of each part, and found once.
+    var (overflows, losses): ([Finding], [Finding]) = ([], [])
+    for (place, group) in plan.groups.enumerated() {
       guard let result = results[place] else {
-        throw CheckpointError(.inputOutput, "was not written", tensor: tensor.name)
+        throw CheckpointError(.inputOutput, "was not written", tensor: group.name)
       }
-      records.append(
-        Certificate.TensorRecord(
-          name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
-          file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
-          sources: tensor.expression.sources,
-          exactness: result.rounded == 0 ? .exact : .rounded, largestErrorUlp: result.ulp,
-          overflowCount: result.overflows, quantization: result.quantization,
-          digest: result.digest))
-    }
-    let overflows = records.filter { $0.overflowCount > 0 }.map {
-      Finding(
-        .warning, "overflow", "\($0.overflowCount) finite values became infinite", tensor: $0.name)
-    }
-    let losses = records.filter { ($0.quantization?.relativeRmse ?? 0) >= 0.5 }.map {
-      Finding(
-        .warning, "quantization-loss", "its blocks have little to do with its weights",
-        tensor: $0.name)
+      for (tensor, digest) in zip(group.parts, result.digests) {
+        records.append(
+          Certificate.TensorRecord(
+            name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
+            file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
+            sources: tensor.expression.sources,
+            exactness: result.rounded == 0 ? .exact : .rounded, largestErrorUlp: result.ulp,
+            overflowCount: result.overflows, quantization: result.quantization, digest: digest))
+      }
+      if result.overflows > 0 {
+        overflows.append(
+          Finding(
+            .warning, "overflow", "\(result.overflows) finite values became infinite",
+            tensor: group.parts[0].name))
+      }
+      if result.quantization?.relativeRmse ?? 0 >= 0.5 {
+        losses.append(
+          Finding(
+            .warning, "quantization-loss", "its blocks have little to do with its weights",
+            tensor: group.parts[0].name))
+      }
     }
     for finding in overflows + losses { options.report(finding) }
     let identities = records.map {

@@ -8,12 +8,14 @@ enum FiniteWeights {
   ///
   /// - Throws: `malformed` with the first that is none.
   static func require(
-    _ slab: EvaluatedSlab, _ tensor: ConversionPlan.PlannedTensor
+    _ slab: EvaluatedSlab, _ group: ConversionPlan.OutputGroup
   ) throws(CheckpointError) {
-    guard let quantization = tensor.quantization, let type = statisticsType(tensor.type.dtype)
+    // What consists of several parts was looked at when it was made.
+    guard let quantization = group.quantization, group.parts.count == 1,
+      case let tensor = group.parts[0], let type = statisticsType(tensor.type.dtype)
     else { return }
     // Infinities that a cast makes are counted, and allowed or not, where it ends.
-    let mayOverflow = tensor.type.dtype != .f32 || quantization.source == .f64
+    let mayOverflow = tensor.type.dtype != .f32 || quantization.values.dtype == .f64
     let size = tensor.type.dtype.blockByteCount
     var found = wb_statistics()
     wb_statistics_begin(&found)

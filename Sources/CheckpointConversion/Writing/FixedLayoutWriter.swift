@@ -17,11 +17,11 @@ struct FixedLayoutWriter: WeightWriter {
   }
 
   mutating func begin(_ claims: Journal.Claims) throws(CheckpointError) -> Int {
-    try openFiles(keeping: !claims.tensors.isEmpty)
+    try openFiles(keeping: !claims.groups.isEmpty)
     let accepted = try Resumption(run.plan, files, run.resources, checksums).accepted(
-      claims.tensors)
+      claims.groups)
     run.takeOver(accepted)
-    return accepted.count
+    return accepted.reduce(0) { $0 + $1.digests.count }
   }
 
   private mutating func openFiles(keeping: Bool) throws(CheckpointError) {
@@ -41,8 +41,8 @@ struct FixedLayoutWriter: WeightWriter {
   }
 
   func write() throws(CheckpointError) {
-    let places = run.plan.tensors.indices.filter { run.results[$0] == nil }
-    let consumer = PlacedTensors(run: run, places: places, files: files, checksums: checksums)
+    let places = run.plan.groups.indices.filter { run.results[$0] == nil }
+    let consumer = PlacedGroups(run: run, places: places, files: files, checksums: checksums)
     try EvaluationPipeline(run.source.reader, run.resources).run(try run.tasks(places), consumer)
   }
 
@@ -72,8 +72,8 @@ struct FixedLayoutWriter: WeightWriter {
   }
 }
 
-/// Writes evaluated tensors to their places and records them.
-private struct PlacedTensors: EvaluationConsumer {
+/// Writes evaluated groups to the places of their parts and records them.
+private struct PlacedGroups: EvaluationConsumer {
   let run: ConversionRun
   /// The tasks' places in the plan.
   let places: [Int]
@@ -81,18 +81,26 @@ private struct PlacedTensors: EvaluationConsumer {
   let checksums: Checksums
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
-    let tensor = run.plan.tensors[places[slab.index]]
-    guard !slab.bytes.isEmpty, let place = tensor.place else { return true }
-    try FiniteWeights.require(slab, tensor)
-    let isWritten = try files[tensor.file].append(
-      at: place.byteOffset + slab.byteOffset, slab.bytes,
-      sharing: run.place(of: slab, tensor: places[slab.index]), waiting: waiting)
-    if isWritten { run.progress(slab.bytes.count) }
-    return isWritten
+    let group = run.plan.groups[places[slab.index]]
+    guard !slab.bytes.isEmpty else { return true }
+    try FiniteWeights.require(slab, group)
+    var isWritten = false
+    for (tensor, part) in zip(group.parts, slab.parts) {
+      guard let place = tensor.place else { continue }
+      // Once a part is written the others follow: a slab that isn't taken comes again as a whole.
+      isWritten = try files[tensor.file].append(
+        at: place.byteOffset + part.byteOffset, part.bytes,
+        sharing: run.place(of: slab, group: places[slab.index]), waiting: waiting || isWritten)
+      guard isWritten else { return false }
+    }
+    run.progress(slab.bytes.count)
+    return true
   }
 
   func receiveInOrder(_ slab: EvaluatedSlab) {
-    checksums.update(places[slab.index], with: slab.bytes)
+    for (place, part) in zip(run.plan.places(of: places[slab.index]), slab.parts) {
+      checksums.update(place, with: part.bytes)
+    }
   }
 
   func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {

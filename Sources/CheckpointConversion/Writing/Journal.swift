@@ -1,12 +1,12 @@
 // The journal of a conversion, in the partial directory: what --resume may believe, after checking.
 //
 // 1. lines of the form `<CRC-32 of the rest, 8 hexadecimal digits> <JSON>\n`; what follows a broken line doesn't count
-// 2. the first line: { "journal": 2, "plan": digest, "files": [all that is to be written], "inputs": [{ "name", "byteCount",
+// 2. the first line: { "journal": 3, "plan": digest, "files": [all that is to be written], "inputs": [{ "name", "byteCount",
 //    "modificationTime", "changeTime", "inode" }] }, or { "discarded": true } where the rest of the directory is what was replaced
-// 3. then, for each tensor that has been written: { "tensor": place in the plan, "digest", "rounded", "ulp", "overflows" }, with
-//    "quantization" for blocks
+// 3. then, for each group that has been written: { "group": place in the plan, "digests": [of each part], "rounded", "ulp", "overflows" },
+//    with "quantization" for blocks
 // 4. { "changed": true } where an input turned out to have changed while it was read: what was claimed before doesn't count
-// 5. for each volume of a store that is complete, after its tensors: { "volume": place in the plan, … }, see VolumeClaim
+// 5. for each volume of a store that is complete, after its groups: { "volume": place in the plan, … }, see VolumeClaim
 //
 // Lines aren't synced: after a power loss a claim can be there and the data not, which re-hashing finds.
 
@@ -23,10 +23,11 @@ import TensorModel
 final class Journal: Sendable {
   static let fileName = AtomicDestination.markName
 
-  /// What a finished tensor's line says.
+  /// What a finished group's line says.
   struct Claim: Codable, Hashable {
-    let tensor: Int
-    let digest: Digest
+    let group: Int
+    /// One for each part.
+    let digests: [Digest]
     let rounded: Int
     let ulp: Double
     let overflows: Int
@@ -35,7 +36,7 @@ final class Journal: Sendable {
 
   /// What an interrupted run says that it has finished.
   struct Claims {
-    var tensors: [Claim] = []
+    var groups: [Claim] = []
     var volumes: [VolumeClaim] = []
     /// The input that has been put in the place of another one of the same size and time since, so that nothing counts.
     var replacedInput: String?
@@ -64,7 +65,7 @@ final class Journal: Sendable {
     let inputs: [Input]
 
     init(_ plan: Digest, _ files: [String], _ inputs: [Source.Input]) {
-      journal = 2
+      journal = 3
       self.plan = plan
       self.files = files
       self.inputs = inputs.map {
@@ -152,7 +153,7 @@ final class Journal: Sendable {
       if parsed(Change.self, line) != nil {
         claims = Claims()
       } else if let claim = parsed(Claim.self, line) {
-        claims.tensors.append(claim)
+        claims.groups.append(claim)
       } else if let claim = parsed(VolumeClaim.self, line) {
         claims.volumes.append(claim)
       }
@@ -168,7 +169,7 @@ final class Journal: Sendable {
       hint: "repeat the original command with --resume, or remove the partial directory")
   }
 
-  /// Records a finished tensor.
+  /// Records a finished group.
   func record(_ claim: Claim) throws(CheckpointError) { try append(claim) }
 
   /// Records a finished volume of a store.

@@ -7,20 +7,20 @@ enum OverflowError {
   ///
   /// - Throws: what reading the source throws.
   static func error(
-    _ tensor: ConversionPlan.PlannedTensor, _ report: CastReport, _ reader: any CheckpointReader
+    _ group: ConversionPlan.OutputGroup, _ report: CastReport, _ reader: any CheckpointReader
   ) throws(CheckpointError) -> CheckpointError {
-    let first = try Overflow.first(in: tensor.expression, reader)
+    let first = try Overflow.first(in: group.expression, reader)
     let place = first.map { "[\($0.index.map(String.init).joined(separator: ", "))]" } ?? "?"
     let value =
       first.map {
         $0.value == $0.value.rounded() && abs($0.value) < 1e15
           ? String(Int($0.value)) : String($0.value)
       } ?? "?"
-    let dtype = tensor.type.dtype
+    let dtype = group.parts[0].type.dtype
     return CheckpointError(
       .overflow,
       "\(counted(report.overflowCount, "value")) would become infinite in \(dtype.rawValue); the first is \(value) at \(place)",
-      tensor: tensor.name,
+      tensor: group.name,
       hint: "\(remedy(dtype, first?.value)); --allow-overflow writes infinities"
     )
   }

@@ -20,30 +20,41 @@ struct Resumption {
     self.checksums = checksums
   }
 
-  /// The claims that hold: one for each tensor, its bytes in the file having the digest.
+  /// The claims that hold: one for each group, the bytes of its parts in the files having the digests.
   func accepted(_ claims: [Journal.Claim]) throws(CheckpointError) -> [Journal.Claim] {
     var latest: [Int: Journal.Claim] = [:]
-    for claim in claims where plan.tensors.indices.contains(claim.tensor) {
-      latest[claim.tensor] = claim
+    for claim in claims
+    where plan.groups.indices.contains(claim.group)
+      && claim.digests.count == plan.groups[claim.group].parts.count
+    {
+      latest[claim.group] = claim
     }
-    let candidates = latest.values.sorted { $0.tensor < $1.tensor }
+    let candidates = latest.values.sorted { $0.group < $1.group }
     guard !candidates.isEmpty else { return [] }
     let reader = try WrittenTensors(plan, files)
     var tasks: [EvaluationTask] = []
-    for claim in candidates {
-      let name = plan.tensors[claim.tensor].name
+    let places = candidates.flatMap { plan.places(of: $0.group) }
+    for place in places {
+      let name = plan.tensors[place].name
       tasks.append(
         EvaluationTask(
           name: name, expression: try CompiledExpression(.stored(name), in: reader.checkpoint)))
     }
-    let rehash = Rehash(candidates.map(\.tensor), checksums)
+    let rehash = Rehash(places, checksums)
     try EvaluationPipeline(reader, resources).run(tasks, rehash)
     var accepted: [Journal.Claim] = []
-    for (place, claim) in candidates.enumerated() {
-      if rehash.digests[place]?.digest == claim.digest {
+    var first = 0
+    for claim in candidates {
+      let tasks = first..<first + claim.digests.count
+      first = tasks.upperBound
+      if tasks.map({ rehash.digests[$0]?.digest }) == claim.digests {
         accepted.append(claim)
-      } else if let checksum = plan.tensors[claim.tensor].place?.checksum {
-        checksums.reset(claim.tensor, to: checksum.seed)
+        continue
+      }
+      for place in plan.places(of: claim.group) {
+        if let checksum = plan.tensors[place].place?.checksum {
+          checksums.reset(place, to: checksum.seed)
+        }
       }
     }
     return accepted

@@ -16,6 +16,8 @@ struct StoreWriter: WeightWriter {
   private var links: StoreManifest.FileRecord?
 
   init(_ run: ConversionRun) {
+    // Parts of a source are tensors of their own in a store, so that a group's place is its tensor's.
+    precondition(run.plan.groups.count == run.plan.tensors.count)
     self.run = run
     finished = Array(repeating: nil, count: run.plan.weightFiles.count)
   }
@@ -29,7 +31,7 @@ struct StoreWriter: WeightWriter {
 
   mutating func begin(_ claims: Journal.Claims) throws(CheckpointError) -> Int {
     var results: [Int: Journal.Claim] = [:]
-    for claim in claims.tensors { results[claim.tensor] = claim }
+    for claim in claims.groups { results[claim.group] = claim }
     var count = 0
     // A volume that was done again has several claims, of which the last counts.
     for claim in claims.volumes.reversed()
@@ -49,7 +51,7 @@ struct StoreWriter: WeightWriter {
   ) throws(CheckpointError) -> Bool {
     let name = run.plan.weightFiles[claim.volume].name
     let path = "\(run.folder)/\(name)"
-    guard fileExists(path), tensors.map(\.tensor) == places(of: claim.volume) else { return false }
+    guard fileExists(path), tensors.map(\.group) == places(of: claim.volume) else { return false }
     let region = try InputFile(path: path).region
     do throws(CheckpointError) {
       guard region.byteCount == claim.byteCount,
@@ -57,7 +59,9 @@ struct StoreWriter: WeightWriter {
           == claim.structureDigest
       else { return false }
       let reader = try StoreReader(
-        manifest(of: [claim.volume]) { results in tensors.first { $0.tensor == results }?.digest },
+        manifest(of: [claim.volume]) { place in
+          tensors.first { $0.group == place }?.digests.first
+        },
         claim.finished.chunks, [name: region])
       try EvaluationPipeline(reader, run.resources).run(
         EvaluationTask.stored(in: reader.checkpoint), DigestCollector())
@@ -128,7 +132,7 @@ struct StoreWriter: WeightWriter {
     _ certificate: Certificate, _ bytes: [UInt8]
   ) throws(CheckpointError) -> [(name: String, contents: [UInt8])] {
     let table = ChunkTable.text(zip(run.plan.tensors.map(\.name), chunks).map { ($0, $1) })
-    var manifest = manifest(of: finished.indices) { run.results[$0]?.digest }
+    var manifest = manifest(of: finished.indices) { run.results[$0]?.digests.first }
     manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
     manifest.links = links ?? manifest.links
     manifest.certificate = .init(name: Certificate.fileName, contents: bytes)
@@ -156,7 +160,7 @@ struct StoreWriter: WeightWriter {
       volumes[file.name] = try InputFile(path: "\(run.folder)/\(file.name)").region
     }
     return try StoreReader(
-      manifest(of: finished.indices) { run.results[$0]?.digest }, chunks, volumes)
+      manifest(of: finished.indices) { run.results[$0]?.digests.first }, chunks, volumes)
   }
 
   /// The chunks of all tensors, by their places in the plan.
@@ -250,7 +254,7 @@ private struct ContiguousTensors: EvaluationConsumer {
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     let isWritten = try volume.append(
       slab.bytes, at: slab.byteOffset, of: slab.index,
-      sharing: run.place(of: slab, tensor: places[slab.index]), waiting: waiting)
+      sharing: run.place(of: slab, group: places[slab.index]), waiting: waiting)
     if isWritten { run.progress(slab.bytes.count) }
     return isWritten
   }

@@ -8,11 +8,11 @@ import TensorModel
 protocol WeightWriter {
   /// Opens or creates the files, and takes over of an interrupted run's work what still holds.
   ///
-  /// - Returns: how many tensors were taken over; their results are set.
+  /// - Returns: how many tensors were taken over; their groups' results are set.
   /// - Throws: `noSpace`, `inputOutput`, `missing`.
   mutating func begin(_ claims: Journal.Claims) throws(CheckpointError) -> Int
 
-  /// Evaluates and writes every tensor that has no result yet.
+  /// Evaluates and writes every group that has no result yet.
   ///
   /// - Throws: `overflow`, and whatever reading and writing throw.
   mutating func write() throws(CheckpointError)
@@ -55,64 +55,65 @@ struct ConversionRun: Sendable {
   let folder: String
   let resources: EvaluationResources
   let journal: Journal
-  let results: TensorResults
+  let results: GroupResults
   let progress: @Sendable (Int) -> Void
 
-  /// A task for each of some tensors of the plan.
+  /// A task for each of some groups of the plan.
   func tasks(_ places: [Int]) throws(CheckpointError) -> [EvaluationTask] {
     var tasks: [EvaluationTask] = []
     for place in places {
-      let tensor = plan.tensors[place]
+      let group = plan.groups[place]
       tasks.append(
         EvaluationTask(
-          name: tensor.name,
-          expression: try CompiledExpression(tensor.expression, in: source.reader.checkpoint)))
+          name: group.name,
+          expression: try CompiledExpression(group.expression, in: source.reader.checkpoint),
+          parts: group.rowParts))
     }
     return tasks
   }
 
   /// Where the bytes of a slab lie in the source, if they are copied as they are.
-  func place(of slab: EvaluatedSlab, tensor place: Int) -> FileRegion? {
-    guard case .stored(let name) = plan.tensors[place].expression,
+  func place(of slab: EvaluatedSlab, group place: Int) -> FileRegion? {
+    guard case .stored(let name) = plan.groups[place].expression, slab.parts.count == 1,
       let reader = source.reader as? any PlacedTensorReader,
       let position = reader.checkpoint.position(of: name)
     else { return nil }
     return reader.place(of: position)?.part(at: slab.byteOffset, count: slab.bytes.count)
   }
 
-  /// What is to be recorded of an evaluated tensor.
+  /// What is to be recorded of an evaluated group.
   ///
   /// - Throws: `overflow` if a value became infinite and that isn't allowed.
   func claim(_ tensor: EvaluatedTensor, at place: Int) throws(CheckpointError) -> Journal.Claim {
     if tensor.report.overflowCount > 0 && !plan.settings.allowOverflow {
-      throw try OverflowError.error(plan.tensors[place], tensor.report, source.reader)
+      throw try OverflowError.error(plan.groups[place], tensor.report, source.reader)
     }
     let report = tensor.report
     return Journal.Claim(
-      tensor: place, digest: tensor.digest,
+      group: place, digests: tensor.digests,
       rounded: report.isExact ? 0 : max(1, report.roundedCount), ulp: report.largestErrorUlp,
       overflows: report.overflowCount,
       quantization: report.quantization.map {
-        QuantizationRecord($0, plan.tensors[place].type.shape)
+        QuantizationRecord($0, plan.groups[place].valueShape)
       })
   }
 
-  /// Takes over the results of tensors that an interrupted run has written.
+  /// Takes over the results of groups that an interrupted run has written.
   func takeOver(_ claims: [Journal.Claim]) {
     for claim in claims {
       results.set(claim)
-      progress(plan.tensors[claim.tensor].byteCount)
+      progress(plan.groups[claim.group].byteCount)
     }
   }
 }
 
-/// Results of the tensors, by their place in the plan.
-final class TensorResults: Sendable {
+/// Results of the groups, by their place in the plan.
+final class GroupResults: Sendable {
   private let claims: Mutex<[Journal.Claim?]>
 
   init(count: Int) { claims = Mutex(Array(repeating: nil, count: count)) }
 
-  func set(_ claim: Journal.Claim) { claims.withLock { $0[claim.tensor] = claim } }
+  func set(_ claim: Journal.Claim) { claims.withLock { $0[claim.group] = claim } }
 
   subscript(place: Int) -> Journal.Claim? { claims.withLock { $0[place] } }
 }

@@ -82,7 +82,7 @@ struct QuantizationPage {
   ///   - source: what was quantized, as the user has named it.
   ///   - destination: what was written, likewise.
   init(_ report: QuantizationReport, source: String, destination: String) {
-    scheme = report.scheme.rawValue
+    scheme = report.scheme.name
     self.source = source == "-" ? "standard input" : Directories.split(source).name
     sourceKind = [report.source.architecture, report.source.format].compactMap { $0 }
       .joined(separator: ", ")

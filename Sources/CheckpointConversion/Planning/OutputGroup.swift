@@ -1,0 +1,94 @@
+public import CheckpointFormats
+public import FileContainers
+public import Quantization
+import TensorEvaluation
+public import TensorModel
+
+extension ConversionPlan {
+  /// What is evaluated at once: a tensor, or a weight that is stored as several (codes, scales, offsets).
+  public struct OutputGroup: Hashable, Sendable {
+    /// What the model calls it.
+    public let name: String
+    /// How it is computed, casts included: rows that consist of the parts' rows, one after the other.
+    public let expression: TensorExpression
+    /// The tensors that it is stored as, at least one.
+    public let parts: [PlannedTensor]
+    /// Which type it gets and why, where weights are quantized.
+    public let quantization: Quantization?
+
+    /// A tensor that stands for itself.
+    public init(_ tensor: PlannedTensor, quantization: Quantization? = nil) {
+      self.init(
+        name: tensor.name, expression: tensor.expression, parts: [tensor],
+        quantization: quantization)
+    }
+
+    /// A group.
+    ///
+    /// - Parameters:
+    ///   - name: what the model calls it.
+    ///   - expression: gives the parts' rows one after the other.
+    ///   - parts: at least one.
+    ///   - quantization: which type it gets and why.
+    public init(
+      name: String, expression: TensorExpression, parts: [PlannedTensor],
+      quantization: Quantization? = nil
+    ) {
+      precondition(!parts.isEmpty)
+      self.name = name
+      self.expression = expression
+      self.parts = parts
+      self.quantization = quantization
+    }
+
+    /// Bytes of all parts.
+    public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+
+    /// The shape of the weight, whatever it is stored as.
+    var valueShape: Shape { quantization?.values.shape ?? parts[0].type.shape }
+
+    /// What a row of the expression's result consists of; nil for a tensor that stands for itself.
+    var rowParts: RowParts? {
+      parts.count > 1 ? RowParts(parts.map { $0.type.matrixRowByteCount }) : nil
+    }
+  }
+
+  /// An output tensor.
+  public struct PlannedTensor: Hashable, Sendable {
+    /// Its name in the destination.
+    public let name: String
+    /// Its dtype and shape.
+    public let type: TensorType
+    /// How it is computed on its own, casts included.
+    public let expression: TensorExpression
+    /// The file that holds it, as a place in `weightFiles`.
+    public let file: Int
+    /// Where in the file it goes; nil where that depends on how well others compress.
+    public let place: FileLayout.Place?
+    /// How a store keeps it; nil for other formats.
+    public var encoding: StoreManifest.Encoding?
+
+    /// Bytes of it.
+    public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
+  }
+
+  /// What a tensor is quantized to.
+  public struct Quantization: Hashable, Sendable {
+    /// The type, and why.
+    public let choice: TypeChoice
+    /// The dtype that its values had, and the shape in which they are quantized.
+    public let values: TensorType
+  }
+
+  /// Places in `tensors` of a group's parts.
+  func places(of group: Int) -> Range<Int> {
+    firstPlaces[group]..<firstPlaces[group] + groups[group].parts.count
+  }
+}
+
+extension TensorType {
+  /// Bytes along the last axis: of a stack of matrices those of a row of a matrix.
+  fileprivate var matrixRowByteCount: Int {
+    (shape.dimensions.last ?? 1) / dtype.blockElementCount * dtype.blockByteCount
+  }
+}
