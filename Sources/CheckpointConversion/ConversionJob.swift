@@ -162,7 +162,7 @@ public struct ConversionJob: Sendable {
     return CheckpointError(
       .usage,
       "the weights are quantized (\(model.quantized?.method ?? "")), and \(target.format.name) can't keep codes and scales as they are",
-      file: request.source,
+      file: request.source, tensor: model.quantized?.example,
       hint:
         "say which dtype their values are to have, such as --dtype bf16; or copy them with \(copies.joined(separator: " or "))"
     )

@@ -11,6 +11,8 @@ public struct QuantizedWeights: Sendable {
   public private(set) var parts: Set<ExactName> = []
   /// How they are stored, such as `gptq`; several ways with commas between them.
   public let method: String
+  /// A part that shows it, for messages.
+  public let example: String
   /// What keeps the values from being taken; empty as a rule.
   public private(set) var problems: [CheckpointError] = []
   /// What is strange about them, and what they are.
@@ -54,21 +56,25 @@ public struct QuantizedWeights: Sendable {
     let containers = QuantizedContainers.all.filter { !besidesMXFP4 || $0 != MXFP4Blocks.self }
     var modules: [(container: any QuantizedContainer.Type, module: QuantizedModule)] = []
     var known: Set<ExactName> = []
+    var first: String?
     for tensor in tensors where Self.mayBePart(tensor.name) {
       for container in containers {
         guard let marker = container.markers.first(where: tensor.name.hasSuffix) else { continue }
         let module = QuantizedModule(String(tensor.name.dropLast(marker.count)), reader)
         guard container.recognises(module, settings) else { continue }
         if known.insert(ExactName(module.name)).inserted { modules.append((container, module)) }
+        first = first ?? tensor.name
         break
       }
     }
     // Codes alone are what is left of a file that has lost all the rest.
-    let isOfMXFP4 = besidesMXFP4 && settings.method == MXFP4Blocks.method
-    guard
-      let example = modules.first?.module.name
-        ?? (settings.document == nil || isOfMXFP4 ? nil : tensors.first(where: Self.isLeft)?.name)
-    else { return nil }
+    let left = tensors.filter { tensor in
+      Self.isLeft(tensor) && !(besidesMXFP4 && Self.isOfBlocks(tensor.name))
+    }
+    guard let example = first ?? (settings.document == nil ? nil : left.first?.name) else {
+      return nil
+    }
+    self.example = example
     var methods: [String] = []
     for (container, _) in modules where !methods.contains(container.method) {
       methods.append(container.method)
@@ -80,7 +86,7 @@ public struct QuantizedWeights: Sendable {
       findings += try container.findings(of: own, settings)
     }
     dropCacheScales(tensors)
-    for tensor in tensors where Self.isLeft(tensor) && !parts.contains(ExactName(tensor.name)) {
+    for tensor in left where !parts.contains(ExactName(tensor.name)) {
       problems.append(
         CheckpointError(
           .malformed, "codes of a quantized weight without the rest of it", file: tensor.file,
@@ -94,8 +100,12 @@ public struct QuantizedWeights: Sendable {
         tensor: example), at: 0)
   }
 
+  private static func isOfBlocks(_ name: String) -> Bool {
+    MXFP4Blocks.markers.contains(where: name.hasSuffix)
+  }
+
   private static func mayBePart(_ name: String) -> Bool {
-    if name.hasSuffix("_blocks") || name.hasSuffix("_scales") { return true }
+    if isOfBlocks(name) { return true }
     guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
     return lastComponents.contains(String(name[name.utf8.index(after: dot)...]))
   }
