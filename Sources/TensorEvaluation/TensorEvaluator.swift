@@ -170,6 +170,8 @@ public struct TensorEvaluator: Sendable {
     guard let first = parts.first else { return }
     try evaluate(first, region, destination, scratch, &report)
     for part in parts.dropFirst() {
+      // Sums of tensors are what the expression asks for; a constant changes the values of one tensor, and shall be taken back.
+      let isConstant = if case .fill = part.operation { true } else { false }
       for tile in region.tiles(cellByteCount: 4, limit: tileByteCount) {
         let rowBytes = tile.columns.count * 4
         try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
@@ -177,7 +179,12 @@ public struct TensorEvaluator: Sendable {
           try evaluate(part, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
           let target = destination.advanced(to: tile, in: region, cellByteCount: 4)
           for row in 0..<tile.rows.count {
-            Self.add(piece + row * rowBytes, to: target.advanced(rows: row), tile.columns.count)
+            let place = target.advanced(rows: row)
+            if isConstant {
+              Self.addReporting(piece + row * rowBytes, to: place, tile.columns.count, &report)
+            } else {
+              Self.add(piece + row * rowBytes, to: place, tile.columns.count)
+            }
           }
         }
       }
@@ -209,6 +216,17 @@ public struct TensorEvaluator: Sendable {
     wb_add_f32(
       destination.base.assumingMemoryBound(to: Float.self),
       addend.assumingMemoryBound(to: Float.self), count)
+  }
+
+  private static func addReporting(
+    _ addend: UnsafeMutableRawPointer, to destination: MatrixBuffer, _ count: Int,
+    _ report: inout CastReport
+  ) {
+    var outcome = wb_cast_report()
+    wb_add_reporting_f32(
+      destination.base.assumingMemoryBound(to: Float.self),
+      addend.assumingMemoryBound(to: Float.self), count, &outcome)
+    report.merge(outcome)
   }
 
   private func cast(

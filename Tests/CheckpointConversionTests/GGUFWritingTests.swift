@@ -62,6 +62,49 @@ import Testing
     #expect(!report.hasFindings(.error), "\(report.findings)")
   }
 
+  /// Gemma's norms are written with 1 added, which rounds what F32 has and BF16 hasn't.
+  @Test(arguments: ["gemma2", "gemma3_text"])
+  func normsWithOneAddedAreCertifiedAndAgree(_ name: String) throws {
+    var model = try ModelSample(name)
+    model.widen()
+    model.edit("model.norm.weight") { $0 = $0.map { $0 * 0.123_456_7 } }
+    let original = try model.write(workspace, "f32")
+    let written = try convert(toGGUF(original))
+    let norm = try #require(written.certificate.tensors.first { $0.name == "output_norm.weight" })
+    #expect(norm.exactness == .rounded && norm.largestErrorUlp > 0 && norm.largestErrorUlp <= 0.5)
+    let others = written.certificate.tensors.filter { $0.shape.rank > 1 }
+    #expect(others.allSatisfy { $0.exactness == .exact })
+    let file = workspace.path("x.gguf")
+    let report = try Verifier(file, OpenOptions(), smallResources).run(against: Source(original))
+    #expect(!report.hasFindings(.error), "\(report.findings)")
+    // Against a copy of itself it agrees too, and written again it is the same.
+    let again = try convert(toGGUF(file, "again.gguf"))
+    #expect(again.certificate.root == written.certificate.root)
+    // The way back says that something may be gone.
+    let back = try convert(file, workspace.path("back"))
+    #expect(back.certificate.findings.contains { $0.check == "gguf-norms" })
+    model.edit("model.norm.weight") { $0[0] += 0.5 }
+    let other = try Verifier(file, OpenOptions(), smallResources).run(
+      against: Source(model.write(workspace, "other")))
+    #expect(other.hasFindings(.error))
+  }
+
+  @Test(arguments: ["gemma2", "gemma3_text"])
+  func normsOfBFloat16WithOneAddedAreExact(_ name: String) throws {
+    var model = try ModelSample(name)
+    model.widen()
+    for tensor in model.tensors.tensors where tensor.name.hasSuffix("norm.weight") {
+      model.edit(tensor.name) { $0 = $0.map { abs($0) < 0.01 ? 0 : $0 } }
+    }
+    model.cast(to: "BF16")
+    let original = try model.write(workspace, "bf16")
+    let written = try convert(toGGUF(original))
+    #expect(written.certificate.tensors.allSatisfy { $0.exactness == .exact })
+    let back = try convert(workspace.path("x.gguf"), workspace.path("back"), dtype: .bf16)
+    let copy = try convert(original, workspace.path("copy"))
+    #expect(back.certificate.root == copy.certificate.root)
+  }
+
   @Test(arguments: expressible, [DType.f16, .bf16])
   func matricesAreRoundedOnceAndVectorsAreNot(_ name: String, _ dtype: DType) throws {
     try convert(toGGUF(name, dtype: dtype))

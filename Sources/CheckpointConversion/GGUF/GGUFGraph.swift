@@ -175,7 +175,7 @@ struct GGUFGraph {
       findings.append(
         Finding(
           .note, "gguf-norms",
-          "norm weights are written as 1 + weight in F32: exact for BF16, rounded for small F32 weights"
+          "norm weights are written as 1 + weight in F32, which rounds what is small; the certificate says by how much"
         ))
     }
     if windows == .ignored, let window = configuration.windows.compactMap({ $0 }).first {
