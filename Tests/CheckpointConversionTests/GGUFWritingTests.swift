@@ -149,9 +149,10 @@ import Testing
       with: Data(Fixtures.bytes("gguf/written.json")))
     let golden = try #require((object as? [String: [String: Any]])?[name])
     let header = try header()
-    let own = GGUFConfiguration.documentKey
-    #expect(Set(header.metadata.map(\.key)) == Set(golden.keys).union([own]))
-    for (key, value) in header.metadata where key != own {
+    // Keys of our own that came later.
+    let own: Set = [GGUFConfiguration.documentKey, "weighbridge.tokenizer.composes_text"]
+    #expect(Set(header.metadata.map(\.key)).subtracting(own) == Set(golden.keys).subtracting(own))
+    for (key, value) in header.metadata where !own.contains(key) {
       let expected = try #require(golden[key] as? [Any], "\(key)")
       #expect(expected.first as? String == "\(value.type)".uppercased(), "\(key)")
       let found: [String] =
@@ -284,6 +285,55 @@ import Testing
     #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
     #expect(hint.isEmpty || error?.hint?.contains(hint) == true)
     #expect(!workspace.has("x.gguf"))
+  }
+
+  /// Settings that llama.cpp stops at, or takes for others.
+  @Test(arguments: [
+    ("gemma2", "layer_types", "a layer with a window"),
+    ("gpt_oss", "layer_types", "a layer with a window"),
+    ("granite", "attention_multiplier", "a factor of 0 (attention_multiplier)"),
+    ("granite", "embedding_multiplier", "a factor of 0 (embedding_multiplier)"),
+    ("granite", "residual_multiplier", "a factor of 0 (residual_multiplier)"),
+  ])
+  func settingsThatStopLlamaAreRefused(_ name: String, _ key: String, _ text: String) throws {
+    var sample = try ModelSample(name)
+    if let types = sample.configuration[key] as? [String] {
+      sample.configuration[key] = types.map { _ in "full_attention" }
+    } else {
+      sample.configuration[key] = 0.0
+    }
+    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains(text) == true, "\(error?.message ?? "")")
+  }
+
+  /// The settings that stand in the way are named, and no others.
+  @Test func biasesThatTheGraphHasNotAreNamed() throws {
+    var sample = try ModelSample("qwen3")
+    sample.configuration["attention_bias"] = true
+    for tensor in sample.tensors.tensors where tensor.name.contains("_proj.weight") {
+      guard tensor.name.contains("self_attn") else { continue }
+      sample.tensors.tensors.append(
+        SampleTensor(
+          tensor.name.replacing("weight", with: "bias"), [tensor.shape[0]],
+          floats: Array(repeating: 0, count: tensor.shape[0])))
+    }
+    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    #expect(error?.message.contains("attention_bias") == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains("mlp_bias") == false)
+  }
+
+  @Test(arguments: ["gemma2", "gemma3_text"])
+  func anUntiedHeadIsNamedWhereTheGraphHasNone(_ name: String) throws {
+    var sample = try ModelSample(name)
+    sample.configuration["tie_word_embeddings"] = false
+    var head = try #require(sample.tensors["model.embed_tokens.weight"])
+    head.name = "lm_head.weight"
+    sample.tensors.tensors.append(head)
+    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains("tie_word_embeddings") == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains("bias") == false)
   }
 
   @Test(arguments: [("gptj", "activation_function"), ("llama", "hidden_act")])
