@@ -107,6 +107,38 @@ import Testing
     }
   }
 
+  // MARK: Experts of several dtypes
+
+  /// A mixture with one expert's gate in F32 among others in BF16.
+  private func mixedSample(_ name: String) throws -> ModelSample {
+    var sample = try ModelSample(name)
+    sample.cast(to: "BF16")
+    let wide = try ModelSample(name).tensors
+    for index in sample.tensors.tensors.indices {
+      let tensor = sample.tensors.tensors[index]
+      let isGate = tensor.name.hasSuffix(".w1.weight") || tensor.name.hasSuffix("gate_proj.weight")
+      guard isGate, tensor.name.contains("experts.1."), let own = wide[tensor.name] else {
+        continue
+      }
+      sample.tensors.tensors[index] = own
+    }
+    return sample
+  }
+
+  /// In one tensor they are widened, so that nothing is rounded; nothing says then what they were, and neither has a canonical root.
+  @Test(arguments: ["mixtral", "qwen3_moe"]) func expertsOfSeveralDTypesAreWidened(_ name: String)
+    throws
+  {
+    let source = try mixedSample(name).write(workspace, "mixed")
+    try convert(source, workspace.path("stacked"), to: "hf") { $0.settings.experts = .stacked }
+    let differences = try compare(source, workspace.path("stacked")).differences
+    #expect(!differences.isEmpty)
+    #expect(differences.allSatisfy { $0.relation == .equalAfterWidening }, "\(differences)")
+    #expect(try inspection(source).canonicalRoot == nil)
+    let forward = try lockstep(source, workspace.path("stacked"), tokens: tokens(of: name))
+    #expect(forward.maxAbsLogitDifference < 1e-4)
+  }
+
   // MARK: What is wrong
 
   private func problems(

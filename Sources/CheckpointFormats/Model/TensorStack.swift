@@ -53,10 +53,15 @@ public struct TensorStack: Sendable {
     TensorStack(expression.transposed, TensorType(type.dtype, type.shape.transposed))
   }
 
+  /// The same elements in a dtype.
+  func cast(to dtype: DType) -> TensorStack {
+    type.dtype == dtype
+      ? self : TensorStack(.cast(expression, dtype), TensorType(dtype, type.shape))
+  }
+
   /// Values instead of blocks.
   var asValues: TensorStack {
-    type.dtype.isBlockQuantized
-      ? TensorStack(.cast(expression, .f32), TensorType(.f32, type.shape)) : self
+    type.dtype.isBlockQuantized ? cast(to: .f32) : self
   }
 
   // MARK: Gates and values
@@ -87,9 +92,8 @@ public struct TensorStack: Sendable {
 
   /// Members that have both gates and values.
   init(gates: TensorStack, values: TensorStack, inTurn: Bool) {
-    let parts =
-      gates.type.dtype == values.type.dtype
-      ? [gates, values] : [gates.asValues, values.asValues]
+    let dtype = DType.common([gates.type.dtype, values.type.dtype])
+    let parts = [gates.cast(to: dtype), values.cast(to: dtype)]
     let (count, half) = (gates.count, gates.type.shape.dimensions[1])
     let rest = gates.type.shape.dimensions[2...]
     var rows = TensorExpression.concatenate(
@@ -109,5 +113,15 @@ public struct TensorStack: Sendable {
     self.init(
       rows.reshaped(shape, from: Shape([2 * count * half] + rest)),
       TensorType(parts[0].type.dtype, shape))
+  }
+}
+
+extension DType {
+  /// The dtype in which tensors stand side by side: their own where it is one, else one that has all of their values, those of blocks too.
+  static func common(_ dtypes: [DType]) -> DType {
+    guard let first = dtypes.first, dtypes.contains(where: { $0 != first }) else {
+      return dtypes.first ?? .f32
+    }
+    return dtypes.contains(.f64) ? .f64 : .f32
   }
 }
