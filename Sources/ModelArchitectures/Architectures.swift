@@ -33,6 +33,7 @@ public enum Architectures {
     "gemma3n_text": { .gemma3nText },
     "glm4_moe": { .glm4MoE },
     "llama4_text": { .llama4Text },
+    "minimax_m2": { .miniMaxM2 },
     "phimoe": { .phiMoE },
     "qwen3_next": { .qwen3Next },
   ]
