@@ -94,6 +94,13 @@ extension Architecture {
   }
 }
 
+extension Architecture {
+  /// The pattern of a row's name with zeros for its numbers.
+  public static func zeroed(_ pattern: String) -> String {
+    Row.name(pattern, layer: 0, number: 0)
+  }
+}
+
 /// A tensor's place in a decoder.
 public struct DecoderPlace: Hashable, Sendable {
   /// What it is used for.

@@ -139,15 +139,39 @@ import Testing
     #expect(forward.maxAbsLogitDifference < 1e-4)
   }
 
+  @Test func expertsOfBlocksHaveToBeSaidToBeSo() throws {
+    var blocks = try ModelSample("gpt_oss_mxfp4")
+    for method in [nil, "awq"] as [String?] {
+      blocks.configuration["quantization_config"] = method.map { ["quant_method": $0] }
+      let source = try blocks.write(workspace, "blocks")
+      let model = try Source(source).model()
+      #expect(model.problems.map(\.check) == ["quantization-claim"])
+      // They are what they are: running and converting go on, and the copy says it.
+      try model.requireSound()
+      try convert(source, workspace.path("copy"), to: "hf") { $0.force = true }
+      #expect(try Source(workspace.path("copy")).model().problems.isEmpty)
+    }
+    var plain = try ModelSample("gpt_oss")
+    plain.configuration["quantization_config"] = ["quant_method": "mxfp4"]
+    let problems = try Source(plain.write(workspace, "plain")).model().problems
+    #expect(problems.map(\.check) == ["quantization-claim"])
+    let report = try Verifier(workspace.path("plain"), OpenOptions(), resources).run(against: nil)
+    #expect(report.hasFindings(.error))
+  }
+
   // MARK: What is wrong
+
+  private func model(
+    _ name: String, _ edit: (inout ModelSample) -> Void
+  ) throws -> ModelContents {
+    var sample = try ModelSample(name)
+    edit(&sample)
+    return try Source(sample.write(workspace, "model")).model()
+  }
 
   private func problems(
     _ name: String, _ edit: (inout ModelSample) -> Void
-  ) throws -> [ModelProblem] {
-    var sample = try ModelSample(name)
-    edit(&sample)
-    return try Source(sample.write(workspace, "model")).model().problems
-  }
+  ) throws -> [ModelProblem] { try model(name, edit).problems }
 
   @Test func anExpertThatIsLostIsNamed() throws {
     let lost = (1...3).map { "\(Self.experts).2.w\($0).weight" }
@@ -181,7 +205,30 @@ import Testing
     let found = try problems("mixtral") { sample in
       sample.tensors.tensors += stacked.tensors.tensors.filter { $0.name.contains("gate_up_proj") }
     }
-    #expect(found.contains { $0.check == "expert-spellings" && $0.error.hint != nil })
+    #expect(found.map(\.check) == ["expert-spellings"])
+    #expect(found.first?.error.message.contains("twice") == true)
+  }
+
+  /// What one spelling lacks the other has: it is said once.
+  @Test func layersInDifferentSpellingsAreSaidOnce() throws {
+    let stacked = try ModelSample("mixtral_stacked")
+    let found = try model("mixtral") { sample in
+      sample.tensors.tensors.removeAll { $0.name.contains("layers.1.block_sparse_moe") }
+      sample.tensors.tensors += stacked.tensors.tensors.filter { $0.name.contains("layers.1.mlp") }
+    }
+    #expect(found.problems.map(\.check) == ["expert-spellings"])
+    #expect(found.problems.first?.error.message.contains("some layers") == true)
+    #expect(found.findings.isEmpty, "\(found.findings)")
+  }
+
+  @Test(arguments: ["9", "4", "99999999999999999999"])
+  func numbersOfAnySizeAreTooMany(_ number: String) throws {
+    let found = try problems("mixtral") { sample in
+      var extra = sample.tensors.tensors.first { $0.name == "\(Self.experts).3.w1.weight" }
+      extra?.name = "\(Self.experts).\(number).w1.weight"
+      sample.tensors.tensors.append(extra!)
+    }
+    #expect(found.map(\.check) == ["number-unknown"])
   }
 
   @Test func aTransposedExpertIsNamed() throws {

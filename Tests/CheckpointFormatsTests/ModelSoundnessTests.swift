@@ -219,6 +219,53 @@ import Testing
     #expect(found.findings.map(\.severity) == [.warning])
   }
 
+  /// Tensors that other configurations or families compute with show that something doesn't belong together.
+  @Test(arguments: [
+    ("llama", "model.layers.0.self_attn.q_norm.weight", "tensor-uncomputed"),
+    ("llama", "model.layers.1.self_attn.q_proj.bias", "tensor-uncomputed"),
+    ("llama", "model.layers.3.self_attn.q_proj.weight", "layer-unknown"),
+    ("llama", "model.layers.99999999999999999999.mlp.up_proj.weight", "layer-unknown"),
+    ("qwen3_moe", "model.layers.0.mlp.shared_expert.up_proj.weight", "tensor-uncomputed"),
+    ("qwen3_moe", "model.layers.2.mlp.experts.0.up_proj.weight", "layer-unknown"),
+  ])
+  func tensorsThatWouldBeComputedWithAreErrors(
+    _ family: String, _ name: String, _ check: String
+  ) throws {
+    let found = try model(family) { sample in
+      sample.tensors.tensors.append(SampleTensor(name, [2], floats: [1, 2]))
+    }
+    #expect(found.problems.map(\.check) == [check], "\(found.problems)")
+    #expect(found.problems.allSatisfy { !$0.isFatal && $0.error.tensor == name })
+    #expect(throws: CheckpointError.self) { try found.requireSound() }
+  }
+
+  @Test func aLayerTooManyInAGGUFFileIsNamed() throws {
+    let bytes = try Fixtures.bytes("gguf/llama_biases.F32.gguf")
+    let file = try GGUFHeader(InputFile(path: Fixtures.path("gguf/llama_biases.F32.gguf")).region)
+    let count = try #require(file["llama.block_count"]?.integer)
+    // The key's value follows its name and its type.
+    let key = Array("llama.block_count".utf8)
+    let start = try #require(bytes.indices.first { bytes[$0...].starts(with: key) })
+    var edited = bytes
+    edited[start + key.count + 4] = UInt8(count - 1)
+    let path = try workspace.write("short.gguf", Data(edited))
+    let problems = try Source(path).model().problems
+    #expect(!problems.isEmpty && problems.allSatisfy { $0.check == "layer-unknown" })
+    #expect(problems.first?.error.tensor?.hasPrefix("blk.\(count - 1).") == true)
+  }
+
+  @Test func layersThatPredictFurtherTokensAreSetAside() throws {
+    let found = try model("llama") { sample in
+      sample.configuration["num_nextn_predict_layers"] = 1
+      for name in ["self_attn.q_proj.weight", "eh_proj.weight"] {
+        sample.tensors.tensors.append(
+          SampleTensor("model.layers.3.\(name)", [2], floats: [1, 2]))
+      }
+    }
+    #expect(found.problems.isEmpty, "\(found.problems)")
+    #expect(found.findings.contains { $0.check == "part-set-aside" && $0.severity == .note })
+  }
+
   // MARK: Quantized weights
 
   /// Endings of a weight's companions, and of what stands in its place.

@@ -78,14 +78,18 @@ public struct ModelContents: Sendable {
     {
       let experts = ExpertSpellings(allNames, architecture)
       spelling = experts.spelling
-      if let problem = experts.problem { problems.append(problem) }
+      problems += [
+        experts.problem,
+        checkpoint.format == GGUFFormat.name
+          ? nil : settings.configuration.flatMap { experts.problem(architecture, $0.document) },
+      ].compactMap { $0 }
       let names = ModelNames(
         allNames, expected: architecture.tensors(dimensions, experts.spelling))
       fullNames = names.fullNames
       findings += names.findings
       (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
       let found = ModelSoundness(
-        checkpoint, tensors, architecture, dimensions, experts.spelling, settings.configuration,
+        checkpoint, tensors, architecture, dimensions, experts, settings.configuration,
         quantized)
       problems += found.problems
       if let problem = (reader as? GGUFReader)?.tokenProblem(rows: dimensions.vocabulary) {
@@ -204,7 +208,7 @@ public struct ModelContents: Sendable {
   /// Stops where something keeps the model from being run, or from being laid out in another way.
   ///
   /// - Throws: the first problem, and how many there are of its kind.
-  public func requireSound() throws(CheckpointError) { try require { _ in true } }
+  public func requireSound() throws(CheckpointError) { try require { !$0.stopsNothing } }
 
   /// Whether all tensors lie as the model has them: nothing is transposed, summed or put in another order.
   public var keepsLayout: Bool {
