@@ -56,6 +56,8 @@ extension Architecture {
     case untiedHead
     /// There is a norm after the last layer.
     case finalNorm
+    /// Norms have weights.
+    case weightedNorms
     /// The head has a bias.
     case headBias
     /// The embedding of tokens has a width of its own.

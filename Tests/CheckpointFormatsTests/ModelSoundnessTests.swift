@@ -266,6 +266,77 @@ import Testing
     #expect(found.findings.contains { $0.check == "part-set-aside" && $0.severity == .note })
   }
 
+  // MARK: Settings
+
+  /// Values that no program can compute with, by the setting's name.
+  @Test(
+    arguments: [
+      ("llama", "rms_norm_eps", -1), ("llama", "hidden_act", "foo"),
+      ("mixtral", "num_experts_per_tok", 50), ("mixtral", "num_experts_per_tok", 0),
+      ("mixtral", "num_experts_per_tok", "two"), ("granite", "logits_scaling", 0),
+      ("bloom", "layer_norm_epsilon", -1),
+      ("llama", "rope_scaling.factor", 0), ("gpt_oss", "rope_parameters.factor", 0),
+      ("gpt_oss", "rope_parameters.beta_fast", -1), ("gpt_oss", "rope_parameters.beta_slow", -1),
+      ("gpt_oss", "rope_parameters.original_max_position_embeddings", -1),
+    ] as [(String, String, any Sendable)])
+  func settingsThatNobodyCanUseAreErrors(
+    _ family: String, _ key: String, _ value: any Sendable
+  ) throws {
+    let parts = key.split(separator: ".").map(String.init)
+    let found = try model(family) { sample in
+      guard parts.count > 1 else {
+        sample.configuration[key] = value
+        return
+      }
+      var inner =
+        sample.configuration[parts[0]] as? [String: Any] ?? ["rope_type": "linear", "factor": 2]
+      inner[parts[1]] = value
+      sample.configuration[parts[0]] = inner
+    }
+    #expect(found.problems.map(\.check) == ["configuration-unusable"], "\(found.problems)")
+    #expect(found.problems.first?.error.message.contains("'\(key)'") == true)
+    #expect(found.uncomputed == nil)
+  }
+
+  @Test func settingsThatAreNotComputedHereAreNoErrors() throws {
+    let found = try model("llama") { $0.configuration["hidden_act"] = "relu6" }
+    #expect(found.problems.isEmpty && found.uncomputed?.code == .unsupported)
+  }
+
+  @Test func normsWithoutWeightsAreNotMissed() throws {
+    let found = try model("opt") { sample in
+      sample.configuration["layer_norm_elementwise_affine"] = false
+      sample.tensors.tensors.removeAll { $0.name.contains("layer_norm") }
+    }
+    #expect(found.problems.isEmpty, "\(found.problems)")
+    #expect(found.uncomputed?.description.contains("layer_norm_elementwise_affine") == true)
+  }
+
+  /// As transformers runs it: all layers are dense.
+  @Test func aMixtureOfNoExpertsIsDense() throws {
+    let found = try model("qwen3_moe_dense") { sample in
+      sample.configuration["num_experts"] = 0
+      sample.configuration["num_local_experts"] = nil
+      sample.tensors.tensors.removeAll { $0.name.contains(".mlp.") }
+      for layer in 0..<(sample.configuration["num_hidden_layers"] as? Int ?? 0) {
+        let (model, inner) = (
+          sample.configuration["hidden_size"] as? Int ?? 0,
+          sample.configuration["intermediate_size"] as? Int ?? 0
+        )
+        for (name, shape) in [
+          ("gate_proj", [inner, model]), ("up_proj", [inner, model]),
+          ("down_proj", [model, inner]),
+        ] {
+          sample.tensors.tensors.append(
+            SampleTensor(
+              "model.layers.\(layer).mlp.\(name).weight", shape,
+              floats: Array(repeating: 0, count: model * inner)))
+        }
+      }
+    }
+    #expect(found.problems.isEmpty && found.uncomputed == nil, "\(found.problems)")
+  }
+
   // MARK: Quantized weights
 
   /// Endings of a weight's companions, and of what stands in its place.

@@ -27,6 +27,8 @@ public struct ModelContents: Sendable {
   private let checkpoint: Checkpoint
   /// What stands on top of the decoder, as the configuration says.
   public let head: ModelHead
+  /// Why what it computes isn't computed here, though its sizes are known; nil as a rule, and for families that aren't run at all.
+  public let uncomputed: CheckpointError?
   /// What was left out, and what a person should know.
   public let findings: [Finding]
   /// What is wrong.
@@ -108,6 +110,7 @@ public struct ModelContents: Sendable {
     }
     self.checkpoint = checkpoint
     sizes = settings.sizes
+    uncomputed = settings.uncomputed
     head = settings.configuration?.head ?? .languageModel
     expectedCount = soundness?.expectedCount
     placed = soundness?.placed ?? [:]
@@ -251,6 +254,7 @@ private struct ModelSettings {
   private(set) var sizes: (architecture: Architecture, dimensions: Architecture.Dimensions)?
   /// How the model computes; nil where that isn't known here.
   private(set) var decoder: DecoderConfiguration?
+  private(set) var uncomputed: CheckpointError?
   private(set) var problems: [ModelProblem] = []
 
   init(_ configuration: Result<[UInt8]?, CheckpointError>) {
@@ -260,8 +264,11 @@ private struct ModelSettings {
       self.configuration = parsed
       guard let architecture = parsed.architecture else { return }
       sizes = (architecture, try parsed.dimensions())
-      // What isn't computed here is refused where it is computed.
-      decoder = try? DecoderConfiguration(parsed)
+      // What isn't computed here is refused where it is computed; what nobody can compute is wrong.
+      do throws(CheckpointError) { decoder = try DecoderConfiguration(parsed) } catch {
+        guard error.code == .unsupported else { throw error }
+        uncomputed = architecture.isOfSizesOnly ? nil : error
+      }
     } catch { problems = [ModelProblem("configuration-unusable", error)] }
   }
 
