@@ -22,6 +22,7 @@ struct GGUFGraph {
   ///
   /// - Throws: `usage` without a configuration, `unsupported` with the reason where no graph computes the same.
   init(_ source: Source) throws(CheckpointError) {
+    try Self.requireGraph(source)
     let (document, decoder) = try source.computation(for: "a GGUF file")
     // Of models with other parts the language model alone is in the file.
     let written = document.languageModel ?? document
@@ -29,18 +30,35 @@ struct GGUFGraph {
     family = written.modelType ?? ""
     configuration = decoder
     guard let architecture = document.architecture, let table = architecture.gguf else {
-      let reason = document.architecture?.missingFromGGUF.map {
-        "\($0): no graph there does that. "
-      }
-      throw CheckpointError(
-        .unsupported, "llama.cpp has no graph for this family", found: configuration.family,
-        hint: "\(reason ?? "")A store keeps the model as it is: --to store")
+      throw Self.missingGraph(document.architecture, configuration.family)
     }
     self.architecture = architecture
     self.table = table
     findings = Self.differences(configuration, table.windows)
     try requireSameAttention()
     try requireSameRest()
+  }
+
+  /// Stops at families without a table of their files, whatever else is wrong with them.
+  private static func requireGraph(_ source: Source) throws(CheckpointError) {
+    guard let bytes = try source.huggingFaceConfiguration(),
+      let architecture = try HuggingFaceConfiguration(parsing: bytes).architecture,
+      architecture.gguf == nil
+    else { return }
+    throw missingGraph(architecture, architecture.name)
+  }
+
+  private static func missingGraph(
+    _ architecture: Architecture?, _ family: String
+  ) -> CheckpointError {
+    let isKnownLess = architecture?.isOfSizesOnly ?? false
+    let reason = architecture?.missingFromGGUF.map { "\($0): no graph there does that. " }
+    return CheckpointError(
+      .unsupported,
+      isKnownLess
+        ? "GGUF isn't written for this family, of which only the tensors are known here"
+        : "llama.cpp has no graph for this family", found: family,
+      hint: "\(reason ?? "")A store keeps the model as it is: --to store")
   }
 
   private func requireSameAttention() throws(CheckpointError) {

@@ -148,10 +148,14 @@ public struct ModelContents: Sendable {
   ) throws(CheckpointError) -> [CanonicalTensor] {
     guard let wanted, wanted != spelling else { return tensors }
     guard let (architecture, dimensions) = sizes, architecture.spellings.contains(wanted) else {
+      let known = sizes?.architecture.spellings.map(\.rawValue) ?? []
       throw CheckpointError(
-        .unsupported, "the family's experts have no such spelling",
-        expected: sizes?.architecture.spellings.map(\.rawValue).joined(separator: ", ")
-          ?? "a mixture of experts of a known family", found: wanted.rawValue,
+        .unsupported,
+        known.isEmpty
+          ? "the model is no mixture of experts" : "the family's experts have no such spelling",
+        expected: known.isEmpty
+          ? "a mixture of experts of a known family" : known.joined(separator: ", "),
+        found: known.isEmpty ? sizes?.architecture.name : wanted.rawValue,
         hint: "leave out --experts")
     }
     try requireSound()
