@@ -104,6 +104,7 @@ import Testing
         try convert(fixture(name), workspace.path("x"), to: "hf") { $0.settings.experts = spelling }
       }
       #expect(error?.code == .unsupported && error?.hint?.contains("--experts") == true)
+      #expect(error?.expected?.isEmpty == false)
     }
   }
 
@@ -219,6 +220,32 @@ import Testing
     #expect(found.problems.map(\.check) == ["expert-spellings"])
     #expect(found.problems.first?.error.message.contains("some layers") == true)
     #expect(found.findings.isEmpty, "\(found.findings)")
+  }
+
+  /// Blocks and values of different weights: nothing is there twice.
+  @Test func weightsInDifferentSpellingsAreSaidOnce() throws {
+    let plain = try ModelSample("gpt_oss")
+    let found = try problems("gpt_oss_mxfp4") { sample in
+      sample.tensors.tensors.removeAll {
+        $0.name.contains("layers.1.mlp.experts.down_proj_") && !$0.name.hasSuffix("bias")
+      }
+      sample.tensors.tensors += plain.tensors.tensors.filter {
+        $0.name.hasSuffix("layers.1.mlp.experts.down_proj")
+      }
+    }
+    #expect(found.map(\.check) == ["expert-spellings"])
+    #expect(found.first?.error.message.hasPrefix("some weights") == true)
+  }
+
+  @Test func scalesThatStandForNoNumberAreFound() throws {
+    var sample = try ModelSample("gpt_oss_mxfp4")
+    for index in sample.tensors.tensors.indices
+    where sample.tensors.tensors[index].name == "model.layers.1.mlp.experts.down_proj_scales" {
+      sample.tensors.tensors[index].data[0] = 255
+    }
+    let path = try sample.write(workspace, "nan")
+    let report = try Verifier(path, OpenOptions(), resources).run(against: nil)
+    #expect(report.findings.map(\.check) == ["mxfp4-scale"], "\(report.findings)")
   }
 
   @Test(arguments: ["9", "4", "99999999999999999999"])

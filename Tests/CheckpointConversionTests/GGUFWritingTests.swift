@@ -307,6 +307,23 @@ import Testing
     #expect(error?.message.contains(text) == true, "\(error?.message ?? "")")
   }
 
+  /// Families of which only the tensors are known: that is why, not that they aren't run.
+  @Test func familiesKnownByNameAreNotWritten() throws {
+    let fixture = try JSONValue(parsing: Fixtures.bytes("later/phimoe.json"))
+    let tensors = try #require(fixture["saved"]?.members).map { member in
+      let shape = (member.value.elements ?? []).compactMap(\.integer)
+      return SampleTensor(
+        member.key, shape, floats: Array(repeating: 0, count: shape.reduce(1, *)))
+    }
+    try workspace.write("later/model.safetensors", SafetensorsSample(tensors).fileContents)
+    try workspace.write(
+      "later/config.json", Data(try #require(fixture["config"]).documentText.utf8))
+    let error = failure(of: toGGUF(workspace.path("later")))
+    #expect(error?.code == .unsupported && error?.found == "phimoe")
+    #expect(error?.message.contains("GGUF isn't written for this family") == true)
+    #expect(error?.hint?.contains("--to store") == true)
+  }
+
   /// The settings that stand in the way are named, and no others.
   @Test func biasesThatTheGraphHasNotAreNamed() throws {
     var sample = try ModelSample("qwen3")

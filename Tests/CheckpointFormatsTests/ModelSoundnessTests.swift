@@ -252,6 +252,10 @@ import Testing
     let problems = try Source(path).model().problems
     #expect(!problems.isEmpty && problems.allSatisfy { $0.check == "layer-unknown" })
     #expect(problems.first?.error.tensor?.hasPrefix("blk.\(count - 1).") == true)
+    // A number that can't be right is shown.
+    edited[start + key.count + 4] = 0
+    let none = try Source(workspace.write("none.gguf", Data(edited))).model().problems
+    #expect(none.contains { $0.error.found == "0" }, "\(none)")
   }
 
   @Test func layersThatPredictFurtherTokensAreSetAside() throws {
