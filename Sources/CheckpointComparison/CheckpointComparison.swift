@@ -40,13 +40,14 @@ public struct CheckpointComparison: Sendable {
     let (ours, others) = (
       try models.0.tensors(in: common), try models.1.tensors(in: common)
     )
+    let names = (CommonNames(models.0, like: models.1), CommonNames(models.1, like: models.0))
     var theirs: [ExactName: CanonicalTensor] = [:]
-    for tensor in others { theirs[models.1.fullName(of: tensor.name)] = tensor }
+    for tensor in others { theirs[names.1.name(of: tensor)] = tensor }
     var differences: [TensorDifference?] = []
     var pairs: [Pair] = []
     for tensor in ours {
       let other =
-        theirs.removeValue(forKey: models.0.fullName(of: tensor.name))
+        theirs.removeValue(forKey: names.0.name(of: tensor))
         ?? theirs.removeValue(forKey: ExactName(tensor.name))
       guard let other, other.shape == tensor.shape else {
         differences.append(
@@ -56,7 +57,7 @@ public struct CheckpointComparison: Sendable {
       pairs.append(Pair(place: differences.count, first: tensor, second: other))
       differences.append(nil)
     }
-    for tensor in others where theirs[models.1.fullName(of: tensor.name)] != nil {
+    for tensor in others where theirs[names.1.name(of: tensor)] != nil {
       differences.append(Self.difference(.missingInFirst, nil, tensor))
     }
     let runner = Runner(first: first, second: second, resources: resources, progress: progress)
@@ -73,6 +74,23 @@ public struct CheckpointComparison: Sendable {
     self.differences = differences.compactMap { $0 }
     comparedCount = pairs.count
     attentions = [try first.model().attention, try second.model().attention]
+  }
+
+  /// What the tensors of a checkpoint are called in both.
+  private struct CommonNames {
+    private let model: ModelContents
+    private let ofLanguageModel: [ExactName: ExactName]
+
+    /// Names of a model; a language model within a larger one has those that it has by itself, if the other is one by itself.
+    init(_ model: ModelContents, like other: ModelContents) {
+      self.model = model
+      let isShared = model.languageFamily != nil && model.languageFamily == other.languageFamily
+      ofLanguageModel = isShared && other.languageNames.isEmpty ? model.languageNames : [:]
+    }
+
+    func name(of tensor: CanonicalTensor) -> ExactName {
+      ofLanguageModel[ExactName(tensor.name)] ?? model.fullName(of: tensor.name)
+    }
   }
 
   /// A tensor of both.

@@ -14,14 +14,15 @@ enum CanonicalRoot {
   ///   - stored: the digests of stored tensors.
   ///   - resources: memory and threads.
   ///   - progress: told of bytes that are evaluated.
-  /// - Returns: nil for models without such spellings, and where the tensors don't make one.
+  /// - Returns: nil for models without such spellings, where the tensors don't make one, and for experts of a layer in several dtypes: in one tensor they are
+  ///   widened, and nothing says what they were.
   /// - Throws: what reading throws.
   static func of(
     _ source: Source, _ model: ModelContents, _ stored: [ExactName: Digest],
     _ resources: EvaluationResources, progress: @escaping @Sendable (Int) -> Void
   ) throws(CheckpointError) -> Digest? {
     guard let published = model.sizes?.architecture.spellings.first, published == .separate,
-      model.problems.isEmpty
+      model.problems.isEmpty, !hasMixedExperts(model)
     else { return nil }
     var identities: [TensorIdentity] = []
     var made: [(tensor: CanonicalTensor, task: EvaluationTask)] = []
@@ -47,6 +48,21 @@ enum CanonicalRoot {
       identities.append(identity(entry.tensor, model, evaluated.digest))
     }
     return rootDigest(of: identities)
+  }
+
+  /// Whether what would stand in one tensor has several dtypes.
+  private static func hasMixedExperts(_ model: ModelContents) -> Bool {
+    var dtypes: [DecoderPlace: DType] = [:]
+    return model.placed.contains { place, tensor in
+      guard let projection = place.role.projection, projection.isOfExperts, place.number != nil
+      else { return false }
+      // Gates and values stand in one tensor.
+      let together = projection == .expertDown ? projection : .expertGateUp
+      let stack = DecoderPlace(.weight(together), place.layer)
+      let first = dtypes[stack] ?? tensor.dtype
+      dtypes[stack] = first
+      return first != tensor.dtype
+    }
   }
 
   private static func identity(

@@ -63,14 +63,34 @@ struct AgreementPairs {
         theirs.removeValue(forKey: model.fullName(of: tensor.name))
         ?? theirs.removeValue(forKey: ExactName(tensor.name))
       append(tensor.name, tensor.shape, counterpart?.shape) { () throws(CheckpointError) in
-        (
+        // What the file has is compared: taking a constant away again doesn't bring back what adding it rounded off.
+        let stored = try Self.withoutConstant(tensor, in: ours)
+        return (
           try counterpart.map { (found) throws(CheckpointError) in
-            try Planner.expression(of: found, as: tensor.dtype, in: others)
-          }, try Planner.expression(of: tensor, as: tensor.dtype, in: ours)
+            var expected = found
+            if let constant = tensor.expression.addedConstant?.constant {
+              expected = CanonicalTensor(
+                name: found.name, shape: found.shape, dtype: found.dtype,
+                expression: found.expression.adding(FillValue(-constant.number), found.shape))
+            }
+            return try Planner.expression(of: expected, as: stored.dtype, in: others)
+          }, try Planner.expression(of: stored, as: stored.dtype, in: ours)
         )
       }
     }
     appendMissing(theirs.keys)
+  }
+
+  /// A tensor as it is before a constant is added; most are as they are.
+  ///
+  /// - Throws: `malformed` for expressions that don't fit what is stored.
+  private static func withoutConstant(
+    _ tensor: CanonicalTensor, in checkpoint: Checkpoint
+  ) throws(CheckpointError) -> CanonicalTensor {
+    guard let operand = tensor.expression.addedConstant?.operand else { return tensor }
+    return CanonicalTensor(
+      name: tensor.name, shape: tensor.shape,
+      dtype: try operand.type { checkpoint.type(of: $0) }.dtype, expression: operand)
   }
 
   private mutating func append(

@@ -19,7 +19,10 @@ struct ConfigurationCheck {
         .configuration, [Finding("model", error)], "the tensors can't be named as a model's")
       return
     }
-    let findings = model.findings + model.problems.map { $0.finding() }
+    var findings = model.findings + model.problems.map { $0.finding() }
+    if let error = model.uncomputed {
+      findings.append(Finding("setting-uncomputed", error).with(.note))
+    }
     guard let family = model.sizes?.architecture.name, let count = model.expectedCount else {
       // What was found all the same, such as a configuration that can't be read, isn't passed over.
       let failed = findings.contains { $0.severity == .error }

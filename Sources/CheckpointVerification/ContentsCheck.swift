@@ -1,5 +1,6 @@
 import CheckpointFormats
 import FileContainers
+import ModelArchitectures
 import TensorEvaluation
 import TensorModel
 
@@ -8,6 +9,11 @@ struct ContentsCheck {
   private let source: Source
   private let resources: EvaluationResources
   private let progress: @Sendable (Int) -> Void
+  /// Tensors of MXFP4's scales.
+  private let scales: Set<ExactName>
+
+  /// The scale that stands for no number (OCP Microscaling Formats 1.0, 5.4.1, E8M0).
+  private static let scaleOfNoNumber = 255.0
 
   init(
     _ source: Source, _ resources: EvaluationResources,
@@ -16,6 +22,12 @@ struct ContentsCheck {
     self.source = source
     self.resources = resources
     self.progress = progress
+    let places = (try? source.model().placed) ?? [:]
+    scales = Set(
+      places.compactMap { place, tensor in
+        guard case .mxfp4Scales(_) = place.role, tensor.dtype == .u8 else { return nil }
+        return ExactName(tensor.name)
+      })
   }
 
   /// Identities of the stored tensors; nil if one couldn't be read.
@@ -61,7 +73,8 @@ struct ContentsCheck {
     _ values: inout [Finding]
   ) throws(CheckpointError) {
     let tensors = source.checkpoint.tensors[run]
-    let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
+    let statistics = StatisticsCollector(
+      tensors.map { $0.dtype == .bool || scales.contains(ExactName($0.name)) ? .u8 : .c64 })
     let collector = DigestCollector(
       statistics: statistics, goesOnAfterErrors: true, progress: progress)
     try EvaluationPipeline(source.reader, resources).run(
@@ -72,8 +85,15 @@ struct ContentsCheck {
       identities.append(
         TensorIdentity(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
-      if tensor.dtype == .bool, let maximum = statistics.statistics(of: place)?.maximum, maximum > 1
-      {
+      let maximum = statistics.statistics(of: place)?.maximum ?? 0
+      if scales.contains(ExactName(tensor.name)), maximum == Self.scaleOfNoNumber {
+        values.append(
+          Finding(
+            .warning, "mxfp4-scale",
+            "a scale of MXFP4 is \(Int(Self.scaleOfNoNumber)), which makes NaN of 32 weights",
+            file: tensor.file, tensor: tensor.name))
+      }
+      if tensor.dtype == .bool, maximum > 1 {
         values.append(
           Finding(
             .warning, "bool-value", "a BOOL that is neither 0 nor 1", file: tensor.file,

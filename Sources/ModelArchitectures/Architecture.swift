@@ -37,6 +37,12 @@ public struct Architecture: Sendable {
     let others: [String]
   }
 
+  /// The family of the language model alone, of models that have other parts; nil for others.
+  public var languageFamily: String? { nested?.family }
+
+  /// Whether only its tensors are known, and what it computes isn't.
+  public var isOfSizesOnly: Bool { settings.isOfSizesOnly }
+
   /// Whether a tensor belongs to a part that isn't the language model, such as a vision tower.
   public func setsAside(_ name: String) -> Bool {
     nested?.others.contains(where: name.hasPrefix) ?? false

@@ -33,6 +33,7 @@ public enum Architectures {
     "gemma3n_text": { .gemma3nText },
     "glm4_moe": { .glm4MoE },
     "llama4_text": { .llama4Text },
+    "minimax_m2": { .miniMaxM2 },
     "phimoe": { .phiMoE },
     "qwen3_next": { .qwen3Next },
   ]
@@ -49,6 +50,43 @@ public enum Architectures {
   public static func named(_ name: String) -> Architecture? {
     (known.first { $0.key == name } ?? laterFamilies.first { $0.key == name })?.value()
       ?? added.first { $0.name == name }
+  }
+
+  /// Families by the names of their tensors, numbers zeroed: Hugging Face's, and those of GGUF files.
+  private static let byTensor: (names: [String: String], ggufNames: [String: String]) = {
+    var (names, ggufNames): ([String: String], [String: String]) = ([:], [:])
+    for architecture in (known.map { $0.value() } + later) where architecture.nested == nil {
+      for row in architecture.rows {
+        names[Architecture.zeroed(row.name)] =
+          names[Architecture.zeroed(row.name)] ?? architecture.name
+        guard architecture.gguf != nil else { continue }
+        for role in row.role.ggufRoles {
+          let name = role.ggufName(layer: row.name.contains("{i}") ? 0 : nil)
+          ggufNames[name] = ggufNames[name] ?? architecture.name
+        }
+      }
+    }
+    return (names, ggufNames)
+  }()
+
+  /// The family that computes with a tensor.
+  ///
+  /// - Parameters:
+  ///   - name: of the tensor, numbers zeroed.
+  ///   - isGGUF: whether it is a name of GGUF files.
+  ///   - architecture: the model's own family, which is named if it has the tensor too.
+  /// - Returns: nil where no family that is known has such a tensor.
+  public static func family(
+    of name: String, isGGUF: Bool, besides architecture: Architecture
+  ) -> String? {
+    let isOwn = architecture.rows.contains { row in
+      isGGUF
+        ? row.role.ggufRoles.contains {
+          $0.ggufName(layer: row.name.contains("{i}") ? 0 : nil) == name
+        } : Architecture.zeroed(row.name) == name
+    }
+    if isOwn { return architecture.name }
+    return (isGGUF ? byTensor.ggufNames : byTensor.names)[name]
   }
 
   /// Runs something with families of one's own beside those that are known.

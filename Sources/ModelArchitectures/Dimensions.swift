@@ -10,7 +10,7 @@ extension Architecture {
     /// The residual stream's width, `n_embd`.
     public static let model: Dimension = "model"
     /// The feed-forward layer's width, `n_inner`.
-    public static let inner: Dimension = "inner"
+    public static let inner: Dimension = "feed-forward width"
     /// The number of tokens, `vocab_size`.
     public static let vocabulary: Dimension = "vocabulary"
     /// All heads' queries, heads × the width of a head.
@@ -18,31 +18,31 @@ extension Architecture {
     /// All heads' keys, or values: fewer than queries where several heads share them.
     public static let keys: Dimension = "keys"
     /// Queries, keys and values side by side.
-    public static let queriesKeysValues: Dimension = "queriesKeysValues"
+    public static let queriesKeysValues: Dimension = "queries, keys and values"
     /// The number of positions that have an embedding.
     public static let positions: Dimension = "positions"
     /// The width of a head.
-    public static let headWidth: Dimension = "headWidth"
+    public static let headWidth: Dimension = "head width"
     /// Gates and the feed-forward layer's values side by side.
-    public static let gatesAndInner: Dimension = "gatesAndInner"
+    public static let gatesAndInner: Dimension = "2 · feed-forward width"
     /// The width of the embedding of tokens, where it isn't the model's.
-    public static let embedding: Dimension = "embedding"
+    public static let embedding: Dimension = "embedding width"
     /// Heads of the attention.
     public static let heads: Dimension = "heads"
     /// Heads of keys and values.
-    public static let keyHeads: Dimension = "keyHeads"
+    public static let keyHeads: Dimension = "key heads"
     /// Experts of a layer.
     public static let experts: Dimension = "experts"
     /// An expert's width.
-    public static let expertInner: Dimension = "expertInner"
+    public static let expertInner: Dimension = "expert width"
     /// Gates and an expert's values side by side.
-    public static let gatesAndExpertInner: Dimension = "gatesAndExpertInner"
+    public static let gatesAndExpertInner: Dimension = "2 · expert width"
     /// Blocks of 32 in the model's width.
-    public static let modelBlocks: Dimension = "modelBlocks"
+    public static let modelBlocks: Dimension = "model / 32"
     /// Blocks of 32 in an expert's width.
-    public static let expertInnerBlocks: Dimension = "expertInnerBlocks"
+    public static let expertInnerBlocks: Dimension = "expert width / 32"
     /// Bytes of the codes of such a block.
-    public static let blockBytes: Dimension = "blockBytes"
+    public static let blockBytes: Dimension = "16 bytes"
   }
 
   /// Numbers for the dimensions.

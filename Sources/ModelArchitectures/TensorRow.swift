@@ -56,6 +56,8 @@ extension Architecture {
     case untiedHead
     /// There is a norm after the last layer.
     case finalNorm
+    /// Norms have weights.
+    case weightedNorms
     /// The head has a bias.
     case headBias
     /// The embedding of tokens has a width of its own.
@@ -91,6 +93,13 @@ extension Architecture {
       default: dimensions.conditions.contains(self)
       }
     }
+  }
+}
+
+extension Architecture {
+  /// The pattern of a row's name with zeros for its numbers.
+  public static func zeroed(_ pattern: String) -> String {
+    Row.name(pattern, layer: 0, number: 0)
   }
 }
 

@@ -66,7 +66,7 @@ public struct DecoderWeights: Sendable {
       : [
         Finding(
           .warning, "unused-tensors",
-          "\(unused.count) tensors are no part of what is computed, such as '\(unused.first?.text ?? "")'"
+          "\(counted(unused.count, "tensor")) \(unused.count == 1 ? "is" : "are") no part of what is computed, such as '\(unused.first?.text ?? "")'"
         )
       ]
     self.reader = reader

@@ -35,12 +35,13 @@ struct GatesAndValues: Sendable {
       return
     }
     let (alpha, limit) = (Float(clamp.alpha), Float(clamp.limit))
-    // gate · σ(alpha · gate) is silu(alpha · gate) / alpha.
-    for index in 0..<count { result[index] = alpha * min(row[index * step], limit) }
-    wb_silu(result, count)
+    // gate · σ(alpha · gate) is silu(alpha · gate) / alpha, and half of the gate where alpha is 0.
+    let (inner, outer) = alpha == 0 ? (1, 2) : (alpha, alpha)
+    for index in 0..<count { result[index] = inner * min(row[index * step], limit) }
+    if alpha != 0 { wb_silu(result, count) }
     for index in 0..<count {
       let value = min(max(row[first + index * step], -limit), limit)
-      result[index] = (value + 1) * (result[index] / alpha)
+      result[index] = (value + 1) * (result[index] / outer)
     }
   }
 }

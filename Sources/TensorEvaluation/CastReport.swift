@@ -1,7 +1,7 @@
 import CTensorKernels
 import TensorModel
 
-/// What the casts of a tensor did to its values.
+/// What casts and added constants did to a tensor's values.
 public struct CastReport: Hashable, Sendable {
   /// Elements whose value changed.
   public private(set) var roundedCount = 0

@@ -162,7 +162,9 @@ extension TensorEvaluator {
       case .quotient: wb_divide_f32
       }
     try evaluate(left, region, destination, scratch, &report)
-    try accumulate(right, kernel, region, destination, scratch, &report)
+    try accumulate(
+      right, { left, right, count, _ in kernel(left, right, count) }, region, destination, scratch,
+      &report)
   }
 }
 

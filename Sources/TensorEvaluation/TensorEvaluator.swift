@@ -180,18 +180,27 @@ public struct TensorEvaluator: Sendable {
     guard let first = parts.first else { return }
     try evaluate(first, region, destination, scratch, &report)
     for part in parts.dropFirst() {
-      try accumulate(part, wb_add_f32, region, destination, scratch, &report)
+      // Sums of tensors are what the expression asks for; a constant changes the values of one tensor, and shall be taken back.
+      let isConstant = if case .fill = part.operation { true } else { false }
+      let combination: Combination =
+        if isConstant { Self.addReporting } else {
+          { sum, addend, count, _ in wb_add_f32(sum, addend, count) }
+        }
+      try accumulate(part, combination, region, destination, scratch, &report)
     }
   }
+
+  /// Combines so many elements of a row with those of an operand, and says what that rounded off where that counts.
+  typealias Combination = (
+    UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int, inout CastReport
+  ) -> Void
 
   /// Combines what is at the destination with a region of an operand, in tiles; all are F32.
   ///
   /// - Throws: what the reader throws.
   func accumulate(
-    _ operand: Node,
-    _ kernel: (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void,
-    _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
-    _ report: inout CastReport
+    _ operand: Node, _ combine: Combination, _ region: MatrixRegion,
+    _ destination: MatrixBuffer, _ scratch: ScratchArena, _ report: inout CastReport
   ) throws(CheckpointError) {
     for tile in region.tiles(cellByteCount: 4, limit: tileByteCount) {
       let rowBytes = tile.columns.count * 4
@@ -201,9 +210,10 @@ public struct TensorEvaluator: Sendable {
           operand, tile, MatrixBuffer(base: piece, rowStride: rowBytes), scratch, &report)
         let target = destination.advanced(to: tile, in: region, cellByteCount: 4)
         for row in 0..<tile.rows.count {
-          kernel(
+          combine(
             target.advanced(rows: row).base.assumingMemoryBound(to: Float.self),
-            (piece + row * rowBytes).assumingMemoryBound(to: Float.self), tile.columns.count)
+            (piece + row * rowBytes).assumingMemoryBound(to: Float.self), tile.columns.count,
+            &report)
         }
       }
     }
@@ -222,18 +232,22 @@ public struct TensorEvaluator: Sendable {
         try evaluate(row, elements, MatrixBuffer(base: piece, rowStride: 4), scratch, &report)
         let offset = (run.columns.lowerBound - region.columns.lowerBound) * 4
         for index in 0..<region.rows.count {
-          Self.add(piece, to: destination.advanced(rows: index, bytes: offset), run.columns.count)
+          wb_add_f32(
+            destination.advanced(rows: index, bytes: offset).base
+              .assumingMemoryBound(to: Float.self),
+            piece.assumingMemoryBound(to: Float.self), run.columns.count)
         }
       }
     }
   }
 
-  private static func add(
-    _ addend: UnsafeMutableRawPointer, to destination: MatrixBuffer, _ count: Int
+  private static func addReporting(
+    _ accumulator: UnsafeMutablePointer<Float>, _ addend: UnsafePointer<Float>, _ count: Int,
+    _ report: inout CastReport
   ) {
-    wb_add_f32(
-      destination.base.assumingMemoryBound(to: Float.self),
-      addend.assumingMemoryBound(to: Float.self), count)
+    var outcome = wb_cast_report()
+    wb_add_reporting_f32(accumulator, addend, count, &outcome)
+    report.merge(outcome)
   }
 
   private func cast(

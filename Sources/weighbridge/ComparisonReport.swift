@@ -89,7 +89,7 @@ struct ComparisonReport: Encodable {
     case .equalAfterRounding: return "\(name): \(types), equal after rounding"
     case .values:
       var text =
-        "\(name): \(difference.differingCount.map { counted($0, "element") } ?? "elements") differ"
+        "\(name): \(difference.differingCount.map { counted($0, "element") } ?? "elements") \(difference.differingCount == 1 ? "differs" : "differ")"
       if let index = difference.firstIndex {
         text += ", first at [\(index.map(String.init).joined(separator: ", "))]"
       }

@@ -14,9 +14,9 @@ struct ForwardCommand: ParsableCommand {
     commandName: "forward",
     abstract: "Run a checkpoint on tokens: logits, likeliest next tokens, perplexity, greedy text.",
     discussion: """
-      Runs GPT-J, GPT-2, GPT-Neo, GPT-NeoX, Llama, Mistral and Qwen2 from any format, without \
-      conversion, layer by layer in the memory of one layer, in f32. It is there to check weights, \
-      not to serve them.
+      Runs a model of a known family from any format, without conversion, layer by layer in the \
+      memory of one layer, in f32. It is there to check weights, not to serve them. Families: \
+      \(Architectures.all.map(\.name).joined(separator: ", ")).
 
       Examples:
         weighbridge forward gpt-j-6b --tokens 15496,11,995
@@ -125,6 +125,7 @@ struct ForwardCommand: ParsableCommand {
     let decoder = try Decoder(
       source, shared.resources(standardMemory: Processors.halfOfMemory),
       keepsWeights: generate != nil)
+    if file != nil || prompt != nil { try requireTokens(rows[0], of: decoder) }
     if file != nil, !perplexity, generate == nil, let limit = decoder.configuration.positionLimit {
       let row = rows[0]
       rows = stride(from: 0, to: row.count, by: limit).map {
@@ -161,6 +162,16 @@ struct ForwardCommand: ParsableCommand {
       )
       throw ExitCode(1)
     }
+  }
+
+  /// Stops at a tokenizer that isn't the model's.
+  private func requireTokens(_ row: [Int], of decoder: Decoder) throws(CheckpointError) {
+    let count = decoder.configuration.dimensions.vocabulary
+    guard let first = row.first(where: { $0 >= count }) else { return }
+    throw CheckpointError(
+      .malformed, "the tokenizer has more tokens than the model", file: checkpoint,
+      expected: "tokens below \(count)", found: "\(first)",
+      hint: "does the tokenizer belong to the model?")
   }
 
   private static let noNumbersHint =

@@ -223,6 +223,27 @@ import Testing
     #expect(difference.values == nil)
   }
 
+  /// A language model within a larger one is compared with it under the names that it has by itself.
+  @Test func aLanguageModelIsComparedWithTheWhole() throws {
+    let workspace = try Workspace()
+    let whole = try ModelSample("gemma3")
+    var text = whole
+    text.tensors.tensors.removeAll { !$0.name.hasPrefix("language_model.") }
+    for index in text.tensors.tensors.indices {
+      text.tensors.tensors[index].name.replace("language_model.", with: "", maxReplacements: 1)
+    }
+    text.configuration = try #require(whole.configuration["text_config"] as? [String: Any])
+    text.configuration["model_type"] = "gemma3_text"
+    let count = text.tensors.tensors.count
+    let paths = [try whole.write(workspace, "whole"), try text.write(workspace, "text")]
+    for (first, second) in [(paths[0], paths[1]), (paths[1], paths[0])] {
+      let comparison = try compare(first, second)
+      #expect(comparison.comparedCount == count)
+      let relations = Set(comparison.differences.map(\.relation))
+      #expect(relations.isSubset(of: [.missingInFirst, .missingInSecond]), "\(relations)")
+    }
+  }
+
   @Test func integersAndFloatsOfOneShapeDiffer() throws {
     let comparison = try compare(
       [SampleTensor("a", "I32", [2], Data(count: 8))], [SampleTensor("a", [2], floats: [0, 0])])

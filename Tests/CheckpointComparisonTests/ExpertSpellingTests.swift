@@ -104,18 +104,75 @@ import Testing
         try convert(fixture(name), workspace.path("x"), to: "hf") { $0.settings.experts = spelling }
       }
       #expect(error?.code == .unsupported && error?.hint?.contains("--experts") == true)
+      #expect(error?.expected?.isEmpty == false)
     }
+  }
+
+  // MARK: Experts of several dtypes
+
+  /// A mixture with one expert's gate in F32 among others in BF16.
+  private func mixedSample(_ name: String) throws -> ModelSample {
+    var sample = try ModelSample(name)
+    sample.cast(to: "BF16")
+    let wide = try ModelSample(name).tensors
+    for index in sample.tensors.tensors.indices {
+      let tensor = sample.tensors.tensors[index]
+      let isGate = tensor.name.hasSuffix(".w1.weight") || tensor.name.hasSuffix("gate_proj.weight")
+      guard isGate, tensor.name.contains("experts.1."), let own = wide[tensor.name] else {
+        continue
+      }
+      sample.tensors.tensors[index] = own
+    }
+    return sample
+  }
+
+  /// In one tensor they are widened, so that nothing is rounded; nothing says then what they were, and neither has a canonical root.
+  @Test(arguments: ["mixtral", "qwen3_moe"]) func expertsOfSeveralDTypesAreWidened(_ name: String)
+    throws
+  {
+    let source = try mixedSample(name).write(workspace, "mixed")
+    try convert(source, workspace.path("stacked"), to: "hf") { $0.settings.experts = .stacked }
+    let differences = try compare(source, workspace.path("stacked")).differences
+    #expect(!differences.isEmpty)
+    #expect(differences.allSatisfy { $0.relation == .equalAfterWidening }, "\(differences)")
+    #expect(try inspection(source).canonicalRoot == nil)
+    let forward = try lockstep(source, workspace.path("stacked"), tokens: tokens(of: name))
+    #expect(forward.maxAbsLogitDifference < 1e-4)
+  }
+
+  @Test func expertsOfBlocksHaveToBeSaidToBeSo() throws {
+    var blocks = try ModelSample("gpt_oss_mxfp4")
+    for method in [nil, "awq"] as [String?] {
+      blocks.configuration["quantization_config"] = method.map { ["quant_method": $0] }
+      let source = try blocks.write(workspace, "blocks")
+      let model = try Source(source).model()
+      #expect(model.problems.map(\.check) == ["quantization-claim"])
+      // They are what they are: running and converting go on, and the copy says it.
+      try model.requireSound()
+      try convert(source, workspace.path("copy"), to: "hf") { $0.force = true }
+      #expect(try Source(workspace.path("copy")).model().problems.isEmpty)
+    }
+    var plain = try ModelSample("gpt_oss")
+    plain.configuration["quantization_config"] = ["quant_method": "mxfp4"]
+    let problems = try Source(plain.write(workspace, "plain")).model().problems
+    #expect(problems.map(\.check) == ["quantization-claim"])
+    let report = try Verifier(workspace.path("plain"), OpenOptions(), resources).run(against: nil)
+    #expect(report.hasFindings(.error))
   }
 
   // MARK: What is wrong
 
-  private func problems(
+  private func model(
     _ name: String, _ edit: (inout ModelSample) -> Void
-  ) throws -> [ModelProblem] {
+  ) throws -> ModelContents {
     var sample = try ModelSample(name)
     edit(&sample)
-    return try Source(sample.write(workspace, "model")).model().problems
+    return try Source(sample.write(workspace, "model")).model()
   }
+
+  private func problems(
+    _ name: String, _ edit: (inout ModelSample) -> Void
+  ) throws -> [ModelProblem] { try model(name, edit).problems }
 
   @Test func anExpertThatIsLostIsNamed() throws {
     let lost = (1...3).map { "\(Self.experts).2.w\($0).weight" }
@@ -149,7 +206,56 @@ import Testing
     let found = try problems("mixtral") { sample in
       sample.tensors.tensors += stacked.tensors.tensors.filter { $0.name.contains("gate_up_proj") }
     }
-    #expect(found.contains { $0.check == "expert-spellings" && $0.error.hint != nil })
+    #expect(found.map(\.check) == ["expert-spellings"])
+    #expect(found.first?.error.message.contains("twice") == true)
+  }
+
+  /// What one spelling lacks the other has: it is said once.
+  @Test func layersInDifferentSpellingsAreSaidOnce() throws {
+    let stacked = try ModelSample("mixtral_stacked")
+    let found = try model("mixtral") { sample in
+      sample.tensors.tensors.removeAll { $0.name.contains("layers.1.block_sparse_moe") }
+      sample.tensors.tensors += stacked.tensors.tensors.filter { $0.name.contains("layers.1.mlp") }
+    }
+    #expect(found.problems.map(\.check) == ["expert-spellings"])
+    #expect(found.problems.first?.error.message.contains("some layers") == true)
+    #expect(found.findings.isEmpty, "\(found.findings)")
+  }
+
+  /// Blocks and values of different weights: nothing is there twice.
+  @Test func weightsInDifferentSpellingsAreSaidOnce() throws {
+    let plain = try ModelSample("gpt_oss")
+    let found = try problems("gpt_oss_mxfp4") { sample in
+      sample.tensors.tensors.removeAll {
+        $0.name.contains("layers.1.mlp.experts.down_proj_") && !$0.name.hasSuffix("bias")
+      }
+      sample.tensors.tensors += plain.tensors.tensors.filter {
+        $0.name.hasSuffix("layers.1.mlp.experts.down_proj")
+      }
+    }
+    #expect(found.map(\.check) == ["expert-spellings"])
+    #expect(found.first?.error.message.hasPrefix("some weights") == true)
+  }
+
+  @Test func scalesThatStandForNoNumberAreFound() throws {
+    var sample = try ModelSample("gpt_oss_mxfp4")
+    for index in sample.tensors.tensors.indices
+    where sample.tensors.tensors[index].name == "model.layers.1.mlp.experts.down_proj_scales" {
+      sample.tensors.tensors[index].data[0] = 255
+    }
+    let path = try sample.write(workspace, "nan")
+    let report = try Verifier(path, OpenOptions(), resources).run(against: nil)
+    #expect(report.findings.map(\.check) == ["mxfp4-scale"], "\(report.findings)")
+  }
+
+  @Test(arguments: ["9", "4", "99999999999999999999"])
+  func numbersOfAnySizeAreTooMany(_ number: String) throws {
+    let found = try problems("mixtral") { sample in
+      var extra = sample.tensors.tensors.first { $0.name == "\(Self.experts).3.w1.weight" }
+      extra?.name = "\(Self.experts).\(number).w1.weight"
+      sample.tensors.tensors.append(extra!)
+    }
+    #expect(found.map(\.check) == ["number-unknown"])
   }
 
   @Test func aTransposedExpertIsNamed() throws {

@@ -34,8 +34,9 @@ import Tokenization
         () throws(CheckpointError) in Array(text.utf8)
       }
     }
+    let parsed = configuration.flatMap { try? JSONValue(parsing: Array($0.utf8)) }
     return try GGUFTokenizerKeys(
-      assets, configuration: configuration.map { Array($0.utf8) }, rows: rows)
+      assets, configuration: parsed.map { ("config.json", $0) }, rows: rows)
   }
 
   private func ids(_ keys: GGUFTokenizerKeys) -> [String: Int] {

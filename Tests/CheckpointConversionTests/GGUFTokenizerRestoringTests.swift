@@ -55,6 +55,37 @@ import Tokenization
     }
   }
 
+  /// Whether texts are composed (NFC) is nothing that llama.cpp's keys say: a key of our own does where it isn't usual.
+  @Test(
+    arguments: [("tokenizer/qwen2", "qwen2_tied"), ("tokenizer/llama3", "llama")], [true, false])
+  func composingComesBack(_ tokenizer: (folder: String, model: String), _ composes: Bool) throws {
+    let document = try JSONSerialization.jsonObject(
+      with: Data(try Fixtures.bytes("\(tokenizer.folder)/tokenizer.json")))
+    var object = try #require(document as? [String: Any])
+    object["normalizer"] = composes ? ["type": "NFC"] : NSNull()
+    try workspace.write("files/tokenizer.json", JSONSerialization.data(withJSONObject: object))
+    let model = try sample.model(tokenizer.model)
+    let options = OpenOptions(assetsDirectory: workspace.path("files"))
+    try convert(model, workspace.path("x.gguf")) {
+      $0.format = "gguf"
+      $0.openOptions = options
+    }
+    let file = try Source(workspace.path("x.gguf"))
+    let isUsual = composes == (tokenizer.model == "qwen2_tied")
+    #expect((file.ggufHeader?["weighbridge.tokenizer.composes_text"] == nil) == isUsual)
+    let restored = try Tokenizer(assets: RestoredTokenizer.added(to: file).checkpoint.assets)
+    let original = try Tokenizer(assets: Source(model, options).checkpoint.assets)
+    #expect(restored.composesText == composes)
+    let text = "e\u{301} é x"
+    #expect(try restored.encode(text) == original.encode(text))
+    // Written again, and back, it stays so.
+    try convert(workspace.path("x.gguf"), workspace.path("y.gguf")) { $0.format = "gguf" }
+    let back = try convert(workspace.path("y.gguf"), workspace.path("back"))
+    #expect(try self.tokenizer(workspace.path("back")).composesText == composes)
+    let left = back.certificate.findings.first { $0.check == "metadata-left-out" }
+    #expect(left?.message.contains("composes_text") == false)
+  }
+
   @Test func filesThatAreGivenCount() throws {
     let model = try sample.model("gpt2")
     for (name, folder) in [("x.gguf", "gguf/tokenizer"), ("y.gguf", "tokenizer/gpt2")] {

@@ -219,6 +219,128 @@ import Testing
     #expect(found.findings.map(\.severity) == [.warning])
   }
 
+  /// Tensors that other configurations or families compute with show that something doesn't belong together.
+  @Test(arguments: [
+    ("llama", "model.layers.0.self_attn.q_norm.weight", "tensor-uncomputed"),
+    ("llama", "model.layers.1.self_attn.q_proj.bias", "tensor-uncomputed"),
+    ("llama", "model.layers.3.self_attn.q_proj.weight", "layer-unknown"),
+    ("llama", "model.layers.99999999999999999999.mlp.up_proj.weight", "layer-unknown"),
+    ("qwen3_moe", "model.layers.0.mlp.shared_expert.up_proj.weight", "tensor-uncomputed"),
+    ("qwen3_moe", "model.layers.2.mlp.experts.0.up_proj.weight", "layer-unknown"),
+  ])
+  func tensorsThatWouldBeComputedWithAreErrors(
+    _ family: String, _ name: String, _ check: String
+  ) throws {
+    let found = try model(family) { sample in
+      sample.tensors.tensors.append(SampleTensor(name, [2], floats: [1, 2]))
+    }
+    #expect(found.problems.map(\.check) == [check], "\(found.problems)")
+    #expect(found.problems.allSatisfy { !$0.isFatal && $0.error.tensor == name })
+    #expect(throws: CheckpointError.self) { try found.requireSound() }
+  }
+
+  @Test func aLayerTooManyInAGGUFFileIsNamed() throws {
+    let bytes = try Fixtures.bytes("gguf/llama_biases.F32.gguf")
+    let file = try GGUFHeader(InputFile(path: Fixtures.path("gguf/llama_biases.F32.gguf")).region)
+    let count = try #require(file["llama.block_count"]?.integer)
+    // The key's value follows its name and its type.
+    let key = Array("llama.block_count".utf8)
+    let start = try #require(bytes.indices.first { bytes[$0...].starts(with: key) })
+    var edited = bytes
+    edited[start + key.count + 4] = UInt8(count - 1)
+    let path = try workspace.write("short.gguf", Data(edited))
+    let problems = try Source(path).model().problems
+    #expect(!problems.isEmpty && problems.allSatisfy { $0.check == "layer-unknown" })
+    #expect(problems.first?.error.tensor?.hasPrefix("blk.\(count - 1).") == true)
+    // A number that can't be right is shown.
+    edited[start + key.count + 4] = 0
+    let none = try Source(workspace.write("none.gguf", Data(edited))).model().problems
+    #expect(none.contains { $0.error.found == "0" }, "\(none)")
+  }
+
+  @Test func layersThatPredictFurtherTokensAreSetAside() throws {
+    let found = try model("llama") { sample in
+      sample.configuration["num_nextn_predict_layers"] = 1
+      for name in ["self_attn.q_proj.weight", "eh_proj.weight"] {
+        sample.tensors.tensors.append(
+          SampleTensor("model.layers.3.\(name)", [2], floats: [1, 2]))
+      }
+    }
+    #expect(found.problems.isEmpty, "\(found.problems)")
+    #expect(found.findings.contains { $0.check == "part-set-aside" && $0.severity == .note })
+  }
+
+  // MARK: Settings
+
+  /// Values that no program can compute with, by the setting's name.
+  @Test(
+    arguments: [
+      ("llama", "rms_norm_eps", -1), ("llama", "hidden_act", "foo"),
+      ("mixtral", "num_experts_per_tok", 50), ("mixtral", "num_experts_per_tok", 0),
+      ("mixtral", "num_experts_per_tok", "two"), ("granite", "logits_scaling", 0),
+      ("bloom", "layer_norm_epsilon", -1),
+      ("llama", "rope_scaling.factor", 0), ("gpt_oss", "rope_parameters.factor", 0),
+      ("gpt_oss", "rope_parameters.beta_fast", -1), ("gpt_oss", "rope_parameters.beta_slow", -1),
+      ("gpt_oss", "rope_parameters.original_max_position_embeddings", -1),
+    ] as [(String, String, any Sendable)])
+  func settingsThatNobodyCanUseAreErrors(
+    _ family: String, _ key: String, _ value: any Sendable
+  ) throws {
+    let parts = key.split(separator: ".").map(String.init)
+    let found = try model(family) { sample in
+      guard parts.count > 1 else {
+        sample.configuration[key] = value
+        return
+      }
+      var inner =
+        sample.configuration[parts[0]] as? [String: Any] ?? ["rope_type": "linear", "factor": 2]
+      inner[parts[1]] = value
+      sample.configuration[parts[0]] = inner
+    }
+    #expect(found.problems.map(\.check) == ["configuration-unusable"], "\(found.problems)")
+    #expect(found.problems.first?.error.message.contains("'\(key)'") == true)
+    #expect(found.uncomputed == nil)
+  }
+
+  @Test func settingsThatAreNotComputedHereAreNoErrors() throws {
+    let found = try model("llama") { $0.configuration["hidden_act"] = "relu6" }
+    #expect(found.problems.isEmpty && found.uncomputed?.code == .unsupported)
+  }
+
+  @Test func normsWithoutWeightsAreNotMissed() throws {
+    let found = try model("opt") { sample in
+      sample.configuration["layer_norm_elementwise_affine"] = false
+      sample.tensors.tensors.removeAll { $0.name.contains("layer_norm") }
+    }
+    #expect(found.problems.isEmpty, "\(found.problems)")
+    #expect(found.uncomputed?.description.contains("layer_norm_elementwise_affine") == true)
+  }
+
+  /// As transformers runs it: all layers are dense.
+  @Test func aMixtureOfNoExpertsIsDense() throws {
+    let found = try model("qwen3_moe_dense") { sample in
+      sample.configuration["num_experts"] = 0
+      sample.configuration["num_local_experts"] = nil
+      sample.tensors.tensors.removeAll { $0.name.contains(".mlp.") }
+      for layer in 0..<(sample.configuration["num_hidden_layers"] as? Int ?? 0) {
+        let (model, inner) = (
+          sample.configuration["hidden_size"] as? Int ?? 0,
+          sample.configuration["intermediate_size"] as? Int ?? 0
+        )
+        for (name, shape) in [
+          ("gate_proj", [inner, model]), ("up_proj", [inner, model]),
+          ("down_proj", [model, inner]),
+        ] {
+          sample.tensors.tensors.append(
+            SampleTensor(
+              "model.layers.\(layer).mlp.\(name).weight", shape,
+              floats: Array(repeating: 0, count: model * inner)))
+        }
+      }
+    }
+    #expect(found.problems.isEmpty && found.uncomputed == nil, "\(found.problems)")
+  }
+
   // MARK: Quantized weights
 
   /// Endings of a weight's companions, and of what stands in its place.

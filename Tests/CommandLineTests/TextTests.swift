@@ -90,6 +90,11 @@ import Testing
     let other = try Weighbridge.run(
       "forward", Self.llama, "--assets", workspace.path(""), "--text", file)
     #expect(other.code == 2 && other.errors.contains("WordPiece"), "\(other.errors)")
+    let large = try Weighbridge.run(
+      "forward", fixture("huggingface/qwen2_tied"), "--assets", fixture("tokenizer/qwen2"),
+      "--prompt", "Zürich 日本")
+    #expect(large.code == 2)
+    #expect(large.errors.contains("does the tokenizer belong to the model?"), "\(large.errors)")
     try Data([0x61, 0xff]).write(to: URL(filePath: workspace.path("bytes")))
     let bytes = try Weighbridge.run("forward", Self.gptj, "--text", workspace.path("bytes"))
     #expect(bytes.code == 2 && bytes.errors.contains("UTF-8"))

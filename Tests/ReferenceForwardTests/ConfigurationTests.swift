@@ -134,7 +134,7 @@ import Testing
   }
 
   static let unsupported: [(String, String, String)] = [
-    ("gptj", "activation_function", "swiglu"), ("gpt_neox", "hidden_act", "mish"),
+    ("gptj", "activation_function", "relu6"), ("gpt_neox", "hidden_act", "mish"),
     ("llama", "hidden_act", "xielu"), ("gpt_neo", "attention_types", "all"),
     ("llama", "model_type", "jamba"),
   ]
@@ -153,7 +153,13 @@ import Testing
     var configuration = try ModelSample("gpt_neox").configuration
     configuration["rope_parameters"] = ["rope_type": "default", "partial_rotary_factor": 1e300]
     let error = failure { try parsed(configuration) }
-    #expect(error?.code == .unsupported && error?.summary.contains("rotary_pct") == true)
+    #expect(
+      error?.code == .unsupported
+        && error?.summary.contains("rope_parameters.partial_rotary_factor") == true)
+    configuration["rope_parameters"] = ["rope_type": "default"]
+    configuration["rotary_pct"] = 1e300
+    let older = failure { try parsed(configuration) }
+    #expect(older?.code == .unsupported && older?.summary.contains("'rotary_pct'") == true)
   }
 
   @Test(arguments: [["local"], []])

@@ -100,10 +100,16 @@ import Testing
     sample.tensors.tensors += [
       SampleTensor(
         "model.layers.0.self_attn.rotary_emb.inv_freq", [4], floats: [1, 0.1, 0.01, 0.001]),
-      SampleTensor("model.layers.0.self_attn.q_proj.bias", [2], floats: [1, 2]),
+      SampleTensor("model.layers.0.self_attn.extra.bias", [2], floats: [1, 2]),
     ]
     let findings = try decoder(at: sample.write(workspace, "more")).weights.findings
     #expect(findings.map(\.check) == ["unused-tensors"])
-    #expect(findings.first?.message.contains("q_proj.bias") == true)
+    #expect(findings.first?.message.hasPrefix("1 tensor is no part") == true)
+    #expect(findings.first?.message.contains("extra.bias") == true)
+    // What another configuration computes with isn't passed over.
+    sample.tensors.tensors.append(
+      SampleTensor("model.layers.0.self_attn.q_proj.bias", [2], floats: [1, 2]))
+    let error = failure { try decoder(at: sample.write(workspace, "biased")) }
+    #expect(error?.tensor == "model.layers.0.self_attn.q_proj.bias")
   }
 }

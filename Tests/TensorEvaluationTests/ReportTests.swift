@@ -26,6 +26,26 @@ import Testing
     #expect(exact == CastReport() && exact.isExact)
   }
 
+  @Test func countsWhatAddingAConstantRoundsOff() throws {
+    // 2⁻²⁵ under 1 is half a unit there, 2⁻²⁶ a quarter; 2⁻²⁵ over 1 a quarter, and 3 units of 2⁻²³ nothing.
+    let values: [Float] = [0.5, -0x1p-25, -0x1p-26, 0x1p-25, 3 * 0x1p-23, 0, .infinity, .nan]
+    let type = TensorType(.f32, [values.count])
+    let reader = try MemoryReader([("w", type, Self.bytes(values))])
+    let sum = TensorExpression.stored("w").adding(1, type.shape)
+    let whole = try evaluate(sum, reader)
+    #expect(whole.bytes.count == 4 * values.count)
+    #expect(whole.report.roundedCount == 3 && whole.report.largestErrorUlp == 0.5)
+    for (value, ulp) in [(-0x1p-26 as Float, 0.25), (0x1p-25, 0.25), (0.5, 0), (-1, 0)] {
+      let one = try MemoryReader([("w", TensorType(.f32, [1]), Self.bytes([value]))])
+      let report = try evaluate(TensorExpression.stored("w").adding(1, [1]), one).report
+      #expect(report.largestErrorUlp == ulp && report.isExact == (ulp == 0), "\(value)")
+    }
+    // What was added is taken away without a trace; sums of tensors are what they are.
+    #expect(sum.adding(-1, type.shape) == .stored("w"))
+    let tensors = try evaluate(.sum([.stored("w"), .stored("w")]), reader).report
+    #expect(tensors.isExact)
+  }
+
   @Test func addsUpWhatHappenedInAllSlabs() throws {
     let shape: Shape = [300, 300]
     let reader = try MemoryReader([largeTensor("a", shape, seed: 1)])

@@ -106,6 +106,16 @@ public struct ModelSample {
     }
   }
 
+  /// Makes F32 of all tensors of BF16.
+  public mutating func widen() {
+    for index in tensors.tensors.indices where tensors.tensors[index].dtype == "BF16" {
+      let halves: [UInt16] = tensors.tensors[index].data.numbers()
+      let values = halves.map { Float(bitPattern: UInt32($0) << 16) }
+      tensors.tensors[index].dtype = "F32"
+      tensors.tensors[index].data = values.withUnsafeBytes { Data($0) }
+    }
+  }
+
   /// Casts all tensors of F32: BF16 by rounding to nearest even, F16 as Swift does.
   public mutating func cast(to dtype: String) {
     for index in tensors.tensors.indices where tensors.tensors[index].dtype == "F32" {

@@ -96,6 +96,9 @@ void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t eleme
 /// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap.
 void wb_add_f32(float *accumulator, const float *addend, size_t count);
 
+/// Does the same, and adds to the report what the sums round off: errors in units of binary32's spacing at the exact sum.
+void wb_add_reporting_f32(float *accumulator, const float *addend, size_t count, wb_cast_report *report);
+
 /// Subtracts `other` likewise.
 void wb_subtract_f32(float *accumulator, const float *other, size_t count);
 

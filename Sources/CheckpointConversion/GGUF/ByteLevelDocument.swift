@@ -1,5 +1,4 @@
 import FileContainers
-import ModelArchitectures
 import TensorModel
 import Tokenization
 
@@ -29,13 +28,7 @@ struct ByteLevelDocument {
           .init("special", .bool(kind == .control)),
         ]))
     }
-    // llama.cpp composes no texts; the models were trained with texts that were.
-    let composes =
-      cutting == .qwen2
-      || Architectures.all.contains {
-        $0.gguf?.composesTexts ?? false
-          && $0.gguf?.architecture == header["general.architecture"]?.text
-      }
+    let composes = ComposedTexts.composes(header, cutting)
     contents = .object([
       .init("version", .string("1.0")), .init("truncation", .null), .init("padding", .null),
       .init("added_tokens", .array(added)),

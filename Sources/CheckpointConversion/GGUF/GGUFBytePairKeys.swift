@@ -35,8 +35,11 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
   ///   - tokenizer: the tokenizer.
   ///   - rows: those of the embedding.
   ///   - name: what `tokenizer.ggml.pre` says, of several names that llama.cpp takes for the same.
+  ///   - graph: `general.architecture`; nil if it isn't known.
   /// - Throws: `unsupported` for texts that are cut as llama.cpp doesn't, `malformed` if there are more tokens than rows, not counting those that were added.
-  init(_ tokenizer: Tokenizer, rows: Int, name: String?) throws(CheckpointError) {
+  init(
+    _ tokenizer: Tokenizer, rows: Int, name: String?, graph: String?
+  ) throws(CheckpointError) {
     guard let cutting = tokenizer.cutting else {
       throw CheckpointError(
         .unsupported, "llama.cpp's tokenizer can't cut texts as this one does",
@@ -57,12 +60,13 @@ struct GGUFBytePairKeys: GGUFVocabularyKeys {
     let merges = vocabulary.merges.map { [tokens] merge in
       "\(tokens[merge.left]?.text ?? "") \(tokens[merge.right]?.text ?? "")"
     }
-    entries = [
-      ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(name)),
-      ("tokenizer.ggml.tokens", .array(GGUFArray(texts))),
-      ("tokenizer.ggml.token_type", .array(GGUFArray(kinds))),
-      ("tokenizer.ggml.merges", .array(GGUFArray(merges))),
-    ]
+    entries =
+      [
+        ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(name)),
+        ("tokenizer.ggml.tokens", .array(GGUFArray(texts))),
+        ("tokenizer.ggml.token_type", .array(GGUFArray(kinds))),
+        ("tokenizer.ggml.merges", .array(GGUFArray(merges))),
+      ] + ComposedTexts.entries(tokenizer.composesText, cutting, graph: graph)
     findings = tokenizer.findings + Self.findings(tokenizer, name, rows: rows)
     let frame = Frame(tokenizer)
     roles = frame.roles

@@ -24,7 +24,8 @@ struct GGUFCarriedKeys {
     }
     let written = Dictionary(
       own.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
-    var dropped = Self.ofTheFile + (isQuantized ? ["quantize."] : [])
+    // Whether the tokenizer composes texts is said anew.
+    var dropped = Self.ofTheFile + [ComposedTexts.key] + (isQuantized ? ["quantize."] : [])
     // Of another tokenizer nothing holds, and templates are either the source's or those that are given.
     if header["tokenizer.ggml.tokens"] != written["tokenizer.ggml.tokens"] {
       dropped.append("tokenizer.")

@@ -31,8 +31,11 @@ struct GGUFGenerationKeys {
     ("mirostat_tau", "mirostat_tau", .number), ("mirostat_eta", "mirostat_eta", .number),
   ]
 
-  /// Say who wrote the file, or what everybody does.
-  private static let silent: Set<String> = ["_from_model_config", "transformers_version"]
+  /// Say who wrote the file, or how a program keeps and returns results, which every file of transformers 5 has.
+  private static let silent: Set<String> = [
+    "_from_model_config", "transformers_version", "output_attentions", "output_hidden_states",
+    "use_cache",
+  ]
 
   /// The keys of a checkpoint's file.
   ///

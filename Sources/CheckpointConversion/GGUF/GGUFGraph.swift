@@ -22,6 +22,7 @@ struct GGUFGraph {
   ///
   /// - Throws: `usage` without a configuration, `unsupported` with the reason where no graph computes the same.
   init(_ source: Source) throws(CheckpointError) {
+    try Self.requireGraph(source)
     let (document, decoder) = try source.computation(for: "a GGUF file")
     // Of models with other parts the language model alone is in the file.
     let written = document.languageModel ?? document
@@ -29,18 +30,35 @@ struct GGUFGraph {
     family = written.modelType ?? ""
     configuration = decoder
     guard let architecture = document.architecture, let table = architecture.gguf else {
-      let reason = document.architecture?.missingFromGGUF.map {
-        "\($0): no graph there does that. "
-      }
-      throw CheckpointError(
-        .unsupported, "llama.cpp has no graph for this family", found: configuration.family,
-        hint: "\(reason ?? "")A store keeps the model as it is: --to store")
+      throw Self.missingGraph(document.architecture, configuration.family)
     }
     self.architecture = architecture
     self.table = table
     findings = Self.differences(configuration, table.windows)
     try requireSameAttention()
     try requireSameRest()
+  }
+
+  /// Stops at families without a table of their files, whatever else is wrong with them.
+  private static func requireGraph(_ source: Source) throws(CheckpointError) {
+    guard let bytes = try source.huggingFaceConfiguration(),
+      let architecture = try HuggingFaceConfiguration(parsing: bytes).architecture,
+      architecture.gguf == nil
+    else { return }
+    throw missingGraph(architecture, architecture.name)
+  }
+
+  private static func missingGraph(
+    _ architecture: Architecture?, _ family: String
+  ) -> CheckpointError {
+    let isKnownLess = architecture?.isOfSizesOnly ?? false
+    let reason = architecture?.missingFromGGUF.map { "\($0): no graph there does that. " }
+    return CheckpointError(
+      .unsupported,
+      isKnownLess
+        ? "GGUF isn't written for this family, of which only the tensors are known here"
+        : "llama.cpp has no graph for this family", found: family,
+      hint: "\(reason ?? "")A store keeps the model as it is: --to store")
   }
 
   private func requireSameAttention() throws(CheckpointError) {
@@ -60,6 +78,9 @@ struct GGUFGraph {
     }
     guard configuration.windows.allSatisfy({ $0 == nil }) || table.windows != .none else {
       throw inexpressible("layers with a window, which see only so many tokens, for this family")
+    }
+    guard !table.needsWindow || configuration.windows.contains(where: { $0 != nil }) else {
+      throw unfulfilled("a layer with a window (layer_types)")
     }
     guard table.hasSlopes == (configuration.positionSlopes != nil) else {
       throw inexpressible("positions added to scores (alibi) for this family")
@@ -97,18 +118,21 @@ struct GGUFGraph {
     guard table.activations.contains(configuration.activation) else {
       throw inexpressible("the activation '\(configuration.activation.rawValue)'")
     }
-    guard table.requirements.isSubset(of: configuration.dimensions.conditions) else {
-      throw inexpressible("projections without biases (attention_bias, use_bias) for this family")
+    let conditions = configuration.dimensions.conditions
+    guard table.requirements.isSubset(of: conditions) else {
+      throw unfulfilled("biases (attention_bias, use_bias)")
     }
-    guard table.exclusions.isDisjoint(with: configuration.dimensions.conditions) else {
-      throw inexpressible("biases (attention_bias, mlp_bias) for this family")
+    let excluded = table.exclusions.intersection(conditions).map(\.inexpressibleText).sorted()
+    guard excluded.isEmpty else {
+      throw inexpressible("\(excluded.joined(separator: " or ")) for this family")
     }
-    guard configuration.experts?.weighting == table.expertWeighting,
-      configuration.dimensions.denseLayers.isEmpty
-    else {
+    guard configuration.dimensions.denseLayers.isEmpty else {
       throw inexpressible(
-        "experts in some layers only (mlp_only_layers, decoder_sparse_step) or experts weighted so (norm_topk_prob), for this family"
+        "layers without experts (mlp_only_layers, decoder_sparse_step, num_experts) for this family"
       )
+    }
+    guard configuration.experts?.weighting == table.expertWeighting else {
+      throw inexpressible("experts weighted so (norm_topk_prob) for this family")
     }
     guard configuration.experts?.clampedGate == table.clampedGate else {
       throw inexpressible("experts' gates cut at other numbers (swiglu_alpha, swiglu_limit)")
@@ -120,9 +144,8 @@ struct GGUFGraph {
     for (meaning, cap, setting) in caps {
       let hasKey = table.keys.contains { $0.meaning == meaning }
       guard cap != nil || !table.alwaysCaps, cap == nil || hasKey else {
-        throw inexpressible(
-          cap == nil
-            ? "no cap (\(setting) null) for this family" : "a cap (\(setting)) for this family")
+        throw cap == nil
+          ? unfulfilled("a cap (\(setting))") : inexpressible("a cap (\(setting)) for this family")
       }
     }
     // What the graph multiplies embeddings with by itself is left out.
@@ -137,11 +160,35 @@ struct GGUFGraph {
         factor.1 == 1 || table.keys.contains { $0.meaning == factor.0 }
       })
     else { throw inexpressible("factors of embeddings, residuals or logits for this family") }
+    try requireNonzeroFactors()
+  }
+
+  /// A factor of 0 among the keys is none to llama.cpp: it computes as if the key weren't there.
+  private func requireNonzeroFactors() throws(CheckpointError) {
+    let factors: [(GGUFSetting.Meaning, Double)] = [
+      (.attentionScale, configuration.attentionScales.first ?? 1),
+      (.embeddingFactor, configuration.embeddingFactor),
+      (.residualFactor, configuration.residualFactor),
+    ]
+    for (meaning, factor) in factors {
+      guard let key = table.keys.first(where: { $0.meaning == meaning }) else { continue }
+      guard Float(factor) != 0 else {
+        throw inexpressible("a factor of 0 (\(key.setting ?? key.key)), which it takes for none")
+      }
+    }
   }
 
   private func inexpressible(_ what: String) -> CheckpointError {
+    refusal("no graph of llama.cpp has \(what)")
+  }
+
+  private func unfulfilled(_ what: String) -> CheckpointError {
+    refusal("llama.cpp's graph of this family always has \(what)")
+  }
+
+  private func refusal(_ message: String) -> CheckpointError {
     CheckpointError(
-      .unsupported, "no graph of llama.cpp has \(what)", file: "config.json",
+      .unsupported, message, file: "config.json",
       found: "a model of the family '\(configuration.family)'",
       hint: "a store keeps the model as it is: --to store")
   }
@@ -175,7 +222,7 @@ struct GGUFGraph {
       findings.append(
         Finding(
           .note, "gguf-norms",
-          "norm weights are written as 1 + weight in F32: exact for BF16, rounded for small F32 weights"
+          "norm weights are written as 1 + weight in F32, which rounds what is small; the certificate says by how much"
         ))
     }
     if windows == .ignored, let window = configuration.windows.compactMap({ $0 }).first {
@@ -200,5 +247,19 @@ struct GGUFGraph {
       (GGUFConfiguration.familyKey, .text(family)),
       (GGUFConfiguration.documentKey, .text(String(decoding: document, as: UTF8.self))),
     ] + table.entries(of: configuration)
+  }
+}
+
+extension Architecture.Condition {
+  /// What a graph hasn't got, with the settings that ask for it.
+  fileprivate var inexpressibleText: String {
+    switch self {
+    case .attentionBias: "biases of the attention (attention_bias, bias)"
+    case .feedForwardBias: "biases of the feed-forward layer (mlp_bias)"
+    case .untiedHead: "a head of its own (tie_word_embeddings false)"
+    case .secondNorm:
+      "layers whose feed-forward part comes after the attention (parallel_attn false)"
+    default: "'\(rawValue)'"
+    }
   }
 }

@@ -69,7 +69,8 @@ struct GGUFTensors {
       findings.append(
         Finding(
           .warning, "tensor-left-out",
-          "left out: \(unused.count) tensors that the graph has no place for", tensor: first.text))
+          "left out: \(counted(unused.count, "tensor")) that the graph has no place for",
+          tensor: first.text))
     }
   }
 
@@ -105,7 +106,7 @@ struct GGUFTensors {
     }
     let name = graph.table.name(of: role, layer: layer, graph.configuration.dimensions)
     if graph.configuration.addsOneToNorms, case .normScale = role {
-      expression = .sum([expression, .fill(FillValue(1), TensorType(.f32, shape))])
+      expression = expression.adding(1, shape)
     }
     let choice = try types?.choice(name, role, layer: layer, shape)
     let dtype = choice?.type ?? self.dtype(of: tensor, role)

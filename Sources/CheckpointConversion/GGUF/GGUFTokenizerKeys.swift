@@ -21,13 +21,19 @@ struct GGUFTokenizerKeys {
   ///
   /// - Throws: `missing` if there are none, `unsupported` for what llama.cpp's tokenizers can't do, `malformed` if there are more tokens than rows.
   init(_ source: Source, rows: Int) throws(CheckpointError) {
-    let configuration = try source.huggingFaceConfiguration()
-    let modelType = configuration.flatMap { try? HuggingFaceConfiguration(parsing: $0) }?.modelType
+    let bytes = try source.huggingFaceConfiguration()
+    let configuration = bytes.flatMap { try? HuggingFaceConfiguration(parsing: $0) }
+    let modelType = configuration?.modelType
+    // What a file's keys say isn't said by a file of that name.
+    let file = source.ggufHeader == nil ? nil : source.checkpoint.files.first?.name
     let name =
       source.ggufHeader?["tokenizer.ggml.pre"]?.text ?? modelType.flatMap { Self.names[$0] }
     do throws(CheckpointError) {
       try self.init(
-        source.checkpoint.assets, configuration: configuration, rows: rows, name: name)
+        source.checkpoint.assets,
+        configuration: configuration.map {
+          (file ?? HuggingFaceConfiguration.fileName, $0.document)
+        }, rows: rows, name: name, graph: configuration?.architecture?.gguf?.architecture)
     } catch {
       guard error.code == .missing else { throw error }
       guard let copy = Self(copying: source, rows: rows) else { throw Self.missing(source) }
@@ -45,7 +51,9 @@ struct GGUFTokenizerKeys {
     guard let header = source.ggufHeader,
       header["tokenizer.ggml.tokens"]?.array?.count == rows
     else { return nil }
-    entries = header.metadata.filter { $0.key.hasPrefix("tokenizer.") }
+    entries = header.metadata.filter {
+      $0.key.hasPrefix("tokenizer.") || $0.key == ComposedTexts.key
+    }
     findings = []
     fileNames = []
   }
@@ -54,16 +62,19 @@ struct GGUFTokenizerKeys {
   ///
   /// - Parameters:
   ///   - assets: the files.
-  ///   - configuration: `config.json`, which may have ids that they don't say.
+  ///   - configuration: `config.json`, which may have ids that they don't say, and where it stands.
   ///   - rows: those of the embedding.
   ///   - name: what `tokenizer.ggml.pre` says, of several names that llama.cpp takes for the same.
+  ///   - graph: `general.architecture`; nil if it isn't known.
   /// - Throws: as above.
   init(
-    _ assets: [Checkpoint.Asset], configuration: [UInt8]?, rows: Int, name: String? = nil
+    _ assets: [Checkpoint.Asset], configuration: GGUFSpecialTokens.Document?, rows: Int,
+    name: String? = nil, graph: String? = nil
   ) throws(CheckpointError) {
     let vocabulary: any GGUFVocabularyKeys
     do throws(CheckpointError) {
-      vocabulary = try GGUFBytePairKeys(try Tokenizer(assets: assets), rows: rows, name: name)
+      vocabulary = try GGUFBytePairKeys(
+        try Tokenizer(assets: assets), rows: rows, name: name, graph: graph)
     } catch {
       // Of a SentencePiece model a GGUF takes the pieces, even if texts can't be encoded by it here.
       guard let pieces = try SentencePieceVocabulary(assets: assets) else { throw error }
@@ -71,9 +82,7 @@ struct GGUFTokenizerKeys {
     }
     let generation = try GGUFGenerationKeys(assets)
     var documents = generation.document.map { [($0.file, $0.value)] } ?? []
-    if let configuration, let parsed = try? HuggingFaceConfiguration(parsing: configuration) {
-      documents.insert((HuggingFaceConfiguration.fileName, parsed.document), at: 0)
-    }
+    if let configuration { documents.insert(configuration, at: 0) }
     let special = GGUFSpecialTokens(
       vocabulary.roles, rows: rows, documents, text: vocabulary.text)
     let templates = try ChatTemplates(assets).keys()

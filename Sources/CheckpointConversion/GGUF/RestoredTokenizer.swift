@@ -22,7 +22,7 @@ public enum RestoredTokenizer {
     guard
       let again = try? GGUFTokenizerKeys(
         assets, configuration: nil, rows: tokens.texts.count,
-        name: header["tokenizer.ggml.pre"]?.text
+        name: header["tokenizer.ggml.pre"]?.text, graph: header["general.architecture"]?.text
       ).entries
     else { return source }
     let same = again.filter { header[$0.key] == $0.value }.map(\.key)

@@ -129,7 +129,8 @@ public struct Planner: Sendable {
       leftOut: (source.checkpoint.leftOut + leftOut).sorted(),
       findings: try source.checkpoint.findings + model.findings
         + model.problems.map { $0.finding(.warning) } + dtypeFindings(groups)
-        + findings + graphFindings(format, findings) + sidecarFindings(sidecars)
+        + findings + graphFindings(format, findings)
+        + (format == GGUFFormat.name ? [] : Self.normFindings(model)) + sidecarFindings(sidecars)
         + codeFindings(model) + quantizationFindings(model))
   }
 
@@ -194,6 +195,18 @@ public struct Planner: Sendable {
         .warning, "tokenizer-left-out",
         "the tokenizer doesn't go along: no tokenizer files say the same as the file's keys; copy those of the model that it was made of"
       )
+    ]
+  }
+
+  /// Norms that have 1 added in the file: what that rounded off doesn't come back.
+  private static func normFindings(_ model: ModelContents) -> [Finding] {
+    guard let first = model.tensors.first(where: { $0.expression.addedConstant != nil })
+    else { return [] }
+    return [
+      Finding(
+        .note, "gguf-norms",
+        "norm weights are the file's less 1: what was rounded off when 1 was added is gone",
+        tensor: first.name)
     ]
   }
 

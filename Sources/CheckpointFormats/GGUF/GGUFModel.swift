@@ -99,7 +99,7 @@ struct GGUFModel {
     }
     if configuration.addsOneToNorms, case .normScale = role {
       // The file has 1 + weight.
-      return .sum([expression, .fill(FillValue(-1), TensorType(.f32, stored.shape))])
+      return expression.adding(-1, stored.shape)
     }
     guard role.isTransposedInGGUF else { return expression }
     // Blocks lie along rows: what is transposed has to be values.

@@ -29,6 +29,8 @@ public struct ModelContents: Sendable {
   private let checkpoint: Checkpoint
   /// What stands on top of the decoder, as the configuration says.
   public let head: ModelHead
+  /// Why what it computes isn't computed here, though its sizes are known; nil as a rule, and for families that aren't run at all.
+  public let uncomputed: CheckpointError?
   /// What was left out, and what a person should know.
   public let findings: [Finding]
   /// What is wrong.
@@ -89,14 +91,18 @@ public struct ModelContents: Sendable {
     {
       let experts = ExpertSpellings(allNames, architecture)
       spelling = experts.spelling
-      if let problem = experts.problem { problems.append(problem) }
+      problems += [
+        experts.problem,
+        checkpoint.format == GGUFFormat.name
+          ? nil : settings.configuration.flatMap { experts.problem(architecture, $0.document) },
+      ].compactMap { $0 }
       let names = ModelNames(
         allNames, expected: architecture.tensors(dimensions, experts.spelling))
       fullNames = names.fullNames
       findings += names.findings
       (canonical, tensors) = (names.unwrapped(canonical), names.unwrapped(tensors))
       let found = ModelSoundness(
-        checkpoint, tensors, architecture, dimensions, experts.spelling, settings.configuration,
+        checkpoint, tensors, architecture, dimensions, experts, settings.configuration,
         quantized)
       problems += found.problems
       if let problem = (reader as? GGUFReader)?.tokenProblem(rows: dimensions.vocabulary) {
@@ -115,6 +121,7 @@ public struct ModelContents: Sendable {
     }
     self.checkpoint = checkpoint
     sizes = settings.sizes
+    uncomputed = settings.uncomputed
     head = settings.configuration?.head ?? .languageModel
     expectedCount = soundness?.expectedCount
     placed = soundness?.placed ?? [:]
@@ -154,10 +161,14 @@ public struct ModelContents: Sendable {
   ) throws(CheckpointError) -> [CanonicalTensor] {
     guard let wanted, wanted != spelling else { return tensors }
     guard let (architecture, dimensions) = sizes, architecture.spellings.contains(wanted) else {
+      let known = sizes?.architecture.spellings.map(\.rawValue) ?? []
       throw CheckpointError(
-        .unsupported, "the family's experts have no such spelling",
-        expected: sizes?.architecture.spellings.map(\.rawValue).joined(separator: ", ")
-          ?? "a mixture of experts of a known family", found: wanted.rawValue,
+        .unsupported,
+        known.isEmpty
+          ? "the model is no mixture of experts" : "the family's experts have no such spelling",
+        expected: known.isEmpty
+          ? "a mixture of experts of a known family" : known.joined(separator: ", "),
+        found: known.isEmpty ? sizes?.architecture.name : wanted.rawValue,
         hint: "leave out --experts")
     }
     try requireSound()
@@ -217,7 +228,7 @@ public struct ModelContents: Sendable {
   /// Stops where something keeps the model from being run, or from being laid out in another way.
   ///
   /// - Throws: the first problem, and how many there are of its kind.
-  public func requireSound() throws(CheckpointError) { try require { _ in true } }
+  public func requireSound() throws(CheckpointError) { try require { !$0.stopsNothing } }
 
   /// Whether all tensors lie as the model has them: nothing is transposed, summed or put in another order.
   public var keepsLayout: Bool {
@@ -259,6 +270,7 @@ private struct ModelSettings {
   private(set) var sizes: (architecture: Architecture, dimensions: Architecture.Dimensions)?
   /// How the model computes; nil where that isn't known here.
   private(set) var decoder: DecoderConfiguration?
+  private(set) var uncomputed: CheckpointError?
   private(set) var problems: [ModelProblem] = []
 
   init(_ configuration: Result<[UInt8]?, CheckpointError>) {
@@ -268,8 +280,11 @@ private struct ModelSettings {
       self.configuration = parsed
       guard let architecture = parsed.architecture else { return }
       sizes = (architecture, try parsed.dimensions())
-      // What isn't computed here is refused where it is computed.
-      decoder = try? DecoderConfiguration(parsed)
+      // What isn't computed here is refused where it is computed; what nobody can compute is wrong.
+      do throws(CheckpointError) { decoder = try DecoderConfiguration(parsed) } catch {
+        guard error.code == .unsupported else { throw error }
+        uncomputed = architecture.isOfSizesOnly ? nil : error
+      }
     } catch { problems = [ModelProblem("configuration-unusable", error)] }
   }
 

@@ -9,11 +9,16 @@ public struct ModelProblem: Hashable, Sendable {
   public let error: CheckpointError
   /// Whether not even a copy of the tensors may be made.
   public let isFatal: Bool
+  /// Whether only other programs are misled: here the model is read as it is.
+  let stopsNothing: Bool
 
-  init(_ check: String, _ error: CheckpointError, isFatal: Bool = false) {
+  init(
+    _ check: String, _ error: CheckpointError, isFatal: Bool = false, stopsNothing: Bool = false
+  ) {
     self.check = check
     self.error = error
     self.isFatal = isFatal
+    self.stopsNothing = stopsNothing
   }
 
   /// The problem as a finding: an error, or a warning where work goes on all the same.
@@ -38,6 +43,7 @@ struct ModelSoundness {
   private let checkpoint: Checkpoint
   private let architecture: Architecture
   private let dimensions: Architecture.Dimensions
+  private let experts: ExpertSpellings
 
   /// Compares names and shapes.
   ///
@@ -46,12 +52,12 @@ struct ModelSoundness {
   ///   - model: the tensors under canonical names, buffers left out.
   ///   - architecture: the family.
   ///   - dimensions: the sizes.
-  ///   - spelling: of experts.
+  ///   - experts: how they are spelled.
   ///   - configuration: says what stands on top of the decoder.
   ///   - quantized: weights that are codes.
   init(
     _ checkpoint: Checkpoint, _ model: [CanonicalTensor], _ architecture: Architecture,
-    _ dimensions: Architecture.Dimensions, _ spelling: Architecture.ExpertSpelling?,
+    _ dimensions: Architecture.Dimensions, _ experts: ExpertSpellings,
     _ configuration: HuggingFaceConfiguration?,
     _ quantized: QuantizedWeights?
   ) {
@@ -60,15 +66,17 @@ struct ModelSoundness {
     self.quantized = quantized
     self.architecture = architecture
     self.dimensions = dimensions
+    self.experts = experts
     tensors = Dictionary(
       model.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
     let hasHead = head == .languageModel
-    let all = architecture.tensors(dimensions, spelling)
+    let all = architecture.tensors(dimensions, experts.spelling)
     let expected = all.filter { hasHead || $0.row.role.projection != .head }
     expectedCount = expected.count
     var known: Set<ExactName> = []
     var missing: [Architecture.Tensor] = []
     // A head that is stored although it is tied, or although nobody asks for one, has its place too.
+    var further: [CanonicalTensor] = []
     let optional = architecture.headTensors(dimensions).filter { !expected.contains($0) }
     for (index, tensor) in (expected + optional).enumerated() {
       known.formUnion(tensor.spellings.map { ExactName($0) })
@@ -78,7 +86,7 @@ struct ModelSoundness {
         placed[tensor.place] = found
         check(found, tensor)
         checkDType(found, tensor)
-      } else if index < expected.count, !isQuantized(tensor) {
+      } else if index < expected.count, !isQuantized(tensor), !isSpelledElsewhere(tensor.row) {
         missing.append(tensor)
       }
     }
@@ -96,14 +104,30 @@ struct ModelSoundness {
           "\(counted(others.count, "tensor")) of other parts than the language model, which are copied and compared, but neither checked nor run",
           tensor: first.name))
     }
+    let strangers = Strangers(
+      checkpoint, architecture, dimensions, all, furtherLayers: configuration?.furtherLayers ?? 0)
     for tensor in model
     where !known.contains(ExactName(tensor.name)) && !architecture.setsAside(tensor.name) {
-      checkUnknown(tensor, head, known, layerCount: dimensions.layers)
+      guard !(quantized?.parts.contains(ExactName(tensor.name)) ?? false),
+        !(experts.areSeveral && strangers.isOfFamily(tensor.name)),
+        !ModelHead.otherNames.contains(where: tensor.name.hasPrefix)
+      else { continue }
+      switch strangers.kind(of: tensor, in: file(tensor)) {
+      case .problem(let problem): problems.append(problem)
+      case .finding(let finding): findings.append(finding)
+      case .ofFurtherLayer: further.append(tensor)
+      }
     }
+    if let first = further.first { findings.append(Strangers.setAside(further.count, first.name)) }
   }
 
   private func isQuantized(_ tensor: Architecture.Tensor) -> Bool {
     tensor.spellings.contains { quantized?.weights.contains(ExactName($0)) ?? false }
+  }
+
+  /// Whether the experts are there in several spellings, which is said once: what one lacks the others have.
+  private func isSpelledElsewhere(_ row: Architecture.Row) -> Bool {
+    experts.areSeveral && row.spelling != nil
   }
 
   /// A tensor's name for people: in GGUF files their own.
@@ -262,48 +286,6 @@ struct ModelSoundness {
         CheckpointError(
           .missing, "missing: the head that \(className) has", tensor: "score.weight",
           hint: "get the file again, or correct 'architectures' in config.json"), isFatal: true))
-  }
-
-  // MARK: Strangers
-
-  private mutating func checkUnknown(
-    _ tensor: CanonicalTensor, _ head: ModelHead, _ known: Set<ExactName>, layerCount: Int
-  ) {
-    let name = ExactName(tensor.name)
-    if quantized?.parts.contains(name) ?? false { return }
-    if ModelHead.otherNames.contains(where: tensor.name.hasPrefix) { return }
-    if known.contains(Self.withFirstNumber(tensor.name)) {
-      problems.append(
-        ModelProblem(
-          "number-unknown",
-          CheckpointError(
-            .malformed, "there are more of them than the configuration has",
-            file: file(tensor), tensor: tensor.name,
-            hint:
-              "do the configuration (number of experts, of heads) and the weights belong together?"
-          )))
-      return
-    }
-    findings.append(
-      Finding(
-        .warning, "tensor-unknown",
-        known.contains(Self.inFirstLayer(tensor.name))
-          ? "belongs to a layer that the configuration doesn't have: it has \(counted(layerCount, "layer"))"
-          : "the family has no such tensor", file: file(tensor), tensor: tensor.name))
-  }
-
-  /// The name with its first number, the layer, replaced by zero.
-  private static func inFirstLayer(_ name: String) -> ExactName { replacingNumber(0, of: name) }
-
-  /// The name with its second number, such as the expert's, replaced by zero.
-  private static func withFirstNumber(_ name: String) -> ExactName { replacingNumber(1, of: name) }
-
-  private static func replacingNumber(_ index: Int, of name: String) -> ExactName {
-    var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-    let places = parts.indices.filter { Int(parts[$0]) != nil }
-    guard places.indices.contains(index) else { return ExactName(name) }
-    parts[places[index]] = "0"
-    return ExactName(parts.joined(separator: "."))
   }
 }
 

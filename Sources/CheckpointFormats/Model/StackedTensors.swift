@@ -127,13 +127,12 @@ public struct StackedTensors: Sendable {
     _ role: DecoderRole, _ layer: Int?
   ) throws(CheckpointError) -> TensorStack? {
     if let first = placed[DecoderPlace(role, layer, 0)] {
-      var members: [TensorExpression] = []
-      while let member = placed[DecoderPlace(role, layer, members.count)] {
-        // Blocks and values can't stand in one tensor.
-        members.append(
-          member.dtype == first.dtype ? member.expression : .cast(member.expression, first.dtype))
-      }
-      return TensorStack(members, each: TensorType(first.dtype, first.shape))
+      var members: [CanonicalTensor] = []
+      while let member = placed[DecoderPlace(role, layer, members.count)] { members.append(member) }
+      let dtype = DType.common(members.map(\.dtype))
+      return TensorStack(
+        members.map { $0.dtype == dtype ? $0.expression : .cast($0.expression, dtype) },
+        each: TensorType(dtype, first.shape))
     }
     if let tensor = placed[DecoderPlace(role, layer)] { return try Self.stack(tensor) }
     guard case .weight(let projection, _) = role else { return nil }

@@ -53,16 +53,19 @@ public struct TensorStack: Sendable {
     TensorStack(expression.transposed, TensorType(type.dtype, type.shape.transposed))
   }
 
+  /// The same elements in a dtype.
+  func cast(to dtype: DType) -> TensorStack {
+    type.dtype == dtype
+      ? self : TensorStack(.cast(expression, dtype), TensorType(dtype, type.shape))
+  }
+
   /// Values instead of blocks.
   var asValues: TensorStack {
-    guard type.dtype.isBlockQuantized else { return self }
-    let values: TensorExpression =
-      if case .mxfp4(let codes, let scales) = expression {
-        MXFP4Blocks.values(codes, scales, type.shape)
-      } else {
-        .cast(expression, .f32)
-      }
-    return TensorStack(values, TensorType(.f32, type.shape))
+    guard case .mxfp4(let codes, let scales) = expression else {
+      return type.dtype.isBlockQuantized ? cast(to: .f32) : self
+    }
+    return TensorStack(
+      MXFP4Blocks.values(codes, scales, type.shape), TensorType(.f32, type.shape))
   }
 
   // MARK: Gates and values
@@ -93,9 +96,8 @@ public struct TensorStack: Sendable {
 
   /// Members that have both gates and values.
   init(gates: TensorStack, values: TensorStack, inTurn: Bool) {
-    let parts =
-      gates.type.dtype == values.type.dtype
-      ? [gates, values] : [gates.asValues, values.asValues]
+    let dtype = DType.common([gates.type.dtype, values.type.dtype])
+    let parts = [gates.cast(to: dtype), values.cast(to: dtype)]
     let (count, half) = (gates.count, gates.type.shape.dimensions[1])
     let rest = gates.type.shape.dimensions[2...]
     var rows = TensorExpression.concatenate(
@@ -115,5 +117,15 @@ public struct TensorStack: Sendable {
     self.init(
       rows.reshaped(shape, from: Shape([2 * count * half] + rest)),
       TensorType(parts[0].type.dtype, shape))
+  }
+}
+
+extension DType {
+  /// The dtype in which tensors stand side by side: their own where it is one, else one that has all of their values, those of blocks too.
+  static func common(_ dtypes: [DType]) -> DType {
+    guard let first = dtypes.first, dtypes.contains(where: { $0 != first }) else {
+      return dtypes.first ?? .f32
+    }
+    return dtypes.contains(.f64) ? .f64 : .f32
   }
 }

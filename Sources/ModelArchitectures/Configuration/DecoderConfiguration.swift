@@ -211,12 +211,19 @@ public struct DecoderConfiguration: Sendable, Hashable {
       case "gelu", "gelu_python": self = .gelu
       case "silu", "swish": self = .silu
       case "relu": self = .relu
-      default:
+      case let name where Self.others.contains(name):
         throw settings.unsupported(
           key,
           expected: "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, gelu_accurate, silu or relu")
+      default: throw settings.misfit(key, "a function that transformers has, such as silu or gelu")
       }
     }
+
+    /// Functions that transformers has beside these (activations.py, `ACT2CLS`).
+    private static let others: Set<String> = [
+      "gelu_10", "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu2",
+      "relu6", "sigmoid", "sqrtsoftplus", "tanh", "prelu", "xielu",
+    ]
   }
 
   /// How the outputs of a fused projection are arranged.

@@ -62,18 +62,20 @@ extension DecoderConfiguration.Rotary {
     let type = try scaling.text("rope_type", default: scaling.text("type", default: "default"))
     let isPartial = spelling.standardFraction != nil || type != "default"
     let part = isPartial ? fraction ?? 1 : 1
+    let baseSetting = Setting(scaling, "rope_theta", beside: settings, spelling.base)
+    guard base > 0 else { throw baseSetting.misfit("a number over 0") }
+    guard base > 1 else { throw baseSetting.unsupported("a number over 1") }
+    let fractionSetting = Setting(
+      scaling, "partial_rotary_factor", beside: settings, spelling.fraction)
     guard let dimensions = Int(exactly: (Double(headWidth) * part).rounded(.towardZero)),
-      dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth, base > 1
+      dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth
     else {
-      throw CheckpointError(
-        .unsupported, "rotary positions that aren't computed here", file: "config.json",
-        expected:
-          "'\(spelling.fraction)' of an even number of at most \(headWidth) dimensions, '\(spelling.base)' over 1",
-        found: "\(part) and \(base)",
-        hint: "conversions that keep names and shapes (--to safetensors, store, npz) don't need it")
+      throw fractionSetting.unsupported(
+        "a part of the head's \(headWidth) dimensions that is an even number of them")
     }
     guard spelling.standardFraction != nil || dimensions == headWidth else {
-      throw scaling.unsupported("partial_rotary_factor", expected: "1 for this family")
+      throw fractionSetting.unsupported(
+        "1 for this family where '\(scaling.path("rope_type"))' scales positions")
     }
     self.layout = layout
     self.base = base
@@ -84,12 +86,18 @@ extension DecoderConfiguration.Rotary {
     factor = 1
     func originalLength() throws(CheckpointError) -> Double {
       let inner = try scaling.optionalNumber("original_max_position_embeddings")
-      return outerLength ?? inner ?? Double(positionLimit)
+      let length = outerLength ?? inner ?? Double(positionLimit)
+      guard length > 0 else {
+        throw outerLength == nil
+          ? scaling.misfit("original_max_position_embeddings", "a number over 0")
+          : settings.misfit("original_max_position_embeddings", "a number over 0")
+      }
+      return length
     }
     switch type {
     case "default": break
     case "linear":
-      let factor = try scaling.number("factor")
+      let factor = try scaling.divisor("factor")
       self.scaling = .linear(factor: factor)
       frequencies = plain.map { $0 / factor }
     case "dynamic":
@@ -100,9 +108,9 @@ extension DecoderConfiguration.Rotary {
       dynamicFrom = positionLimit
     case "llama3":
       let llama3 = Llama3Scaling(
-        factor: try scaling.number("factor"),
-        lowFrequencyFactor: try scaling.number("low_freq_factor"),
-        highFrequencyFactor: try scaling.number("high_freq_factor"),
+        factor: try scaling.divisor("factor"),
+        lowFrequencyFactor: try scaling.divisor("low_freq_factor"),
+        highFrequencyFactor: try scaling.divisor("high_freq_factor"),
         originalLength: try originalLength())
       self.scaling = .llama3(llama3)
       frequencies = plain.map(llama3.scaled)
@@ -123,6 +131,25 @@ extension DecoderConfiguration.Rotary {
       throw scaling.unsupported(
         scaling.document["rope_type"] == nil ? "type" : "rope_type",
         expected: "default, linear, dynamic, llama3, yarn or longrope")
+    }
+  }
+
+  /// Where a number stands: in the object that says how positions enter, or beside it.
+  private struct Setting {
+    private let reader: SettingsReader
+    private let key: String
+
+    init(
+      _ scaling: SettingsReader, _ inner: String, beside settings: SettingsReader, _ outer: String
+    ) {
+      let isInner = scaling.document[inner] != nil
+      (reader, key) = isInner ? (scaling, inner) : (settings, outer)
+    }
+
+    func misfit(_ expected: String) -> CheckpointError { reader.misfit(key, expected) }
+
+    func unsupported(_ expected: String) -> CheckpointError {
+      reader.unsupported(key, expected: expected)
     }
   }
 

@@ -115,6 +115,26 @@ struct SettingsReader {
     return number
   }
 
+  /// A number that is added under a root.
+  ///
+  /// - Throws: `usage` if it is missing, negative or something else.
+  mutating func epsilon(_ key: String) throws(CheckpointError) -> Double {
+    let number = try number(key)
+    guard number >= 0 else { throw misfit(key, "a number, at least 0") }
+    return number
+  }
+
+  /// A number that something is divided by.
+  ///
+  /// - Throws: `usage` if it is missing and there is no default, 0 or something else.
+  mutating func divisor(
+    _ key: String, default standard: Double? = nil
+  ) throws(CheckpointError) -> Double {
+    let number = try number(key, default: standard)
+    guard number != 0 else { throw misfit(key, "a number other than 0") }
+    return number
+  }
+
   /// A truth value.
   ///
   /// - Throws: `usage` if it is missing and there is no default, or something else.
@@ -154,6 +174,9 @@ struct SettingsReader {
   mutating func untiedHead() throws(CheckpointError) -> Set<Architecture.Condition> {
     try flag("tie_word_embeddings") ? [] : [.untiedHead]
   }
+
+  /// A key with what it stands in.
+  func path(_ key: String) -> String { place + key }
 
   /// The error for a value that can't be right.
   func misfit(_ key: String, _ expected: String) -> CheckpointError {

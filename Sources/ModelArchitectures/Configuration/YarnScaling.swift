@@ -32,14 +32,19 @@ public struct YarnScaling: Sendable, Hashable {
   ) throws(CheckpointError) {
     // A null is a factor that follows from the lengths; without the key transformers fails.
     let isDerived = scaling.document["factor"] == .null
-    factor = try scaling.number(
+    factor = try scaling.divisor(
       "factor", default: isDerived ? positionLimit / originalLength : nil)
     self.originalLength = originalLength
     func nonzero(_ key: String) throws(CheckpointError) -> Double? {
       try scaling.optionalNumber(key).flatMap { $0 == 0 ? nil : $0 }
     }
-    fast = try nonzero("beta_fast") ?? 32
-    slow = try nonzero("beta_slow") ?? 1
+    func rotations(_ key: String) throws(CheckpointError) -> Double? {
+      guard let number = try nonzero(key) else { return nil }
+      guard number > 0 else { throw scaling.misfit(key, "a number over 0") }
+      return number
+    }
+    fast = try rotations("beta_fast") ?? 32
+    slow = try rotations("beta_slow") ?? 1
     var standard = Self.magnitude(factor)
     if let scale = try nonzero("mscale"), let all = try nonzero("mscale_all_dim") {
       standard = Self.magnitude(factor, scale) / Self.magnitude(factor, all)

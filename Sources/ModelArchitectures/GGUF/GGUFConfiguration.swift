@@ -177,8 +177,10 @@ public struct GGUFConfiguration {
     }
     guard let number = value?.integer, number >= least else {
       throw CheckpointError(
-        .malformed, "the metadata lack a number", expected: "'\(prefix).\(key)'",
-        found: found(key) == nil ? "nothing" : "something else", hint: Self.hint)
+        .malformed, "the metadata lack a number",
+        expected: "'\(prefix).\(key)', an integer, at least \(least)",
+        found: value?.integer.map { "\($0)" } ?? (value == nil ? "nothing" : "something else"),
+        hint: Self.hint)
     }
     return number
   }

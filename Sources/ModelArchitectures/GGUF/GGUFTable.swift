@@ -23,6 +23,8 @@ public struct GGUFTable: Sendable {
   public let activations: Set<DecoderConfiguration.Activation>
   /// What the graph does about layers that see only so many tokens.
   public let windows: Windows
+  /// Whether it can't do without: llama.cpp stops where no layer of the model has a window.
+  public let needsWindow: Bool
   /// Of how many layers the last isn't rotated, in all the model; nil where all are.
   public let unrotatedPeriod: Int?
   /// Whether the graph adds positions to scores, by ALiBi's slopes.
@@ -119,7 +121,8 @@ public struct GGUFTable: Sendable {
     rowOrders: [DecoderRole.Projection: RowOrder] = [:],
     zeroBiases: [DecoderRole.Projection] = [],
     activations: Set<DecoderConfiguration.Activation>, windows: Windows = .none,
-    unrotatedPeriod: Int? = nil, hasSlopes: Bool = false, sharedScaleLayerCount: Int? = nil,
+    needsWindow: Bool = false, unrotatedPeriod: Int? = nil, hasSlopes: Bool = false,
+    sharedScaleLayerCount: Int? = nil,
     normNames: (condition: Architecture.Condition?, names: [DecoderRole.Norm: String]) = (nil, [:]),
     expertWeighting: DecoderConfiguration.Experts.Weighting? = nil,
     clampedGate: DecoderConfiguration.Experts.ClampedGate? = nil,
@@ -140,6 +143,7 @@ public struct GGUFTable: Sendable {
     self.zeroBiases = zeroBiases
     self.activations = activations
     self.windows = windows
+    self.needsWindow = needsWindow
     self.unrotatedPeriod = unrotatedPeriod
     self.hasSlopes = hasSlopes
     self.sharedScaleLayerCount = sharedScaleLayerCount

@@ -57,7 +57,7 @@ extension Architecture {
       var decoder = DecoderConfiguration(
         family: "bloom", dimensions: dimensions, heads: heads,
         headWidth: dimensions.model / heads,
-        norm: .layer(epsilon: try settings.number("layer_norm_epsilon")), residual: .sequential,
+        norm: .layer(epsilon: try settings.epsilon("layer_norm_epsilon")), residual: .sequential,
         activation: .geluTanh, positionLimit: nil)
       // With it the class sums parts of two projections, and leaves their biases out.
       let isInParts = try settings.flag("slow_but_exact")

@@ -61,7 +61,7 @@ extension Architecture {
       var decoder = DecoderConfiguration(
         family: "falcon", dimensions: dimensions, heads: shape.heads, keyHeads: shape.keyHeads,
         headWidth: dimensions.model / shape.heads,
-        norm: .layer(epsilon: try settings.number("layer_norm_epsilon")),
+        norm: .layer(epsilon: try settings.epsilon("layer_norm_epsilon")),
         residual: shape.residual, activation: try .init(&settings, "activation"),
         positionLimit: limit)
       decoder.fusedOrder = shape.fusedOrder

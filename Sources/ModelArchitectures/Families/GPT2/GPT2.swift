@@ -59,7 +59,7 @@ extension Architecture {
     let heads = try settings.count("n_head", below: Dimensions.headLimit)
     var decoder = DecoderConfiguration(
       family: "gpt2", dimensions: dimensions, heads: heads, headWidth: dimensions.model / heads,
-      norm: .layer(epsilon: try settings.number("layer_norm_epsilon")), residual: .sequential,
+      norm: .layer(epsilon: try settings.epsilon("layer_norm_epsilon")), residual: .sequential,
       activation: try .init(&settings, "activation_function"),
       positionLimit: dimensions.positions)
     decoder.fusedOrder = .consecutive

@@ -57,7 +57,7 @@ extension Architecture {
     let width = dimensions.model / heads
     var decoder = DecoderConfiguration(
       family: "gptj", dimensions: dimensions, heads: heads, headWidth: width,
-      norm: .layer(epsilon: try settings.number("layer_norm_epsilon")), residual: .parallel,
+      norm: .layer(epsilon: try settings.epsilon("layer_norm_epsilon")), residual: .parallel,
       activation: try .init(&settings, "activation_function"),
       positionLimit: try settings.count("n_positions"))
     let rotated = try settings.count("rotary_dim")

@@ -65,7 +65,7 @@ extension Architecture {
     var decoder = DecoderConfiguration(
       family: "gpt_neo", dimensions: dimensions, heads: heads,
       headWidth: dimensions.model / heads,
-      norm: .layer(epsilon: try settings.number("layer_norm_epsilon")), residual: .sequential,
+      norm: .layer(epsilon: try settings.epsilon("layer_norm_epsilon")), residual: .sequential,
       activation: try .init(&settings, "activation_function"),
       positionLimit: dimensions.positions)
     decoder.attentionScales = decoder.attentionScales.map { _ in 1 }

@@ -93,7 +93,7 @@ extension Architecture {
     }
     var decoder = DecoderConfiguration(
       family: "gpt_neox", dimensions: dimensions, heads: heads, headWidth: width,
-      norm: .layer(epsilon: try settings.number("layer_norm_eps")),
+      norm: .layer(epsilon: try settings.epsilon("layer_norm_eps")),
       residual: try settings.flag("use_parallel_residual") ? .parallelWithTwoNorms : .sequential,
       activation: try .init(&settings, "hidden_act"), positionLimit: limit)
     decoder.fusedOrder = .byHead

@@ -20,7 +20,7 @@ extension Architecture {
           GGUFSetting("final_logit_softcapping", "final_logit_softcapping", .logitCap),
         ],
         constants: [("hidden_activation", "gelu_pytorch_tanh")], activations: [.geluTanh],
-        windows: .patterned(period: 2), sharedScaleLayerCount: 46,
+        windows: .patterned(period: 2), needsWindow: true, sharedScaleLayerCount: 46,
         completion: scaleOfGemma(sharedBy: 46), alwaysCaps: true, scalesEmbeddings: true,
         rotatesParts: false,
         exclusions: [.attentionBias, .untiedHead])

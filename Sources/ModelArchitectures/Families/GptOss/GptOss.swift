@@ -76,7 +76,7 @@ extension Architecture {
           GGUFSetting("expert_used_count", "num_experts_per_tok", .chosenExperts),
           GGUFSetting("expert_feed_forward_length", nil, .expertInner),
         ],
-        activations: [.silu], windows: .patterned(period: 2),
+        activations: [.silu], windows: .patterned(period: 2), needsWindow: true,
         normNames: (nil, [.feedForward: "post_attention_norm"]),
         expertWeighting: .softmaxOfChosen,
         clampedGate: .init(alpha: 1.702, limit: 7), repeatsTiedHead: true, rotatesParts: false,

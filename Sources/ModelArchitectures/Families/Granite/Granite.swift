@@ -33,7 +33,7 @@ extension Architecture {
     (settings: inout SettingsReader, decoder: inout DecoderConfiguration) throws(CheckpointError) in
     decoder.embeddingFactor = try settings.number("embedding_multiplier")
     decoder.residualFactor = try settings.number("residual_multiplier")
-    decoder.logitDivisor = try settings.number("logits_scaling")
+    decoder.logitDivisor = try settings.divisor("logits_scaling")
     let scale = try settings.number("attention_multiplier")
     decoder.attentionScales = decoder.attentionScales.map { _ in scale }
   }

@@ -46,8 +46,7 @@ extension Architecture {
           found: name,
           hint: "inspect, verify, convert, compare and stores know its tensors by name")
       },
-      meshTable: { nil }, ggufTable: { nil },
-      missingFromGGUF: "its forward pass isn't known here")
+      meshTable: { nil }, ggufTable: { nil })
   }
 
   /// A weight of each layer that isn't run.

@@ -119,7 +119,7 @@ extension Architecture {
           -> DecoderConfiguration in
         var decoder = try Self.decoderOfLlama(
           &settings, dimensions, family: name,
-          norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), rotary,
+          norm: .rootMeanSquare(epsilon: try settings.epsilon("rms_norm_eps")), rotary,
           activationKey: activationKey)
         try rest(&settings, &decoder)
         return decoder

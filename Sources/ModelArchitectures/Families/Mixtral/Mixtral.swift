@@ -95,9 +95,11 @@ extension SettingsReader {
   ///
   /// - Throws: `usage` for a number that no model has.
   mutating func expertCount(
-    _ key: String, _ dimensions: Architecture.Dimensions
+    _ key: String, _ dimensions: Architecture.Dimensions, atLeast least: Int = 1
   ) throws(CheckpointError) -> Int {
-    try count(key, below: Architecture.Dimensions.expertLimit / max(1, dimensions.layers))
+    try count(
+      key, atLeast: least,
+      below: Architecture.Dimensions.expertLimit / max(1, dimensions.layers))
   }
 
   /// The number of experts that a token gets.

@@ -52,8 +52,10 @@ extension Architecture {
 
   private static func norm(_ name: String, _ norm: DecoderRole.Norm) -> [Row] {
     [
-      .weight("model.decoder.layers.{i}.\(name).weight", [.model], .normScale(norm)),
-      .weight("model.decoder.layers.{i}.\(name).bias", [.model], .normOffset(norm)),
+      .weight(
+        "model.decoder.layers.{i}.\(name).weight", [.model], .normScale(norm), if: .weightedNorms),
+      .weight(
+        "model.decoder.layers.{i}.\(name).bias", [.model], .normOffset(norm), if: .weightedNorms),
     ]
   }
 
@@ -70,7 +72,11 @@ extension Architecture {
     if try settings.flag("enable_bias") { conditions.insert(.attentionBias) }
     if embedding != model { conditions.insert(.projectedEmbedding) }
     let isBefore = try settings.flag("do_layer_norm_before")
-    if try !settings.flag("_remove_final_layer_norm"), isBefore { conditions.insert(.finalNorm) }
+    let isWeighted = try settings.flag("layer_norm_elementwise_affine")
+    if isWeighted { conditions.insert(.weightedNorms) }
+    if try !settings.flag("_remove_final_layer_norm"), isBefore, isWeighted {
+      conditions.insert(.finalNorm)
+    }
     return Dimensions(
       layers: try settings.count("num_hidden_layers", below: Dimensions.layerLimit), model: model,
       inner: try settings.count("ffn_dim"), vocabulary: try settings.count("vocab_size"),
@@ -81,6 +87,9 @@ extension Architecture {
   @Sendable private static func decoder(
     _ settings: inout SettingsReader, _ dimensions: Dimensions
   ) throws(CheckpointError) -> DecoderConfiguration {
+    guard try settings.flag("layer_norm_elementwise_affine") else {
+      throw settings.unsupported("layer_norm_elementwise_affine", expected: "true")
+    }
     let heads = try settings.count("num_attention_heads", below: Dimensions.headLimit)
     var decoder = DecoderConfiguration(
       family: "opt", dimensions: dimensions, heads: heads, headWidth: dimensions.model / heads,

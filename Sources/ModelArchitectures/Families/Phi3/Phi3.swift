@@ -39,7 +39,7 @@ extension Architecture {
         -> DecoderConfiguration in
       var decoder = try decoderOfLlama(
         &settings, dimensions, family: "phi3",
-        norm: .rootMeanSquare(epsilon: try settings.number("rms_norm_eps")), rotaryOfPhi3)
+        norm: .rootMeanSquare(epsilon: try settings.epsilon("rms_norm_eps")), rotaryOfPhi3)
       decoder.fusedOrder = .consecutive
       try settings.windowEverywhere(&decoder)
       return decoder

@@ -28,17 +28,27 @@ extension Architecture {
     _ settings: inout SettingsReader, _ decoder: inout DecoderConfiguration
   ) throws(CheckpointError) {
     let isOn = try settings.flag("use_sliding_window")
-    let window = try settings.optionalCount("sliding_window")
+    let window = try settings.windowOfQwen(isOn)
     let first = try settings.count("max_window_layers", atLeast: 0)
-    let size = isOn ? window : nil
     guard let kinds = try settings.layerKinds(decoder.dimensions.layers) else {
-      decoder.windows = decoder.windows.indices.map { $0 >= first ? size : nil }
+      decoder.windows = decoder.windows.indices.map { $0 >= first ? window : nil }
       return
     }
-    guard size != nil || !kinds.contains(.sliding) else {
+    guard window != nil || !kinds.contains(.sliding) else {
       throw settings.unsupported(
         "layer_types", expected: "no 'sliding_attention' where 'use_sliding_window' is false")
     }
-    decoder.windows = kinds.map { $0 == .sliding ? size : nil }
+    decoder.windows = kinds.map { $0 == .sliding ? window : nil }
+  }
+}
+
+extension SettingsReader {
+  /// The window of Qwen's models, whose number doesn't count where it is off.
+  ///
+  /// - Throws: `usage` for something else than a number or nothing.
+  mutating func windowOfQwen(_ isOn: Bool) throws(CheckpointError) -> Int? {
+    if isOn { return try optionalCount("sliding_window") }
+    passOver(["sliding_window"])
+    return nil
   }
 }

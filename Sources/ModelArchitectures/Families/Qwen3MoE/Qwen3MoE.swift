@@ -46,9 +46,11 @@ extension Architecture {
     }
   ) {
     (settings: inout SettingsReader, decoder: inout DecoderConfiguration) throws(CheckpointError) in
-    let window = try settings.optionalCount("sliding_window")
-    if try settings.flag("use_sliding_window") {
-      decoder.windows = decoder.windows.map { _ in window }
+    let window = try settings.windowOfQwen(try settings.flag("use_sliding_window"))
+    decoder.windows = decoder.windows.map { _ in window }
+    guard decoder.dimensions.experts > 0 else {
+      settings.passOver(["num_experts_per_tok", "norm_topk_prob"])
+      return
     }
     decoder.experts = .init(
       chosenCount: try settings.chosenExperts(of: decoder.dimensions),
@@ -59,7 +61,7 @@ extension Architecture {
   static func readMixtureOfQwen(
     _ settings: inout SettingsReader, _ dimensions: inout Dimensions
   ) throws(CheckpointError) {
-    dimensions.experts = try settings.expertCount("num_experts", dimensions)
+    dimensions.experts = try settings.expertCount("num_experts", dimensions, atLeast: 0)
     dimensions.expertInner = try settings.count(
       "moe_intermediate_size", below: Dimensions.widthLimit)
     let step = try settings.count("decoder_sparse_step")
@@ -71,6 +73,7 @@ extension Architecture {
       }
       dense.formUnion(layers.filter { (0..<dimensions.layers).contains($0) })
     }
-    dimensions.denseLayers = dense
+    // Without experts all layers are dense.
+    dimensions.denseLayers = dimensions.experts == 0 ? Set(0..<dimensions.layers) : dense
   }
 }

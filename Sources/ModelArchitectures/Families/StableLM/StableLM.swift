@@ -61,7 +61,7 @@ extension Architecture {
         -> DecoderConfiguration in
       var decoder = try decoderOfLlama(
         &settings, dimensions, family: "stablelm",
-        norm: .layer(epsilon: try settings.number("layer_norm_eps")), rotaryOfStableLM)
+        norm: .layer(epsilon: try settings.epsilon("layer_norm_eps")), rotaryOfStableLM)
       if !dimensions.conditions.contains(.secondNorm) { decoder.residual = .parallel }
       return decoder
     },

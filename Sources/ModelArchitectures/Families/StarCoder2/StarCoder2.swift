@@ -44,7 +44,7 @@ extension Architecture {
         -> DecoderConfiguration in
       var decoder = try decoderOfLlama(
         &settings, dimensions, family: "starcoder2",
-        norm: .layer(epsilon: try settings.number("norm_epsilon")), RotarySpelling())
+        norm: .layer(epsilon: try settings.epsilon("norm_epsilon")), RotarySpelling())
       try settings.windowEverywhere(&decoder)
       return decoder
     },
