@@ -62,8 +62,8 @@ public struct EvaluationPipeline: Sendable {
             expression, slab.region, into: MatrixBuffer(base: piece, rowStride: rowStride),
             scratch: scratch)
           let bytes = UnsafeRawBufferPointer(start: piece, count: slab.byteCount)
-          try buffer.withPiece(byteCount: parts.areSeveral ? slab.byteCount : 0) {
-            (spare) throws(CheckpointError) in
+          let isTaken = try buffer.withPiece(byteCount: parts.areSeveral ? slab.byteCount : 0) {
+            (spare) throws(CheckpointError) -> Bool in
             let evaluated = EvaluatedSlab(
               index: slab.task, byteOffset: slab.byteOffset, region: slab.region, bytes: bytes,
               parts: parts.areSeveral
@@ -72,17 +72,18 @@ public struct EvaluationPipeline: Sendable {
             // Where the consumer is busy with another thread's slab, hashing comes first.
             let isReceived = try consumer.receive(evaluated, waiting: false)
             if consumer.order == .sequential {
-              guard schedule.waitForSequence(slab) else { return }
+              guard schedule.waitForSequence(slab) else { return false }
               try consumer.receiveInSequence(evaluated)
               schedule.endSequence()
             }
-            guard schedule.waitForTurn(of: slab) else { return }
+            guard schedule.waitForTurn(of: slab) else { return false }
             try consumer.receiveInOrder(evaluated)
             states.update(slab.task, with: evaluated.parts, report)
             schedule.endTurn(of: slab)
             if !isReceived { _ = try consumer.receive(evaluated, waiting: true) }
+            return true
           }
-          if schedule.complete(slab) {
+          if isTaken && schedule.complete(slab) {
             let result = states.take(slab.task, partCount: parts.byteCounts.count)
             for position in expression.storedPositions { try evaluator.confirm(position) }
             try digests.check(expression, result.digests, scratch)
