@@ -170,8 +170,8 @@ public struct TensorEvaluator: Sendable {
     guard let first = parts.first else { return }
     try evaluate(first, region, destination, scratch, &report)
     for part in parts.dropFirst() {
-      // Sums of tensors are what the expression asks for; a constant changes the values of one tensor, and shall be taken back.
-      let isConstant = if case .fill = part.operation { true } else { false }
+      // Such sums are what the expression asks for; but a constant that is added to stored values changes them, and shall be taken back.
+      let isConstant = if case .fill = part.operation { Self.isStored(first) } else { false }
       for tile in region.tiles(cellByteCount: 4, limit: tileByteCount) {
         let rowBytes = tile.columns.count * 4
         try scratch.withPiece(byteCount: tile.rows.count * rowBytes) {
@@ -188,6 +188,15 @@ public struct TensorEvaluator: Sendable {
           }
         }
       }
+    }
+  }
+
+  /// Whether values are those of a tensor, as wide as it may be.
+  private static func isStored(_ node: Node) -> Bool {
+    switch node.operation {
+    case .stored: true
+    case .cast(let operand): isStored(operand)
+    default: false
     }
   }
 
