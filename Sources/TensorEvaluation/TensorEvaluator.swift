@@ -180,8 +180,8 @@ public struct TensorEvaluator: Sendable {
     guard let first = parts.first else { return }
     try evaluate(first, region, destination, scratch, &report)
     for part in parts.dropFirst() {
-      // Sums of tensors are what the expression asks for; a constant changes the values of one tensor, and shall be taken back.
-      let isConstant = if case .fill = part.operation { true } else { false }
+      // Such sums are what the expression asks for; but a constant that is added to stored values changes them, and shall be taken back.
+      let isConstant = if case .fill = part.operation { Self.isStored(first) } else { false }
       let combination: Combination =
         if isConstant { Self.addReporting } else {
           { sum, addend, count, _ in wb_add_f32(sum, addend, count) }
@@ -216,6 +216,15 @@ public struct TensorEvaluator: Sendable {
             &report)
         }
       }
+    }
+  }
+
+  /// Whether values are those of a tensor, as wide as it may be.
+  private static func isStored(_ node: Node) -> Bool {
+    switch node.operation {
+    case .stored: true
+    case .cast(let operand): isStored(operand)
+    default: false
     }
   }
 

@@ -55,17 +55,22 @@ public struct TensorStack: Sendable {
 
   /// The same elements in a dtype.
   func cast(to dtype: DType) -> TensorStack {
-    type.dtype == dtype
-      ? self : TensorStack(.cast(expression, dtype), TensorType(dtype, type.shape))
+    if type.dtype == dtype { return self }
+    let values = asValues
+    return values.type.dtype == dtype
+      ? values : TensorStack(.cast(values.expression, dtype), TensorType(dtype, type.shape))
   }
 
   /// Values instead of blocks.
   var asValues: TensorStack {
-    guard case .mxfp4(let codes, let scales) = expression else {
-      return type.dtype.isBlockQuantized ? cast(to: .f32) : self
-    }
-    return TensorStack(
-      MXFP4Blocks.values(codes, scales, type.shape), TensorType(.f32, type.shape))
+    guard type.dtype.isBlockQuantized else { return self }
+    let values: TensorExpression =
+      if case .mxfp4(let codes, let scales) = expression {
+        MXFP4Blocks.values(codes, scales, type.shape)
+      } else {
+        .cast(expression, .f32)
+      }
+    return TensorStack(values, TensorType(.f32, type.shape))
   }
 
   // MARK: Gates and values

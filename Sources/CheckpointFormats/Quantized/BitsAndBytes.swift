@@ -73,11 +73,8 @@ enum BitsAndBytesBlocks: QuantizedContainer {
     let outer = try module.part(".weight.nested_absmax")
       .reshaped([1, (count + block - 1) / block])
       .spread(over: [1, count], block: [1, block])
-    // A sum with a constant would count as a change of weights.
-    let (type, fill) = (numbers.type, FillValue(-Double(Float(offset))))
-    return try .step([numbers.combined(.product, outer)]) {
-      .combine(.difference, $0[0], .fill(fill, type))
-    }
+    let (type, fill) = (numbers.type, FillValue(Double(Float(offset))))
+    return try .step([numbers.combined(.product, outer)]) { .sum([$0[0], .fill(fill, type)]) }
   }
 }
 
