@@ -80,33 +80,48 @@ static bool all_zero(const float *values, size_t count) {
   return true;
 }
 
+/// Takes in at most CHUNK values, in blocks of `length`.
+static void add_chunk(wb_level level, const float *exact, const float *rounded, size_t count, size_t length,
+                      wb_block_errors *accumulator) {
+  chunk_errors chunk;
+  compare_at(level, exact, rounded, count, &chunk);
+  if (chunk.largest_error > accumulator->largest_error) {
+    accumulator->largest_error = chunk.largest_error;
+    for (size_t i = 0; i < count; i++) {
+      if (fabsf(exact[i] - rounded[i]) != chunk.largest_error) continue;
+      accumulator->largest_error_place = accumulator->count + i;
+      break;
+    }
+  }
+  for (size_t start = 0; start < count; start += length) {
+    if (!all_zero(rounded + start, length)) continue;
+    accumulator->zero_block_count++;
+    accumulator->flushed_block_count += !all_zero(exact + start, length);
+  }
+  accumulator->count += count;
+  accumulator->squared_error += chunk.squared_error;
+  accumulator->squared_values += chunk.squared_values;
+  accumulator->error_product += chunk.error_product;
+}
+
 void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *values, const void *blocks, size_t block_count,
                             wb_block_errors *accumulator) {
   size_t length = wb_block_length(type), byte_count = wb_block_byte_count(type), chunk_blocks = CHUNK / length;
   float rounded[CHUNK];
   for (size_t first = 0; first < block_count; first += chunk_blocks) {
     size_t blocks_here = block_count - first < chunk_blocks ? block_count - first : chunk_blocks, count = blocks_here * length;
-    const float *exact = values + first * length;
     wb_dequantize(type, (const char *)blocks + first * byte_count, blocks_here, rounded);
-    chunk_errors chunk;
-    compare_at(level, exact, rounded, count, &chunk);
-    if (chunk.largest_error > accumulator->largest_error) {
-      accumulator->largest_error = chunk.largest_error;
-      for (size_t i = 0; i < count; i++) {
-        if (fabsf(exact[i] - rounded[i]) != chunk.largest_error) continue;
-        accumulator->largest_error_place = accumulator->count + i;
-        break;
-      }
-    }
-    for (size_t start = 0; start < count; start += length) {
-      if (!all_zero(rounded + start, length)) continue;
-      accumulator->zero_block_count++;
-      accumulator->flushed_block_count += !all_zero(exact + start, length);
-    }
-    accumulator->count += count;
-    accumulator->squared_error += chunk.squared_error;
-    accumulator->squared_values += chunk.squared_values;
-    accumulator->error_product += chunk.error_product;
+    add_chunk(level, values + first * length, rounded, count, length, accumulator);
+  }
+}
+
+void wb_value_errors_add(const float *values, const float *rounded, size_t count, size_t block_length,
+                         wb_block_errors *accumulator) {
+  wb_level level = wb_best_level();
+  size_t step = CHUNK / block_length * block_length;
+  for (size_t first = 0; first < count; first += step) {
+    size_t here = count - first < step ? count - first : step;
+    add_chunk(level, values + first, rounded + first, here, block_length, accumulator);
   }
 }
 

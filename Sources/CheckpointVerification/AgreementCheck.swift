@@ -90,10 +90,13 @@ struct AgreementCheck {
     var detail =
       "\(counted(tasks.count, "tensor")) compared with \(Directories.split(other.path).name)"
     if let certificate {
-      var evaluated: [ExactName: (expression: String, result: EvaluatedTensor)] = [:]
+      var evaluated: [ExactName: (expression: String, valueShape: Shape, result: EvaluatedTensor)] =
+        [:]
       for (place, task) in tasks.enumerated() {
         if let result = comparison.result(of: place) {
-          evaluated[ExactName(task.name)] = (pairs.descriptions[place], result)
+          evaluated[ExactName(task.name)] = (
+            pairs.descriptions[place], task.expression.valueShape, result
+          )
         }
       }
       let claims = try ClaimsCheck(certificate, other, resources).run(evaluated)

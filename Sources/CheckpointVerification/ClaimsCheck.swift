@@ -38,7 +38,7 @@ struct ClaimsCheck {
   /// - Returns: what is wrong, and a text that says what was checked.
   /// - Throws: what keeps the source from being read.
   func run(
-    _ evaluated: [ExactName: (expression: String, result: EvaluatedTensor)]
+    _ evaluated: [ExactName: (expression: String, valueShape: Shape, result: EvaluatedTensor)]
   ) throws(CheckpointError) -> (findings: [Finding], detail: String) {
     guard isOfSource else {
       return (
@@ -52,7 +52,7 @@ struct ClaimsCheck {
     for record in certificate.tensors {
       if let known = evaluated[ExactName(record.name)], known.expression == record.expression {
         checked += 1
-        findings += self.findings(record, known.result)
+        findings += self.findings(record, known.result, known.valueShape)
         continue
       }
       do throws(CheckpointError) {
@@ -79,7 +79,7 @@ struct ClaimsCheck {
     try EvaluationPipeline(source.reader, resources).run(tasks, results)
     for (place, record) in records.enumerated() {
       guard let result = results[place] else { continue }
-      findings += self.findings(record, result)
+      findings += self.findings(record, result, tasks[place].expression.valueShape)
     }
     findings += results.errors.map { Finding(Self.check, $0) }
     let rest =
@@ -97,9 +97,9 @@ struct ClaimsCheck {
   }
 
   private func findings(
-    _ record: Certificate.TensorRecord, _ result: EvaluatedTensor
+    _ record: Certificate.TensorRecord, _ result: EvaluatedTensor, _ valueShape: Shape
   ) -> [Finding] {
-    record.disagreements(with: result).map {
+    record.disagreements(with: result, valueShape).map {
       Finding(.error, Self.check, $0, file: record.file, tensor: record.name)
     }
   }
@@ -136,9 +136,11 @@ struct ClaimsCheck {
 extension Certificate.TensorRecord {
   /// What a certificate claims of a tensor that evaluating its expression doesn't confirm.
   ///
-  /// - Parameter tensor: the result of the evaluation.
+  /// - Parameters:
+  ///   - tensor: the result of the evaluation.
+  ///   - valueShape: of the weight, which for a part of several isn't the tensor's.
   /// - Returns: a message for each wrong claim.
-  func disagreements(with tensor: EvaluatedTensor) -> [String] {
+  func disagreements(with tensor: EvaluatedTensor, _ valueShape: Shape) -> [String] {
     let report = tensor.report
     var messages: [String] = []
     func compare<Value: Equatable>(_ claim: String, _ certified: Value, _ found: Value) {
@@ -149,7 +151,7 @@ extension Certificate.TensorRecord {
     compare("exactness", exactness.rawValue, Self.exactness(report).rawValue)
     compare("largest_error_ulp", largestErrorUlp, report.largestErrorUlp)
     compare("overflow_count", overflowCount, report.overflowCount)
-    if quantization != report.quantization.map({ QuantizationRecord($0, shape) }) {
+    if quantization != report.quantization.map({ QuantizationRecord($0, valueShape) }) {
       messages.append("the certificate's errors of blocks aren't so")
     }
     return messages

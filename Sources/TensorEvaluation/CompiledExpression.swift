@@ -13,8 +13,21 @@ public struct CompiledExpression: Sendable {
   /// The result as rows of cells.
   public var geometry: MatrixGeometry { root.geometry }
 
-  /// Whether the result is blocks that are made of values.
-  var quantizes: Bool { if case .quantize = root.operation { true } else { false } }
+  /// Whether the result is blocks that are made of values, or parts that are.
+  var quantizes: Bool {
+    switch root.operation {
+    case .quantize, .pack: true
+    default: false
+    }
+  }
+
+  /// What is packed, whose rows stay whole; nil for anything else.
+  var packed: TensorType? {
+    if case .pack(let values, _, _, _) = root.operation { values.type } else { nil }
+  }
+
+  /// The extents of the values that blocks or parts are made of; of other results their own.
+  public var valueShape: Shape { packed?.shape ?? type.shape }
 
   /// Whether blocks of a row depend on each other, so that rows must not be cut.
   var needsWholeRows: Bool {
@@ -35,7 +48,7 @@ public struct CompiledExpression: Sendable {
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
         .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
         .reshape(let operand), .splitBlocks(let operand, _), .decode(let operand, _, _),
-        .spread(let operand, _):
+        .spread(let operand, _), .pack(let operand, _, _, _):
         pending.append(operand)
       case .gather(let operand, let other), .lookUp(let operand, let other),
         .combine(_, let operand, let other):
@@ -72,6 +85,8 @@ public struct CompiledExpression: Sendable {
     case gather(Node, rows: Node)
     case lookUp(Node, places: Node)
     case combine(TensorExpression.Operator, Node, Node)
+    /// Some bytes of each row of a matrix that is packed: of all parts, or of one. Scales are of the dtype.
+    case pack(Node, PackedFormat, DType, Range<Int>)
     case fill(element: [UInt8])
   }
 
@@ -98,7 +113,7 @@ public struct CompiledExpression: Sendable {
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
         .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
         .splitBlocks(let operand, _), .decode(let operand, _, _), .spread(let operand, _),
-        .gather(let operand, _), .lookUp(_, let operand):
+        .gather(let operand, _), .lookUp(_, let operand), .pack(let operand, _, _, _):
         operand.transposes
       case .combine(_, let left, let right): left.transposes || right.transposes
       }
@@ -203,9 +218,27 @@ public struct CompiledExpression: Sendable {
         .combine(
           operation, cast(try node(left, checkpoint), to: .f32),
           cast(try node(right, checkpoint), to: .f32)), type)
+    case .pack(let operand, let format):
+      return packed(try node(operand, checkpoint), format, nil, type)
+    case .part(let operand, let part):
+      guard case .pack(let values, let format) = operand else {
+        throw CheckpointError(.malformed, "a part of something that has none")
+      }
+      return packed(try node(values, checkpoint), format, part, type)
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
+  }
+
+  /// A packed matrix, or a part of it.
+  private static func packed(
+    _ values: Node, _ format: PackedFormat, _ part: PackedFormat.Part?, _ type: TensorType
+  ) -> Node {
+    let matrix = values.type
+    let bytes =
+      part.flatMap { format.bytes(of: $0, matrix) }
+      ?? 0..<(format.type(ofRows: matrix)?.geometry.rowByteCount ?? 0)
+    return Node(.pack(cast(values, to: .f32), format, matrix.dtype, bytes), type)
   }
 
   /// A node in other extents; parts that stand one after the other are each given theirs, so that regions of them stay regions.
@@ -266,7 +299,7 @@ public struct CompiledExpression: Sendable {
       return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
     case .reshape(let operand): return Node(.reshape(cast(operand, to: dtype)), type)
     case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill, .joinBlocks, .splitBlocks,
-      .decode, .spread, .gather, .lookUp, .combine:
+      .decode, .spread, .gather, .lookUp, .combine, .pack:
       return Node(.cast(node), type)
     }
   }

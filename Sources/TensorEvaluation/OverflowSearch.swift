@@ -12,13 +12,14 @@ public struct Overflow: Hashable, Sendable {
   /// Finds the first one, in row-major order, by evaluating the tensor again; slow, for the message only.
   ///
   /// - Parameters:
-  ///   - expression: a cast.
+  ///   - expression: a cast, or one that is packed.
   ///   - reader: of the checkpoint.
   /// - Returns: nil if there is none.
   /// - Throws: what the reader throws.
   public static func first(
     in expression: TensorExpression, _ reader: any CheckpointReader
   ) throws(CheckpointError) -> Overflow? {
+    if case .pack(let values, _) = expression { return try first(in: values, reader) }
     guard case .cast(let operand, let dtype) = expression else { return nil }
     let exact = try CompiledExpression(operand, in: reader.checkpoint)
     guard let from = exact.type.dtype.kernelType, let to = dtype.kernelType else { return nil }

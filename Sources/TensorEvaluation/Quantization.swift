@@ -52,10 +52,10 @@ extension TensorEvaluator {
             format, floats + skippedBlocks * rows.elementCount, wanted, shared.count, &errors)
         }
         let outcome = QuantizationErrors(errors)
-        guard outcome.isFinite(in: type.dtype) else {
+        guard outcome.isFinite(withPowersOfTwo: type.dtype == .mxfp4) else {
           throw Self.unfit(
             floats + skippedBlocks * rows.elementCount, shared.count * rows.elementCount,
-            shared.lowerBound * rows.elementCount, type)
+            shared.lowerBound * rows.elementCount, type.shape, type.dtype.rawValue)
         }
         report.merge(outcome)
       }
@@ -63,7 +63,7 @@ extension TensorEvaluator {
   }
 
   /// Evaluates a run of elements in row-major order.
-  private func evaluateElements(
+  func evaluateElements(
     _ node: CompiledExpression.Node, _ elements: Range<Int>, _ destination: UnsafeMutableRawPointer,
     _ scratch: ScratchArena, _ report: inout CastReport
   ) throws(CheckpointError) {
@@ -87,21 +87,21 @@ extension TensorEvaluator {
     }
   }
 
-  /// The error for values that no block of the format can stand for, with the place of the first.
-  private static func unfit(
-    _ values: UnsafePointer<Float>, _ count: Int, _ first: Int, _ type: TensorType
+  /// The error for values that nothing in a format can stand for, with the place of the first.
+  static func unfit(
+    _ values: UnsafePointer<Float>, _ count: Int, _ first: Int, _ shape: Shape, _ format: String
   ) -> CheckpointError {
     for place in 0..<count where !values[place].isFinite {
       return CheckpointError(
-        .malformed, "a weight is no finite number: \(type.dtype.rawValue) can't stand for it",
+        .malformed, "a weight is no finite number: \(format) can't stand for it",
         found:
-          "\(values[place].isNaN ? "NaN" : values[place] < 0 ? "-inf" : "inf") at \(type.shape.indexText(of: first + place))",
+          "\(values[place].isNaN ? "NaN" : values[place] < 0 ? "-inf" : "inf") at \(shape.indexText(of: first + place))",
         hint: "the source is damaged, or has weights that were never trained")
     }
     let largest = (0..<count).max { abs(values[$0]) < abs(values[$1]) } ?? 0
     return CheckpointError(
-      .overflow, "weights are too large for the scales of \(type.dtype.rawValue)",
-      found: "\(values[largest]) at \(type.shape.indexText(of: first + largest))",
+      .overflow, "weights are too large for the scales of \(format)",
+      found: "\(values[largest]) at \(shape.indexText(of: first + largest))",
       hint: "keep the tensor as it is by --tensor-type 'NAME=f32'")
   }
 }

@@ -60,10 +60,10 @@ public struct QuantizationErrors: Hashable, Sendable {
     return min(1, product / (squaredValues * squaredBlocks).squareRoot())
   }
 
-  /// Whether values and blocks are numbers, and in the range that scales of binary16 give.
-  func isFinite(in dtype: DType) -> Bool {
+  /// Whether values and blocks are numbers, and in the range that scales give: those that are powers of two have that of values.
+  func isFinite(withPowersOfTwo: Bool) -> Bool {
     // The searches square in F32. No scale but a power of two of its own reaches beyond 3e8.
-    let limit = dtype == .mxfp4 ? Double.infinity : 1e30
+    let limit = withPowersOfTwo ? Double.infinity : 1e30
     return squaredError.isFinite && squaredValues < limit
   }
 }

@@ -27,7 +27,12 @@ struct SlabCutter {
     let transposes = task.transposes
     let limit = resources.slabByteCount(transposing: transposes)
     let regions =
-      if task.parts.areSeveral {
+      if let packed = expression.packed {
+        Self.rows(
+          expression.geometry,
+          limit: resources.quantizedByteCount(transposing: transposes) / 2
+            * expression.geometry.rowByteCount / max(1, packed.geometry.columns * 4))
+      } else if task.parts.areSeveral {
         Self.rows(
           expression.geometry, limit: limit / 2)
       } else if let pieces = task.pieces {

@@ -114,6 +114,18 @@ extension TensorExpression {
           checking: isCodes ? blocks + [DType.mxfp4.blockElementCount / 2] : Array(blocks)))
     case .decode, .spread, .gather, .lookUp, .combine:
       return TensorType(.f32, try packedShape(stored, misfit))
+    case .pack(let operand, let format):
+      let type = try operand.type(stored: stored)
+      guard let rows = format.type(ofRows: type) else {
+        throw misfit("\(format) needs a matrix of floats in groups of \(format.groupSize)", type)
+      }
+      return rows
+    case .part(let operand, let part):
+      let type = try operand.type(stored: stored)
+      guard case .pack(let values, let format) = operand,
+        let partType = format.type(of: part, try values.type(stored: stored))
+      else { throw misfit("has no part that is called \(part.rawValue)", type) }
+      return partType
     case .fill(let value, let type):
       guard value.bytes(in: type.dtype) != nil else {
         throw misfit("nothing can be filled with \(value)", type)

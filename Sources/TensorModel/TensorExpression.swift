@@ -42,6 +42,10 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case lookUp(TensorExpression, places: TensorExpression)
   /// Float operands of one shape combined element by element in f32, rounded each time.
   case combine(Operator, TensorExpression, TensorExpression)
+  /// The rows of a matrix in a format of several parts: of each row the parts' bytes one after the other.
+  case pack(TensorExpression, PackedFormat)
+  /// A part of what `pack` gives, as a tensor of its own.
+  case part(TensorExpression, PackedFormat.Part)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
 
@@ -78,7 +82,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
       .reshape(let operand, _), .codes(let operand), .scales(let operand),
-      .decode(let operand, _, _, _), .spread(let operand, _, _):
+      .decode(let operand, _, _, _), .spread(let operand, _, _), .pack(let operand, _),
+      .part(let operand, _):
       [operand]
     case .gather(let operand, let other), .lookUp(let operand, let other),
       .combine(_, let operand, let other):
@@ -118,6 +123,8 @@ extension TensorExpression: CustomStringConvertible {
     case .mxfp4(let codes, let scales): "mxfp4(\(codes), \(scales))"
     case .codes(let operand): "codes(\(operand))"
     case .scales(let operand): "scales(\(operand))"
+    case .pack(let operand, let format): "pack(\(operand), \(format))"
+    case .part(let operand, let part): "\(part.rawValue)(\(operand))"
     case .sum(let parts): "sum(\(Self.list(parts)))"
     case .addRow(let matrix, let row): "addRow(\(matrix), \(row))"
     case .slice(let operand, let axis, let range):

@@ -94,8 +94,14 @@ private struct ExpressionParser {
       try need(", ")
       return .mxfp4(codes: codes, scales: try expression(depth: depth))
     }
-    if take("codes(") { return .codes(try expression(depth: depth)) }
-    if take("scales(") { return .scales(try expression(depth: depth)) }
+    for part in PackedFormat.Part.allCases where take("\(part.rawValue)(") {
+      return try self.part(part, of: expression(depth: depth))
+    }
+    if take("pack(") {
+      let operand = try expression(depth: depth)
+      try need(", ")
+      return .pack(operand, try format())
+    }
     if take("squeeze(") { return .squeeze(try expression(depth: depth)) }
     if take("sum(") { return .sum(try list(depth)) }
     if take("addRow(") {
@@ -175,6 +181,25 @@ private struct ExpressionParser {
     let first = try expression(depth: depth)
     try need(", ")
     return (first, try expression(depth: depth))
+  /// A part of a matrix in several, or of blocks that hold theirs.
+  private func part(
+    _ part: PackedFormat.Part, of operand: TensorExpression
+  ) throws(CheckpointError) -> TensorExpression {
+    if case .pack = operand { return .part(operand, part) }
+    switch part {
+    case .codes: return .codes(operand)
+    case .scales: return .scales(operand)
+    case .biases: throw malformed
+    }
+  }
+
+  private mutating func format() throws(CheckpointError) -> PackedFormat {
+    let word = bytes[position...].prefix { $0 != UInt8(ascii: ")") }
+    guard let format = PackedFormat(named: String(decoding: word, as: UTF8.self)) else {
+      throw malformed
+    }
+    position = word.endIndex
+    return format
   }
 
   private mutating func fill() throws(CheckpointError) -> TensorExpression {

@@ -10,7 +10,7 @@
 /// `crc32.c` -> `crc32_tables.h`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
-/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`.
+/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`; `mlx.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -257,6 +257,47 @@ void wb_block_errors_add(wb_block_type type, const float *values, const void *bl
 /// Does the same with the variant for `level`, which must be available.
 void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *values, const void *blocks, size_t block_count,
                             wb_block_errors *accumulator);
+
+/// Adds the errors of values that are there already, in blocks of `block_length`, a multiple of 8 and at most 1024, of which `count` is
+/// a multiple.
+void wb_value_errors_add(const float *values, const float *rounded, size_t count, size_t block_length, wb_block_errors *accumulator);
+
+// MARK: Matrices as MLX quantizes them
+
+/// What the codes of a group stand for.
+typedef enum {
+  /// Multiples of a scale, plus a bias.
+  WB_MLX_AFFINE = 0,
+  /// E2M1 times a power of two.
+  WB_MLX_MXFP4 = 1,
+  /// E2M1 times an E4M3.
+  WB_MLX_NVFP4 = 2,
+  /// E4M3 times a power of two.
+  WB_MLX_MXFP8 = 3
+} wb_mlx_mode;
+
+/// A way to quantize: bits of a code (1 to 8), weights of a group (a multiple of 8, at most 128), and the dtype of weights, scales and
+/// biases: binary32, binary16 or bfloat16.
+typedef struct {
+  wb_mlx_mode mode;
+  unsigned bits;
+  unsigned group;
+  wb_float_type dtype;
+} wb_mlx_format;
+
+/// Returns how many bytes a row of `row_length` weights, a multiple of the group, takes: codes, then scales, then biases where there
+/// are any.
+size_t wb_mlx_row_byte_count(wb_mlx_format format, size_t row_length);
+
+/// Quantizes rows of values that the format's dtype has, to the bytes that mx.quantize gives on MLX's CPU backend; `packed` rows are
+/// `stride` bytes apart, at even addresses, and don't overlap `rows`.
+///
+/// Where the largest weight of a group is so small that MLX's byte for the exponent wraps around (below 2^-126 times 6 or 448), the
+/// smallest normal scale is taken. For values that aren't finite the bytes have the right size and that is all.
+void wb_mlx_quantize(wb_mlx_format format, const float *rows, size_t row_count, size_t row_length, void *packed, size_t stride);
+
+/// Writes the values that packed rows stand for, in binary32, product and sum each rounded.
+void wb_mlx_dequantize(wb_mlx_format format, const void *packed, size_t stride, size_t row_count, size_t row_length, float *rows);
 
 // MARK: Checksums
 
