@@ -7,9 +7,9 @@ public struct QuantizationRequest: Hashable, Sendable {
   /// Types for tensors by name; the first that fits counts.
   public var overrides: [TensorTypeOverride] = []
   /// Types by exact names, before anything else: those of a file that is to be made again.
-  public var exactTypes: [ExactName: DType] = [:]
+  public var exactTypes: [ExactName: WeightType] = [:]
   /// The type of the head, or of the embedding where that is the head; nil leaves it to the scheme.
-  public var outputType: DType?
+  public var outputType: WeightType?
   /// Whether a type that a tensor's rows don't fit is an error instead of being substituted.
   public var isStrict = false
   /// How much errors in columns count; nil if everywhere the same.
@@ -24,7 +24,7 @@ public struct TensorTypeOverride: Hashable, Sendable {
   /// Which tensors.
   public let pattern: NamePattern
   /// What they become.
-  public let type: DType
+  public let type: WeightType
 
   /// Parses `PATTERN=TYPE`.
   ///
@@ -55,10 +55,15 @@ public struct TensorTypeOverride: Hashable, Sendable {
 
 extension QuantizationContainer {
   /// A type that single tensors can be given, by its name in either case: `q4_k`, `F16`; nil if there is none.
-  public func type(named name: String) -> DType? {
-    types.first { $0.rawValue == name.uppercased() }
+  public func type(named name: String) -> WeightType? {
+    types.first { $0.name.lowercased() == name.lowercased() }
   }
 
   /// The names of these types, as options take them.
-  public var typeNames: [String] { types.map { $0.rawValue.lowercased() } }
+  public var typeNames: [String] { types.map { $0.name.lowercased() } }
+
+  /// The names of the dtypes among them.
+  public var dtypeNames: [String] {
+    types.compactMap { if case .dtype(let dtype) = $0 { dtype.rawValue.lowercased() } else { nil } }
+  }
 }

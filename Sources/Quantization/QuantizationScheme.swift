@@ -1,5 +1,3 @@
-public import TensorModel
-
 /// What most weights of a model become, in which container, and which others get more bits: `--scheme`.
 ///
 /// A value: what a command needs to know of a scheme or its container is a property. The list is in `QuantizationSchemes.swift`.
@@ -9,12 +7,12 @@ public struct QuantizationScheme: Sendable {
   /// What the weights are written in.
   public let container: QuantizationContainer
   /// The type of most weights.
-  public let type: DType
+  public let type: WeightType
   /// The container's own number for files of the scheme (GGUF's `general.file_type`); nil where it has none.
   public let fileType: Int?
 
   init(
-    _ name: String, _ container: QuantizationContainer, _ type: DType, fileType: Int? = nil
+    _ name: String, _ container: QuantizationContainer, _ type: WeightType, fileType: Int? = nil
   ) {
     self.name = name
     self.container = container
@@ -59,7 +57,7 @@ public struct QuantizationContainer: Sendable {
   /// Whether an importance matrix changes what is written.
   public let heedsImportance: Bool
   /// The types that single tensors can be given.
-  public let types: [DType]
+  public let types: [WeightType]
 
   /// A container.
   ///
@@ -67,7 +65,7 @@ public struct QuantizationContainer: Sendable {
   ///   - format: its name, as `--to` spells it.
   ///   - heedsImportance: whether an importance matrix changes what is written.
   ///   - types: that single tensors can be given.
-  init(format: String, heedsImportance: Bool, types: [DType]) {
+  init(format: String, heedsImportance: Bool, types: [WeightType]) {
     self.format = format
     self.heedsImportance = heedsImportance
     self.types = types
@@ -78,11 +76,14 @@ public struct QuantizationContainer: Sendable {
 public struct SchemeFamily: Sendable {
   /// The schemes, most bits first.
   public let schemes: [QuantizationScheme]
+  /// The names, or what stands for them where there are many.
+  public let names: String
   /// Half a line on them.
   public let summary: String
 
-  init(_ schemes: [QuantizationScheme], _ summary: String) {
+  init(_ schemes: [QuantizationScheme], names: String? = nil, _ summary: String) {
     self.schemes = schemes
+    self.names = names ?? schemes.map(\.name).joined(separator: " ")
     self.summary = summary
   }
 }

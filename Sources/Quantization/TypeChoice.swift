@@ -3,9 +3,9 @@ public import TensorModel
 /// Which type a tensor gets, and why.
 public struct TypeChoice: Hashable, Sendable {
   /// The type.
-  public let type: DType
+  public let type: WeightType
   /// What it would be if its rows filled blocks of that; the same as `type` if they do.
-  public let wanted: DType
+  public let wanted: WeightType
   /// Why that was wanted.
   public let reason: Reason
 
@@ -24,11 +24,19 @@ public struct TypeChoice: Hashable, Sendable {
   }
 
   /// A choice.
-  public init(_ type: DType, wanted: DType, _ reason: Reason) {
+  public init(_ type: WeightType, wanted: WeightType, _ reason: Reason) {
     self.type = type
     self.wanted = wanted
     self.reason = reason
   }
+
+  /// A tensor that isn't quantized, whatever dtype it has.
+  public static func unquantized(_ dtype: DType) -> TypeChoice {
+    TypeChoice(.dtype(dtype), wanted: .dtype(dtype), .unquantized)
+  }
+
+  /// The dtype, where it is a tensor of one; nil for formats of several.
+  public var dtype: DType? { if case .dtype(let dtype) = type { dtype } else { nil } }
 
   /// Whether another type was wanted.
   public var isSubstitution: Bool { type != wanted }

@@ -14,7 +14,7 @@ enum QuantizationText {
       let reason =
         substitutions[tensor.name].map(reason) ?? reason(tensor.reason, report.scheme)
       return
-        "\(names.padded(tensor.name))  \(padded(tensor.dtype.rawValue, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
+        "\(names.padded(tensor.name))  \(padded(tensor.dtype.name, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
     }
     lines += [""] + types(report) + [size(report)]
     lines += report.findings.map(\.line)
@@ -39,7 +39,7 @@ enum QuantizationText {
   private static func types(_ report: QuantizationReport) -> [String] {
     let rows = report.types.map { type in
       [
-        type.dtype.rawValue, grouped(type.tensorCount), grouped(type.parameterCount),
+        type.dtype.name, grouped(type.tensorCount), grouped(type.parameterCount),
         humanSize(type.byteCount),
         type.largestRelativeRmse.map { String(format: "%.3g", $0) } ?? "",
       ]
@@ -56,7 +56,7 @@ enum QuantizationText {
       guard let errors = tensor.errors else { return nil }
       let index = errors.largestErrorIndex.map(String.init).joined(separator: ", ")
       var line =
-        "  \(names.padded(tensor.name))  \(padded(tensor.dtype.rawValue, 6)) \(String(format: "%.3g", errors.relativeRmse))"
+        "  \(names.padded(tensor.name))  \(padded(tensor.dtype.name, 6)) \(String(format: "%.3g", errors.relativeRmse))"
       if let ratio = errors.signalToNoiseDb { line += String(format: ", %.1f dB", ratio) }
       line += String(
         format: ", cosine %.5f, at most %.3g at [\(index)]", errors.cosine, errors.largestError)
@@ -99,7 +99,7 @@ enum QuantizationText {
   }
 
   private static func reason(_ substitution: QuantizationReport.Substitution) -> String {
-    "instead of \(substitution.wanted.rawValue): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.blockElementCount)"
+    "instead of \(substitution.wanted.name): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.groupSize)"
   }
 
   /// Why a tensor gets its type; nothing for the type of most.

@@ -36,7 +36,7 @@ enum ReportSample {
       ($0.errors?.relativeRmse ?? 0) > ($1.errors?.relativeRmse ?? 0)
     }
     let byType = Dictionary(grouping: tensors, by: \.dtype)
-    let types = byType.keys.sorted { $0.rawValue < $1.rawValue }
+    let types = byType.keys.sorted { $0.name < $1.name }
     return QuantizationReport(
       source: .init(format: "safetensors", architecture: "llama", bitsPerWeight: 16),
       scheme: isQuantized ? .q4KM : .f16,
@@ -53,7 +53,7 @@ enum ReportSample {
       },
       tensors: tensors,
       substitutions: tensors.filter { $0.name.contains("attn_q") }.map {
-        .init(name: $0.name, wanted: .q4K, dtype: .q5_0, columns: 64)
+        .init(name: $0.name, wanted: .dtype(.q4K), dtype: .dtype(.q5_0), columns: 64)
       },
       worstTensors: worst.prefix(10).map(\.name),
       validation: !isQuantized
@@ -86,7 +86,7 @@ enum ReportSample {
        "largestErrorIndex": [3, 14], "cosine": 0.9975, "zeroBlockCount": 0, "flushedBlockCount": 0}
       """#
     return QuantizationReport.Tensor(
-      name: name, dtype: type, sourceDtype: .bf16, shape: shape,
+      name: name, dtype: .dtype(type), sourceDtype: .bf16, shape: shape,
       byteCount: shape.elementCount / type.blockElementCount * type.blockByteCount,
       reason: isVector ? .unquantized : .scheme,
       errors: isQuantized && !isVector

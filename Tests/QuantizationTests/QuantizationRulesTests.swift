@@ -96,7 +96,7 @@ struct LlamaQuantizeTypes: Decodable {
                 pattern.replacing("*", with: "\(layer)"), role,
                 layer: pattern == bare ? nil : layer, [8, model.columns(of: pattern)])
               #expect(
-                choice.type.rawValue == expected.uppercased(),
+                choice.type.name == expected.uppercased(),
                 "\(model), \(scheme), importances \(hasImportance): \(pattern), layer \(layer)")
               compared += 1
             }

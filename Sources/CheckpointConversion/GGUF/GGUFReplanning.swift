@@ -20,7 +20,7 @@ extension GGUFTarget {
       try other.huggingFaceConfiguration() != nil
     else { return nil }
     var request = QuantizationRequest(.f32)
-    for tensor in file.tensors { request.exactTypes[ExactName(tensor.name)] = tensor.dtype }
+    for tensor in file.tensors { request.exactTypes[ExactName(tensor.name)] = .dtype(tensor.dtype) }
     request.importance = importance
     var settings = ConversionPlan.Settings()
     settings.quantization = request

@@ -61,7 +61,10 @@ struct GGUFTensors {
           .warning, "gguf-headless",
           "the model has no head that makes logits: llama.cpp takes the embedding for one"))
     }
-    if let types { findings += try types.findings(quantizations, outputs) }
+    if let request = planner.settings.quantization {
+      findings += try ChoiceFindings(request).findings(
+        zip(outputs, quantizations).map { ($0.name, $1) }, remedy: Self.remedy)
+    }
     if let importances { findings += try importances.findings(outputs) }
     let used = Set(model.placed.values.map { ExactName($0.name) })
     let unused = model.tensors.map { ExactName($0.name) }.filter { !used.contains($0) }
@@ -83,12 +86,22 @@ struct GGUFTensors {
     }
     let main = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
     // Of the schemes that give most weights the type, those with more for others have higher numbers.
-    let fileTypes = QuantizationScheme.all.filter { $0.type == main }.compactMap(\.fileType)
+    let fileTypes = QuantizationScheme.all.filter { $0.type == main.map { .dtype($0) } }
+      .compactMap(\.fileType)
     return fileTypes.min() ?? main.flatMap { Self.otherFileTypes[$0] } ?? 0
   }
 
   /// Of types that no scheme has.
   private static let otherFileTypes: [DType: Int] = [.mxfp4: 38, .nvfp4: 39]
+
+  /// Types whose blocks rows of these shapes fill.
+  private static func remedy(_ shapes: [Shape]) -> String {
+    let fits = shapes.allSatisfy {
+      ($0.dimensions.last ?? 0).isMultiple(of: DType.q8_0.blockElementCount)
+    }
+    let scheme = fits ? QuantizationScheme.q8_0 : .f16
+    return "choose types whose blocks fit, such as those of \(scheme.name)"
+  }
 
   private mutating func append(
     _ tensor: CanonicalTensor, _ role: DecoderRole, _ layer: Int?
@@ -109,7 +122,7 @@ struct GGUFTensors {
       expression = expression.adding(1, shape)
     }
     let choice = try types?.choice(name, role, layer: layer, shape)
-    let dtype = choice?.type ?? self.dtype(of: tensor, role)
+    let dtype = choice?.dtype ?? self.dtype(of: tensor, role)
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
@@ -164,7 +177,7 @@ struct GGUFTensors {
     if types != nil {
       quantizations.append(
         .init(
-          choice: TypeChoice(.f32, wanted: .f32, .unquantized), values: TensorType(.f32, shape)))
+          choice: .unquantized(.f32), values: TensorType(.f32, shape)))
     }
   }
 }

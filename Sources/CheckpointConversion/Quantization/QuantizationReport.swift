@@ -64,7 +64,7 @@ public struct QuantizationReport: Sendable, Encodable {
   /// The tensors of a type.
   public struct TypeSummary: Sendable, Encodable {
     /// The type.
-    public let dtype: DType
+    public let dtype: WeightType
     /// How many.
     public let tensorCount: Int
     /// Their weights.
@@ -80,7 +80,7 @@ public struct QuantizationReport: Sendable, Encodable {
     /// Its name in the file.
     public let name: String
     /// The type that it gets.
-    public let dtype: DType
+    public let dtype: WeightType
     /// The dtype that its values had.
     public let sourceDtype: DType
     /// Rows and columns.
@@ -120,9 +120,9 @@ public struct QuantizationReport: Sendable, Encodable {
     /// The tensor.
     public let name: String
     /// What it should get.
-    public let wanted: DType
+    public let wanted: WeightType
     /// What it gets.
-    public let dtype: DType
+    public let dtype: WeightType
     /// What doesn't fill the wanted type's blocks.
     public let columns: Int
   }

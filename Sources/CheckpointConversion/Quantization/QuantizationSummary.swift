@@ -57,7 +57,7 @@ extension QuantizationReport {
 
   private static func bits(_ tensors: [(bits: Int, count: Int)]) -> Double {
     let count = tensors.reduce(0) { $0 + $1.count }
-    return (Double(tensors.reduce(0) { $0 + $1.bits }) / Double(max(1, count))).sixDigits
+    return Double(tensors.reduce(0) { $0 + $1.bits }) / Double(max(1, count))
   }
 
   private static func summaries(_ tensors: [Tensor]) -> [TypeSummary] {
@@ -68,7 +68,7 @@ extension QuantizationReport {
         byteCount: tensors.reduce(0) { $0 + $1.byteCount },
         largestRelativeRmse: tensors.compactMap { $0.errors?.relativeRmse }.max())
     }.sorted {
-      ($0.parameterCount, $1.dtype.rawValue) > ($1.parameterCount, $0.dtype.rawValue)
+      ($0.parameterCount, $1.dtype.name) > ($1.parameterCount, $0.dtype.name)
     }
   }
 
@@ -95,7 +95,7 @@ extension QuantizationReport.Tensor {
   fileprivate init(_ group: ConversionPlan.OutputGroup, _ records: [Certificate.TensorRecord]?) {
     let type = group.parts[0].type
     name = group.name
-    dtype = type.dtype
+    dtype = group.quantization?.choice.type ?? .dtype(type.dtype)
     sourceDtype = group.quantization?.values.dtype ?? type.dtype
     shape = group.valueShape
     byteCount = group.byteCount

@@ -6,7 +6,8 @@ extension QuantizationContainer {
   /// GGUF, for llama.cpp: blocks that hold their scales.
   static let gguf = QuantizationContainer(
     format: "gguf", heedsImportance: true,
-    types: DType.allCases.filter { ($0.isBlockQuantized || $0.isCastable) && $0 != .f64 })
+    types: DType.allCases.filter { ($0.isBlockQuantized || $0.isCastable) && $0 != .f64 }
+      .map { .dtype($0) })
 }
 
 extension QuantizationScheme {
@@ -62,6 +63,6 @@ extension QuantizationScheme {
   ]
 
   private static func gguf(_ name: String, _ type: DType, _ fileType: Int) -> QuantizationScheme {
-    QuantizationScheme(name, .gguf, type, fileType: fileType)
+    QuantizationScheme(name, .gguf, .dtype(type), fileType: fileType)
   }
 }

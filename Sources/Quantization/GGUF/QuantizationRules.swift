@@ -67,32 +67,34 @@ public struct QuantizationRules: Sendable {
       return TypeChoice(exact, wanted: exact, .requested)
     }
     guard shape.rank > 1, let columns = shape.dimensions.last, role.isMatrix else {
-      return TypeChoice(.f32, wanted: .f32, .unquantized)
+      return .unquantized(.f32)
     }
     let (wanted, reason) = try wanted(name, role, layer ?? 0, columns)
-    return TypeChoice(wanted.fitting(columns: columns), wanted: wanted, reason)
+    guard case .dtype(let dtype) = wanted else { return TypeChoice(wanted, wanted: wanted, reason) }
+    return TypeChoice(.dtype(dtype.fitting(columns: columns)), wanted: wanted, reason)
   }
 
   private func wanted(
     _ name: String, _ role: DecoderRole, _ layer: Int, _ columns: Int
-  ) throws(CheckpointError) -> (DType, TypeChoice.Reason) {
-    let base = request.scheme.type
+  ) throws(CheckpointError) -> (WeightType, TypeChoice.Reason) {
     let isHead = role.projection == .head || role == .tokenEmbedding && !model.hasHead
     if isHead, let type = request.outputType { return (type, .requested) }
     for override in request.overrides where try override.pattern.matches(name) {
       return (override.type, .requested)
     }
-    guard base.isBlockQuantized else { return (base, .scheme) }
+    guard case .dtype(let base) = request.scheme.type, base.isBlockQuantized else {
+      return (request.scheme.type, .scheme)
+    }
     if isHead { return head(base, columns) }
     let type = special(role, layer) ?? base
-    return (type, type == base ? .scheme : .rule)
+    return (.dtype(type), type == base ? .scheme : .rule)
   }
 
-  private func head(_ base: DType, _ columns: Int) -> (DType, TypeChoice.Reason) {
-    if base == .q8_0 { return (base, .scheme) }
+  private func head(_ base: DType, _ columns: Int) -> (WeightType, TypeChoice.Reason) {
+    if base == .q8_0 { return (.dtype(base), .scheme) }
     // Rows that don't fill blocks of the scheme's type are as good as lossless, where Q6_K's blocks would do too.
     let fits = columns.isMultiple(of: base.blockElementCount) && model.table.mixes != .falcon
-    return (fits ? .q6K : .q8_0, .head)
+    return (.dtype(fits ? .q6K : .q8_0), .head)
   }
 
   /// The type of tensors that the scheme doesn't treat as most.
@@ -102,7 +104,8 @@ public struct QuantizationRules: Sendable {
       if model.hasEightExperts { return .q8_0 }
       if role.projection == .key { return nil }
       let type = values(layer)
-      let isSmall = [.q3K, .q4K].contains(type ?? request.scheme.type)
+      let given = type.map { WeightType.dtype($0) } ?? request.scheme.type
+      let isSmall = given == .dtype(.q3K) || given == .dtype(.q4K)
       return model.isOfEightyLayers && isSmall ? .q5K : type
     case .down, .expertDown:
       return model.table.mixes == .falcon ? downOfFalcon(layer) : down(layer)

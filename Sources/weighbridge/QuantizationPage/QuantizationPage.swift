@@ -102,20 +102,20 @@ struct QuantizationPage {
     }
     let ordered = report.types.sorted { Self.order($0.dtype) < Self.order($1.dtype) }
     byteBar = ByteBar(
-      ordered.map { ($0.dtype.rawValue, colors[$0.dtype] ?? "", $0.byteCount) })
+      ordered.map { ($0.dtype.name, colors[$0.dtype] ?? "", $0.byteCount) })
     typeChart = TypeChart(
-      ordered.map { ($0.dtype.rawValue, colors[$0.dtype] ?? "", errors[$0.dtype] ?? []) })
+      ordered.map { ($0.dtype.name, colors[$0.dtype] ?? "", errors[$0.dtype] ?? []) })
     layerChart = LayerChart(
       report.tensors.compactMap { tensor in
         tensor.errors.map { errors in
           LayerChart.Value(
             place: TensorPlace(tensor.name), error: errors.relativeRmse,
-            text: "\(tensor.name) \(tensor.dtype.rawValue) \(threeDigits(errors.relativeRmse))")
+            text: "\(tensor.name) \(tensor.dtype.name) \(threeDigits(errors.relativeRmse))")
         }
       }, limit: report.limits.maxRmse)
     types = ordered.map { type in
       TypeRow(
-        color: colors[type.dtype] ?? "", name: type.dtype.rawValue,
+        color: colors[type.dtype] ?? "", name: type.dtype.name,
         tensors: grouped(type.tensorCount), weights: grouped(type.parameterCount),
         size: humanSize(type.byteCount),
         share: percent(Double(type.byteCount) / Double(max(1, report.byteCount))),
@@ -162,12 +162,12 @@ struct QuantizationPage {
   // MARK: Types
 
   /// Types with fewer bits first.
-  private static func order(_ dtype: DType) -> (Double, String) {
-    (Double(dtype.blockByteCount) / Double(dtype.blockElementCount), dtype.rawValue)
+  private static func order(_ type: WeightType) -> (Double, String) {
+    (type.bitsPerWeight, type.name)
   }
 
   /// Classes of a ramp of eight colours, the darkest for the most bits.
-  private static func colors(_ types: [DType]) -> [DType: String] {
+  private static func colors(_ types: [WeightType]) -> [WeightType: String] {
     let types = types.sorted { order($0) < order($1) }
     return Dictionary(
       zip(types, types.indices.map { "t\($0 * 7 / max(1, types.count - 1))" }),
@@ -236,7 +236,7 @@ struct QuantizationPage {
       figures.append(
         Figure(
           name: "Worst relative error", value: threeDigits(errors.relativeRmse),
-          note: "\(worst), \(tensor.dtype.rawValue)"))
+          note: "\(worst), \(tensor.dtype.name)"))
     }
     guard let validation = report.validation else { return figures }
     func number(_ value: Double?) -> String { value.map(threeDigits) ?? "no number" }

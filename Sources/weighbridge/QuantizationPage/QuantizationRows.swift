@@ -35,12 +35,12 @@ extension QuantizationPage {
     ) {
       anchor = isLinked ? "t\(place)" : nil
       name = tensor.name
-      type = tensor.dtype.rawValue
+      type = tensor.dtype.name
       source = tensor.sourceDtype.rawValue
       shape = tensor.shape.dimensions.map(String.init).joined(separator: " × ")
       bits = Self.bits(tensor.byteCount, tensor.shape.elementCount)
       why =
-        substitution.map { "instead of \($0.wanted.rawValue)" }
+        substitution.map { "instead of \($0.wanted.name)" }
         ?? QuantizationText.reason(tensor.reason, scheme)
       let errors = tensor.errors
       error =
@@ -78,8 +78,8 @@ extension QuantizationPage {
     private struct Key: Hashable {
       let kind: String
       let isLayered: Bool
-      let wanted: DType
-      let type: DType
+      let wanted: WeightType
+      let type: WeightType
       let columns: Int
     }
 
@@ -99,8 +99,8 @@ extension QuantizationPage {
         let group = members[key] ?? []
         return SubstitutionRow(
           name: key.kind, layers: ranges(group.compactMap { TensorPlace($0.name).layer }),
-          tensors: grouped(group.count), wanted: key.wanted.rawValue, type: key.type.rawValue,
-          columns: grouped(key.columns), block: "\(key.wanted.blockElementCount)")
+          tensors: grouped(group.count), wanted: key.wanted.name, type: key.type.name,
+          columns: grouped(key.columns), block: "\(key.wanted.groupSize)")
       }
     }
 

@@ -1,0 +1,46 @@
+public import TensorModel
+
+/// What a weight can become: a dtype, also one of blocks, or a format of several tensors.
+public enum WeightType: Hashable, Sendable {
+  /// One tensor of a dtype.
+  case dtype(DType)
+  /// Codes, and beside them what they are multiplied with.
+  case packed(PackedFormat)
+
+  /// As documents say it: `Q4_K`, `F16`, `mlx-q4-g64`.
+  public var name: String {
+    switch self {
+    case .dtype(let dtype): dtype.rawValue
+    case .packed(let format): format.name
+    }
+  }
+
+  /// Weights of a row that share a scale; 1 where each stands for itself.
+  public var groupSize: Int {
+    switch self {
+    case .dtype(let dtype): dtype.blockElementCount
+    case .packed(let format): format.groupSize
+    }
+  }
+
+  /// Bits of a weight with its share of the scales, which are taken for 16 bits where they have the weights' dtype.
+  public var bitsPerWeight: Double {
+    switch self {
+    case .dtype(let dtype): Double(dtype.blockByteCount * 8) / Double(dtype.blockElementCount)
+    case .packed(let format):
+      Double(format.bits)
+        + Double(format.coding == .affine ? 32 : 8) / Double(format.groupSize)
+    }
+  }
+
+  /// Whether weights share scales.
+  public var isQuantized: Bool { groupSize > 1 }
+}
+
+extension WeightType: Encodable {
+  /// Writes the name.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(name)
+  }
+}
