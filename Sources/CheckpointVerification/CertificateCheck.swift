@@ -125,7 +125,9 @@ struct CertificateCheck {
 
   /// What it says of the checkpoint as a whole, where that says so itself.
   private func wholeFindings(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
-    var claims = [("format", certificate.format, source.checkpoint.format)]
+    let format =
+      MLXFormat.wrote(source.checkpoint) ? MLXFormat.name : source.checkpoint.format
+    var claims = [("format", certificate.format, format)]
     let model = try ifUsable { () throws(CheckpointError) in try source.model() }
     if let model, let certified = certificate.attention {
       claims.append(("attention", certified.rawValue, model.attention.rawValue))

@@ -26,6 +26,7 @@ struct ConvertCommand: ParsableCommand {
         mesh-transformer   GPT-J's original shards, step_N/shard_i/k.npz
         npz                numpy arrays by name, as numpy.savez writes them
         gguf               for llama.cpp, with the tokenizer; GPT-J as phi2
+        mlx                for mlx-lm, under its models' names; GPT-J as gptj or phi
 
       Examples:
         weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16

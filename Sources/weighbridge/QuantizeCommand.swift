@@ -11,17 +11,20 @@ import TensorModel
 struct QuantizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
-    abstract: "Make a checkpoint smaller, by a known amount: GGUF in llama.cpp's block formats.",
+    abstract:
+      "Make a checkpoint smaller, by a known amount: GGUF for llama.cpp, or MLX for mlx-lm.",
     discussion: """
       SOURCE is anything readable, also archives and checkpoints that llama.cpp itself can't read; \
-      it is converted and quantized in one pass. The blocks are those of ggml's reference, bit for \
+      it is converted and quantized in one pass. The blocks are those of ggml's reference, and MLX's \
+      codes, scales and biases those of mx.quantize on the CPU, bit for \
       bit, on every machine and with any number of threads. A report says for every tensor which \
       type it gets and why, and how far the blocks are from the weights.
 
       Schemes:
       \(SchemeChoice.table)
 
-      Types for --tensor-type and --output-type: \(SchemeChoice.typeNames.joined(separator: " ")).
+      Types for --tensor-type and --output-type: \(SchemeChoice.typeNames.joined(separator: " ")); \
+      with schemes of MLX their names, f32, f16 and bf16.
 
       Exit code 1: the quantization is written, but exceeds --max-kl or --max-rmse.
 
@@ -30,13 +33,14 @@ struct QuantizeCommand: ParsableCommand {
         weighbridge quantize step_383500_slim.tar.zstd gpt-j.gguf --scheme q8_0 --assets gpt2
         weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
         weighbridge quantize llama llama.gguf --scheme q4_0 --tensor-type 'ffn_down=q6_k' --dry-run
+        weighbridge quantize llama llama-mlx --scheme mlx-q4-g64 --tensor-type 'v_proj=mlx-q6-g64'
         weighbridge quantize llama llama.gguf --scheme q5_k_m --validate --max-kl 0.02 --report q.html
       """)
 
   @Argument(help: "The checkpoint to quantize.")
   var source: String
 
-  @Argument(help: "Where to write: a .gguf file, or a directory for a split set.")
+  @Argument(help: "Where to write: a .gguf file, or a directory for a split set or MLX.")
   var destination: String
 
   @Option(help: ArgumentHelp("What most weights become.", valueName: "scheme"))
@@ -116,7 +120,7 @@ struct QuantizeCommand: ParsableCommand {
 
   private static func type(
     _ name: String, _ container: QuantizationContainer
-  ) throws(CheckpointError) -> DType {
+  ) throws(CheckpointError) -> WeightType {
     guard let type = container.type(named: name) else {
       throw CheckpointError(
         .usage, "--output-type: a type that weights can't be given",
@@ -207,7 +211,7 @@ struct SchemeChoice: ExpressibleByArgument {
   /// A line or two for each family of schemes, as `--help` has them.
   static var table: String {
     QuantizationScheme.families.map { family in
-      let names = "  " + family.schemes.map(\.name).joined(separator: " ")
+      let names = "  " + family.names
       let gap = tableColumn - names.count
       return names
         + (gap > 0
@@ -219,11 +223,11 @@ struct SchemeChoice: ExpressibleByArgument {
 
   private static let tableColumn = 34
 
-  /// The types that single tensors can be given, of all containers.
+  /// The dtypes that single tensors can be given, of all containers.
   static var typeNames: [String] {
     var names: [String] = []
     for scheme in QuantizationScheme.all {
-      names += scheme.container.typeNames.filter { !names.contains($0) }
+      names += scheme.container.dtypeNames.filter { !names.contains($0) }
     }
     return names
   }

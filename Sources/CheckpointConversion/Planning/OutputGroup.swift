@@ -44,6 +44,12 @@ extension ConversionPlan {
     /// Bytes of all parts.
     public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
+    /// The dtype that values are cast to, also where they are stored in several tensors then.
+    var castDType: DType {
+      if case .pack(.cast(_, let dtype), _) = expression { return dtype }
+      return parts[0].type.dtype
+    }
+
     /// The shape of the weight, whatever it is stored as.
     var valueShape: Shape { quantization?.values.shape ?? parts[0].type.shape }
 

@@ -255,6 +255,28 @@ public struct Planner: Sendable {
     ]
   }
 
+  /// Whether values of quantized weights are written.
+  func takesValues() throws(CheckpointError) -> Bool {
+    let isCopy = try copiesParts()
+    return try source.model().quantized != nil && !isCopy
+  }
+
+  /// Files that are carried along as they are.
+  ///
+  /// - Parameter folder: where they go; empty for the top.
+  /// - Returns: the files.
+  /// - Throws: `inputOutput`, `interrupted`.
+  func assets(in folder: String = "") throws(CheckpointError) -> [ConversionPlan.Sidecar] {
+    var sidecars: [ConversionPlan.Sidecar] = []
+    let takesValues = try takesValues()
+    for asset in source.checkpoint.assets
+    where !takesValues || !Self.quantizationFiles.contains(asset.name) {
+      sidecars.append(
+        try ConversionPlan.Sidecar(name: folder + asset.name, copying: asset, resources))
+    }
+    return sidecars
+  }
+
   /// Files that are carried along, and `config.json`.
   ///
   /// - Parameters:
@@ -265,15 +287,8 @@ public struct Planner: Sendable {
   func sidecars(
     for outputs: [Output], in folder: String = ""
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
-    var sidecars: [ConversionPlan.Sidecar] = []
-    let isQuantized = try source.model().quantized != nil
-    let copiesParts = try copiesParts()
-    let takesValues = isQuantized && !copiesParts
-    for asset in source.checkpoint.assets
-    where !takesValues || !Self.quantizationFiles.contains(asset.name) {
-      sidecars.append(
-        try ConversionPlan.Sidecar(name: folder + asset.name, copying: asset, resources))
-    }
+    let takesValues = try takesValues()
+    var sidecars = try assets(in: folder)
     if let configuration = try source.huggingFaceConfiguration() {
       var bytes = configuration
       // Tensors keep their dtypes under `keep`, and the configuration whatever it says of them.

@@ -60,12 +60,17 @@ enum SafetensorsTarget: ConversionTarget {
       format: format.name, tensors: tensors, weightFiles: files, sidecars: sidecars)
   }
 
-  /// `model.safetensors`, or `model-00001-of-00003.safetensors`; PEFT looks for adapters by another name.
+  /// `model.safetensors`, or `model-00001-of-00003.safetensors`.
+  static func shardName(_ number: Int, of count: Int) -> String {
+    count == 1
+      ? "model.safetensors"
+      : "model-\(number + 1, digits: 5)-of-\(count, digits: 5).safetensors"
+  }
+
+  /// The same; PEFT looks for adapters by another name.
   private static func shardName(_ number: Int, of count: Int, _ source: Source) -> String {
-    guard count == 1 else {
-      return "model-\(number + 1, digits: 5)-of-\(count, digits: 5).safetensors"
-    }
-    return isAdapter(source) ? "adapter_model.safetensors" : "model.safetensors"
+    count == 1 && isAdapter(source)
+      ? "adapter_model.safetensors" : shardName(number, of: count)
   }
 
   /// Whether a directory, archive or store holds the weights of an adapter, and of no model.

@@ -10,6 +10,7 @@ enum Targets {
     Entry(MeshTransformerTarget.self),
     Entry(NPZTarget.self, fileEnding: ".npz"),
     Entry(GGUFTarget.self, fileEnding: ".gguf"),
+    Entry(MLXTarget.self),
   ]
 
   /// A target, and what destinations' names say of it.
@@ -85,8 +86,10 @@ enum Targets {
     let entry = known.first { $0.isNamed(by: request.destination) }
     let named = entry?.target
     if let asked = request.format {
-      guard let format = Formats.named(asked),
-        let target = named?.format == format ? named : all.first(where: { $0.format == format })
+      guard
+        let target = all.first(where: {
+          $0.format.name == asked || $0.format.aliases.contains(asked)
+        })
       else {
         throw CheckpointError(
           .usage, "--to names no format that is written here",

@@ -16,7 +16,7 @@ enum OverflowError {
         $0.value == $0.value.rounded() && abs($0.value) < 1e15
           ? String(Int($0.value)) : String($0.value)
       } ?? "?"
-    let dtype = group.parts[0].type.dtype
+    let dtype = group.castDType
     return CheckpointError(
       .overflow,
       "\(counted(report.overflowCount, "value")) would become infinite in \(dtype.rawValue); the first is \(value) at \(place)",

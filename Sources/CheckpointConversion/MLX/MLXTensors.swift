@@ -1,0 +1,159 @@
+import CheckpointFormats
+import ModelArchitectures
+import Quantization
+import TensorModel
+
+/// The weights of a model as one of mlx-lm's models has them.
+struct MLXTensors {
+  /// A weight before it has places in a file.
+  struct Weight {
+    /// What the family calls it.
+    let name: String
+    /// The tensors that it is stored as, one or several.
+    let parts: [Planner.Output]
+    /// Gives the parts' rows one after the other.
+    let expression: TensorExpression
+    /// Which type it gets and why, where weights are quantized.
+    let quantization: ConversionPlan.Quantization?
+
+    /// Bytes of all parts.
+    var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+    /// The weights that it has.
+    var elementCount: Int { (quantization?.values ?? parts[0].type).shape.elementCount }
+    /// The format, where it is of several parts; and its module's name.
+    var module: (name: String, format: PackedFormat)? {
+      guard case .packed(let format) = quantization?.choice.type else { return nil }
+      return (MLXTensors.module(of: parts[0].name), format)
+    }
+  }
+
+  /// In the order of the family's table.
+  private(set) var weights: [Weight] = []
+  /// What a person should know.
+  private(set) var findings: [Finding] = []
+
+  private let planner: Planner
+  private let graph: MLXGraph
+  private let types: MLXTypes?
+
+  /// Takes all tensors of the model, which has been found to be sound.
+  ///
+  /// - Throws: what `Planner.expression` throws; `usage` for patterns that don't fit.
+  init(_ planner: Planner, _ graph: MLXGraph) throws(CheckpointError) {
+    self.planner = planner
+    self.graph = graph
+    let model = try planner.source.model()
+    let dimensions = graph.configuration.dimensions
+    let head = model.placed[DecoderPlace(.weight(.head))]
+    types = planner.settings.quantization.map {
+      MLXTypes($0, hasHead: head != nil || graph.model.head == .own)
+    }
+    var names: Set<ExactName> = []
+    var expected = graph.architecture.tensors(dimensions, model.spelling)
+    expected += graph.architecture.headTensors(dimensions).filter { !expected.contains($0) }
+    for tensor in expected {
+      // What is tied is the embedding's, whatever else is stored.
+      let isTiedHead =
+        tensor.row.role == .weight(.head) && !dimensions.conditions.contains(.untiedHead)
+      guard let found = model.placed[tensor.place], !isTiedHead || graph.model.head == .own else {
+        continue
+      }
+      names.insert(ExactName(found.name))
+      try append(found, tensor.name, tensor.row.role)
+    }
+    if graph.model.head == .own, head == nil,
+      let embedding = model.placed[DecoderPlace(.tokenEmbedding)],
+      let row = graph.architecture.row(.weight(.head))
+    {
+      try append(embedding, row.name(layer: nil), row.role)
+    }
+    appendZeroBiases(in: model)
+    if let request = planner.settings.quantization {
+      findings += try ChoiceFindings(request).findings(
+        weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
+        remedy: { _ in "choose a smaller group, such as that of --scheme mlx-q4-g32" })
+    }
+    let unused = model.tensors.map { ExactName($0.name) }.filter { !names.contains($0) }
+    if let first = unused.min() {
+      findings.append(
+        Finding(
+          .warning, "tensor-left-out",
+          "left out: \(counted(unused.count, "tensor")) that mlx-lm's model has no place for",
+          tensor: first.text))
+    }
+  }
+
+  /// `model.layers.0.mlp.up_proj` of `model.layers.0.mlp.up_proj.weight`.
+  static func module(of name: String) -> String {
+    name.hasSuffix(".weight") ? String(name.dropLast(7)) : name
+  }
+
+  private mutating func append(
+    _ tensor: CanonicalTensor, _ name: String, _ role: DecoderRole
+  ) throws(CheckpointError) {
+    var (expression, shape) = (tensor.expression, tensor.shape)
+    let written = graph.model.name(of: name)
+    if graph.model.pairsHalves, let projection = role.projection,
+      let permutation = graph.architecture.gguf?.permutation(projection, graph.configuration)
+    {
+      expression = .permuteRows(expression, permutation)
+    }
+    if case .weight(_, .inOut) = role {
+      expression = expression.transposed
+      shape = Shape(shape.dimensions.reversed())
+    }
+    let kept = planner.settings.dtype ?? tensor.dtype
+    // Blocks have scales of 16 bits; MLX has no F64.
+    let own: DType = kept.isBlockQuantized ? .f16 : kept == .f64 ? .f32 : kept
+    let choice = try types?.choice(tensor.name, written, role, TensorType(own, shape))
+    var dtype = own
+    if let choice, let asked = choice.dtype { dtype = asked }
+    let mapped = CanonicalTensor(
+      name: tensor.name, shape: shape, dtype: dtype, expression: expression)
+    expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
+    weights.append(
+      weight(
+        tensor.name, written, expression, TensorType(dtype, shape),
+        choice.map { .init(choice: $0, values: TensorType(tensor.dtype, shape)) }))
+  }
+
+  private func weight(
+    _ name: String, _ written: String, _ expression: TensorExpression, _ type: TensorType,
+    _ quantization: ConversionPlan.Quantization?
+  ) -> Weight {
+    guard case .packed(let format) = quantization?.choice.type else {
+      return Weight(
+        name: name, parts: [Planner.Output(name: written, type: type, expression: expression)],
+        expression: expression, quantization: quantization)
+    }
+    let rows = TensorExpression.pack(expression, format)
+    let module = Self.module(of: written)
+    let parts = format.parts.compactMap { part in
+      format.type(of: part, type).map {
+        Planner.Output(
+          name: part == .codes ? written : "\(module).\(part.rawValue)", type: $0,
+          expression: .part(rows, part))
+      }
+    }
+    return Weight(name: name, parts: parts, expression: rows, quantization: quantization)
+  }
+
+  /// Biases that the family doesn't have and mlx-lm's model adds.
+  private mutating func appendZeroBiases(in model: ModelContents) {
+    let dtype = weights.last?.parts[0].type.dtype ?? .f32
+    for layer in 0..<graph.configuration.dimensions.layers {
+      for projection in graph.model.zeroBiases {
+        guard let row = graph.architecture.row(.weight(projection)),
+          let weight = model.placed[DecoderPlace(row.role, layer)],
+          let count = weight.shape.dimensions.first
+        else { continue }
+        let name = "\(Self.module(of: graph.model.name(of: row.name(layer: layer)))).bias"
+        let type = TensorType(dtype, [count])
+        weights.append(
+          self.weight(
+            name, name, .fill(FillValue(0), type), type,
+            types.map { _ in .init(choice: .unquantized(dtype), values: type) }))
+      }
+    }
+  }
+}
