@@ -27,8 +27,10 @@ struct AgreementCheck {
     self.progress = progress
   }
 
-  private func configurationFindings() throws(CheckpointError) -> [Finding] {
-    try ConfigurationDifference.between(source, other).map {
+  private func configurationFindings(
+    _ expected: [UInt8]?
+  ) throws(CheckpointError) -> [Finding] {
+    try ConfigurationDifference.between(source, other, as: expected).map {
       Finding(.error, "against", $0.text, file: HuggingFaceConfiguration.fileName)
     }
   }
@@ -65,7 +67,8 @@ struct AgreementCheck {
       report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
       return
     }
-    var findings = try configurationFindings() + attentionFindings() + pairs.findings
+    var findings =
+      try configurationFindings(pairs.configuration) + attentionFindings() + pairs.findings
     let tasks = zip(pairs.tasks, pairs.stored).map { task, stored in
       EvaluationTask(name: task.name, expression: task.expression, counterpart: stored)
     }

@@ -15,6 +15,9 @@ struct AgreementPairs {
   /// Tensors without a counterpart, and those of other shapes.
   private(set) var findings: [Finding] = []
 
+  /// The other's configuration as the checkpoint's format has it; nil where that is its own.
+  private(set) var configuration: [UInt8]?
+
   private let source: Source
   private let other: Source
 
@@ -27,10 +30,11 @@ struct AgreementPairs {
   ) throws(CheckpointError) {
     self.source = source
     self.other = other
-    if let outputs = try Planner.outputs(
+    if let replanned = try Replanned.plan(
       of: other, like: source, importance: importance, resources)
     {
-      appendStored(outputs)
+      configuration = replanned.configuration
+      appendStored(replanned.outputs)
     } else {
       try appendCanonical()
     }

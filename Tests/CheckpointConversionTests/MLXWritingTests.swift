@@ -79,7 +79,8 @@ import Testing
     // Made again from the source, part by part.
     let source = try Source(Fixtures.path("huggingface/gptj"), OpenOptions())
     let again = try #require(
-      try Planner.outputs(of: source, like: written, importance: nil, smallResources))
+      try Replanned.plan(of: source, like: written, importance: nil, smallResources)
+    ).outputs
     let tasks = try again.map {
       EvaluationTask(
         name: $0.name,

@@ -5,10 +5,10 @@ import TensorModel
 
 extension GGUFTarget {
   /// Tensors of blocks are made again along the file's own rows, which may be columns of the model's matrices.
-  static func outputs(
-    of other: Source, like written: Source, importance: ImportanceMatrix?,
+  static func replanned(
+    _ other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
-  ) throws(CheckpointError) -> [Planner.Output]? {
+  ) throws(CheckpointError) -> Replanned? {
     let file = written.checkpoint
     let isWeighted = file.metadata.keys.contains { $0.text.hasPrefix("quantize.imatrix") }
     guard !isWeighted || importance != nil else {
@@ -25,7 +25,8 @@ extension GGUFTarget {
     var settings = ConversionPlan.Settings()
     settings.quantization = request
     do throws(CheckpointError) {
-      return try GGUFTensors(Planner(other, settings, resources), GGUFGraph(other)).outputs
+      let tensors = try GGUFTensors(Planner(other, settings, resources), GGUFGraph(other))
+      return Replanned(outputs: tensors.outputs, configuration: nil)
     } catch {
       // A model that no graph computes may be the same all the same, under its own names.
       guard error.code == .unsupported else { throw error }

@@ -7,10 +7,10 @@ import TensorModel
 
 extension MLXTarget {
   /// Codes, scales and biases are made again, under mlx-lm's names.
-  static func outputs(
-    of other: Source, like written: Source, importance: ImportanceMatrix?,
+  static func replanned(
+    _ other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
-  ) throws(CheckpointError) -> [Planner.Output]? {
+  ) throws(CheckpointError) -> Replanned? {
     let checkpoint = written.checkpoint
     // What is written for MLX says so, and what is taken from there isn't it.
     guard MLXFormat.wrote(checkpoint), !MLXFormat.wrote(other.checkpoint),
@@ -43,7 +43,10 @@ extension MLXTarget {
     if floats.count == 1 { settings.dtype = floats.first }
     do throws(CheckpointError) {
       let planner = Planner(other, settings, resources)
-      return try MLXTensors(planner, MLXGraph(other)).weights.flatMap(\.parts)
+      let graph = try MLXGraph(other)
+      return Replanned(
+        outputs: try MLXTensors(planner, graph).weights.flatMap(\.parts),
+        configuration: MLXConfiguration(graph).text(dtype: nil, standard: nil, []))
     } catch {
       guard error.code == .unsupported else { throw error }
       return nil

@@ -39,12 +39,12 @@ protocol ConversionTarget: Sendable {
   ///   - written: the checkpoint.
   ///   - importance: the matrix that it was quantized with, if there was one.
   ///   - resources: memory and threads.
-  /// - Returns: the tensors that a conversion would write; nil where canonical names and dtypes say all, and for checkpoints of other formats.
+  /// - Returns: what a conversion would write; nil where canonical names and dtypes say all, and for checkpoints of other formats.
   /// - Throws: `usage` where something else is needed to tell, what planning throws.
-  static func outputs(
-    of other: Source, like written: Source, importance: ImportanceMatrix?,
+  static func replanned(
+    _ other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
-  ) throws(CheckpointError) -> [Planner.Output]?
+  ) throws(CheckpointError) -> Replanned?
 }
 
 extension ConversionTarget {
@@ -53,10 +53,10 @@ extension ConversionTarget {
   static var carriesAttention: Bool { false }
   static var keepsNames: Bool { true }
   static var keepsQuantizedParts: Bool { false }
-  static func outputs(
-    of other: Source, like written: Source, importance: ImportanceMatrix?,
+  static func replanned(
+    _ other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
-  ) throws(CheckpointError) -> [Planner.Output]? { nil }
+  ) throws(CheckpointError) -> Replanned? { nil }
 }
 
 extension DefaultStringInterpolation {

@@ -23,12 +23,23 @@ public struct ConfigurationDifference: Sendable {
 
   /// Where two checkpoints' configurations say different things of what the weights compute; what only one says is no difference.
   ///
+  /// - Parameters:
+  ///   - first: a checkpoint.
+  ///   - second: another.
+  ///   - text: the second's configuration, where another than its own is meant.
+  /// - Returns: the differences.
   /// - Throws: what reading them throws.
   public static func between(
-    _ first: Source, _ second: Source
+    _ first: Source, _ second: Source, as text: [UInt8]? = nil
   ) throws(CheckpointError) -> [ConfigurationDifference] {
-    guard first.checkpoint.configuration != nil, let one = try document(first),
-      let other = try document(second)
+    guard first.checkpoint.configuration != nil,
+      let one = try document(
+        { () throws(CheckpointError) in try first.huggingFaceConfiguration() }),
+      let other = try document(
+        { () throws(CheckpointError) in
+          if let text { return text }
+          return try second.huggingFaceConfiguration()
+        })
     else { return [] }
     return computingSettings.compactMap { key in
       guard let mine = one[key], let theirs = other[key], mine != theirs,
@@ -39,9 +50,11 @@ public struct ConfigurationDifference: Sendable {
   }
 
   /// Nil for none, and for one that can't be used, which is said where it is opened.
-  private static func document(_ source: Source) throws(CheckpointError) -> JSONValue? {
+  private static func document(
+    _ text: () throws(CheckpointError) -> [UInt8]?
+  ) throws(CheckpointError) -> JSONValue? {
     try ifUsable { () throws(CheckpointError) in
-      guard let bytes = try source.huggingFaceConfiguration() else { return nil }
+      guard let bytes = try text() else { return nil }
       return try HuggingFaceConfiguration(parsing: bytes).document
     } ?? nil
   }
