@@ -181,6 +181,8 @@ private struct ExpressionParser {
     let first = try expression(depth: depth)
     try need(", ")
     return (first, try expression(depth: depth))
+  }
+
   /// A part of a matrix in several, or of blocks that hold theirs.
   private func part(
     _ part: PackedFormat.Part, of operand: TensorExpression
