@@ -52,7 +52,8 @@ enum Sidecars {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(name, region))
       } else if !isOurs(name) {
-        if name.hasSuffix(".safetensors") || name == SafetensorsFormat.indexFileName {
+        let isOther = name == SafetensorsFormat.indexFileName && !isIndex(of: checkpoint, in: tree)
+        if name.hasSuffix(".safetensors") || isOther {
           checkpoint.findings.append(
             Finding(
               .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
@@ -64,6 +65,16 @@ enum Sidecars {
       }
     }
     checkpoint.findings += unreadable(checkpoint.leftOut, in: tree)
+  }
+
+  /// Whether the index is of what is read and nothing else: mlx-lm writes one beside a single file, too.
+  private static func isIndex(of checkpoint: Checkpoint, in tree: any FileTree) -> Bool {
+    let name = SafetensorsFormat.indexFileName
+    guard let bytes = try? tree.contents(of: name, limit: ShardIndex.maximumByteCount),
+      let index = try? ShardIndex(parsing: bytes, fileName: name)
+    else { return false }
+    return index.shards == checkpoint.files.map(\.name).sorted()
+      && Set(index.weightMap.keys) == Set(checkpoint.tensors.map { ExactName($0.name) })
   }
 
   /// What is said of pipes, sockets, devices and links that lead nowhere, whatever their names are, and of folders that are called as files are.

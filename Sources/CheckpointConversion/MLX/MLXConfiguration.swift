@@ -22,7 +22,7 @@ struct MLXConfiguration {
   ) -> [UInt8] {
     var members: [String: JSONValue] = [:]
     for member in graph.document.document.members ?? [] { members[member.key] = member.value }
-    members["quantization_config"] = nil
+    for key in QuantizedWeights.configurationKeys { members[key] = nil }
     for (key, meaning) in graph.model.keys {
       guard let value = value(of: meaning) else { continue }
       members[key] = value

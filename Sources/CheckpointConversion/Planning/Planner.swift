@@ -151,7 +151,7 @@ public struct Planner: Sendable {
     let model = try source.model()
     var foreign = [ParameterNaming.tensorFlow, .flax].map(\.rawValue)
     // Of families that aren't known, MLX's names are the only ones.
-    if model.quantized != nil || model.sizes != nil { foreign.append(MLXNames.framework) }
+    if model.quantized != nil || model.sizes != nil { foreign.append(MLXFormat.name) }
     if let format = metadata["format"], foreign.contains(format) {
       metadata["format"] = ParameterNaming.pytorch.rawValue
     }

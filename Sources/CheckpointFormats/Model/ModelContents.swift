@@ -68,7 +68,7 @@ public struct ModelContents: Sendable {
     problems += (quantized?.problems ?? []).map { ModelProblem("quantized-part", $0) }
     let stored = canonical
     canonical = quantized?.replacingParts(of: canonical) ?? canonical
-    if checkpoint.metadata["format"] == MLXNames.framework,
+    if checkpoint.metadata["format"] == MLXFormat.name,
       let (architecture, dimensions) = settings.sizes
     {
       canonical = MLXNames(architecture.tensors(dimensions)).published(canonical)

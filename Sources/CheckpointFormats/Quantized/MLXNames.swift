@@ -2,10 +2,7 @@ import ModelArchitectures
 import TensorModel
 
 /// The names that MLX's models have, which begin otherwise for some families; what transformers stores turned, they don't.
-public struct MLXNames {
-  /// As the files' metadata spells it.
-  public static let framework = "mlx"
-
+struct MLXNames {
   private static let prefixes = ["transformer.", "gpt_neox."]
 
   private let rows: [ExactName: Architecture.Row]
