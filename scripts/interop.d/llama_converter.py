@@ -18,7 +18,7 @@ OURS = ("general.", "weighbridge.", ".vocab_size", ".attention.head_count_kv", "
         "tokenizer.ggml.add_bos_token")
 
 
-NOT_CONVERTED = ("gptj", "falcon", "gemma", "gpt_oss", "mixtral", "qwen3_moe", "stablelm")
+NOT_CONVERTED = ("gptj", "falcon", "gemma", "gpt_oss", "mixtral", "phi3", "qwen3_moe", "stablelm")
 
 
 def check(report):
