@@ -80,11 +80,22 @@ static bool all_zero(const float *values, size_t count) {
   return true;
 }
 
-/// Takes in at most CHUNK values, in blocks of `length`.
-static void add_chunk(wb_level level, const float *exact, const float *rounded, size_t count, size_t length,
-                      wb_block_errors *accumulator) {
-  chunk_errors chunk;
-  compare_at(level, exact, rounded, count, &chunk);
+/// Takes in at most CHUNK values.
+static void add_chunk(wb_level level, const float *exact, const float *rounded, size_t count, wb_block_errors *accumulator) {
+  float padded[2][LANES];
+  chunk_errors chunk, rest;
+  size_t whole = count / LANES * LANES;
+  compare_at(level, exact, rounded, whole, &chunk);
+  if (whole < count) {
+    memset(padded, 0, sizeof padded);
+    memcpy(padded[0], exact + whole, (count - whole) * sizeof(float));
+    memcpy(padded[1], rounded + whole, (count - whole) * sizeof(float));
+    compare_at(level, padded[0], padded[1], LANES, &rest);
+    chunk.squared_error += rest.squared_error;
+    chunk.squared_values += rest.squared_values;
+    chunk.error_product += rest.error_product;
+    chunk.largest_error = rest.largest_error > chunk.largest_error ? rest.largest_error : chunk.largest_error;
+  }
   if (chunk.largest_error > accumulator->largest_error) {
     accumulator->largest_error = chunk.largest_error;
     for (size_t i = 0; i < count; i++) {
@@ -93,15 +104,20 @@ static void add_chunk(wb_level level, const float *exact, const float *rounded, 
       break;
     }
   }
-  for (size_t start = 0; start < count; start += length) {
-    if (!all_zero(rounded + start, length)) continue;
-    accumulator->zero_block_count++;
-    accumulator->flushed_block_count += !all_zero(exact + start, length);
-  }
   accumulator->count += count;
   accumulator->squared_error += chunk.squared_error;
   accumulator->squared_values += chunk.squared_values;
   accumulator->error_product += chunk.error_product;
+}
+
+/// Counts blocks that are zero; the last may be shorter.
+static void count_zero_blocks(const float *exact, const float *rounded, size_t count, size_t length, wb_block_errors *accumulator) {
+  for (size_t start = 0; start < count; start += length) {
+    size_t here = count - start < length ? count - start : length;
+    if (!all_zero(rounded + start, here)) continue;
+    accumulator->zero_block_count++;
+    accumulator->flushed_block_count += !all_zero(exact + start, here);
+  }
 }
 
 void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *values, const void *blocks, size_t block_count,
@@ -111,17 +127,17 @@ void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *val
   for (size_t first = 0; first < block_count; first += chunk_blocks) {
     size_t blocks_here = block_count - first < chunk_blocks ? block_count - first : chunk_blocks, count = blocks_here * length;
     wb_dequantize(type, (const char *)blocks + first * byte_count, blocks_here, rounded);
-    add_chunk(level, values + first * length, rounded, count, length, accumulator);
+    count_zero_blocks(values + first * length, rounded, count, length, accumulator);
+    add_chunk(level, values + first * length, rounded, count, accumulator);
   }
 }
 
 void wb_value_errors_add(const float *values, const float *rounded, size_t count, size_t block_length,
                          wb_block_errors *accumulator) {
   wb_level level = wb_best_level();
-  size_t step = CHUNK / block_length * block_length;
-  for (size_t first = 0; first < count; first += step) {
-    size_t here = count - first < step ? count - first : step;
-    add_chunk(level, values + first, rounded + first, here, block_length, accumulator);
+  count_zero_blocks(values, rounded, count, block_length, accumulator);
+  for (size_t first = 0; first < count; first += CHUNK) {
+    add_chunk(level, values + first, rounded + first, count - first < CHUNK ? count - first : CHUNK, accumulator);
   }
 }
 

@@ -6,10 +6,7 @@
 // 3. affine: a bias for each group, in the weights' dtype
 //
 // https://github.com/ml-explore/mlx, mlx/backend/cpu/quantized.cpp. Every operation is rounded on its own, as there.
-#include <math.h>
-#include <string.h>
-
-#include "cast_kernels.h"
+#include "packed_rows.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -19,48 +16,13 @@ enum {
   GROUPS_AT_ONCE = 64
 };
 
-static const float E2M1[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
-
-static size_t float_byte_count(wb_float_type dtype) { return dtype == WB_F32 ? 4 : 2; }
-
-static size_t scale_byte_count(wb_mlx_format format) { return format.mode == WB_MLX_AFFINE ? float_byte_count(format.dtype) : 1; }
+static size_t scale_byte_count(wb_mlx_format format) { return format.mode == WB_MLX_AFFINE ? wb_float_byte_count(format.dtype) : 1; }
 
 static size_t code_byte_count(wb_mlx_format format, size_t row_length) { return row_length * format.bits / 8; }
 
 size_t wb_mlx_row_byte_count(wb_mlx_format format, size_t row_length) {
   size_t parts = format.mode == WB_MLX_AFFINE ? 2 : 1;
   return code_byte_count(format, row_length) + row_length / format.group * scale_byte_count(format) * parts;
-}
-
-// MARK: Codes
-
-/// Writes `count` codes, a multiple of 32, one after the other, the lowest bits first.
-static void pack(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out) {
-  uint64_t pending = 0;
-  unsigned pending_bits = 0;
-  for (size_t i = 0; i < count; i++) {
-    pending |= (uint64_t)codes[i] << pending_bits;
-    pending_bits += bits;
-    while (pending_bits >= 8) {
-      *out++ = (uint8_t)pending;
-      pending >>= 8;
-      pending_bits -= 8;
-    }
-  }
-}
-
-static void unpack(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes) {
-  uint32_t pending = 0;
-  unsigned pending_bits = 0;
-  for (size_t i = 0; i < count; i++) {
-    while (pending_bits < bits) {
-      pending |= (uint32_t)*in++ << pending_bits;
-      pending_bits += 8;
-    }
-    codes[i] = pending & ((1u << bits) - 1);
-    pending >>= bits;
-    pending_bits -= bits;
-  }
 }
 
 // MARK: Floats
@@ -74,33 +36,11 @@ static void round_to(wb_float_type dtype, float *values, size_t count) {
   wb_cast(dtype, WB_F32, narrow, values, count, &report);
 }
 
-/// To nearest even, saturating at the largest value.
-static uint8_t e4m3(float value) {
-  uint32_t bits = wb_bits_of_float(value), magnitude = bits & 0x7FFFFFFF;
-  uint8_t sign = bits >> 24 & 0x80;
-  // 448, and what is no number.
-  if (magnitude >= 0x43E00000) return sign | 0x7E;
-  // Below 2^-6 steps are 2^-9.
-  if (magnitude < 0x3C800000) return sign | (uint8_t)rintf(wb_float_of_bits(magnitude) * 512);
-  magnitude += 0x7FFFF + (magnitude >> 20 & 1);
-  return sign | (uint8_t)((magnitude >> 20) - (120 << 3));
-}
-
-/// Of any code but those of the NaNs, which `e4m3` never gives: binary32's fields are the same, with an exponent that is 120 more.
-static float e4m3_value(uint8_t code) {
-  float size = wb_float_of_bits((uint32_t)(code & 0x7F) << 20) * 0x1p120f;
-  return code & 0x80 ? -size : size;
-}
-
 /// The nearest of the 16 values; of two equally near the one closer to zero, and zero without a sign.
 static uint8_t e2m1(float value) {
   float size = fabsf(value);
   uint8_t code = (size > 0.25f) + (size > 0.75f) + (size > 1.25f) + (size > 1.75f) + (size > 2.5f) + (size > 3.5f) + (size > 5);
   return code && value < 0 ? code | 8 : code;
-}
-
-static float power_of_two(int exponent) {
-  return exponent > -127 ? wb_float_of_bits((uint32_t)(exponent + 127) << 23) : wb_float_of_bits(1u << 22);
 }
 
 /// The power of two at or above a scale; below the normal ones, where MLX's stored byte wraps around, the smallest of them.
@@ -149,20 +89,20 @@ static uint8_t float_group(wb_mlx_format format, const float *values, uint8_t *c
     scale = size > scale ? size : scale;
   }
   scale /= format.mode == WB_MLX_MXFP8 ? 448.0f : 6.0f;
-  round_to(format.dtype, &scale, 1);
+  scale = wb_round_to(format.dtype, scale);
   uint8_t stored;
   float divisor;
   if (format.mode == WB_MLX_NVFP4) {
-    stored = e4m3(scale);
-    divisor = e4m3_value(stored);
+    stored = wb_e4m3(scale);
+    divisor = wb_e4m3_value(stored);
   } else {
     int exponent = scale == 0 ? 0 : exponent_above(scale);
     stored = (uint8_t)(exponent + 127);
-    divisor = power_of_two(exponent);
+    divisor = wb_power_of_two(exponent);
   }
   for (size_t i = 0; i < format.group; i++) scaled[i] = divisor == 0 ? 0 : values[i] / divisor;
   round_to(format.dtype, scaled, format.group);
-  for (size_t i = 0; i < format.group; i++) codes[i] = format.mode == WB_MLX_MXFP8 ? e4m3(scaled[i]) : e2m1(scaled[i]);
+  for (size_t i = 0; i < format.group; i++) codes[i] = format.mode == WB_MLX_MXFP8 ? wb_e4m3(scaled[i]) : e2m1(scaled[i]);
   return stored;
 }
 
@@ -170,12 +110,6 @@ static void store_floats(wb_float_type dtype, const float *values, size_t count,
   wb_cast_report report = {0};
   if (dtype == WB_F32) memcpy(out, values, count * 4);
   else wb_cast(WB_F32, dtype, values, out, count, &report);
-}
-
-static void load_floats(wb_float_type dtype, const uint8_t *in, size_t count, float *values) {
-  wb_cast_report report = {0};
-  if (dtype == WB_F32) memcpy(values, in, count * 4);
-  else wb_cast(dtype, WB_F32, in, values, count, &report);
 }
 
 // MARK: Rows
@@ -191,7 +125,7 @@ static void quantize_row(wb_mlx_format format, const float *row, size_t length, 
       uint8_t codes[MAXIMUM_GROUP];
       if (format.mode == WB_MLX_AFFINE) affine_group(values, format.group, format.bits, codes, &scales[i], &biases[i]);
       else scales_out[first + i] = float_group(format, values, codes);
-      pack(codes, format.group, format.bits, out + (first + i) * group_bytes);
+      wb_pack_codes(codes, format.group, format.bits, out + (first + i) * group_bytes);
     }
     if (format.mode != WB_MLX_AFFINE) continue;
     store_floats(format.dtype, scales, count, scales_out + first * scale_bytes);
@@ -205,22 +139,22 @@ static void dequantize_row(wb_mlx_format format, const uint8_t *in, size_t lengt
   for (size_t group = 0; group < groups; group++) {
     uint8_t codes[MAXIMUM_GROUP];
     float *values = out + group * format.group, scale, bias;
-    unpack(in + group * group_bytes, format.group, format.bits, codes);
+    wb_unpack_codes(in + group * group_bytes, format.group, format.bits, codes);
     switch (format.mode) {
     case WB_MLX_AFFINE:
-      load_floats(format.dtype, scales_in + group * scale_bytes, 1, &scale);
-      load_floats(format.dtype, biases_in + group * scale_bytes, 1, &bias);
+      scale = wb_load_float(format.dtype, scales_in + group * scale_bytes);
+      bias = wb_load_float(format.dtype, biases_in + group * scale_bytes);
       for (size_t i = 0; i < format.group; i++) values[i] = (float)codes[i] * scale + bias;
       break;
     case WB_MLX_MXFP4:
     case WB_MLX_NVFP4:
-      scale = format.mode == WB_MLX_NVFP4 ? e4m3_value(scales_in[group])
-                                          : power_of_two(scales_in[group] - 127);
-      for (size_t i = 0; i < format.group; i++) values[i] = E2M1[codes[i]] * scale;
+      scale = format.mode == WB_MLX_NVFP4 ? wb_e4m3_value(scales_in[group])
+                                          : wb_power_of_two(scales_in[group] - 127);
+      for (size_t i = 0; i < format.group; i++) values[i] = WB_E2M1[codes[i]] * scale;
       break;
     case WB_MLX_MXFP8:
-      scale = power_of_two(scales_in[group] - 127);
-      for (size_t i = 0; i < format.group; i++) values[i] = e4m3_value(codes[i]) * scale;
+      scale = wb_power_of_two(scales_in[group] - 127);
+      for (size_t i = 0; i < format.group; i++) values[i] = wb_e4m3_value(codes[i]) * scale;
       break;
     }
   }

@@ -10,7 +10,8 @@
 /// `crc32.c` -> `crc32_tables.h`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
-/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`; `mlx.c`.
+/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`;
+/// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -258,8 +259,7 @@ void wb_block_errors_add(wb_block_type type, const float *values, const void *bl
 void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *values, const void *blocks, size_t block_count,
                             wb_block_errors *accumulator);
 
-/// Adds the errors of values that are there already, in blocks of `block_length`, a multiple of 8 and at most 1024, of which `count` is
-/// a multiple.
+/// Adds the errors of values that are there already, in blocks of `block_length`; the last may be shorter.
 void wb_value_errors_add(const float *values, const float *rounded, size_t count, size_t block_length, wb_block_errors *accumulator);
 
 // MARK: Matrices as MLX quantizes them
@@ -298,6 +298,52 @@ void wb_mlx_quantize(wb_mlx_format format, const float *rows, size_t row_count, 
 
 /// Writes the values that packed rows stand for, in binary32, product and sum each rounded.
 void wb_mlx_dequantize(wb_mlx_format format, const void *packed, size_t stride, size_t row_count, size_t row_length, float *rows);
+
+// MARK: Matrices as compressed-tensors stores them
+
+/// What the codes of a group stand for.
+typedef enum {
+  /// Multiples of a scale, symmetric around 0.
+  WB_CT_INTEGERS = 0,
+  /// E4M3 times a scale.
+  WB_CT_E4M3 = 1,
+  /// E2M1 times an E4M3 that is divided by a scale of the tensor.
+  WB_CT_NVFP4 = 2,
+  /// E2M1 times a power of two.
+  WB_CT_MXFP4 = 3,
+  /// E4M3 times a power of two.
+  WB_CT_MXFP8 = 4
+} wb_ct_mode;
+
+/// A way to quantize.
+typedef struct {
+  wb_ct_mode mode;
+  /// Of a code: 4 or 8.
+  unsigned bits;
+  /// Codes of a row fill whole words of so many bits: 8, or 32. Integers in words of 32 bits are stored with an offset of half their range.
+  unsigned word_bits;
+  /// Weights of a row that share a scale, an even number; 0 for all of them. The last group may have fewer.
+  unsigned group;
+  /// Rows that share scales, at least 1.
+  unsigned rows;
+  /// Of weights, and of scales where the mode has them as floats: binary32, binary16 or bfloat16.
+  wb_float_type dtype;
+  /// What scales of groups are more by (NVFP4): positive and finite.
+  float tensor_scale;
+} wb_ct_format;
+
+/// Returns how many bytes a row of `row_length` weights takes: codes, then scales.
+size_t wb_ct_row_byte_count(wb_ct_format format, size_t row_length);
+
+/// Quantizes rows of values that the format's dtype has, with the scales that compressed-tensors has for minima and maxima, each to the
+/// nearest code; `packed` rows are `stride` bytes apart and don't overlap `rows`. The first row is the first of those that share scales; the
+/// last may be any of them, and is then the matrix's.
+///
+/// For values that aren't finite the bytes have the right size and that is all.
+void wb_ct_quantize(wb_ct_format format, const float *rows, size_t row_count, size_t row_length, void *packed, size_t stride);
+
+/// Writes the values that packed rows stand for, in binary32, each operation rounded.
+void wb_ct_dequantize(wb_ct_format format, const void *packed, size_t stride, size_t row_count, size_t row_length, float *rows);
 
 // MARK: Checksums
 
