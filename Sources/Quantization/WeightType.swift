@@ -15,26 +15,39 @@ public enum WeightType: Hashable, Sendable {
     }
   }
 
-  /// Weights of a row that share a scale; 1 where each stands for itself.
-  public var groupSize: Int {
+  /// Whether rows of so many weights can be of the type.
+  public func fits(columns: Int) -> Bool {
+    switch self {
+    case .dtype(let dtype): columns.isMultiple(of: dtype.blockElementCount)
+    case .packed(let format): format.fits(columns: columns)
+    }
+  }
+
+  /// Weights of a row that share a scale; nil for all of them, 1 where each stands for itself.
+  public var groupSize: Int? {
     switch self {
     case .dtype(let dtype): dtype.blockElementCount
     case .packed(let format): format.groupSize
     }
   }
 
-  /// Bits of a weight with its share of the scales, which are taken for 16 bits where they have the weights' dtype.
+  /// Bits of a weight with its share of the scales, which are taken for 16 bits where they have the weights' dtype; scales of whole rows don't count.
   public var bitsPerWeight: Double {
     switch self {
     case .dtype(let dtype): Double(dtype.blockByteCount * 8) / Double(dtype.blockElementCount)
     case .packed(let format):
       Double(format.bits)
-        + Double(format.coding == .affine ? 32 : 8) / Double(format.groupSize)
+        + (format.groupSize.map {
+          Double(
+            (format.scales.map { $0.blockByteCount * 8 } ?? 16) * (format.coding == .affine ? 2 : 1)
+          )
+            / Double($0 * format.rowCount)
+        } ?? 0)
     }
   }
 
   /// Whether weights share scales.
-  public var isQuantized: Bool { groupSize > 1 }
+  public var isQuantized: Bool { groupSize != 1 }
 }
 
 extension WeightType: Encodable {

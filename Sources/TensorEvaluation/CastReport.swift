@@ -1,5 +1,5 @@
 import CTensorKernels
-import TensorModel
+public import TensorModel
 
 /// What casts and added constants did to a tensor's values.
 public struct CastReport: Hashable, Sendable {
@@ -45,6 +45,16 @@ public struct CastReport: Hashable, Sendable {
 }
 
 extension DType {
+  /// A number rounded to the dtype, once; to F32 for dtypes that values aren't cast to.
+  public func rounded(_ value: Float) -> Float {
+    guard let type = kernelType, type == WB_F16 || type == WB_BF16 else { return value }
+    var (value, narrow) = (value, UInt16(0))
+    var report = wb_cast_report()
+    wb_cast(WB_F32, type, &value, &narrow, 1, &report)
+    wb_cast(type, WB_F32, &narrow, &value, 1, &report)
+    return value
+  }
+
   /// The kernels' name for a castable dtype.
   var kernelType: wb_float_type? {
     switch self {

@@ -21,9 +21,18 @@ public struct CompiledExpression: Sendable {
     }
   }
 
+  /// Rows that must not be taken apart: those that share scales.
+  var sharedRowCount: Int {
+    if case .pack(_, let packed) = root.operation {
+      packed.format.rowCount / packed.rowCount
+    } else {
+      1
+    }
+  }
+
   /// What is packed, whose rows stay whole; nil for anything else.
   var packed: TensorType? {
-    if case .pack(let values, _, _, _) = root.operation { values.type } else { nil }
+    if case .pack(let values, _) = root.operation { values.type } else { nil }
   }
 
   /// The extents of the values that blocks or parts are made of; of other results their own.
@@ -48,7 +57,7 @@ public struct CompiledExpression: Sendable {
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
         .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
         .reshape(let operand), .splitBlocks(let operand, _), .decode(let operand, _, _),
-        .spread(let operand, _), .pack(let operand, _, _, _):
+        .spread(let operand, _), .pack(let operand, _):
         pending.append(operand)
       case .gather(let operand, let other), .lookUp(let operand, let other),
         .combine(_, let operand, let other):
@@ -85,8 +94,8 @@ public struct CompiledExpression: Sendable {
     case gather(Node, rows: Node)
     case lookUp(Node, places: Node)
     case combine(TensorExpression.Operator, Node, Node)
-    /// Some bytes of each row of a matrix that is packed: of all parts, or of one. Scales are of the dtype.
-    case pack(Node, PackedFormat, DType, Range<Int>)
+    /// A matrix that is packed, or a part of it.
+    case pack(Node, PackedNode)
     case fill(element: [UInt8])
   }
 
@@ -113,7 +122,7 @@ public struct CompiledExpression: Sendable {
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
         .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
         .splitBlocks(let operand, _), .decode(let operand, _, _), .spread(let operand, _),
-        .gather(let operand, _), .lookUp(_, let operand), .pack(let operand, _, _, _):
+        .gather(let operand, _), .lookUp(_, let operand), .pack(let operand, _):
         operand.transposes
       case .combine(_, let left, let right): left.transposes || right.transposes
       }
@@ -219,26 +228,23 @@ public struct CompiledExpression: Sendable {
           operation, cast(try node(left, checkpoint), to: .f32),
           cast(try node(right, checkpoint), to: .f32)), type)
     case .pack(let operand, let format):
-      return packed(try node(operand, checkpoint), format, nil, type)
+      let values = try node(operand, checkpoint)
+      return Node(.pack(cast(values, to: .f32), PackedNode(format, nil, values.type)), type)
     case .part(let operand, let part):
-      guard case .pack(let values, let format) = operand else {
+      guard case .pack(let matrix, let format) = operand else {
         throw CheckpointError(.malformed, "a part of something that has none")
       }
-      return packed(try node(values, checkpoint), format, part, type)
+      let values = try node(matrix, checkpoint)
+      if let constants = format.constants(of: part, values.type) {
+        let elements = constants.map {
+          Node(.fill(element: $0.bytes(in: type.dtype) ?? []), TensorType(type.dtype, [1]))
+        }
+        return Node(.concatenate(elements, axis: 0), type)
+      }
+      return Node(.pack(cast(values, to: .f32), PackedNode(format, part, values.type)), type)
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
-  }
-
-  /// A packed matrix, or a part of it.
-  private static func packed(
-    _ values: Node, _ format: PackedFormat, _ part: PackedFormat.Part?, _ type: TensorType
-  ) -> Node {
-    let matrix = values.type
-    let bytes =
-      part.flatMap { format.bytes(of: $0, matrix) }
-      ?? 0..<(format.type(ofRows: matrix)?.geometry.rowByteCount ?? 0)
-    return Node(.pack(cast(values, to: .f32), format, matrix.dtype, bytes), type)
   }
 
   /// A node in other extents; parts that stand one after the other are each given theirs, so that regions of them stay regions.

@@ -84,7 +84,7 @@ public struct EvaluationPipeline: Sendable {
             return true
           }
           if isTaken && schedule.complete(slab) {
-            let result = states.take(slab.task, partCount: parts.byteCounts.count)
+            let result = states.take(slab.task, partCount: parts.parts.count)
             for position in expression.storedPositions { try evaluator.confirm(position) }
             try digests.check(expression, result.digests, scratch)
             try consumer.finish(

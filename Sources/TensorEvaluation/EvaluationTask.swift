@@ -30,7 +30,7 @@ public struct EvaluationTask: Sendable {
     self.expression = expression
     self.pieces = pieces
     self.counterpart = counterpart
-    self.parts = parts ?? RowParts([expression.geometry.rowByteCount])
+    self.parts = parts ?? RowParts([.init(expression.geometry.rowByteCount)])
   }
 
   /// A task for every stored tensor, in the order of the source.

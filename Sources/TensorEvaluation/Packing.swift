@@ -2,14 +2,41 @@ import CTensorKernels
 import FileContainers
 import TensorModel
 
+/// What a node makes of a matrix: whole packed rows, or codes or scales.
+struct PackedNode: Sendable {
+  /// What rows are packed in.
+  let format: PackedFormat
+  /// The dtype of the values before, and of scales that have none of their own.
+  let dtype: DType
+  /// Bytes of a packed row: all, or those of the part.
+  let bytes: Range<Int>
+  /// Rows of the matrix for one of the node.
+  let rowCount: Int
+  /// What each row ends in, whatever its values are.
+  let constants: [UInt8]
+
+  /// Whole rows, or a part of them that depends on values, of a matrix that the format takes.
+  init(_ format: PackedFormat, _ part: PackedFormat.Part?, _ matrix: TensorType) {
+    self.format = format
+    dtype = matrix.dtype
+    rowCount = part.map { format.sharedRowCount(of: $0, matrix) } ?? 1
+    bytes =
+      part.flatMap { format.bytes(of: $0, matrix) }
+      ?? 0..<(format.type(ofRows: matrix)?.geometry.rowByteCount ?? 0)
+    constants = format.parts.flatMap { part in
+      (format.constants(of: part, matrix) ?? []).flatMap {
+        $0.bytes(in: format.type(of: part, matrix)?.dtype ?? .f32) ?? []
+      }
+    }
+  }
+}
+
 extension TensorEvaluator {
   /// Writes some bytes of the packed rows of a matrix.
   ///
   /// - Parameters:
   ///   - values: of the matrix, F32, whatever dtype they had.
-  ///   - format: what they are packed in.
-  ///   - dtype: theirs before, and that of scales and biases.
-  ///   - bytes: of a packed row: all, or those of one part.
+  ///   - packed: what they are packed in, and which bytes.
   ///   - geometry: of the result, whose cells are these bytes.
   ///   - region: of the result.
   ///   - destination: room for the region.
@@ -17,47 +44,63 @@ extension TensorEvaluator {
   ///   - report: takes in how far codes and values are apart.
   /// - Throws: `malformed` for values that are no numbers, `overflow` for those that are too large; what the reader throws.
   func pack(
-    _ values: Node, _ format: PackedFormat, _ dtype: DType, _ bytes: Range<Int>,
-    _ geometry: MatrixGeometry, _ region: MatrixRegion, _ destination: MatrixBuffer,
-    _ scratch: ScratchArena, _ report: inout CastReport
+    _ values: Node, _ packed: PackedNode, _ geometry: MatrixGeometry, _ region: MatrixRegion,
+    _ destination: MatrixBuffer, _ scratch: ScratchArena, _ report: inout CastReport
   ) throws(CheckpointError) {
-    guard let kernel = format.kernelFormat(dtype) else {
-      throw CheckpointError(.unsupported, "\(format) isn't made of \(dtype.rawValue)")
+    let format = packed.format
+    guard let kernel = PackingKernel(format, packed.dtype) else {
+      throw CheckpointError(.unsupported, "\(format) isn't made of \(packed.dtype.rawValue)")
     }
     let columns = values.geometry.columns
-    let rowByteCount = wb_mlx_row_byte_count(kernel, columns)
-    let isWhole = bytes.count == rowByteCount && region.columns.count == geometry.columns
+    let keptByteCount = kernel.rowByteCount(columns)
+    let rowByteCount = keptByteCount + packed.constants.count
+    let wanted = region.rows.clamped(to: 0..<geometry.rows)
+    let matrixRows =
+      wanted.lowerBound
+      * packed.rowCount..<min(
+        wanted.upperBound * packed.rowCount, values.geometry.rows)
+    let isWhole =
+      packed.bytes.count == rowByteCount && region.columns.count == geometry.columns
     let isDirect = isWhole && destination.rowStride.isMultiple(of: 4)
     let limit = (values.transposes ? gatheredByteCount : tileByteCount) / (isDirect ? 1 : 2)
-    let step = max(1, limit / (columns * 4))
-    let cell = geometry.cellByteCount
-    let wanted =
-      bytes.lowerBound + region.columns.lowerBound * cell..<bytes.lowerBound
-      + region.columns.upperBound * cell
-    for first in stride(from: region.rows.lowerBound, to: region.rows.upperBound, by: step) {
-      let rows = first..<min(first + step, region.rows.upperBound)
+    for rows in Self.pieces(
+      of: matrixRows, sharing: format.rowCount, of: values.geometry.rows,
+      limit: limit / (columns * 4))
+    {
       let valueByteCount = rows.count * columns * 4
-      // A row stays whole, and may be larger than what pieces are cut to.
+      // Rows that stay together may be larger than what pieces are cut to.
       let arena =
-        valueByteCount <= limit ? scratch : try ScratchArena(byteCount: 4 * valueByteCount)
-      let target = destination.advanced(rows: first - region.rows.lowerBound)
+        valueByteCount <= limit
+        ? scratch
+        : try ScratchArena(
+          byteCount: valueByteCount + rows.count * rowByteCount + columns * 4
+            + 3 * ScratchArena.alignment)
+      let taken = rows.clamped(to: matrixRows)
+      let makesDirectly = isDirect && taken == rows
       try arena.withPiece(byteCount: valueByteCount) { (piece) throws(CheckpointError) in
         try evaluateElements(
           values, rows.lowerBound * columns..<rows.upperBound * columns, piece, scratch, &report)
         let floats = UnsafePointer(piece.assumingMemoryBound(to: Float.self))
-        let outcome = arena.withPiece(byteCount: isDirect ? 0 : rows.count * rowByteCount) {
+        let first = taken.lowerBound / packed.rowCount - wanted.lowerBound
+        let target = destination.advanced(rows: first)
+        let outcome = arena.withPiece(byteCount: makesDirectly ? 0 : rows.count * rowByteCount) {
           spare in
-          let packed = isDirect ? target.base : spare
-          let stride = isDirect ? target.rowStride : rowByteCount
-          wb_mlx_quantize(kernel, floats, rows.count, columns, packed, stride)
-          if !isDirect {
-            for row in 0..<rows.count {
-              target.advanced(rows: row).base.copyMemory(
-                from: packed + row * rowByteCount + wanted.lowerBound, byteCount: wanted.count)
-            }
+          let made = makesDirectly ? target.base : spare
+          let stride = makesDirectly ? target.rowStride : rowByteCount
+          kernel.quantize(floats, rows: rows.count, columns: columns, made, stride)
+          for row in 0..<(packed.constants.isEmpty ? 0 : rows.count) {
+            (made + row * stride + keptByteCount).copyMemory(
+              from: packed.constants, byteCount: packed.constants.count)
+          }
+          let skipped = taken.lowerBound - rows.lowerBound
+          if !makesDirectly {
+            copy(
+              made + skipped * stride, stride, rows: taken.count, packed, geometry, region.columns,
+              to: target)
           }
           return errors(
-            kernel, floats, packed, stride, rows: rows.count, columns: columns, arena)
+            kernel, floats + skipped * columns, made + skipped * stride, stride, rows: taken.count,
+            columns: columns, group: format.groupSize ?? columns, arena)
         }
         guard outcome.isFinite(withPowersOfTwo: format.coding.hasPowersOfTwo) else {
           throw Self.unfit(
@@ -68,41 +111,44 @@ extension TensorEvaluator {
     }
   }
 
+  /// Runs of rows that cover some rows of a matrix; those that share scales stay together.
+  private static func pieces(
+    of rows: Range<Int>, sharing shared: Int, of count: Int, limit: Int
+  ) -> [Range<Int>] {
+    let step = max(1, limit / shared) * shared
+    let start = rows.lowerBound / shared * shared
+    return stride(from: start, to: rows.upperBound, by: step).map {
+      let end = min($0 + step, (rows.upperBound + shared - 1) / shared * shared)
+      return $0..<min(end, count)
+    }
+  }
+
+  /// Copies what is wanted of packed rows.
+  private func copy(
+    _ made: UnsafeRawPointer, _ stride: Int, rows: Int, _ packed: PackedNode,
+    _ geometry: MatrixGeometry, _ columns: Range<Int>, to target: MatrixBuffer
+  ) {
+    let cell = geometry.cellByteCount
+    let start = packed.bytes.lowerBound + columns.lowerBound * cell
+    for (place, row) in Swift.stride(from: 0, to: rows, by: packed.rowCount).enumerated() {
+      target.advanced(rows: place).base.copyMemory(
+        from: made + row * stride + start, byteCount: columns.count * cell)
+    }
+  }
+
   /// How far packed rows are from their values.
   private func errors(
-    _ kernel: wb_mlx_format, _ values: UnsafePointer<Float>, _ packed: UnsafeMutableRawPointer,
-    _ stride: Int, rows: Int, columns: Int, _ arena: ScratchArena
+    _ kernel: PackingKernel, _ values: UnsafePointer<Float>, _ packed: UnsafeRawPointer,
+    _ stride: Int, rows: Int, columns: Int, group: Int, _ arena: ScratchArena
   ) -> QuantizationErrors {
     var errors = wb_block_errors()
     arena.withPiece(byteCount: columns * 4) { piece in
       let decoded = piece.assumingMemoryBound(to: Float.self)
       for row in 0..<rows {
-        wb_mlx_dequantize(kernel, packed + row * stride, stride, 1, columns, decoded)
-        wb_value_errors_add(
-          values + row * columns, decoded, columns, Int(kernel.group), &errors)
+        kernel.dequantize(packed + row * stride, columns: columns, decoded)
+        wb_value_errors_add(values + row * columns, decoded, columns, group, &errors)
       }
     }
     return QuantizationErrors(errors)
   }
-}
-
-extension PackedFormat {
-  /// The kernels' description of the format with scales of a dtype; nil for dtypes that aren't packed.
-  fileprivate func kernelFormat(_ dtype: DType) -> wb_mlx_format? {
-    guard let float = dtype.kernelType, float != WB_F64 else { return nil }
-    let mode =
-      switch coding {
-      case .affine: WB_MLX_AFFINE
-      case .mxfp4: WB_MLX_MXFP4
-      case .nvfp4: WB_MLX_NVFP4
-      case .mxfp8: WB_MLX_MXFP8
-      }
-    return wb_mlx_format(
-      mode: mode, bits: UInt32(bits), group: UInt32(groupSize), dtype: float)
-  }
-}
-
-extension PackedFormat.Coding {
-  /// Whether scales reach as far as values do.
-  fileprivate var hasPowersOfTwo: Bool { self == .mxfp4 || self == .mxfp8 }
 }

@@ -31,7 +31,8 @@ struct SlabCutter {
         Self.rows(
           expression.geometry,
           limit: resources.quantizedByteCount(transposing: transposes) / 2
-            * expression.geometry.rowByteCount / max(1, packed.geometry.columns * 4))
+            * expression.geometry.rowByteCount / max(1, packed.geometry.columns * 4),
+          together: expression.sharedRowCount)
       } else if task.parts.areSeveral {
         Self.rows(
           expression.geometry, limit: limit / 2)
@@ -62,9 +63,11 @@ struct SlabCutter {
     return slabs
   }
 
-  /// Runs of whole rows, at least one row each.
-  private static func rows(_ geometry: MatrixGeometry, limit: Int) -> [MatrixRegion] {
-    let step = max(1, limit / max(1, geometry.rowByteCount))
+  /// Runs of whole rows, at least one row each; so many stay together.
+  private static func rows(
+    _ geometry: MatrixGeometry, limit: Int, together: Int = 1
+  ) -> [MatrixRegion] {
+    let step = max(1, limit / max(1, geometry.rowByteCount) / together) * together
     return stride(from: 0, to: geometry.rows, by: step).map {
       MatrixRegion(
         rows: $0..<min($0 + step, geometry.rows), columns: 0..<geometry.columns)

@@ -98,9 +98,8 @@ public struct TensorEvaluator: Sendable {
       try dequantize(operand, node.geometry, region, destination, scratch, &report)
     case .quantize(let operand, let importance):
       try quantize(operand, node.type, importance, region, destination, scratch, &report)
-    case .pack(let values, let format, let dtype, let bytes):
-      try pack(
-        values, format, dtype, bytes, node.geometry, region, destination, scratch, &report)
+    case .pack(let values, let packed):
+      try pack(values, packed, node.geometry, region, destination, scratch, &report)
     case .cast(let operand):
       try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
     case .decode(let operand, let code, let axis):

@@ -117,7 +117,9 @@ extension TensorExpression {
     case .pack(let operand, let format):
       let type = try operand.type(stored: stored)
       guard let rows = format.type(ofRows: type) else {
-        throw misfit("\(format) needs a matrix of floats in groups of \(format.groupSize)", type)
+        throw misfit(
+          "\(format) needs a matrix of floats\(format.groupSize.map { " in groups of \($0)" } ?? "")",
+          type)
       }
       return rows
     case .part(let operand, let part):

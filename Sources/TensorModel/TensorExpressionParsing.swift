@@ -191,7 +191,7 @@ private struct ExpressionParser {
     switch part {
     case .codes: return .codes(operand)
     case .scales: return .scales(operand)
-    case .biases: throw malformed
+    case .biases, .shape, .tensorScale: throw malformed
     }
   }
 

@@ -7,9 +7,13 @@ import Testing
 
 /// Matrices in formats of several parts.
 @Suite struct PackingTests {
-  @Test(arguments: PackedFormat.all) func partsAreThoseOfMLX(_ format: PackedFormat) throws {
-    let goldens = try MLXGoldens.read()
+  /// Formats as they pack values of a magnitude of 1: with a scale where a tensor has one.
+  private static let formats = PackedFormat.all.map { $0.hasTensorScale ? $0.scaled(by: 500) : $0 }
+
+  @Test(arguments: PackedFormat.all) func partsAreThoseOfTheLibrary(_ plain: PackedFormat) throws {
+    let goldens = try PackingGoldens.read(plain.arithmetic)
     for dtype in [DType.f32, .f16, .bf16] {
+      let format = goldens.complete(plain, dtype)
       let reader = try goldens.reader(dtype)
       let expected = try #require(goldens.formats[format.name]?[dtype.rawValue.lowercased()])
       #expect(Set(expected.keys) == Set(format.parts.map(\.rawValue)))
@@ -18,13 +22,18 @@ import Testing
       let collector = DigestCollector()
       let compiled = try CompiledExpression(rows, in: reader.checkpoint)
       let matrix = TensorType(dtype, [goldens.rows, goldens.columns])
-      let types = try format.parts.map { try #require(format.type(of: $0, matrix)) }
       try EvaluationPipeline(
         reader, EvaluationResources(memory: EvaluationResources.minimumMemory, threads: 1)
       ).run(
         [
           EvaluationTask(
-            name: "w", expression: compiled, parts: RowParts(types.map(\.geometry.rowByteCount)))
+            name: "w", expression: compiled,
+            parts: RowParts(
+              try format.parts.map {
+                RowParts.Part(
+                  try #require(format.bytes(of: $0, matrix)).count,
+                  sharedRowCount: format.sharedRowCount(of: $0, matrix))
+              }))
         ], collector)
       let together = try #require(collector[0])
       for (place, part) in format.parts.enumerated() {
@@ -33,7 +42,10 @@ import Testing
         let alone = try run([.part(rows, part)], reader)
         #expect(try alone.tensor(0).digest == expected[part.rawValue], "\(dtype) \(part)")
         // Sums depend on how rows were cut, in their last digits.
-        let errors = try #require(try alone.tensor(0).report.quantization)
+        guard let errors = try alone.tensor(0).report.quantization else {
+          #expect(format.constants(of: part, matrix) != nil)
+          continue
+        }
         let others = try #require(together.report.quantization)
         #expect(errors.largestErrorPlace == others.largestErrorPlace)
         #expect(abs(errors.relativeRMSE - others.relativeRMSE) < 1e-9)
@@ -45,9 +57,9 @@ import Testing
   }
 
   /// Any region of a part is the same as that of the whole, wherever rows lie in memory.
-  @Test(arguments: PackedFormat.all) func regionsAreCutOut(_ format: PackedFormat) throws {
-    let reader = try MLXGoldens.read().reader(.bf16)
-    for part in format.parts {
+  @Test(arguments: formats) func regionsAreCutOut(_ format: PackedFormat) throws {
+    let reader = try PackingGoldens.read(format.arithmetic).reader(.bf16)
+    for part in format.parts where part == .codes || part == .biases {
       let expression = TensorExpression.part(.pack(.stored("w"), format), part)
       let geometry = try CompiledExpression(expression, in: reader.checkpoint).geometry
       let whole = try evaluate(expression, reader).bytes
@@ -61,7 +73,7 @@ import Testing
     }
   }
 
-  @Test(arguments: PackedFormat.all) func refusesWhatIsNoNumber(_ format: PackedFormat) throws {
+  @Test(arguments: formats) func refusesWhatIsNoNumber(_ format: PackedFormat) throws {
     for value in [Float.nan, .infinity, -.infinity] {
       var values = [Float](repeating: 0.5, count: 3 * 128)
       values[130] = value
@@ -83,7 +95,7 @@ import Testing
   }
 
   /// MLX's byte of an exponent wraps around for the smallest groups, which then read as infinity or 1e38.
-  @Test(arguments: PackedFormat.all) func smallestGroupsStaySmall(_ format: PackedFormat) throws {
+  @Test(arguments: formats) func smallestGroupsStaySmall(_ format: PackedFormat) throws {
     for size in [Float.leastNonzeroMagnitude, 0x1p-140, 0x1p-128, 2e-38, 5e-37, 1e-36, 1e-30] {
       let values = (0..<128).map { Float($0 % 7 - 3) * size }
       let reader = try MemoryReader([
@@ -101,10 +113,15 @@ import Testing
   /// Codes fill words, but need not fill as many as a multiple of a row's groups.
   @Test func rowsOfAnOddNumberOfGroupsAreWhole() throws {
     for format in PackedFormat.all {
-      let columns = 3 * format.groupSize
+      let columns = 3 * (format.groupSize ?? 5)
       let matrix = TensorType(.bf16, [2, columns])
-      #expect(format.type(of: .codes, matrix)?.shape == [2, columns * format.bits / 32])
-      #expect(format.type(of: .scales, matrix)?.shape == [2, 3])
+      let wordBits = format.codes.blockByteCount * 8
+      #expect(
+        format.type(of: .codes, matrix)?.shape
+          == [2, (columns * format.bits + wordBits - 1) / wordBits])
+      #expect(
+        format.type(of: .scales, matrix)?.shape
+          == [2 / min(2, format.rowCount), format.groupSize == nil ? 1 : 3])
     }
   }
 
@@ -131,8 +148,8 @@ import Testing
     }
   }
 
-  @Test(arguments: PackedFormat.all) func expressionsAreRead(_ format: PackedFormat) throws {
-    #expect(PackedFormat(named: format.name) == format)
+  @Test(arguments: formats) func expressionsAreRead(_ format: PackedFormat) throws {
+    #expect(PackedFormat(named: format.description) == format)
     let rows = TensorExpression.pack(.cast(.stored("w"), .f16), format)
     for expression in [rows] + format.parts.map({ .part(rows, $0) }) {
       #expect(
@@ -141,8 +158,10 @@ import Testing
     #expect(throws: CheckpointError.self) {
       try TensorExpression(parsing: "biases(w)", sources: ["w"])
     }
-    #expect(throws: CheckpointError.self) {
-      try TensorExpression(parsing: "pack(w, q9)", sources: ["w"])
+    for unknown in ["q9", "fp8*2.0", "nvfp4a16*", "nvfp4a16*-1.0", "nvfp4a16*0.0", "nvfp4a16*inf"] {
+      #expect(throws: CheckpointError.self) {
+        try TensorExpression(parsing: "pack(w, \(unknown))", sources: ["w"])
+      }
     }
   }
 }

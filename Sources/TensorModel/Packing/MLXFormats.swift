@@ -4,12 +4,16 @@ extension PackedFormat {
   /// MLX's formats, most bits first.
   public static let mlx: [PackedFormat] =
     [8, 6, 5, 4, 3, 2].flatMap { bits in
-      [32, 64, 128].map {
-        PackedFormat("mlx-q\(bits)-g\($0)", .affine, bits: bits, groupSize: $0)
-      }
+      [32, 64, 128].map { mlx("q\(bits)-g\($0)", .affine, bits: bits, groupSize: $0) }
     } + [
-      PackedFormat("mlx-mxfp8", .mxfp8, bits: 8, groupSize: 32),
-      PackedFormat("mlx-mxfp4", .mxfp4, bits: 4, groupSize: 32),
-      PackedFormat("mlx-nvfp4", .nvfp4, bits: 4, groupSize: 16),
+      mlx("mxfp8", .mxfp8, bits: 8, groupSize: 32),
+      mlx("mxfp4", .mxfp4, bits: 4, groupSize: 32),
+      mlx("nvfp4", .nvfp4, bits: 4, groupSize: 16),
     ]
+
+  private static func mlx(
+    _ name: String, _ coding: Coding, bits: Int, groupSize: Int
+  ) -> PackedFormat {
+    PackedFormat("mlx-\(name)", .mlx, coding, bits: bits, groupSize: groupSize, in: .u32)
+  }
 }

@@ -2,23 +2,54 @@
 public struct PackedFormat: Hashable, Sendable {
   /// As schemes and expressions spell it.
   public let name: String
+  /// Whose arithmetic it is: which scales, and which code of those near a weight.
+  public let arithmetic: Arithmetic
   /// What a code stands for.
   public let coding: Coding
   /// Bits of a code.
   public let bits: Int
-  /// Weights of a row that share a scale.
-  public let groupSize: Int
+  /// Weights of a row that share a scale; nil for all of them.
+  public let groupSize: Int?
+  /// Rows that share scales.
+  public let rowCount: Int
+  /// What codes are stored in: words that rows of them fill.
+  public let codes: DType
+  /// What scales are stored in; nil for the weights' dtype.
+  public let scales: DType?
+  /// What the scales of groups are more by, where a tensor has a scale of its own, and that is known.
+  public private(set) var tensorScale: Float?
 
-  /// What the codes of a group stand for.
-  public enum Coding: Hashable, Sendable {
+  /// Libraries that quantize.
+  public enum Arithmetic: Hashable, Sendable {
+    /// MLX.
+    case mlx
+    /// compressed-tensors.
+    case compressedTensors
+  }
+
+  /// What the codes of a group stand for; MLX's modes have these names.
+  public enum Coding: String, Hashable, Sendable {
     /// Multiples of a scale, plus a bias.
     case affine
+    /// Multiples of a scale, symmetric around 0.
+    case symmetric
+    /// Floats of 8 bits (E4M3) times a scale.
+    case fp8
     /// Floats of 4 bits (E2M1) times a power of two.
     case mxfp4
     /// Floats of 4 bits (E2M1) times a float of 8 (E4M3).
     case nvfp4
     /// Floats of 8 bits (E4M3) times a power of two.
     case mxfp8
+
+    /// What scales are stored in; nil for the weights' dtype.
+    fileprivate func scales(_ arithmetic: Arithmetic) -> DType? {
+      switch self {
+      case .affine, .symmetric, .fp8: nil
+      case .mxfp4, .mxfp8: .u8
+      case .nvfp4: arithmetic == .mlx ? .u8 : .f8e4m3
+      }
+    }
   }
 
   /// A tensor of those that a matrix is stored as.
@@ -29,65 +60,68 @@ public struct PackedFormat: Hashable, Sendable {
     case scales
     /// What is added then.
     case biases
+    /// The matrix's rows and columns.
+    case shape
+    /// What the scales of groups are more by than they should.
+    case tensorScale
   }
 
-  init(_ name: String, _ coding: Coding, bits: Int, groupSize: Int) {
+  init(
+    _ name: String, _ arithmetic: Arithmetic, _ coding: Coding, bits: Int, groupSize: Int?,
+    rowCount: Int = 1, in codes: DType
+  ) {
     self.name = name
+    self.arithmetic = arithmetic
     self.coding = coding
     self.bits = bits
     self.groupSize = groupSize
+    self.rowCount = rowCount
+    self.codes = codes
+    scales = coding.scales(arithmetic)
   }
 
-  /// The format of that name; nil if there is none.
+  /// The format of that name, which may have a tensor's scale (`nvfp4a16*2688.0`); nil if there is none.
   public init?(named name: String) {
-    guard let format = Self.all.first(where: { $0.name == name }) else { return nil }
-    self = format
+    let parts = name.split(separator: "*", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let format = Self.all.first(where: { $0.name == parts[0] }) else { return nil }
+    guard parts.count == 2 else {
+      self = format
+      return
+    }
+    guard format.hasTensorScale, let scale = Float(parts[1]), scale > 0, scale.isFinite else {
+      return nil
+    }
+    self = format.scaled(by: scale)
   }
 
   /// Every format.
-  public static let all: [PackedFormat] = mlx
+  public static let all: [PackedFormat] = mlx + compressedTensors
 
   /// The parts of a row, in the order in which they follow each other in what `pack` gives.
-  public var parts: [Part] { coding == .affine ? [.codes, .scales, .biases] : [.codes, .scales] }
-
-  /// The type of a part of a matrix.
-  ///
-  /// - Parameters:
-  ///   - part: one of `parts`.
-  ///   - matrix: rows of whole groups, F32, F16 or BF16.
-  /// - Returns: the type: words of 32 bits for codes, the matrix's dtype or a byte for what belongs to a group; nil for other matrices and parts.
-  public func type(of part: Part, _ matrix: TensorType) -> TensorType? {
-    guard matrix.shape.rank == 2, [.f32, .f16, .bf16].contains(matrix.dtype), parts.contains(part),
-      case let (rows, columns) = (matrix.shape.dimensions[0], matrix.shape.dimensions[1]),
-      columns > 0, columns.isMultiple(of: groupSize), columns * bits % 32 == 0
-    else { return nil }
-    switch part {
-    case .codes: return TensorType(.u32, [rows, columns * bits / 32])
-    case .scales, .biases:
-      return TensorType(coding == .affine ? matrix.dtype : .u8, [rows, columns / groupSize])
-    }
+  public var parts: [Part] {
+    var parts: [Part] = [.codes, .scales]
+    if coding == .affine { parts.append(.biases) }
+    if hasShape { parts.append(.shape) }
+    if hasTensorScale { parts.append(.tensorScale) }
+    return parts
   }
 
-  /// The bytes of a part in a row of a matrix; nil as for `type`.
-  public func bytes(of part: Part, _ matrix: TensorType) -> Range<Int>? {
-    var start = 0
-    for candidate in parts {
-      guard let type = type(of: candidate, matrix) else { return nil }
-      let end = start + type.geometry.rowByteCount
-      if candidate == part { return start..<end }
-      start = end
-    }
-    return nil
+  /// Whether words of codes don't say how long rows are.
+  private var hasShape: Bool { arithmetic == .compressedTensors && codes == .i32 }
+
+  /// Whether a tensor has a scale of its own, beside those of groups.
+  public var hasTensorScale: Bool { arithmetic == .compressedTensors && coding == .nvfp4 }
+
+  /// The format with the scale of a tensor: positive and finite.
+  public func scaled(by scale: Float) -> PackedFormat {
+    var format = self
+    format.tensorScale = scale
+    return format
   }
 
-  /// The type of whole rows: bytes of all parts, one after the other; nil as for `type`.
-  public func type(ofRows matrix: TensorType) -> TensorType? {
-    guard let last = parts.last, let end = bytes(of: last, matrix)?.upperBound else { return nil }
-    return TensorType(.u8, [matrix.shape.dimensions[0], end])
-  }
 }
 
 extension PackedFormat: CustomStringConvertible {
-  /// The name.
-  public var description: String { name }
+  /// The name, and the tensor's scale.
+  public var description: String { name + (tensorScale.map { "*\($0)" } ?? "") }
 }
