@@ -52,7 +52,9 @@ extension QuantizationScheme: CustomStringConvertible {
 
 /// What quantized weights are written in, as far as a request for them depends on it.
 public struct QuantizationContainer: Sendable {
-  /// The format's name, as `--to` spells it.
+  /// What people call it.
+  public let title: String
+  /// The name of the format that is written, as `--to` spells it.
   public let format: String
   /// Whether an importance matrix changes what is written.
   public let heedsImportance: Bool
@@ -62,10 +64,12 @@ public struct QuantizationContainer: Sendable {
   /// A container.
   ///
   /// - Parameters:
-  ///   - format: its name, as `--to` spells it.
+  ///   - title: what people call it; nil where that is the format's name.
+  ///   - format: the name of the format that is written, as `--to` spells it.
   ///   - heedsImportance: whether an importance matrix changes what is written.
   ///   - types: that single tensors can be given.
-  init(format: String, heedsImportance: Bool, types: [WeightType]) {
+  init(title: String? = nil, format: String, heedsImportance: Bool, types: [WeightType]) {
+    self.title = title ?? format
     self.format = format
     self.heedsImportance = heedsImportance
     self.types = types

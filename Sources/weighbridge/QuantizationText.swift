@@ -99,7 +99,7 @@ enum QuantizationText {
   }
 
   private static func reason(_ substitution: QuantizationReport.Substitution) -> String {
-    "instead of \(substitution.wanted.name): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.groupSize)"
+    "instead of \(substitution.wanted.name): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.groupSize ?? 1)"
   }
 
   /// Why a tensor gets its type; nothing for the type of most.

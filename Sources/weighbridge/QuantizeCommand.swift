@@ -111,7 +111,7 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("--report needs a run: --dry-run measures nothing.")
     }
     guard imatrix == nil || scheme.scheme.container.heedsImportance else {
-      throw ValidationError("--imatrix changes nothing in \(scheme.scheme.container.format).")
+      throw ValidationError("--imatrix changes nothing in \(scheme.scheme.container.title).")
     }
     if let report, !report.hasSuffix(".html") {
       throw ValidationError("--report writes HTML: name a file that ends in .html.")

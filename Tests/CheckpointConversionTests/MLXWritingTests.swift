@@ -48,7 +48,7 @@ import Testing
     for group in plan.groups {
       let shape = group.valueShape
       let isMatrix = shape.rank == 2
-      let fits = isMatrix && (shape.dimensions.last ?? 0).isMultiple(of: format.groupSize)
+      let fits = isMatrix && (shape.dimensions.last ?? 0).isMultiple(of: format.groupSize ?? 1)
       #expect(group.parts.count == (fits ? format.parts.count : 1), "\(group.name)")
       #expect(group.quantization?.choice.isSubstitution == (isMatrix && !fits))
       #expect(

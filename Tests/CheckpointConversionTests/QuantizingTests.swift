@@ -98,8 +98,8 @@ import Testing
     // 4-bit types of rows that are too short, and the head's.
     #expect(!report.substitutions.isEmpty)
     for substitution in report.substitutions {
-      #expect(!substitution.columns.isMultiple(of: substitution.wanted.groupSize))
-      #expect(substitution.columns.isMultiple(of: substitution.dtype.groupSize))
+      #expect(!substitution.columns.isMultiple(of: substitution.wanted.groupSize ?? 1))
+      #expect(substitution.columns.isMultiple(of: substitution.dtype.groupSize ?? 1))
     }
   }
 }

@@ -51,7 +51,7 @@ struct MLXConfiguration {
 
   private static func entry(_ format: PackedFormat) -> [JSONValue.Member] {
     [
-      .init("group_size", .integer(format.groupSize)), .init("bits", .integer(format.bits)),
+      .init("group_size", .integer(format.groupSize ?? 0)), .init("bits", .integer(format.bits)),
       .init("mode", .string(format.mode)),
     ]
   }
@@ -101,14 +101,7 @@ struct MLXConfiguration {
 
 extension PackedFormat {
   /// MLX's name for what codes stand for.
-  fileprivate var mode: String {
-    switch coding {
-    case .affine: "affine"
-    case .mxfp4: "mxfp4"
-    case .nvfp4: "nvfp4"
-    case .mxfp8: "mxfp8"
-    }
-  }
+  fileprivate var mode: String { coding.rawValue }
 
   /// The format that an entry of `quantization` names; nil if there is none such.
   init?(mlx entry: JSONValue?) {

@@ -5,30 +5,8 @@ import TensorModel
 
 /// The weights of a model as one of mlx-lm's models has them.
 struct MLXTensors {
-  /// A weight before it has places in a file.
-  struct Weight {
-    /// What the family calls it.
-    let name: String
-    /// The tensors that it is stored as, one or several.
-    let parts: [Planner.Output]
-    /// Gives the parts' rows one after the other.
-    let expression: TensorExpression
-    /// Which type it gets and why, where weights are quantized.
-    let quantization: ConversionPlan.Quantization?
-
-    /// Bytes of all parts.
-    var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
-    /// The weights that it has.
-    var elementCount: Int { (quantization?.values ?? parts[0].type).shape.elementCount }
-    /// The format, where it is of several parts; and its module's name.
-    var module: (name: String, format: PackedFormat)? {
-      guard case .packed(let format) = quantization?.choice.type else { return nil }
-      return (MLXTensors.module(of: parts[0].name), format)
-    }
-  }
-
   /// In the order of the family's table.
-  private(set) var weights: [Weight] = []
+  private(set) var weights: [StoredWeight] = []
   /// What a person should know.
   private(set) var findings: [Finding] = []
 
@@ -120,22 +98,16 @@ struct MLXTensors {
   private func weight(
     _ name: String, _ written: String, _ expression: TensorExpression, _ type: TensorType,
     _ quantization: ConversionPlan.Quantization?
-  ) -> Weight {
+  ) -> StoredWeight {
     guard case .packed(let format) = quantization?.choice.type else {
-      return Weight(
-        name: name, parts: [Planner.Output(name: written, type: type, expression: expression)],
-        expression: expression, quantization: quantization)
+      return StoredWeight(
+        Planner.Output(name: written, type: type, expression: expression), named: name,
+        quantization)
     }
-    let rows = TensorExpression.pack(expression, format)
     let module = Self.module(of: written)
-    let parts = format.parts.compactMap { part in
-      format.type(of: part, type).map {
-        Planner.Output(
-          name: part == .codes ? written : "\(module).\(part.rawValue)", type: $0,
-          expression: .part(rows, part))
-      }
+    return StoredWeight(packing: expression, type, format, named: name, quantization) {
+      $0 == .codes ? written : "\(module).\($0.rawValue)"
     }
-    return Weight(name: name, parts: parts, expression: rows, quantization: quantization)
   }
 
   /// Biases that the family doesn't have and mlx-lm's model adds.

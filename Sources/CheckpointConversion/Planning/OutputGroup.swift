@@ -1,7 +1,7 @@
 public import CheckpointFormats
 public import FileContainers
 public import Quantization
-import TensorEvaluation
+public import TensorEvaluation
 public import TensorModel
 
 extension ConversionPlan {
@@ -13,6 +13,8 @@ extension ConversionPlan {
     public let expression: TensorExpression
     /// The tensors that it is stored as, at least one.
     public let parts: [PlannedTensor]
+    /// What a row of the expression's result consists of; nil for a tensor that stands for itself.
+    public let rowParts: RowParts?
     /// Which type it gets and why, where weights are quantized.
     public let quantization: Quantization?
 
@@ -29,15 +31,17 @@ extension ConversionPlan {
     ///   - name: what the model calls it.
     ///   - expression: gives the parts' rows one after the other.
     ///   - parts: at least one.
+    ///   - rowParts: what a row of the result consists of; nil for one part.
     ///   - quantization: which type it gets and why.
     public init(
-      name: String, expression: TensorExpression, parts: [PlannedTensor],
+      name: String, expression: TensorExpression, parts: [PlannedTensor], rowParts: RowParts? = nil,
       quantization: Quantization? = nil
     ) {
-      precondition(!parts.isEmpty)
+      precondition(!parts.isEmpty && (parts.count == 1) == (rowParts == nil))
       self.name = name
       self.expression = expression
       self.parts = parts
+      self.rowParts = rowParts
       self.quantization = quantization
     }
 
@@ -52,11 +56,6 @@ extension ConversionPlan {
 
     /// The shape of the weight, whatever it is stored as.
     var valueShape: Shape { quantization?.values.shape ?? parts[0].type.shape }
-
-    /// What a row of the expression's result consists of; nil for a tensor that stands for itself.
-    var rowParts: RowParts? {
-      parts.count > 1 ? RowParts(parts.map { $0.type.matrixRowByteCount }) : nil
-    }
   }
 
   /// An output tensor.
@@ -76,6 +75,14 @@ extension ConversionPlan {
 
     /// Bytes of it.
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
+
+    /// Whether values are rounded in it, as the group's are; not so where it says how the other parts are to be read.
+    var isOfValues: Bool {
+      switch expression {
+      case .part(_, .shape), .part(_, .tensorScale): false
+      default: true
+      }
+    }
   }
 
   /// What a tensor is quantized to.
@@ -89,12 +96,5 @@ extension ConversionPlan {
   /// Places in `tensors` of a group's parts.
   func places(of group: Int) -> Range<Int> {
     firstPlaces[group]..<firstPlaces[group] + groups[group].parts.count
-  }
-}
-
-extension TensorType {
-  /// Bytes along the last axis: of a stack of matrices those of a row of a matrix.
-  fileprivate var matrixRowByteCount: Int {
-    (shape.dimensions.last ?? 1) / dtype.blockElementCount * dtype.blockByteCount
   }
 }

@@ -32,7 +32,8 @@ struct ChoiceFindings {
           .unsupported,
           "\(counted(substituted.count, "tensor")) can't get the type that is wanted for them, and --strict allows no other",
           tensor: first.name,
-          expected: "rows of a multiple of \(choice.wanted.groupSize) for \(choice.wanted.name)",
+          expected:
+            "rows of a multiple of \(choice.wanted.groupSize ?? 1) for \(choice.wanted.name)",
           found: "\(shape.dimensions.last ?? 0) columns",
           hint: "\(remedy(substituted.map(\.quantization.values.shape))), or leave out --strict")
       }

@@ -1,6 +1,8 @@
 import CheckpointFormats
 import FileContainers
 import ModelArchitectures
+import Quantization
+import TensorEvaluation
 import TensorModel
 
 /// Writes Hugging Face safetensors: one file, or shards with an index.
@@ -15,6 +17,9 @@ enum SafetensorsTarget: ConversionTarget {
   static func plan(
     _ planner: Planner, fileName: String?
   ) throws(CheckpointError) -> ConversionPlan {
+    if let request = planner.settings.quantization {
+      return try CompressedTensorsPlan.plan(planner, request, fileName: fileName)
+    }
     let outputs = try planner.outputs()
     if let output = outputs.first(where: { !SafetensorsLayout.accepts(name: $0.name) }) {
       throw CheckpointError(
@@ -58,6 +63,13 @@ enum SafetensorsTarget: ConversionTarget {
     }
     return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files, sidecars: sidecars)
+  }
+
+  static func replanned(
+    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ resources: EvaluationResources
+  ) throws(CheckpointError) -> Replanned? {
+    try CompressedTensorsPlan.replanned(other, like: written, resources)
   }
 
   /// `model.safetensors`, or `model-00001-of-00003.safetensors`.

@@ -245,13 +245,16 @@ public struct Converter: Sendable {
         throw CheckpointError(.inputOutput, "was not written", tensor: group.name)
       }
       for (tensor, digest) in zip(group.parts, result.digests) {
+        let isOfValues = tensor.isOfValues
         records.append(
           Certificate.TensorRecord(
             name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
             file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
             sources: tensor.expression.sources,
-            exactness: result.rounded == 0 ? .exact : .rounded, largestErrorUlp: result.ulp,
-            overflowCount: result.overflows, quantization: result.quantization, digest: digest))
+            exactness: isOfValues && result.rounded > 0 ? .rounded : .exact,
+            largestErrorUlp: isOfValues ? result.ulp : 0,
+            overflowCount: isOfValues ? result.overflows : 0,
+            quantization: isOfValues ? result.quantization : nil, digest: digest))
       }
       if result.overflows > 0 {
         overflows.append(

@@ -120,17 +120,21 @@ public struct HuggingFaceConfiguration: Sendable {
     let key = "quantization_config"
     guard isMXFP4 != (document[key]?["quant_method"]?.text == "mxfp4") else { return bytes }
     guard isMXFP4 else { return removing([key]) }
-    var members = (document.members ?? []).filter { $0.key != key }
     let kept = ["self_attn", "mlp.router"].map { "model.layers.*.\($0)" }
-    members.append(
-      .init(
-        key,
-        .object([
-          .init("quant_method", .string("mxfp4")),
-          .init(
-            "modules_to_not_convert",
-            .array((kept + ["model.embed_tokens", "lm_head"]).map { .string($0) })),
-        ])))
+    return setting(
+      key,
+      to: .object([
+        .init("quant_method", .string("mxfp4")),
+        .init(
+          "modules_to_not_convert",
+          .array((kept + ["model.embed_tokens", "lm_head"]).map { .string($0) })),
+      ]))
+  }
+
+  /// The text with a key of that value, whatever it had before.
+  public func setting(_ key: String, to value: JSONValue) -> [UInt8] {
+    var members = (document.members ?? []).filter { $0.key != key }
+    members.append(.init(key, value))
     return Array((JSONValue.object(members).documentText + "\n").utf8)
   }
 

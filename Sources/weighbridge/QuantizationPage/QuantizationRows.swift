@@ -100,7 +100,7 @@ extension QuantizationPage {
         return SubstitutionRow(
           name: key.kind, layers: ranges(group.compactMap { TensorPlace($0.name).layer }),
           tensors: grouped(group.count), wanted: key.wanted.name, type: key.type.name,
-          columns: grouped(key.columns), block: "\(key.wanted.groupSize)")
+          columns: grouped(key.columns), block: "\(key.wanted.groupSize ?? key.columns)")
       }
     }
 

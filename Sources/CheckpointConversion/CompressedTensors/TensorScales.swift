@@ -1,0 +1,71 @@
+import CheckpointFormats
+import ModelArchitectures
+import TensorEvaluation
+import TensorModel
+
+/// The scales of whole tensors, which NVFP4 has beside those of groups: with them the largest scale of a group is the largest E4M3.
+///
+/// They depend on all values, so that these are read once before anything is written. Weights of what vLLM makes one layer of have one scale, the smallest
+/// of theirs, as llmcompressor has it.
+struct TensorScales {
+  private var scales: [ExactName: Float] = [:]
+
+  /// A matrix that gets a scale.
+  struct Matrix {
+    /// Its name.
+    let name: String
+    /// Its values.
+    let expression: TensorExpression
+    /// F32, F16 or BF16.
+    let type: TensorType
+    /// What it does.
+    let place: DecoderPlace?
+  }
+
+  /// Reads matrices.
+  ///
+  /// - Throws: what reading throws.
+  init(_ matrices: [Matrix], _ planner: Planner) throws(CheckpointError) {
+    guard !matrices.isEmpty else { return }
+    var tasks: [EvaluationTask] = []
+    for matrix in matrices {
+      tasks.append(
+        EvaluationTask(
+          name: matrix.name,
+          expression: try CompiledExpression(matrix.expression, in: planner.source.checkpoint)))
+    }
+    let values = StatisticsCollector(matrices.map(\.type.dtype))
+    try EvaluationPipeline(planner.source.reader, planner.resources).run(
+      tasks, DigestCollector(statistics: values))
+    var shared: [FusedLayer: Float] = [:]
+    for (place, matrix) in matrices.enumerated() {
+      let found = values.statistics(of: place)
+      let largest = max(abs(found?.minimum ?? 0), abs(found?.maximum ?? 0))
+      let scale = Self.scale(Float(largest), matrix.type.dtype)
+      scales[ExactName(matrix.name)] = scale
+      if let layer = matrix.place.flatMap(FusedLayer.init) {
+        shared[layer] = min(shared[layer] ?? .infinity, scale)
+      }
+    }
+    for matrix in matrices {
+      if let scale = matrix.place.flatMap(FusedLayer.init).flatMap({ shared[$0] }) {
+        scales[ExactName(matrix.name)] = scale
+      }
+    }
+  }
+
+  /// The scale of a tensor; nil for those that have none.
+  subscript(name: String) -> Float? { scales[ExactName(name)] }
+
+  /// 448 · 6 / largest, as PyTorch divides a number by a tensor: times the inverse, each rounded to the dtype (compressed-tensors, `generate_gparam`).
+  ///
+  /// Where that is more than the dtype has it is rounded to F32 only; 1 for a tensor of zeros.
+  private static func scale(_ largest: Float, _ dtype: DType) -> Float {
+    guard largest > 0 else { return 1 }
+    for dtype in [dtype, .f32] {
+      let scale = dtype.rounded(dtype.rounded(1 / largest) * (448 * 6))
+      if scale.isFinite, scale > 0 { return scale }
+    }
+    return largest > 1 ? .leastNormalMagnitude : .greatestFiniteMagnitude
+  }
+}

@@ -1,0 +1,122 @@
+import CheckpointFormats
+import FileContainers
+import Quantization
+import TensorEvaluation
+import TensorModel
+
+/// A weight before it has places in a file: the tensors that it is stored as, one or several.
+struct StoredWeight {
+  /// What the model calls it.
+  let name: String
+  /// The tensors that it is stored as, at least one.
+  let parts: [Planner.Output]
+  /// Gives the parts' rows one after the other.
+  let expression: TensorExpression
+  /// What rows consist of; nil for a tensor that stands for itself.
+  let rowParts: RowParts?
+  /// Which type it gets and why, where weights are quantized.
+  let quantization: ConversionPlan.Quantization?
+
+  /// A tensor that stands for itself.
+  init(_ tensor: Planner.Output, named name: String, _ quantization: ConversionPlan.Quantization?) {
+    self.name = name
+    parts = [tensor]
+    expression = tensor.expression
+    rowParts = nil
+    self.quantization = quantization
+  }
+
+  /// A matrix in a format of several tensors.
+  ///
+  /// - Parameters:
+  ///   - matrix: its values; rows that the format takes.
+  ///   - type: of the matrix.
+  ///   - format: of the tensors.
+  ///   - name: what the model calls it.
+  ///   - quantization: which type it gets and why.
+  ///   - partName: what a part is called in the file.
+  init(
+    packing matrix: TensorExpression, _ type: TensorType, _ format: PackedFormat,
+    named name: String, _ quantization: ConversionPlan.Quantization?,
+    partName: (PackedFormat.Part) -> String
+  ) {
+    let rows = TensorExpression.pack(matrix, format)
+    self.name = name
+    parts = format.parts.compactMap { part in
+      format.type(of: part, type).map {
+        Planner.Output(name: partName(part), type: $0, expression: .part(rows, part))
+      }
+    }
+    expression = rows
+    rowParts = RowParts(
+      format.parts.map {
+        RowParts.Part(
+          format.bytes(of: $0, type)?.count ?? 0,
+          sharedRowCount: format.sharedRowCount(of: $0, type))
+      })
+    self.quantization = quantization
+  }
+
+  /// Bytes of all parts.
+  var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+
+  /// The weights that it has.
+  var elementCount: Int { (quantization?.values ?? parts[0].type).shape.elementCount }
+
+  /// The format, where it is of several parts.
+  var format: PackedFormat? {
+    if case .packed(let format) = quantization?.choice.type { format } else { nil }
+  }
+}
+
+/// Safetensors files of weights of which some are several tensors; parts of a weight stand in one file.
+struct WeightFiles {
+  /// The files.
+  private(set) var files: [ConversionPlan.WeightFile] = []
+  /// The weights in the order of the files.
+  private(set) var groups: [ConversionPlan.OutputGroup] = []
+  /// The file of all tensors, `model.safetensors.index.json`.
+  let index: ConversionPlan.Sidecar
+
+  /// Lays files out.
+  ///
+  /// - Parameters:
+  ///   - weights: in order.
+  ///   - sharding: how large files may become.
+  ///   - metadata: of each file.
+  /// - Throws: `usage` for a sharding that can't be.
+  init(
+    _ weights: [StoredWeight], _ sharding: ConversionPlan.Sharding,
+    metadata: [ExactName: String]
+  ) throws(CheckpointError) {
+    let shards = try Sharder(weights.map(\.byteCount)).shards(sharding)
+    for (number, members) in shards.enumerated() {
+      let outputs = members.flatMap { weights[$0].parts }
+      let layout = SafetensorsLayout.layout(
+        outputs.map { ($0.name, $0.type) }, metadata: metadata)
+      files.append(
+        ConversionPlan.WeightFile(
+          name: SafetensorsTarget.shardName(number, of: shards.count), layout: layout,
+          byteCount: layout.byteCount))
+      var places = layout.places[...]
+      for weight in members.map({ weights[$0] }) {
+        let parts = zip(weight.parts, places).map { output, place in
+          ConversionPlan.PlannedTensor(
+            name: output.name, type: output.type, expression: output.expression, file: number,
+            place: place)
+        }
+        places = places.dropFirst(parts.count)
+        groups.append(
+          ConversionPlan.OutputGroup(
+            name: weight.name, expression: weight.expression, parts: parts,
+            rowParts: weight.rowParts, quantization: weight.quantization))
+      }
+    }
+    let names = files.map(\.name)
+    let file = SafetensorsFormat.indexFile(
+      groups.flatMap(\.parts).map { ($0.name, names[$0.file]) },
+      totalByteCount: weights.reduce(0) { $0 + $1.byteCount },
+      parameterCount: weights.reduce(0) { $0 + $1.elementCount })
+    index = ConversionPlan.Sidecar(name: file.name, contents: file.contents)
+  }
+}
