@@ -41,16 +41,6 @@ size_t wb_ct_row_byte_count(wb_ct_format format, size_t row_length) {
 
 // MARK: Scales
 
-/// Integers are ordered as the magnitudes whose bits they are, and their maxima are vectorised.
-static float largest_magnitude(const float *values, size_t count, float so_far) {
-  int32_t largest = (int32_t)wb_bits_of_float(so_far);
-  for (size_t i = 0; i < count; i++) {
-    int32_t magnitude = (int32_t)(wb_bits_of_float(values[i]) & 0x7FFFFFFF);
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  return wb_float_of_bits((uint32_t)largest);
-}
-
 /// What the library takes for a scale of 0: the distance from 1 to the next number.
 static float least_scale(wb_float_type dtype) { return dtype == WB_F32 ? 0x1p-23f : dtype == WB_F16 ? 0x1p-10f : 0x1p-7f; }
 
@@ -139,18 +129,22 @@ static void encode(wb_ct_format format, const float *values, size_t count, float
 
 static void decode(wb_ct_format format, const uint8_t *in, size_t count, float scale, float *values) {
   uint8_t codes[CODES_AT_ONCE];
+  int offset = format.word_bits == 32 ? 1 << (format.bits - 1) : 0;
   for (size_t first = 0; first < count; first += CODES_AT_ONCE) {
     size_t length = count - first < CODES_AT_ONCE ? count - first : CODES_AT_ONCE;
+    float *out = values + first;
     wb_unpack_codes(in + first * format.bits / 8, length, format.bits, codes);
-    for (size_t i = 0; i < length; i++) {
-      float value;
-      switch (format.mode) {
-      case WB_CT_INTEGERS: value = format.word_bits == 32 ? (float)((int)codes[i] - (1 << (format.bits - 1))) : (float)(int8_t)codes[i]; break;
-      case WB_CT_E4M3:
-      case WB_CT_MXFP8: value = wb_e4m3_value(codes[i]); break;
-      default: value = WB_E2M1[codes[i]]; break;
-      }
-      values[first + i] = value * scale;
+    switch (format.mode) {
+    case WB_CT_INTEGERS:
+      for (size_t i = 0; i < length; i++) out[i] = (float)(offset ? (int)codes[i] - offset : (int8_t)codes[i]) * scale;
+      break;
+    case WB_CT_E4M3:
+    case WB_CT_MXFP8:
+      for (size_t i = 0; i < length; i++) out[i] = wb_e4m3_value(codes[i]) * scale;
+      break;
+    default:
+      for (size_t i = 0; i < length; i++) out[i] = WB_E2M1[codes[i]] * scale;
+      break;
     }
   }
 }
@@ -167,7 +161,7 @@ static void quantize_rows(wb_ct_format format, const float *rows, size_t row_cou
   for (size_t start = 0, place = code_bytes; start < length; start += group, place += scale_bytes) {
     size_t count = length - start < group ? length - start : group;
     float largest = 0;
-    for (size_t row = 0; row < row_count; row++) largest = largest_magnitude(rows + row * length + start, count, largest);
+    for (size_t row = 0; row < row_count; row++) largest = wb_largest_magnitude(rows + row * length + start, count, largest);
     float scale = put_scale(format, largest, packed + place);
     for (size_t row = 0; row < row_count; row++) {
       uint8_t *out = packed + row * stride;

@@ -30,6 +30,10 @@ size_t wb_mlx_row_byte_count(wb_mlx_format format, size_t row_length) {
 /// Rounds values to a dtype, once; they stay floats.
 static void round_to(wb_float_type dtype, float *values, size_t count) {
   if (dtype == WB_F32) return;
+  if (dtype == WB_BF16) {
+    for (size_t i = 0; i < count; i++) values[i] = wb_round_to_bf16(values[i]);
+    return;
+  }
   uint16_t narrow[MAXIMUM_GROUP];
   wb_cast_report report = {0};
   wb_cast(WB_F32, dtype, values, narrow, count, &report);
@@ -52,12 +56,18 @@ static int exponent_above(float scale) {
 
 // MARK: Groups
 
+/// An integer with the order of the value, whose maxima are vectorised: those of negative values count backwards. Its own inverse.
+static inline int32_t ordered(int32_t bits) { return bits ^ (int32_t)((uint32_t)(bits >> 31) >> 1); }
+
 static void affine_group(const float *values, size_t count, unsigned bits, uint8_t *codes, float *scale_out, float *bias_out) {
-  float bins = (float)((1u << bits) - 1), lowest = values[0], highest = values[0];
-  for (size_t i = 1; i < count; i++) {
-    lowest = values[i] < lowest ? values[i] : lowest;
-    highest = values[i] > highest ? values[i] : highest;
+  int32_t least = INT32_MAX, largest = INT32_MIN;
+  for (size_t i = 0; i < count; i++) {
+    int32_t value = ordered((int32_t)wb_bits_of_float(values[i]));
+    least = value < least ? value : least;
+    largest = value > largest ? value : largest;
   }
+  float bins = (float)((1u << bits) - 1);
+  float lowest = wb_float_of_bits((uint32_t)ordered(least)), highest = wb_float_of_bits((uint32_t)ordered(largest));
   bool is_low = fabsf(lowest) > fabsf(highest);
   float scale = (highest - lowest) / bins;
   scale = scale < 1e-7f ? 1e-7f : scale;
@@ -83,11 +93,7 @@ static void affine_group(const float *values, size_t count, unsigned bits, uint8
 
 /// Returns the stored scale.
 static uint8_t float_group(wb_mlx_format format, const float *values, uint8_t *codes) {
-  float scale = 0, scaled[MAXIMUM_GROUP];
-  for (size_t i = 0; i < format.group; i++) {
-    float size = fabsf(values[i]);
-    scale = size > scale ? size : scale;
-  }
+  float scale = wb_largest_magnitude(values, format.group, 0), scaled[MAXIMUM_GROUP];
   scale /= format.mode == WB_MLX_MXFP8 ? 448.0f : 6.0f;
   scale = wb_round_to(format.dtype, scale);
   uint8_t stored;

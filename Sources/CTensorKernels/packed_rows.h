@@ -40,6 +40,18 @@ static inline void wb_pack_codes(const uint8_t *codes, size_t count, unsigned bi
 }
 
 static inline void wb_unpack_codes(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes) {
+  if (bits == 8) {
+    memcpy(codes, in, count);
+    return;
+  }
+  if (bits == 4) {
+    for (size_t i = 0; i < count / 2; i++) {
+      codes[2 * i] = in[i] & 15;
+      codes[2 * i + 1] = in[i] >> 4;
+    }
+    if (count % 2) codes[count - 1] = in[count / 2] & 15;
+    return;
+  }
   uint32_t pending = 0;
   unsigned pending_bits = 0;
   for (size_t i = 0; i < count; i++) {
@@ -55,23 +67,34 @@ static inline void wb_unpack_codes(const uint8_t *in, size_t count, unsigned bit
 
 // MARK: Floats
 
+/// Integers are ordered as the magnitudes whose bits they are, and their maxima are vectorised.
+static inline float wb_largest_magnitude(const float *values, size_t count, float so_far) {
+  int32_t largest = (int32_t)wb_bits_of_float(so_far);
+  for (size_t i = 0; i < count; i++) {
+    int32_t magnitude = (int32_t)(wb_bits_of_float(values[i]) & 0x7FFFFFFF);
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return wb_float_of_bits((uint32_t)largest);
+}
+
 static inline size_t wb_float_byte_count(wb_float_type dtype) { return dtype == WB_F32 ? 4 : 2; }
 
 /// To the nearest E4M3, ties to even, saturating at the largest value; what is no number becomes that, too.
 static inline uint8_t wb_e4m3(float value) {
-  uint32_t bits = wb_bits_of_float(value), magnitude = bits & 0x7FFFFFFF;
+  // Signed, and without branches, so that loops become vectors.
+  int32_t bits = (int32_t)wb_bits_of_float(value), magnitude = bits & 0x7FFFFFFF;
   // 448, the largest, is as large as values get.
   magnitude = magnitude < 0x43E00000 ? magnitude : 0x43E00000;
-  uint32_t normal = ((magnitude + 0x7FFFF + (magnitude >> 20 & 1)) >> 20) - (120 << 3);
+  int32_t normal = ((magnitude + 0x7FFFF + (magnitude >> 20 & 1)) >> 20) - (120 << 3);
   // Below 2^-6 steps are 2^-9, which are those of binary32 from 2^14 on.
-  uint32_t small = wb_bits_of_float(wb_float_of_bits(magnitude) + 0x1p14f) - 0x46800000;
+  int32_t small = (int32_t)wb_bits_of_float(wb_float_of_bits((uint32_t)magnitude) + 0x1p14f) - 0x46800000;
   return (uint8_t)((bits >> 24 & 0x80) | (magnitude < 0x3C800000 ? small : normal));
 }
 
 /// Of any code but those of the NaNs, which `wb_e4m3` never gives: binary32's fields are the same, with an exponent that is 120 more.
 static inline float wb_e4m3_value(uint8_t code) {
   float size = wb_float_of_bits((uint32_t)(code & 0x7F) << 20) * 0x1p120f;
-  return code & 0x80 ? -size : size;
+  return wb_float_of_bits(wb_bits_of_float(size) | (uint32_t)(code & 0x80) << 24);
 }
 
 /// 2^exponent, for -127 to 127.
@@ -79,9 +102,16 @@ static inline float wb_power_of_two(int exponent) {
   return exponent > -127 ? wb_float_of_bits((uint32_t)(exponent + 127) << 23) : wb_float_of_bits(1u << 22);
 }
 
-/// Rounds a value to a dtype, once.
+/// Rounds a number to bfloat16, once.
+static inline float wb_round_to_bf16(float value) {
+  uint32_t bits = wb_bits_of_float(value);
+  return wb_float_of_bits((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000);
+}
+
+/// Rounds a number to a dtype, once.
 static inline float wb_round_to(wb_float_type dtype, float value) {
   if (dtype == WB_F32) return value;
+  if (dtype == WB_BF16) return wb_round_to_bf16(value);
   uint16_t narrow;
   float rounded;
   wb_cast_report report = {0};
