@@ -57,7 +57,7 @@ public struct CompiledExpression: Sendable {
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
         .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
         .reshape(let operand), .splitBlocks(let operand, _), .decode(let operand, _, _),
-        .spread(let operand, _), .pack(let operand, _):
+        .spread(let operand, _), .pack(let operand, _), .view(let operand):
         pending.append(operand)
       case .gather(let operand, let other), .lookUp(let operand, let other),
         .combine(_, let operand, let other):
@@ -94,6 +94,8 @@ public struct CompiledExpression: Sendable {
     case gather(Node, rows: Node)
     case lookUp(Node, places: Node)
     case combine(TensorExpression.Operator, Node, Node)
+    /// The bytes of rows as those of another dtype.
+    case view(Node)
     /// A matrix that is packed, or a part of it.
     case pack(Node, PackedNode)
     case fill(element: [UInt8])
@@ -122,7 +124,8 @@ public struct CompiledExpression: Sendable {
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
         .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
         .splitBlocks(let operand, _), .decode(let operand, _, _), .spread(let operand, _),
-        .gather(let operand, _), .lookUp(_, let operand), .pack(let operand, _):
+        .gather(let operand, _), .lookUp(_, let operand), .pack(let operand, _),
+        .view(let operand):
         operand.transposes
       case .combine(_, let left, let right): left.transposes || right.transposes
       }
@@ -242,6 +245,7 @@ public struct CompiledExpression: Sendable {
         return Node(.concatenate(elements, axis: 0), type)
       }
       return Node(.pack(cast(values, to: .f32), PackedNode(format, part, values.type)), type)
+    case .view(let operand, _): return Node(.view(try node(operand, checkpoint)), type)
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
     }
@@ -305,7 +309,7 @@ public struct CompiledExpression: Sendable {
       return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
     case .reshape(let operand): return Node(.reshape(cast(operand, to: dtype)), type)
     case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill, .joinBlocks, .splitBlocks,
-      .decode, .spread, .gather, .lookUp, .combine, .pack:
+      .decode, .spread, .gather, .lookUp, .combine, .pack, .view:
       return Node(.cast(node), type)
     }
   }

@@ -112,6 +112,8 @@ public struct TensorEvaluator: Sendable {
       try lookUp(table, places, region, destination, scratch, &report)
     case .combine(let operation, let left, let right):
       try combine(operation, left, right, region, destination, scratch, &report)
+    case .view(let operand):
+      try view(operand, node.geometry, region, destination, scratch, &report)
     case .fill(let element): fill(element, region, destination)
     }
   }

@@ -128,6 +128,13 @@ extension TensorExpression {
         let partType = format.type(of: part, try values.type(stored: stored))
       else { throw misfit("has no part that is called \(part.rawValue)", type) }
       return partType
+    case .view(let operand, let wanted):
+      let type = try operand.type(stored: stored)
+      guard type.shape.rank == 2, wanted.shape.rank == 2, !type.dtype.isBlockQuantized,
+        !wanted.dtype.isBlockQuantized, type.shape.dimensions[0] == wanted.shape.dimensions[0],
+        type.geometry.rowByteCount == wanted.geometry.rowByteCount
+      else { throw misfit("rows can't be \(wanted.dtype.rawValue) \(wanted.shape)", type) }
+      return wanted
     case .fill(let value, let type):
       guard value.bytes(in: type.dtype) != nil else {
         throw misfit("nothing can be filled with \(value)", type)

@@ -46,6 +46,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case pack(TensorExpression, PackedFormat)
   /// A part of what `pack` gives, as a tensor of its own.
   case part(TensorExpression, PackedFormat.Part)
+  /// The bytes of a matrix's rows as another dtype's, in as many columns as they fill.
+  case view(TensorExpression, TensorType)
   /// A tensor of which every element is the same; the dtype has exactly that value.
   case fill(FillValue, TensorType)
 
@@ -83,13 +85,36 @@ public indirect enum TensorExpression: Hashable, Sendable {
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
       .reshape(let operand, _), .codes(let operand), .scales(let operand),
       .decode(let operand, _, _, _), .spread(let operand, _, _), .pack(let operand, _),
-      .part(let operand, _):
+      .part(let operand, _), .view(let operand, _):
       [operand]
     case .gather(let operand, let other), .lookUp(let operand, let other),
       .combine(_, let operand, let other):
       [operand, other]
     case .mxfp4(let codes, let scales): [codes, scales]
     case .addRow(let matrix, let row): [matrix, row]
+    }
+  }
+}
+
+extension TensorExpression {
+  /// Whether codes and scales are put together in another way, or taken apart, and the numbers stay what they were.
+  public var isRepacked: Bool {
+    switch self {
+    case .mxfp4, .codes, .scales, .view: movesOnly
+    default: operands.contains { $0.isRepacked } && movesOnly
+    }
+  }
+
+  /// Whether all elements are stored ones.
+  private var movesOnly: Bool {
+    switch self {
+    case .sum, .addRow, .cast, .quantize, .decode, .spread, .gather, .lookUp, .combine, .pack,
+      .part, .fill:
+      false
+    case .stored: true
+    case .concatenate, .transpose, .reshape, .squeeze, .slice, .permuteRows, .mxfp4, .codes,
+      .scales, .view:
+      operands.allSatisfy(\.movesOnly)
     }
   }
 }
@@ -140,6 +165,7 @@ extension TensorExpression: CustomStringConvertible {
     case .gather(let operand, let rows): "gather(\(operand), \(rows))"
     case .lookUp(let table, let places): "lookUp(\(table), \(places))"
     case .combine(let operation, let left, let right): "\(operation.rawValue)(\(left), \(right))"
+    case .view(let operand, let type): "view(\(operand), \(type.dtype.rawValue), \(type.shape))"
     case .fill(let value, let type):
       "fill(\(value.text(in: type.dtype)), \(type.dtype.rawValue), \(type.shape))"
     }

@@ -102,6 +102,13 @@ private struct ExpressionParser {
       try need(", ")
       return .pack(operand, try format())
     }
+    if take("view(") {
+      let operand = try expression(depth: depth)
+      try need(", ")
+      let type = try dtype()
+      try need(", ")
+      return .view(operand, TensorType(type, try shape()))
+    }
     if take("squeeze(") { return .squeeze(try expression(depth: depth)) }
     if take("sum(") { return .sum(try list(depth)) }
     if take("addRow(") {

@@ -115,6 +115,7 @@ struct NaiveTensor {
       self.dtype = dtype
       values = values.map { dtype.rounded($0) }
     case .quantize, .mxfp4, .codes, .scales, .decode, .spread, .gather, .lookUp, .combine, .pack,
+      .view,
       .part:
       throw CocoaError(.featureUnsupported)
     case .fill(let value, let type):
