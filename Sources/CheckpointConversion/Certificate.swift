@@ -156,6 +156,8 @@ public struct Certificate: Sendable, Codable, Hashable {
     case exact
     /// Some were rounded.
     case rounded
+    /// None did, and codes and scales lie in another way than they did.
+    case repacked
   }
 
   /// A file of the destination.
@@ -181,5 +183,16 @@ public struct Certificate: Sendable, Codable, Hashable {
     tensors.map {
       TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
     }
+  }
+}
+
+extension Certificate.Exactness {
+  /// What came of an expression.
+  ///
+  /// - Parameters:
+  ///   - expression: of a tensor.
+  ///   - isRounded: whether values changed.
+  public init(_ expression: TensorExpression, isRounded: Bool) {
+    self = isRounded ? .rounded : expression.isRepacked ? .repacked : .exact
   }
 }

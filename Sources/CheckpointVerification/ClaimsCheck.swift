@@ -148,7 +148,7 @@ extension Certificate.TensorRecord {
       messages.append("the certificate's \(claim) isn't so, expected \(certified), found \(found)")
     }
     compare("digest", digest, tensor.digest)
-    compare("exactness", exactness.rawValue, Self.exactness(report).rawValue)
+    compare("exactness", exactness.rawValue, found(report).rawValue)
     compare("largest_error_ulp", largestErrorUlp, report.largestErrorUlp)
     compare("overflow_count", overflowCount, report.overflowCount)
     if quantization != report.quantization.map({ QuantizationRecord($0, valueShape) }) {
@@ -157,7 +157,11 @@ extension Certificate.TensorRecord {
     return messages
   }
 
-  private static func exactness(_ report: CastReport) -> Certificate.Exactness {
-    report.isExact ? .exact : .rounded
+  /// What the evaluation says of values; that none changed is right where the expression repacks codes, too.
+  private func found(_ report: CastReport) -> Certificate.Exactness {
+    guard exactness == .repacked,
+      let parsed = try? TensorExpression(parsing: expression, sources: sources)
+    else { return report.isExact ? .exact : .rounded }
+    return Certificate.Exactness(parsed, isRounded: !report.isExact)
   }
 }

@@ -20,6 +20,8 @@ struct CompressedTensorsWeights {
     /// Cast to what it is quantized from.
     let expression: TensorExpression
     let type: TensorType
+    /// Its parts, where the source has them.
+    let repacking: Repacking?
 
     /// Whether a configuration's targets could mean it.
     var mayBeLinear: Bool {
@@ -61,17 +63,20 @@ struct CompressedTensorsWeights {
       try Self.requireLinear(candidate, architecture)
       candidates.append(candidate)
     }
+    // Weights of one layer have one scale: all are made again where some can't be repacked.
+    let repacks = candidates.allSatisfy { candidate in
+      candidate.repacking != nil || candidate.choice.dtype != nil
+    }
     let scales = try TensorScales(
       candidates.compactMap { candidate in
-        guard case .packed(let format) = candidate.choice.type, format.hasTensorScale else {
-          return nil
-        }
+        guard !repacks, case .packed(let format) = candidate.choice.type, format.hasTensorScale
+        else { return nil }
         return TensorScales.Matrix(
           name: candidate.tensor.name, expression: candidate.expression, type: candidate.type,
           place: candidate.place)
       }, planner)
     let head = architecture.row(.weight(.head)).map { Self.module(of: $0.name(layer: nil)) }
-    for candidate in candidates { append(candidate, scales) }
+    for candidate in candidates { append(candidate, scales, repacks: repacks) }
     if let head, !weights.contains(where: { $0.format != nil && Self.module(of: $0.name) == head }),
       !ignored.contains(head)
     {
@@ -127,10 +132,16 @@ struct CompressedTensorsWeights {
     let own: DType = kept.isBlockQuantized ? .f16 : kept == .f64 && isLinear ? .f32 : kept
     let choice = try types.choice(tensor.name, place?.role, TensorType(own, tensor.shape))
     let dtype = choice.dtype ?? own
-    let expression = try Planner.expression(of: tensor, as: dtype, in: planner.source.checkpoint)
+    let checkpoint = planner.source.checkpoint
+    let expression = try Planner.expression(of: tensor, as: dtype, in: checkpoint)
+    var repacking: Repacking?
+    if case .packed(let format) = choice.type {
+      repacking = Repacking(
+        tensor.expression, tensor.shape, format, as: planner.settings.dtype, type: checkpoint.type)
+    }
     return Candidate(
       tensor: tensor, place: place, choice: choice, expression: expression,
-      type: TensorType(dtype, tensor.shape))
+      type: TensorType(dtype, tensor.shape), repacking: repacking)
   }
 
   private static func requireLinear(
@@ -145,7 +156,7 @@ struct CompressedTensorsWeights {
       hint: "schemes of GGUF and MLX take such models")
   }
 
-  private mutating func append(_ candidate: Candidate, _ scales: TensorScales) {
+  private mutating func append(_ candidate: Candidate, _ scales: TensorScales, repacks: Bool) {
     let (tensor, choice) = (candidate.tensor, candidate.choice)
     let quantization = ConversionPlan.Quantization(
       choice: choice, values: TensorType(tensor.dtype, tensor.shape))
@@ -159,11 +170,18 @@ struct CompressedTensorsWeights {
           named: tensor.name, quantization))
       return
     }
+    let partName = { (part: PackedFormat.Part) in "\(module).\(format.partName(part))" }
+    if let repacking = candidate.repacking, repacks || !format.hasTensorScale {
+      weights.append(
+        StoredWeight(
+          repacking, format, named: tensor.name, quantization, partName: partName))
+      return
+    }
     if let scale = scales[tensor.name] { format = format.scaled(by: scale) }
     weights.append(
       StoredWeight(
-        packing: candidate.expression, candidate.type, format, named: tensor.name, quantization
-      ) { "\(module).\(format.partName($0))" })
+        packing: candidate.expression, candidate.type, format, named: tensor.name, quantization,
+        partName: partName))
   }
 
   /// What vLLM makes one layer of has one format.

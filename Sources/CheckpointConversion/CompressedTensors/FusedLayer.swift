@@ -8,7 +8,7 @@ struct FusedLayer: Hashable {
 
   /// The layer that the weight at a place becomes a part of; nil for those that stay alone.
   init?(_ place: DecoderPlace) {
-    guard let projection = place.role.projection,
+    guard case .weight(let projection, _) = place.role,
       let partners = Self.partners.first(where: { $0.contains(projection) })
     else { return nil }
     first = partners[0]

@@ -88,11 +88,29 @@ struct MLXTensors {
     if let choice, let asked = choice.dtype { dtype = asked }
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
+    let quantization = choice.map {
+      ConversionPlan.Quantization(choice: $0, values: TensorType(tensor.dtype, shape))
+    }
+    if case .packed(let format) = choice?.type, let quantization,
+      let repacking = Repacking(
+        expression, shape, format, as: planner.settings.dtype,
+        type: planner.source.checkpoint.type)
+    {
+      weights.append(
+        StoredWeight(repacking, format, named: tensor.name, quantization) {
+          Self.name(of: $0, written)
+        })
+      return
+    }
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
     weights.append(
       weight(
-        tensor.name, written, expression, TensorType(dtype, shape),
-        choice.map { .init(choice: $0, values: TensorType(tensor.dtype, shape)) }))
+        tensor.name, written, expression, TensorType(dtype, shape), quantization))
+  }
+
+  /// What a part of a weight is called.
+  private static func name(of part: PackedFormat.Part, _ written: String) -> String {
+    part == .codes ? written : "\(module(of: written)).\(part.rawValue)"
   }
 
   private func weight(
@@ -104,9 +122,8 @@ struct MLXTensors {
         Planner.Output(name: written, type: type, expression: expression), named: name,
         quantization)
     }
-    let module = Self.module(of: written)
     return StoredWeight(packing: expression, type, format, named: name, quantization) {
-      $0 == .codes ? written : "\(module).\($0.rawValue)"
+      Self.name(of: $0, written)
     }
   }
 

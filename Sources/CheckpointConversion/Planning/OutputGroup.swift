@@ -54,6 +54,11 @@ extension ConversionPlan {
       return parts[0].type.dtype
     }
 
+    /// Whether its parts are those of the source, moved.
+    var isRepacked: Bool {
+      if case .pack = expression { false } else { parts.count > 1 }
+    }
+
     /// The shape of the weight, whatever it is stored as.
     var valueShape: Shape { quantization?.values.shape ?? parts[0].type.shape }
   }

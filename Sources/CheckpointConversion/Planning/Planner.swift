@@ -1,6 +1,7 @@
 public import CheckpointFormats
 import FileContainers
 import ModelArchitectures
+import Quantization
 public import TensorEvaluation
 public import TensorModel
 
@@ -131,7 +132,7 @@ public struct Planner: Sendable {
         + model.problems.map { $0.finding(.warning) } + dtypeFindings(groups)
         + findings + graphFindings(format, findings)
         + (format == GGUFFormat.name ? [] : Self.normFindings(model)) + sidecarFindings(sidecars)
-        + codeFindings(model) + quantizationFindings(model))
+        + codeFindings(model) + quantizationFindings(model, groups))
   }
 
   /// What is wrong with files that go along as they are.
@@ -159,8 +160,14 @@ public struct Planner: Sendable {
   }
 
   /// What is lost twice.
-  private func quantizationFindings(_ model: ModelContents) -> [Finding] {
-    guard let quantized = model.quantized, settings.quantization != nil else { return [] }
+  private func quantizationFindings(
+    _ model: ModelContents, _ groups: [ConversionPlan.OutputGroup]
+  ) -> [Finding] {
+    guard let quantized = model.quantized, settings.quantization != nil,
+      groups.contains(where: {
+        $0.quantization?.choice.type.isQuantized == true && !$0.isRepacked
+      })
+    else { return [] }
     return [
       Finding(
         .warning, "quantized-twice",

@@ -26,7 +26,7 @@ struct StoredWeight {
     self.quantization = quantization
   }
 
-  /// A matrix in a format of several tensors.
+  /// A matrix in a format of several tensors, quantized.
   ///
   /// - Parameters:
   ///   - matrix: its values; rows that the format takes.
@@ -48,12 +48,41 @@ struct StoredWeight {
       }
     }
     expression = rows
-    rowParts = RowParts(
-      format.parts.map {
-        RowParts.Part(
-          format.bytes(of: $0, type)?.count ?? 0,
-          sharedRowCount: format.sharedRowCount(of: $0, type))
-      })
+    rowParts = RowParts(format, type)
+    self.quantization = quantization
+  }
+
+  /// A matrix in a format of several tensors, whose codes and scales are there.
+  ///
+  /// - Parameters:
+  ///   - repacking: gives the parts.
+  ///   - format: of the tensors.
+  ///   - name: what the model calls it.
+  ///   - quantization: which type it gets and why.
+  ///   - partName: what a part is called in the file.
+  init(
+    _ repacking: Repacking, _ format: PackedFormat, named name: String,
+    _ quantization: ConversionPlan.Quantization, partName: (PackedFormat.Part) -> String
+  ) {
+    let matrix = TensorType(repacking.dtype, quantization.values.shape)
+    let rowCount = matrix.shape.dimensions[0]
+    self.name = name
+    var parts: [Planner.Output] = []
+    var rows: [TensorExpression] = []
+    for (part, expression) in zip(format.parts, repacking.parts) {
+      guard let type = format.type(of: part, matrix), let bytes = format.bytes(of: part, matrix)
+      else { continue }
+      parts.append(Planner.Output(name: partName(part), type: type, expression: expression))
+      // What belongs to the whole matrix stands in every row.
+      let row =
+        if case .fill(let value, let one) = expression {
+          TensorExpression.fill(value, TensorType(one.dtype, [rowCount, 1]))
+        } else { expression }
+      rows.append(.view(row, TensorType(.u8, [rowCount, bytes.count])))
+    }
+    self.parts = parts
+    expression = .concatenate(rows, axis: 1)
+    rowParts = RowParts(format, matrix)
     self.quantization = quantization
   }
 
@@ -66,6 +95,18 @@ struct StoredWeight {
   /// The format, where it is of several parts.
   var format: PackedFormat? {
     if case .packed(let format) = quantization?.choice.type { format } else { nil }
+  }
+}
+
+extension RowParts {
+  /// Those of a matrix's rows in a format.
+  fileprivate init(_ format: PackedFormat, _ matrix: TensorType) {
+    self.init(
+      format.parts.map {
+        Part(
+          format.bytes(of: $0, matrix)?.count ?? 0,
+          sharedRowCount: format.sharedRowCount(of: $0, matrix))
+      })
   }
 }
 

@@ -212,7 +212,7 @@ public struct Converter: Sendable {
       let first = parts[parts.startIndex]
       // Only whether and how far values were rounded is in the certificate, not how many.
       return Journal.Claim(
-        group: group, digests: parts.map(\.digest), rounded: first.exactness == .exact ? 0 : 1,
+        group: group, digests: parts.map(\.digest), rounded: first.exactness == .rounded ? 1 : 0,
         ulp: first.largestErrorUlp, overflows: first.overflowCount,
         quantization: first.quantization)
     }
@@ -251,7 +251,7 @@ public struct Converter: Sendable {
             name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
             file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
             sources: tensor.expression.sources,
-            exactness: isOfValues && result.rounded > 0 ? .rounded : .exact,
+            exactness: .init(tensor.expression, isRounded: isOfValues && result.rounded > 0),
             largestErrorUlp: isOfValues ? result.ulp : 0,
             overflowCount: isOfValues ? result.overflows : 0,
             quantization: isOfValues ? result.quantization : nil, digest: digest))

@@ -1,0 +1,126 @@
+import CheckpointFormats
+import FileContainers
+import Foundation
+import Quantization
+import TensorEvaluation
+import TensorModel
+import TestSupport
+import Testing
+
+@testable import CheckpointConversion
+
+/// Codes and scales that another format has too are moved: no weight is quantized a second time.
+@Suite struct RepackingTests {
+  /// A weight of each kind that can be repacked, by the folder of `fixtures/quantized`, with the format that has the same numbers.
+  private static let pairs: [(folder: String, format: String)] = [
+    ("mlx_llama_mxfp4", "mxfp4a16"), ("ct_llama_mxfp4a16", "mlx-mxfp4"),
+    ("mlx_qwen2_mxfp8", "mxfp8a16"), ("ct_llama_mxfp8a16", "mlx-mxfp8"),
+    ("mlx_gptj_nvfp4", "nvfp4a16"), ("ct_llama_w4a16_g128", "mlx-q4-g128"),
+    ("ct_qwen2_w8a16", "mlx-q8-g128"),
+  ]
+
+  @Test(arguments: pairs) func sameNumbersInOtherParts(
+    _ pair: (folder: String, format: String)
+  ) throws {
+    let source = try Source(Fixtures.path("quantized/\(pair.folder)"), OpenOptions())
+    let weight = try #require(
+      try source.model().tensors.first { $0.shape.rank == 2 && !$0.expression.sources.isEmpty })
+    let format = try #require(PackedFormat(named: pair.format))
+    let repacking = try #require(
+      Repacking(
+        weight.expression, weight.shape, format, as: nil, type: source.checkpoint.type))
+    let quantization = ConversionPlan.Quantization(
+      choice: TypeChoice(.packed(format), wanted: .packed(format), .scheme),
+      values: TensorType(.f32, weight.shape))
+    let stored = StoredWeight(repacking, format, named: weight.name, quantization) { $0.rawValue }
+    #expect(stored.parts.map(\.name) == format.parts.map(\.rawValue))
+    #expect(stored.parts[0].expression.isRepacked)
+    // What the parts stand for, read as the other format's.
+    var files: [(name: String, type: TensorType, bytes: [UInt8])] = []
+    for part in stored.parts {
+      let type = try part.expression.type { source.checkpoint.type(of: $0) }
+      #expect(type == part.type)
+      #expect(
+        try TensorExpression(
+          parsing: part.expression.description, sources: part.expression.sources)
+          == part.expression)
+      files.append((part.name, type, try evaluated(part.expression, source.reader)))
+    }
+    let values = try evaluated(weight.expression, source.reader)
+    let again = try MemoryReader(files)
+    let found = try evaluated(
+      Self.values(format, weight.shape, scales: files[1].type.dtype), again)
+    #expect(found == values)
+    // All parts at once, as they are written.
+    let whole = try evaluated(stored.expression, source.reader)
+    #expect(
+      whole.count
+        == stored.rowParts?.parts.reduce(0) { $0 + $1.byteCount * weight.shape.dimensions[0] })
+  }
+
+  /// The values of a format's parts, by their names.
+  private static func values(
+    _ format: PackedFormat, _ shape: Shape, scales: DType
+  ) -> TensorExpression {
+    let group = format.groupSize ?? shape.dimensions[1]
+    let groups = Shape([shape.dimensions[0], shape.dimensions[1] / group])
+    func spread(_ operand: TensorExpression) -> TensorExpression {
+      .spread(operand, shape, block: [1, group])
+    }
+    func decoded(_ name: String, _ code: PackedCode, _ shape: Shape) -> TensorExpression {
+      .decode(.stored(name), code, shape, axis: 1)
+    }
+    switch format.coding {
+    case .affine:
+      let codes = decoded("codes", .unsigned(bits: format.bits), shape)
+      return .sum([
+        .combine(.product, codes, spread(.stored("scales"))), spread(.stored("biases")),
+      ])
+    case .mxfp8:
+      return .combine(
+        .product, decoded("codes", .e4m3, shape), spread(decoded("scales", .e8m0, groups)))
+    case .nvfp4:
+      return .combine(
+        .product, decoded("codes", .fp4, shape), spread(decoded("scales", .e4m3, groups)))
+    default:
+      return .combine(
+        .product, decoded("codes", .fp4, shape), spread(decoded("scales", .e8m0, groups)))
+    }
+  }
+
+  @Test func otherNumbersAreNotRepacked() throws {
+    for (folder, name) in [
+      ("ct_llama_w4a16_g128", "mlx-q4-g64"), ("ct_llama_w4a16_g128", "mlx-q8-g128"),
+      ("ct_llama_w4a16_g128", "w4a16-g32"), ("ct_llama_w4a16_asym", "mlx-q4-g128"),
+      ("mlx_llama_mxfp4", "nvfp4a16"), ("mlx_llama_q4_g64", "w4a16-g32"),
+      ("ct_qwen2_nvfp4a16", "mlx-nvfp4"), ("gptq_v1_llama", "mlx-q4-g128"),
+    ] {
+      let source = try Source(Fixtures.path("quantized/\(folder)"), OpenOptions())
+      let format = try #require(PackedFormat(named: name))
+      for tensor in try source.model().tensors {
+        #expect(
+          Repacking(
+            tensor.expression, tensor.shape, format, as: nil, type: source.checkpoint.type) == nil,
+          "\(folder) \(name)")
+      }
+    }
+  }
+}
+
+/// The bytes of an expression's result.
+private func evaluated(
+  _ expression: TensorExpression, _ reader: any CheckpointReader
+) throws -> [UInt8] {
+  let compiled = try CompiledExpression(expression, in: reader.checkpoint)
+  let evaluator = TensorEvaluator(reader)
+  let scratch = try ScratchArena(byteCount: evaluator.scratchByteCount)
+  var bytes = [UInt8](
+    repeating: 0, count: compiled.geometry.rows * compiled.geometry.rowByteCount)
+  try bytes.withUnsafeMutableBytes { buffer in
+    guard let base = buffer.baseAddress else { return }
+    _ = try evaluator.evaluate(
+      compiled, compiled.geometry.whole,
+      into: MatrixBuffer(base: base, rowStride: compiled.geometry.rowByteCount), scratch: scratch)
+  }
+  return bytes
+}
