@@ -34,6 +34,13 @@ MIXTURE_LAYERS = 12
 PEERS_LLAMA = os.path.join(HERE, "../peers-llama")
 # How many times as fast as llama-quantize, in wall and CPU time.
 QUANTIZE_LIMITS = {"q8_0": 1.5, "q4_0": 1.5, "q6_k": 2, "q4_k_m": 3}
+# Of mlx-lm and llmcompressor: the scheme, their script and its arguments, and how many times as fast, in wall and CPU time.
+PARTS_LIMITS = [
+  ("mlx-q4-g64", "mlx-lm", ["peer_mlx.py", "{source}", "{destination}", "64"], 3, 2),
+  ("w4a16-g128", "llmcompressor", ["peer_llmcompressor.py", "{source}", "{destination}", "W4A16"], None, 5),
+  ("fp8", "llmcompressor", ["peer_llmcompressor.py", "{source}", "{destination}", "FP8_DYNAMIC"], None, 5),
+]
+PARTS_PEAK = 200e6
 GGUF_LIMIT = 5
 
 
@@ -319,8 +326,8 @@ class Bench:
       f"{synced.wall / ours_synced.wall:.2f} ×, both synced; {alone.cpu / ours.cpu:.2f} × less CPU"
     return [Target(text if name == "export" else f"{text}; its size is {alone.size / size:.4f}", alone.wall / ours.wall, limit)]
 
-  def peak(self, name, figures):
-    return Target(f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {PEAK_LIMIT / 1e6:.0f})", figures.peak, PEAK_LIMIT, True)
+  def peak(self, name, figures, limit=PEAK_LIMIT):
+    return Target(f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {limit / 1e6:.0f})", figures.peak, limit, True)
 
   # MARK: Quantization
 
@@ -360,8 +367,20 @@ class Bench:
       peer = theirs(f"llama-quantize {scheme}", quantize, f"{made}/model.gguf", "{destination}/model.gguf", scheme, "2")
       yield self.beside(f"bf16 → {scheme}", made, size, ours(scheme, "quantize", "--scheme", scheme), peer, limit, limit)
     shutil.rmtree(made)
+    yield from self.quantize_to_parts(source)
 
-  def beside(self, name, source, size, command, peer, wall_limit, cpu_limit):
+  def quantize_to_parts(self, source):
+    """The same model for MLX and for vLLM, beside mlx-lm and llmcompressor without data, which load the model first."""
+    for scheme, label, script, wall_limit, cpu_limit in PARTS_LIMITS:
+      convert = Command(
+        f"weighbridge {scheme}",
+        [self.options.tool, "quantize", source, "{destination}", "--scheme", scheme, "--threads", "2", "--memory", "256MB", "--quiet"],
+        is_synced=False, rounds=self.options.rounds)
+      peer = self.peer(f"{label} {scheme}", *(source if part == "{source}" else part for part in script))
+      size = os.path.getsize(f"{source}/model.safetensors")
+      yield self.beside(f"bf16 → {scheme}", source, size, convert, peer, wall_limit, cpu_limit, PARTS_PEAK)
+
+  def beside(self, name, source, size, command, peer, wall_limit, cpu_limit, peak_limit=PEAK_LIMIT):
     """Measures a command and its peer, and ours without sync."""
     bare = self.convert_without_sync(command, f"{command.label} without sync")
     progress(f"{name}:")
@@ -381,7 +400,7 @@ class Bench:
         Target(f"{name}: {alone.cpu / ours.cpu:.2f} × less CPU{wish(cpu_limit)}", alone.cpu / ours.cpu, cpu_limit),
         Target(f"{name}: its file has {alone.size:,} bytes, ours {ours.size:,} with its certificate", alone.size / ours.size),
       ]
-    return Task(name, size, rows, [*targets, self.peak(name, ours_synced)])
+    return Task(name, size, rows, [*targets, self.peak(name, ours_synced, peak_limit)])
 
   # MARK: A full model
 

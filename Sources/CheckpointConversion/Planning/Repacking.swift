@@ -7,7 +7,7 @@ struct Repacking {
   /// The dtype of scales that are floats; F32 where there are none.
   let dtype: DType
 
-  /// Repacks values for a format.
+  /// Repacks values for a format; nil where that has other numbers, or groups.
   ///
   /// - Parameters:
   ///   - values: as codes and scales give them, without a cast.
@@ -15,7 +15,6 @@ struct Repacking {
   ///   - format: to be written.
   ///   - asked: the dtype that values are to have; nil keeps it.
   ///   - type: of stored tensors.
-  /// - Returns: nil where the format has other numbers, or groups.
   init?(
     _ values: TensorExpression, _ shape: Shape, _ format: PackedFormat, as asked: DType?,
     type: (String) -> TensorType?
