@@ -12,19 +12,20 @@ struct QuantizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
     abstract:
-      "Make a checkpoint smaller, by a known amount: GGUF for llama.cpp, or MLX for mlx-lm.",
+      "Make a checkpoint smaller, by a known amount: for llama.cpp, MLX or vLLM.",
     discussion: """
       SOURCE is anything readable, also archives and checkpoints that llama.cpp itself can't read; \
       it is converted and quantized in one pass. The blocks are those of ggml's reference, and MLX's \
       codes, scales and biases those of mx.quantize on the CPU, bit for \
-      bit, on every machine and with any number of threads. A report says for every tensor which \
-      type it gets and why, and how far the blocks are from the weights.
+      bit, on every machine and with any number of threads. For vLLM and transformers scales are those \
+      of compressed-tensors, and codes the nearest. A report says for every tensor which \
+      type it gets and why, and how far it is then from the weights.
 
       Schemes:
       \(SchemeChoice.table)
 
       Types for --tensor-type and --output-type: \(SchemeChoice.typeNames.joined(separator: " ")); \
-      with schemes of MLX their names, f32, f16 and bf16.
+      with schemes for MLX and vLLM their names, f32, f16 and bf16.
 
       Exit code 1: the quantization is written, but exceeds --max-kl or --max-rmse.
 
@@ -34,13 +35,14 @@ struct QuantizeCommand: ParsableCommand {
         weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
         weighbridge quantize llama llama.gguf --scheme q4_0 --tensor-type 'ffn_down=q6_k' --dry-run
         weighbridge quantize llama llama-mlx --scheme mlx-q4-g64 --tensor-type 'v_proj=mlx-q6-g64'
+        weighbridge quantize llama llama-fp8 --scheme fp8 --max-shard-size 5GB
         weighbridge quantize llama llama.gguf --scheme q5_k_m --validate --max-kl 0.02 --report q.html
       """)
 
   @Argument(help: "The checkpoint to quantize.")
   var source: String
 
-  @Argument(help: "Where to write: a .gguf file, or a directory for a split set or MLX.")
+  @Argument(help: "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM.")
   var destination: String
 
   @Option(help: ArgumentHelp("What most weights become.", valueName: "scheme"))

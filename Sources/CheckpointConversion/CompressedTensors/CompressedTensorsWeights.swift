@@ -56,10 +56,11 @@ struct CompressedTensorsWeights {
     let spelling = try Self.spelling(planner, architecture, model)
     let places = Self.places(model, architecture.tensors(dimensions, spelling))
     let types = CompressedTensorsTypes(request)
+    let dtypes = try ValueDTypes(planner)
     var candidates: [Candidate] = []
     for tensor in try model.tensors(in: spelling) {
       let place = places[ExactName(tensor.name)]
-      let candidate = try Self.candidate(tensor, place, types, planner)
+      let candidate = try Self.candidate(tensor, place, types, dtypes, planner)
       try Self.requireLinear(candidate, architecture)
       candidates.append(candidate)
     }
@@ -124,12 +125,12 @@ struct CompressedTensorsWeights {
 
   private static func candidate(
     _ tensor: CanonicalTensor, _ place: DecoderPlace?, _ types: CompressedTensorsTypes,
-    _ planner: Planner
+    _ dtypes: ValueDTypes, _ planner: Planner
   ) throws(CheckpointError) -> Candidate {
-    let kept = tensor.dtype.hasFloatValues ? planner.settings.dtype ?? tensor.dtype : tensor.dtype
+    let kept = dtypes.dtype(of: tensor)
     let isLinear = place.map { CompressedTensorsTypes.isLinear($0.role) } ?? false
-    // Blocks have scales of 16 bits; scales of F64 are none that kernels take.
-    let own: DType = kept.isBlockQuantized ? .f16 : kept == .f64 && isLinear ? .f32 : kept
+    // Scales of F64 are none that kernels take.
+    let own: DType = kept == .f64 && isLinear ? .f32 : kept
     let choice = try types.choice(tensor.name, place?.role, TensorType(own, tensor.shape))
     let dtype = choice.dtype ?? own
     let checkpoint = planner.source.checkpoint

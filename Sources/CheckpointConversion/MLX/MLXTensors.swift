@@ -13,6 +13,7 @@ struct MLXTensors {
   private let planner: Planner
   private let graph: MLXGraph
   private let types: MLXTypes?
+  private let dtypes: ValueDTypes
 
   /// Takes all tensors of the model, which has been found to be sound.
   ///
@@ -20,6 +21,7 @@ struct MLXTensors {
   init(_ planner: Planner, _ graph: MLXGraph) throws(CheckpointError) {
     self.planner = planner
     self.graph = graph
+    dtypes = try ValueDTypes(planner)
     let model = try planner.source.model()
     let dimensions = graph.configuration.dimensions
     let head = model.placed[DecoderPlace(.weight(.head))]
@@ -80,9 +82,9 @@ struct MLXTensors {
       expression = expression.transposed
       shape = Shape(shape.dimensions.reversed())
     }
-    let kept = planner.settings.dtype ?? tensor.dtype
-    // Blocks have scales of 16 bits; MLX has no F64.
-    let own: DType = kept.isBlockQuantized ? .f16 : kept == .f64 ? .f32 : kept
+    let kept = dtypes.dtype(of: tensor)
+    // MLX has no F64.
+    let own: DType = kept == .f64 ? .f32 : kept
     let choice = try types?.choice(tensor.name, written, role, TensorType(own, shape))
     var dtype = own
     if let choice, let asked = choice.dtype { dtype = asked }

@@ -166,6 +166,7 @@ public struct Planner: Sendable {
     guard let quantized = model.quantized, settings.quantization != nil,
       groups.contains(where: {
         $0.quantization?.choice.type.isQuantized == true && !$0.isRepacked
+          && quantized.weights.contains(ExactName($0.name))
       })
     else { return [] }
     return [

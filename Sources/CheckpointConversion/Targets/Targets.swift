@@ -1,5 +1,6 @@
 import CheckpointFormats
 import FileContainers
+import Quantization
 import TensorModel
 
 /// All formats that conversions write: one line each.
@@ -95,9 +96,13 @@ enum Targets {
           .usage, "--to names no format that is written here",
           expected: all.map { $0.format.name }.joined(separator: ", "), found: asked)
       }
-      if let named, named != target,
-        entry?.fileEnding != nil || request.settings.quantization != nil
-      {
+      if let named, named != target, let scheme = request.settings.quantization?.scheme {
+        throw CheckpointError(
+          .usage, "\(scheme) isn't written in the format that the destination's name says",
+          file: request.destination, expected: target.format.name, found: named.format.name,
+          hint: "choose another name, or a scheme of that format: weighbridge quantize --help")
+      }
+      if let named, named != target, entry?.fileEnding != nil {
         throw CheckpointError(
           .usage, "--to and the destination's name say different formats",
           file: request.destination, expected: target.format.name, found: named.format.name,

@@ -61,6 +61,12 @@ public struct HuggingFaceConfiguration: Sendable {
     ModelHead(classes: document["architectures"]?.elements?.compactMap(\.text) ?? [])
   }
 
+  /// The dtype of 16 or 32 bits that the model is said to compute in; nil where nothing says it.
+  public var computationDType: DType? {
+    let name = (document["dtype"] ?? document["torch_dtype"])?.text
+    return [DType.bf16, .f16, .f32].first { $0.torchName == name?.replacing("torch.", with: "") }
+  }
+
   /// How many classes a head for classification tells apart: `id2label`'s, or `num_labels`; two where neither says.
   ///
   /// Source: `PreTrainedConfig` of transformers.

@@ -1,0 +1,36 @@
+import CheckpointFormats
+import ModelArchitectures
+import TensorModel
+
+/// The dtypes that weights are quantized from, where the command says none.
+struct ValueDTypes {
+  private let asked: DType?
+  private let quantized: Set<ExactName>
+  private let computation: DType?
+
+  /// For a source.
+  init(_ planner: Planner) throws(CheckpointError) {
+    asked = planner.settings.dtype
+    quantized = try planner.source.model().quantized?.weights ?? []
+    guard !quantized.isEmpty, let text = try planner.source.huggingFaceConfiguration() else {
+      computation = nil
+      return
+    }
+    computation = try ifUsable { () throws(CheckpointError) in
+      try HuggingFaceConfiguration(parsing: text).computationDType
+    }.flatMap { $0 }
+  }
+
+  /// The dtype of a tensor: as asked, else its own; that the model computes in for values of quantized weights, whose scales are to have one.
+  ///
+  /// - Parameter tensor: of the model.
+  /// - Returns: one that formats of several tensors can have scales of, where it is one of floats.
+  func dtype(of tensor: CanonicalTensor) -> DType {
+    guard tensor.dtype.hasFloatValues else { return tensor.dtype }
+    if let asked { return asked }
+    // Blocks have scales of 16 bits.
+    if tensor.dtype.isBlockQuantized { return .f16 }
+    if quantized.contains(ExactName(tensor.name)) { return computation ?? tensor.dtype }
+    return tensor.dtype
+  }
+}
