@@ -156,6 +156,29 @@ import Testing
     #expect(try written.model().problems.isEmpty)
   }
 
+  /// Experts are layers of their own, what chooses them stays as it is.
+  @Test func expertsAreLinearLayers() throws {
+    let scheme = try #require(QuantizationScheme(named: "w8a16-channel"))
+    let workspace = try Workspace()
+    let outcome = try convert(request(workspace, "qwen3_moe", scheme))
+    let experts = outcome.plan.groups.filter { $0.name.contains(".experts.") }
+    #expect(!experts.isEmpty && experts.allSatisfy { $0.parts.count == 3 })
+    let ignored = try quantization(workspace)["ignore"]?.elements?.compactMap(\.text) ?? []
+    #expect(ignored.contains { $0.hasSuffix(".mlp.gate") })
+    let blocks = try #require(QuantizationScheme(named: "fp8-block"))
+    let refused = failure(of: try request(workspace, "qwen3_moe", blocks, to: "blocks"))
+    #expect(refused?.code == .unsupported)
+  }
+
+  /// transformers calls GPT-NeoX's head by another name than its files.
+  @Test func headsAreIgnoredUnderBothNames() throws {
+    let scheme = try #require(QuantizationScheme(named: "fp8"))
+    let workspace = try Workspace()
+    try convert(request(workspace, "gpt_neox", scheme))
+    let ignored = try quantization(workspace)["ignore"]?.elements?.compactMap(\.text) ?? []
+    #expect(Set(ignored) == ["embed_out", "lm_head"])
+  }
+
   @Test func refusesWhatItDoesNotQuantize() throws {
     let scheme = try #require(QuantizationScheme(named: "w4a16-channel"))
     let workspace = try Workspace()

@@ -20,6 +20,7 @@ import signals
 import statistics_of_tensors
 import store
 import tokenizer
+import vllm_writing
 from harness import Report
 
 GROUPS = {
@@ -36,6 +37,7 @@ GROUPS = {
     "json": json_documents.check,
     "statistics": statistics_of_tensors.check,
     "tokenizer": tokenizer.check,
+    "vllm": vllm_writing.check,
     "llama": llama.check,
     "limits": limits.check,
     "signals": signals.check,

@@ -76,13 +76,8 @@ struct CompressedTensorsWeights {
           name: candidate.tensor.name, expression: candidate.expression, type: candidate.type,
           place: candidate.place)
       }, planner)
-    let head = architecture.row(.weight(.head)).map { Self.module(of: $0.name(layer: nil)) }
     for candidate in candidates { append(candidate, scales, repacks: repacks) }
-    if let head, !weights.contains(where: { $0.format != nil && Self.module(of: $0.name) == head }),
-      !ignored.contains(head)
-    {
-      ignored.append(head)
-    }
+    ignoreHead(architecture)
     findings += try ChoiceFindings(request).findings(
       weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
       remedy: { _ in "choose a scheme without groups, such as w4a16-channel" })
@@ -145,9 +140,26 @@ struct CompressedTensorsWeights {
       type: TensorType(dtype, tensor.shape), repacking: repacking)
   }
 
+  /// A tied head is a layer, too, and transformers has given those of some families another name.
+  private mutating func ignoreHead(_ architecture: Architecture) {
+    let isQuantized = weights.contains {
+      $0.format != nil && $0.name == architecture.row(.weight(.head))?.name
+    }
+    guard !isQuantized else { return }
+    let names = [architecture.row(.weight(.head))?.name, "lm_head.weight"].compactMap { $0 }
+    for head in names.map(Self.module(of:)) where !ignored.contains(head) { ignored.append(head) }
+  }
+
   private static func requireLinear(
     _ candidate: Candidate, _ architecture: Architecture
   ) throws(CheckpointError) {
+    if case .packed(let format) = candidate.choice.type, format.rowCount > 1,
+      candidate.place?.role.projection?.isOfExperts == true
+    {
+      throw CheckpointError(
+        .unsupported, "transformers doesn't load experts with scales of blocks",
+        tensor: candidate.tensor.name, found: format.name, hint: "choose --scheme fp8")
+    }
     guard case .weight(let projection, .inOut) = candidate.place?.role, !projection.isOfExperts
     else { return }
     throw CheckpointError(

@@ -21,7 +21,7 @@ extension QuantizationScheme {
     family(.fp8, "for vLLM: floats of 8 bits"),
     SchemeFamily(
       compressedTensors.filter { !isOf(.symmetric, $0) && !isOf(.fp8, $0) },
-      "for vLLM: floats of 8 and 4 bits in small groups"),
+      "for vLLM: floats of 8 and 4 bits in groups"),
   ]
 
   private static func family(_ coding: PackedFormat.Coding, _ summary: String) -> SchemeFamily {
