@@ -33,11 +33,30 @@ import Testing
     #expect(try refusal { $0[18_000].localName = Array("m18001".utf8) }.contains("its name"))
     #expect(try refusal { $0[17_000].method = 12 }.contains("compressed in a way"))
     #expect(try refusal { $0[16_999].gap = [1, 2] }.contains("belong to no entry"))
+    #expect(try refusal { $0[19_999].method = 12 }.contains("compressed in a way"))
     // The first of several.
     let several = try refusal {
       $0[17_000].method = 12
       $0[300].flags = 1
     }
     #expect(several.contains("encrypted"))
+  }
+
+  /// Neither the first entry of a piece nor the one after its last may be passed over.
+  @Test(arguments: [0, 1, 16_384, 19_999])
+  func anEntryWithoutItsSignatureIsFound(_ place: Int) throws {
+    var bytes = ZipBuilder(entries).bytes
+    var found = -1
+    let signature = try #require(
+      bytes.indices.first { start in
+        if bytes[start...].starts(with: [0x50, 0x4b, 1, 2]) { found += 1 }
+        return found == place
+      })
+    bytes[signature + 2] = 3
+    let error = #expect(throws: CheckpointError.self) {
+      try ZipArchive(scratch.region(bytes))
+    }
+    #expect(error?.message == "not an entry of a zip directory")
+    #expect(error?.byteOffset == signature)
   }
 }

@@ -29,7 +29,7 @@ struct ZipDirectoryEntry {
     let directory = LittleEndianBytes(
       try region.bytes(at: end.directoryOffset, count: end.directoryByteCount)[...],
       base: end.directoryOffset)
-    let (starts, count) = starts(in: directory)
+    let (starts, count, rest) = starts(in: directory)
     let entries = try ParallelPieces.elements(count, Self.pieceCount) {
       (run, take) throws(CheckpointError) in
       var position = starts[run.lowerBound / Self.pieceCount]
@@ -44,11 +44,9 @@ struct ZipDirectoryEntry {
         take(entry)
         position += byteCount
       }
-      // Whatever follows the last one is none, and this says why.
-      if run.upperBound == count, position < directory.count {
-        _ = try entry(in: directory, at: position)
-      }
     }
+    // What follows is none, and this says why.
+    if rest < directory.count { _ = try entry(in: directory, at: rest) }
     guard entries.count == end.entryCount else {
       throw CheckpointError(
         .malformed, "wrong number of zip entries", byteOffset: end.directoryOffset,
@@ -58,8 +56,10 @@ struct ZipDirectoryEntry {
     return entries
   }
 
-  /// Where every so many entries begin, and how many there are up to the first that can't be one.
-  private static func starts(in directory: LittleEndianBytes) -> (starts: [Int], count: Int) {
+  /// Where every so many entries begin, how many there are up to the first that can't be one, and where that is.
+  private static func starts(
+    in directory: LittleEndianBytes
+  ) -> (starts: [Int], count: Int, rest: Int) {
     var starts: [Int] = []
     var (position, count) = (0, 0)
     while directory.count - position >= fixedByteCount,
@@ -71,7 +71,7 @@ struct ZipDirectoryEntry {
         + Int(directory.u16(position + 32))
       count += 1
     }
-    return (starts, count)
+    return (starts, count, position)
   }
 
   /// Makes sure that no two entries have the same name.
