@@ -1,12 +1,23 @@
 import Synchronization
 public import TensorModel
 
-/// Work that consists of pieces which don't depend on each other, done on all processors.
+/// Work that consists of pieces which don't depend on each other, done by several threads.
 public enum ParallelPieces {
+  private static let wantedThreadCount = Atomic(0)
+
+  /// The most threads that work at the same time: as many as the process may use, unless fewer are wanted.
+  public static var threadCount: Int {
+    get {
+      let wanted = wantedThreadCount.load(ordering: .relaxed)
+      return wanted > 0 ? wanted : Processors.allowedCount
+    }
+    set { wantedThreadCount.store(newValue, ordering: .relaxed) }
+  }
+
   /// Does all pieces.
   ///
   /// - Parameters:
-  ///   - count: how many pieces; as many threads as the process may use take them one by one.
+  ///   - count: how many pieces; threads take them one by one.
   ///   - isSmall: whether it is so little that starting threads takes longer.
   ///   - body: is given a piece's number.
   /// - Returns: what each piece gives, in order.
@@ -18,7 +29,7 @@ public enum ParallelPieces {
     let next = Atomic(0)
     let outcomes = Mutex<[Swift.Result<Result, CheckpointError>?]>(
       Array(repeating: nil, count: count))
-    ThreadTeam.run(count > 1 && !isSmall ? min(count, Processors.allowedCount) : 1) { _ in
+    ThreadTeam.run(count > 1 && !isSmall ? min(count, threadCount) : 1) { _ in
       while true {
         let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard piece < count else { return }
