@@ -36,7 +36,7 @@ public struct Certificate: Sendable, Codable, Hashable {
   /// The files that were read.
   public let inputs: [InputRecord]
   /// The tensors that were written, in canonical order.
-  public let tensors: [TensorRecord]
+  public internal(set) var tensors: [TensorRecord]
   /// The files that hold them.
   public let files: [FileRecord]
   /// Files written beside them.

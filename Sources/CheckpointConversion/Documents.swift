@@ -36,9 +36,15 @@ public enum JSONDocument {
         let end = rest[place.upperBound...].firstIndex(of: UInt8(ascii: "]"))
       else { throw CheckpointError(.inputOutput, "can't write JSON: no list '\(key)'") }
       try write(Array(rest[..<place.upperBound]))
-      for first in stride(from: 0, to: list.count, by: JSONList.pieceCount) {
-        let piece = first..<min(first + JSONList.pieceCount, list.count)
-        try write(Array((first == 0 ? "\n" : ",\n").utf8) + indented(bytes(list.piece(piece))))
+      let pieces = ParallelPieces.runs(of: list.count, JSONList.pieceCount)
+      for group in ParallelPieces.runs(of: pieces.count, JSONList.groupCount) {
+        let texts = try ParallelPieces.map(group.count) {
+          (place) throws(CheckpointError) -> [UInt8] in
+          let piece = pieces[group.lowerBound + place]
+          let text = try indented(bytes(list.piece(piece)))
+          return Array((piece.lowerBound == 0 ? "\n" : ",\n").utf8) + text
+        }
+        for text in texts { try write(text) }
       }
       try write(Array("\n  ".utf8))
       rest = rest[end...]
@@ -86,20 +92,22 @@ public enum JSONDocument {
 }
 
 /// A list that is encoded piece by piece.
-struct JSONList {
+struct JSONList: Sendable {
   let count: Int
-  private let slice: (Range<Int>) -> [any Encodable]
+  private let slice: @Sendable (Range<Int>) -> [any Encodable]
 
-  /// How many elements are encoded at once.
-  static let pieceCount = 1000
+  /// How many elements are encoded at once, and how many such pieces are kept until they are written.
+  static let (pieceCount, groupCount) = (100, 16)
 
   /// A list of elements.
-  init<Element: Encodable>(_ elements: [Element]) {
+  init<Element: Encodable & Sendable>(_ elements: [Element]) {
     self.init(count: elements.count) { elements[$0] }
   }
 
   /// A list of so many elements, each made when it is needed.
-  init<Element: Encodable>(count: Int, _ element: @escaping (Int) -> Element) {
+  init<Element: Encodable & Sendable>(
+    count: Int, _ element: @escaping @Sendable (Int) -> Element
+  ) {
     self.count = count
     slice = { $0.map(element) }
   }

@@ -27,7 +27,12 @@ public struct Inspection: Sendable, Encodable {
   /// The container's metadata.
   public private(set) var metadata: [ExactName: String]
   /// The stored tensors, in the order of the source.
-  public private(set) var tensors: [Tensor]
+  public var tensors: LazyMapSequence<Range<Int>, Tensor> {
+    stored.indices.lazy.map { Tensor(stored[$0], details.isEmpty ? nil : details[$0]) }
+  }
+  private var stored: [TensorInfo]
+  /// What was found out by reading them; empty if nothing was.
+  private let details: [Details]
   /// The root of the stored tensors, if digests were asked for.
   public let root: Digest?
   /// The root over the published repositories' spelling of a mixture's experts, if digests were asked for; nil for other models.
@@ -78,27 +83,16 @@ public struct Inspection: Sendable, Encodable {
     /// How its values are distributed, if statistics were asked for and the dtype has any.
     public var statistics: TensorStatistics? { details?.statistics }
 
-    /// Kept apart, because most checkpoints are inspected without.
     private let details: Details?
 
-    private final class Details: Sendable {
-      let digest: Digest?
-      let statistics: TensorStatistics?
-
-      init(_ digest: Digest?, _ statistics: TensorStatistics?) {
-        self.digest = digest
-        self.statistics = statistics
-      }
-    }
-
-    init(_ tensor: TensorInfo, _ digest: Digest?, _ statistics: TensorStatistics?) {
+    fileprivate init(_ tensor: TensorInfo, _ details: Details?) {
       name = tensor.name
       dtype = tensor.dtype
       shape = tensor.shape
       byteCount = tensor.byteCount
       file = tensor.file
       sharesStorageWith = tensor.sharesStorageWith
-      details = digest == nil && statistics == nil ? nil : Details(digest, statistics)
+      self.details = details
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -119,8 +113,19 @@ public struct Inspection: Sendable, Encodable {
     }
   }
 
+  /// What reading a tensor brought up; kept apart, because most checkpoints are inspected without.
+  fileprivate final class Details: Sendable {
+    let digest: Digest?
+    let statistics: TensorStatistics?
+
+    init(_ digest: Digest?, _ statistics: TensorStatistics?) {
+      self.digest = digest
+      self.statistics = statistics
+    }
+  }
+
   /// Whether data was read.
-  public var hasDetails: Bool { tensors.contains { $0.digest != nil || $0.statistics != nil } }
+  public var hasDetails: Bool { !details.isEmpty }
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, format, layout, architecture, attention, parameterCount, byteCount, findings,
@@ -142,38 +147,34 @@ public struct Inspection: Sendable, Encodable {
   ) throws(CheckpointError) {
     let checkpoint = source.checkpoint
     var findings = checkpoint.findings
-    var tensors: [Tensor] = []
-    tensors.reserveCapacity(checkpoint.tensors.count)
-    for run in EvaluationTask.runs(of: checkpoint) {
+    var details: [Details] = []
+    for run in EvaluationTask.runs(of: checkpoint) where digests || statistics {
       let stored = checkpoint.tensors[run]
-      guard digests || statistics else {
-        tensors += stored.map { Tensor($0, nil, nil) }
-        continue
-      }
       let values = statistics ? StatisticsCollector(stored.map(\.dtype)) : nil
       let collector = DigestCollector(statistics: values, progress: progress)
       try EvaluationPipeline(source.reader, resources).run(
         EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
-      for (place, tensor) in stored.enumerated() {
+      for place in 0..<stored.count {
         let digest = digests ? collector[place]?.digest : nil
-        tensors.append(Tensor(tensor, digest, values?.statistics(of: place)))
+        details.append(Details(digest, values?.statistics(of: place)))
       }
     }
     if digests || statistics { findings += try source.reader.contentFindings() }
-    let identities = tensors.compactMap { tensor in
-      tensor.digest.map {
+    stored = checkpoint.tensors
+    self.details = details
+    let identities = zip(checkpoint.tensors, details).compactMap { tensor, found in
+      found.digest.map {
         TensorIdentity(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0)
       }
     }
     root = digests ? rootDigest(of: identities) : nil
-    self.tensors = tensors
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
     let (model, damage) = try Self.model(source)
     if digests, let model {
       let stored = Dictionary(
-        tensors.compactMap { tensor in tensor.digest.map { (ExactName(tensor.name), $0) } },
+        identities.map { (ExactName($0.name), $0.digest) },
         uniquingKeysWith: { first, _ in first })
       canonicalRoot = try CanonicalRoot.of(source, model, stored, resources, progress: progress)
     } else {
@@ -189,7 +190,9 @@ public struct Inspection: Sendable, Encodable {
         Set($0.tensors.flatMap(\.expression.sources).map { ExactName($0) })
       }
       effectivePrecision = CheckpointPrecision(
-        tensors.filter { weights?.contains(ExactName($0.name)) ?? true })
+        zip(checkpoint.tensors, details).compactMap { tensor, found in
+          weights?.contains(ExactName(tensor.name)) ?? true ? Tensor(tensor, found) : nil
+        })
     } else {
       effectivePrecision = nil
     }
@@ -234,7 +237,7 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(byteCount, forKey: .byteCount)
     try container.encode(findings, forKey: .findings)
     try container.encode(metadataEntries, forKey: .metadata)
-    try container.encode(tensors, forKey: .tensors)
+    try container.encode(Array(tensors), forKey: .tensors)
     try container.encodeIfPresent(root, forKey: .root)
     if root != nil { try container.encode(canonicalRoot, forKey: .canonicalRoot) }
     try container.encode(quantization, forKey: .quantization)
@@ -253,9 +256,13 @@ public struct Inspection: Sendable, Encodable {
     _ write: ([UInt8]) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     var frame = self
-    (frame.tensors, frame.metadata) = ([], [:])
+    (frame.stored, frame.metadata) = ([], [:])
     try JSONDocument.write(
-      frame, ["metadata": JSONList(metadataEntries), "tensors": JSONList(tensors)], write)
+      frame,
+      [
+        "metadata": JSONList(metadataEntries),
+        "tensors": JSONList(count: stored.count) { tensors[$0] },
+      ], write)
   }
 
   /// Metadata is a list: as object keys, its names would be respelled.

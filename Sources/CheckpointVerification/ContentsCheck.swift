@@ -74,7 +74,10 @@ struct ContentsCheck {
   ) throws(CheckpointError) {
     let tensors = source.checkpoint.tensors[run]
     let statistics = StatisticsCollector(
-      tensors.map { $0.dtype == .bool || scales.contains(ExactName($0.name)) ? .u8 : .c64 })
+      tensors.map { tensor in
+        let isScale = !scales.isEmpty && scales.contains(ExactName(tensor.name))
+        return tensor.dtype == .bool || isScale ? .u8 : .c64
+      })
     let collector = DigestCollector(
       statistics: statistics, goesOnAfterErrors: true, progress: progress)
     try EvaluationPipeline(source.reader, resources).run(
@@ -85,8 +88,10 @@ struct ContentsCheck {
       identities.append(
         TensorIdentity(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
+      let isScale = !scales.isEmpty && scales.contains(ExactName(tensor.name))
+      guard isScale || tensor.dtype == .bool else { continue }
       let maximum = statistics.statistics(of: place)?.maximum ?? 0
-      if scales.contains(ExactName(tensor.name)), maximum == Self.scaleOfNoNumber {
+      if isScale, maximum == Self.scaleOfNoNumber {
         values.append(
           Finding(
             .warning, "mxfp4-scale",

@@ -4,7 +4,7 @@ public import TensorModel
 
 /// Collects what came of evaluated tensors, and nothing else.
 public final class DigestCollector: EvaluationConsumer {
-  private let finished = Mutex<[Int: EvaluatedTensor]>([:])
+  private let finished = Mutex<[EvaluatedTensor?]>([])
   private let statistics: StatisticsCollector?
   private let progress: @Sendable (Int) -> Void
   private let goesOnAfterErrors: Bool
@@ -36,7 +36,12 @@ public final class DigestCollector: EvaluationConsumer {
 
   /// Keeps the result.
   public func finish(_ tensor: EvaluatedTensor) {
-    finished.withLock { $0[tensor.index] = tensor }
+    finished.withLock { finished in
+      if tensor.index >= finished.count {
+        finished += Array(repeating: nil, count: tensor.index + 1 - finished.count)
+      }
+      finished[tensor.index] = tensor
+    }
   }
 
   /// Keeps the error, if that was asked for.
@@ -51,5 +56,7 @@ public final class DigestCollector: EvaluationConsumer {
   }
 
   /// The result of a task; nil if it hasn't finished.
-  public subscript(task: Int) -> EvaluatedTensor? { finished.withLock { $0[task] } }
+  public subscript(task: Int) -> EvaluatedTensor? {
+    finished.withLock { task < $0.count ? $0[task] : nil }
+  }
 }

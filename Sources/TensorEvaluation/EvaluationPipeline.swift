@@ -47,7 +47,13 @@ public struct EvaluationPipeline: Sendable {
   ) {
     var buffer = slabs
     var current: Int?
-    while let slab = schedule.next(after: current) {
+    while true {
+      let small = schedule.nextSmall(after: current)
+      if !small.isEmpty {
+        copy(small, schedule, tasks, consumer, evaluator, digests, slabs)
+        continue
+      }
+      guard let slab = schedule.next(after: current) else { return }
       current = slab.task
       do throws(CheckpointError) {
         // A piece that can't be cut may be larger than what memory allows.
@@ -66,9 +72,8 @@ public struct EvaluationPipeline: Sendable {
             (spare) throws(CheckpointError) -> Bool in
             let evaluated = EvaluatedSlab(
               index: slab.task, byteOffset: slab.byteOffset, region: slab.region, bytes: bytes,
-              parts: parts.areSeveral
-                ? parts.split(slab.region.rows, piece, spare)
-                : [SlabPart(byteOffset: slab.byteOffset, bytes: bytes)])
+              severalParts: parts.areSeveral
+                ? parts.split(slab.region.rows, piece, spare) : [])
             // Where the consumer is busy with another thread's slab, hashing comes first.
             let isReceived = try consumer.receive(evaluated, waiting: false)
             if consumer.order == .sequential {
@@ -98,6 +103,40 @@ public struct EvaluationPipeline: Sendable {
           schedule.fail(named)
         } else if schedule.abandon(slab) && !consumer.goesOn(after: named, task: slab.task) {
           schedule.fail(named)
+        }
+      }
+    }
+  }
+
+  /// Does the same for stored tensors that are a slab each, with nothing in between: a checkpoint can have a million.
+  private func copy(
+    _ slabs: [Slab], _ schedule: EvaluationSchedule, _ tasks: [EvaluationTask],
+    _ consumer: some EvaluationConsumer, _ evaluator: TensorEvaluator, _ digests: RecordedDigests,
+    _ buffer: ScratchArena
+  ) {
+    for slab in slabs {
+      do throws(CheckpointError) {
+        guard let position = slab.copiedPosition else { continue }
+        try resources.checkCancellation()
+        try buffer.withPiece(byteCount: slab.byteCount) { (piece) throws(CheckpointError) in
+          let rowStride = slab.byteCount / max(1, slab.region.rows.count)
+          try evaluator.copy(
+            position, slab.region, into: MatrixBuffer(base: piece, rowStride: rowStride))
+          let bytes = UnsafeRawBufferPointer(start: piece, count: slab.byteCount)
+          let evaluated = EvaluatedSlab(
+            index: slab.task, byteOffset: 0, region: slab.region, bytes: bytes)
+          let isReceived = try consumer.receive(evaluated, waiting: false)
+          try consumer.receiveInOrder(evaluated)
+          let digest = Digest(of: bytes)
+          if !isReceived { _ = try consumer.receive(evaluated, waiting: true) }
+          try evaluator.confirm(position)
+          try digests.compare(position, digest)
+          try consumer.finish(EvaluatedTensor(index: slab.task, digest: digest))
+        }
+      } catch {
+        let named = error.in(tensor: tasks[slab.task].name)
+        if error.code.isTransient || !consumer.goesOn(after: named, task: slab.task) {
+          return schedule.fail(named)
         }
       }
     }

@@ -35,12 +35,36 @@ final class EvaluationSchedule: @unchecked Sendable {
     switch order {
     case .sequential: waiting = tasks.indices.reversed()
     case .any:
+      let sizes = tasks.map(\.byteCount)
       waiting = tasks.indices.sorted {
-        tasks[$0].byteCount == tasks[$1].byteCount
-          ? $0 > $1 : tasks[$0].byteCount < tasks[$1].byteCount
+        sizes[$0] == sizes[$1] ? $0 > $1 : sizes[$0] < sizes[$1]
       }
     }
   }
+
+  /// Small tensors that nobody has begun, for one thread to copy; none where others come first, such as the task `current`, or where
+  /// order counts.
+  func nextSmall(after current: Int?) -> [Slab] {
+    guard order == .any else { return [] }
+    return condition.withLock {
+      if let current, let state = progress[current], state.dealt < state.slabs.count,
+        !state.isAbandoned
+      {
+        return []
+      }
+      var slabs: [Slab] = []
+      while failure == nil, slabs.count < Self.smallCount, let task = waiting.last,
+        let slab = cutter.smallSlab(of: tasks[task], task)
+      {
+        waiting.removeLast()
+        slabs.append(slab)
+      }
+      return slabs
+    }
+  }
+
+  /// How many small tensors a thread takes at once.
+  private static let smallCount = 128
 
   /// The next slab for a thread whose last one was of the task `current`; nil when all are dealt out or something failed.
   func next(after current: Int?) -> Slab? {

@@ -52,6 +52,14 @@ public struct EvaluationTask: Sendable {
   /// Whether columns are gathered, for the result or its counterpart.
   var transposes: Bool { expression.root.transposes || counterpart?.root.transposes == true }
 
+  /// The place of the stored tensor that it is, copied as it is; nil for anything else.
+  var copiedPosition: Int? {
+    guard case .stored(let position, _) = expression.root.operation, pieces == nil,
+      counterpart == nil, !parts.areSeveral
+    else { return nil }
+    return position
+  }
+
   /// All tensors of a checkpoint in runs of so many that what is kept of each while it is evaluated doesn't count.
   public static func runs(of checkpoint: Checkpoint) -> [Range<Int>] {
     let count = checkpoint.tensors.count
@@ -70,13 +78,29 @@ public struct EvaluationTask: Sendable {
 public struct EvaluatedTensor: Sendable {
   /// The task's place in the list.
   public let index: Int
-  /// SHA-256 of all bytes of each part, in row order.
-  public let digests: [Digest]
+  /// SHA-256 of all bytes in row order, of a result that is one tensor; of others the first part's.
+  public let digest: Digest
+  private let otherDigests: [Digest]
   /// What casts did to the values.
   public let report: CastReport
 
-  /// The digest of a result that is one tensor; of others the first part's.
-  public var digest: Digest { digests[0] }
+  /// The digests of all parts.
+  public var digests: [Digest] { [digest] + otherDigests }
+
+  init(index: Int, digests: [Digest], report: CastReport) {
+    self.index = index
+    digest = digests[0]
+    otherDigests = digests.count > 1 ? Array(digests.dropFirst()) : []
+    self.report = report
+  }
+
+  /// A result that is one tensor.
+  init(index: Int, digest: Digest, report: CastReport = CastReport()) {
+    self.index = index
+    self.digest = digest
+    otherDigests = []
+    self.report = report
+  }
 }
 
 /// A slab: consecutive bytes of a tensor, as they were evaluated.
@@ -89,8 +113,23 @@ public struct EvaluatedSlab {
   public let region: MatrixRegion
   /// The bytes; valid during the call.
   public let bytes: UnsafeRawBufferPointer
+  private let severalParts: [SlabPart]
+
   /// The same bytes part by part.
-  public let parts: [SlabPart]
+  public var parts: [SlabPart] {
+    severalParts.isEmpty ? [SlabPart(byteOffset: byteOffset, bytes: bytes)] : severalParts
+  }
+
+  init(
+    index: Int, byteOffset: Int, region: MatrixRegion, bytes: UnsafeRawBufferPointer,
+    severalParts: [SlabPart] = []
+  ) {
+    self.index = index
+    self.byteOffset = byteOffset
+    self.region = region
+    self.bytes = bytes
+    self.severalParts = severalParts
+  }
 }
 
 /// Who takes the bytes of evaluated tensors.

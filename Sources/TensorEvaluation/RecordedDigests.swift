@@ -7,6 +7,8 @@ final class RecordedDigests: Sendable {
   private let evaluator: TensorEvaluator
   private let reader: any CheckpointReader
   private let resources: EvaluationResources
+  /// The checkpoint's.
+  private let tensors: [TensorInfo]
   private let checked = Mutex<Set<Int>>([])
 
   init(
@@ -15,6 +17,7 @@ final class RecordedDigests: Sendable {
     self.reader = reader
     self.evaluator = evaluator
     self.resources = resources
+    tensors = reader.checkpoint.tensors
   }
 
   /// Checks what an evaluated tensor was computed from.
@@ -27,21 +30,25 @@ final class RecordedDigests: Sendable {
   func check(
     _ expression: CompiledExpression, _ digests: [Digest], _ scratch: ScratchArena
   ) throws(CheckpointError) {
-    guard resources.checksRecordedDigests else { return }
     if case .stored(let position, _) = expression.root.operation, digests.count == 1 {
       try compare(position, digests[0])
       return
     }
-    for position in expression.storedPositions
-    where reader.checkpoint.tensors[position].recordedDigest != nil {
+    guard resources.checksRecordedDigests else { return }
+    for position in expression.storedPositions where tensors[position].recordedDigest != nil {
       guard checked.withLock({ $0.insert(position).inserted }) else { continue }
       try compare(position, self.digest(of: position, scratch))
     }
   }
 
-  private func compare(_ position: Int, _ digest: Digest) throws(CheckpointError) {
-    let tensor = reader.checkpoint.tensors[position]
-    guard let recorded = tensor.recordedDigest, recorded != digest.hexadecimal else { return }
+  /// Checks a stored tensor that was read whole.
+  ///
+  /// - Throws: `corrupt`.
+  func compare(_ position: Int, _ digest: Digest) throws(CheckpointError) {
+    guard resources.checksRecordedDigests, let recorded = tensors[position].recordedDigest,
+      recorded != digest.hexadecimal
+    else { return }
+    let tensor = tensors[position]
     throw CheckpointError(
       .corrupt, "its bytes are not those that were stored", file: tensor.file, tensor: tensor.name,
       expected: "sha256:\(recorded)", found: "\(digest)",
@@ -51,7 +58,7 @@ final class RecordedDigests: Sendable {
   private func digest(
     of position: Int, _ scratch: ScratchArena
   ) throws(CheckpointError) -> Digest {
-    let tensor = reader.checkpoint.tensors[position]
+    let tensor = tensors[position]
     let geometry = MatrixGeometry(dtype: tensor.dtype, shape: tensor.shape)
     var stream = StreamingDigest()
     let limit = evaluator.scratchByteCount / 2

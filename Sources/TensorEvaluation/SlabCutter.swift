@@ -12,6 +12,8 @@ struct Slab {
   var sequence = 0
   /// Whether it is all of its tensor, so that nothing has to be waited for or counted.
   var isAlone = false
+  /// The place of the stored tensor that it is all of, copied as it is; only for small ones.
+  var copiedPosition: Int?
 }
 
 /// Cuts tensors into slabs.
@@ -19,6 +21,21 @@ struct SlabCutter {
   private let resources: EvaluationResources
 
   init(_ resources: EvaluationResources) { self.resources = resources }
+
+  /// Bytes of a tensor for which the work around it counts more than the work.
+  private static let smallByteCount = 16 << 10
+
+  /// All of a stored tensor that is small and copied as it is; nil for other tasks.
+  func smallSlab(of task: EvaluationTask, _ index: Int) -> Slab? {
+    let byteCount = task.byteCount
+    guard byteCount <= Self.smallByteCount, let position = task.copiedPosition else { return nil }
+    let region =
+      byteCount == 0
+      ? MatrixRegion(rows: 0..<0, columns: 0..<0) : task.expression.geometry.whole
+    return Slab(
+      task: index, number: 0, region: region, byteOffset: 0, byteCount: byteCount, isAlone: true,
+      copiedPosition: position)
+  }
 
   /// The slabs of a tensor in row order, at least one: a tensor without elements still has a digest.
   func slabs(of task: EvaluationTask, _ index: Int) -> [Slab] {

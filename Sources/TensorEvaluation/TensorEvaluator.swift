@@ -58,6 +58,13 @@ public struct TensorEvaluator: Sendable {
     return report
   }
 
+  /// Writes a region of a stored tensor.
+  ///
+  /// - Throws: what the reader throws.
+  func copy(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) { try reader.read(position, region, into: destination) }
+
   /// Makes sure that what was read of a stored tensor is right.
   ///
   /// - Throws: what the reader throws.

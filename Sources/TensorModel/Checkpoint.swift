@@ -26,7 +26,7 @@ public struct Checkpoint: Sendable {
   public var carriesSidecars = false
   /// What opening it brought up.
   public var findings: [Finding]
-  private let positions: [ExactName: Int]
+  private let positions: Positions
 
   /// A file of the source.
   public struct SourceFile: Hashable, Sendable {
@@ -103,10 +103,11 @@ public struct Checkpoint: Sendable {
   ///   - tensors: in the order of the source.
   ///   - files: all that were read.
   ///   - metadata: the container's.
+  ///   - namesDiffer: whether the container has seen to it that no two tensors have the same name.
   /// - Throws: `malformed` if two tensors have the same name.
   public init(
     format: String, layout: String, tensors: [TensorInfo], files: [SourceFile],
-    metadata: [ExactName: String] = [:]
+    metadata: [ExactName: String] = [:], namesDiffer: Bool = false
   ) throws(CheckpointError) {
     self.format = format
     self.layout = layout
@@ -116,20 +117,12 @@ public struct Checkpoint: Sendable {
     assets = []
     leftOut = []
     findings = []
-    var positions: [ExactName: Int] = [:]
-    positions.reserveCapacity(tensors.count)
-    for (position, tensor) in tensors.enumerated() {
-      if let earlier = positions.updateValue(position, forKey: ExactName(tensor.name)) {
-        throw CheckpointError(
-          .malformed, "the same tensor name twice", file: tensor.file, tensor: tensor.name,
-          found: "another one in \(tensors[earlier].file)")
-      }
-    }
-    self.positions = positions
+    positions = Positions()
+    if !namesDiffer { try positions.find(in: tensors) }
   }
 
   /// Where in `tensors` the one of that name stands.
-  public func position(of name: String) -> Int? { positions[ExactName(name)] }
+  public func position(of name: String) -> Int? { positions.position(of: name, in: tensors) }
 
   /// The type of a stored tensor.
   public func type(of name: String) -> TensorType? {

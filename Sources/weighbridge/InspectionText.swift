@@ -109,55 +109,70 @@ struct InspectionText {
       let dtype: DType
       let shape: Shape
     }
-    var order: [Key] = []
-    var counts: [Key: (count: Int, bytes: Int)] = [:]
+    var places: [Key: Int] = [:]
+    var groups: [(key: Key, count: Int, bytes: Int)] = []
+    // Mostly a tensor is of the group of the one before.
+    var last: (pattern: [UInt8], place: Int)?
+    var pattern: [UInt8] = []
     for tensor in inspection.tensors {
-      let key = Key(
-        pattern: Self.pattern(tensor.name), dtype: tensor.dtype, shape: tensor.shape)
-      let (count, bytes) = counts[key] ?? (0, 0)
-      if count == 0 { order.append(key) }
-      counts[key] = (count + 1, bytes + tensor.byteCount)
+      pattern.removeAll(keepingCapacity: true)
+      Self.append(patternOf: tensor.name, to: &pattern)
+      var place = last.flatMap { $0.pattern == pattern ? $0.place : nil }
+      if let known = place,
+        groups[known].key.dtype != tensor.dtype || groups[known].key.shape != tensor.shape
+      {
+        place = nil
+      }
+      if place == nil {
+        let key = Key(
+          pattern: String(decoding: pattern, as: UTF8.self), dtype: tensor.dtype,
+          shape: tensor.shape)
+        place = places[key]
+        if place == nil {
+          places[key] = groups.count
+          groups.append((key, 0, 0))
+        }
+        last = (pattern, place ?? groups.count - 1)
+      }
+      let found = place ?? groups.count - 1
+      groups[found].count += 1
+      groups[found].bytes += tensor.byteCount
     }
     let limit = 200
-    var rows = order.prefix(limit).map { key in
-      let (count, bytes) = counts[key] ?? (0, 0)
-      return [
+    var rows = groups.prefix(limit).map { (key, count, bytes) in
+      [
         key.pattern, "\(key.dtype.rawValue) \(key.shape)",
         count == 1 ? "" : "× \(grouped(count))", humanSize(bytes),
       ]
     }
-    if order.count > limit {
-      rows.append(["… and \(grouped(order.count - limit)) more; --tensors lists all", "", "", ""])
+    if groups.count > limit {
+      rows.append(["… and \(grouped(groups.count - limit)) more; --tensors lists all", "", "", ""])
     }
     return rows
   }
 
-  /// The name with the numbers of layers and shards replaced: components that are numbers, or end in `_` and a number for layers and shards.
-  static func pattern(_ name: String) -> String {
-    var result: [UInt8] = []
-    var component: [UInt8] = []
+  /// Appends the name with the numbers of layers and shards replaced: components that are numbers, or end in `_` and a number for layers and shards.
+  static func append(patternOf name: String, to result: inout [UInt8]) {
+    var start = result.count
     func endComponent() {
+      // What can't be a number needn't be looked at closely.
+      guard let end = result.last, (0x30...0x39).contains(end), start < result.count else { return }
+      let component = result[start...]
       let prefix = numberedPrefixes.first { prefix in
         component.count > prefix.count && component.starts(with: prefix)
           && component.dropFirst(prefix.count).allSatisfy { (0x30...0x39).contains($0) }
       }
-      if let prefix {
-        result += prefix + [UInt8(ascii: "*")]
-      } else {
-        result += component
-      }
-      component.removeAll(keepingCapacity: true)
+      guard let prefix else { return }
+      result.removeSubrange((start + prefix.count)...)
+      result.append(UInt8(ascii: "*"))
     }
     for byte in name.utf8 {
-      if byte == UInt8(ascii: ".") || byte == UInt8(ascii: "/") {
-        endComponent()
-        result.append(byte)
-      } else {
-        component.append(byte)
-      }
+      let isEnd = byte == UInt8(ascii: ".") || byte == UInt8(ascii: "/")
+      if isEnd { endComponent() }
+      result.append(byte)
+      if isEnd { start = result.count }
     }
     endComponent()
-    return String(decoding: result, as: UTF8.self)
   }
 
   private static let numberedPrefixes = ["shard_", "layer_", "layers_", "host_", ""].map {

@@ -15,6 +15,11 @@ final class ProgressLine: Sendable {
   private let label: String
   private let isEnabled: Bool
   private let state: Mutex<State>
+  /// Bytes that were added and not yet counted.
+  private let pending = Atomic(0)
+
+  /// What is added before the clock is looked at, which takes longer than reading a small tensor.
+  private static let pieceByteCount = 64 << 10
 
   /// A line for so many bytes; 0 if that isn't known.
   init(_ label: String, total: Int, quiet: Bool) {
@@ -28,7 +33,13 @@ final class ProgressLine: Sendable {
   func setTotal(_ total: Int) { state.withLock { $0.total = total } }
 
   /// Adds bytes that are done.
-  @Sendable func add(_ byteCount: Int) { update { $0.done += byteCount } }
+  @Sendable func add(_ byteCount: Int) {
+    guard isEnabled,
+      pending.wrappingAdd(byteCount, ordering: .relaxed).newValue >= Self.pieceByteCount
+    else { return }
+    let added = pending.exchange(0, ordering: .relaxed)
+    update { $0.done += added }
+  }
 
   /// Sets the number of bytes that are done.
   @Sendable func set(_ byteCount: Int) { update { $0.done = byteCount } }

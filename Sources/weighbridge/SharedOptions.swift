@@ -88,6 +88,7 @@ struct SharedOptions: ParsableArguments {
   ///
   /// - Throws: `missing` or `inputOutput` for the configuration file.
   func openOptions(progress: ProgressLine? = nil) throws(CheckpointError) -> OpenOptions {
+    if let threads { ParallelPieces.threadCount = threads }
     var options = OpenOptions(progress: progress?.set, checkCancellation: Signals.check)
     if let spool { options.temporaryDirectory = spool }
     if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }

@@ -91,6 +91,43 @@ import Testing
     refuses(archive(beside), "far more objects")
   }
 
+  /// As `torch.save` writes them: what occurs again is recalled, and every container is remembered.
+  @Test func manyViewsOfOneStorageAreNotTooMany() throws {
+    let count = 60_000
+    var shared: [[UInt8]: UInt32] = [:]
+    var memo: UInt32 = 0
+    func remember(_ value: [UInt8]) -> [UInt8] {
+      defer { memo += 1 }
+      return value + [0x72] + memo.littleEndianBytes
+    }
+    func once(_ value: [UInt8]) -> [UInt8] {
+      if let place = shared[value] { return [0x6a] + place.littleEndianBytes }
+      shared[value] = memo
+      return remember(value)
+    }
+    let rebuild = Pickle.global("torch._utils", "_rebuild_tensor_v2")
+    let storage = [
+      Pickle.text("storage"), Pickle.global("torch", "FloatStorage"), Pickle.text("0"),
+      Pickle.text("cpu"),
+    ]
+    let ordered = Pickle.global("collections", "OrderedDict")
+    let one = Pickle.integer(1)
+    var pickle: [UInt8] = [0x7d] + Pickle.mark
+    for place in 0..<count {
+      pickle += remember(Pickle.text("t\(place)")) + once(rebuild) + Pickle.mark
+      pickle += Pickle.mark + storage.flatMap(once) + Pickle.integer(count)
+      pickle += remember([0x74]) + [0x51] + Pickle.integer(place)
+      pickle += one + remember([0x85]) + one + remember([0x85]) + [0x89]
+      pickle += once(ordered) + [0x29] + remember([0x52]) + remember([0x74]) + remember([0x52])
+    }
+    pickle += [0x75]
+    let sample = TorchSample(
+      Pickle.file(pickle), [("0", [UInt8](repeating: 0, count: 4 * count))])
+    let tensors = try open(sample.bytes).checkpoint.tensors
+    #expect(tensors.count == count)
+    #expect(tensors.last?.sharesStorageWith == "t0")
+  }
+
   @Test(
     arguments: [
       Pickle.call(Pickle.global("collections", "OrderedDict"), Pickle.integer(1)),

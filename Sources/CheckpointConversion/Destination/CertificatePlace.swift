@@ -62,7 +62,7 @@ public struct CertificatePlace: Sendable {
     do throws(CheckpointError) {
       let bytes = try InputFile.contents(
         of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
-      let certificate = try JSONDocument.parse(Certificate.self, bytes, file: name)
+      let certificate = try Certificate(parsing: bytes, file: name)
       guard certificate.schema == Certificate.schemaName else {
         throw CheckpointError(
           .unsupported, "a certificate of another version", file: name,
@@ -94,7 +94,7 @@ public struct CertificatePlace: Sendable {
       guard fileExists(path) else { return name }
       let bytes = try InputFile.contents(
         of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
-      guard let other = try? JSONDocument.parse(Certificate.self, bytes, file: name) else {
+      guard let other = try? Certificate(parsing: bytes, file: name) else {
         continue
       }
       let speaksForOther = other.files.contains {

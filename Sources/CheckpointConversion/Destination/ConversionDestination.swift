@@ -47,9 +47,8 @@ extension ConversionJob {
     guard fileExists(path) else { return }
     try request.openOptions.readFiles.refuseLoss(of: path)
     let isCertificate = try ifUsable { () throws(CheckpointError) in
-      try JSONDocument.parse(
-        Certificate.self,
-        InputFile.contents(
+      try Certificate(
+        parsing: InputFile.contents(
           of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
         file: path)
     }

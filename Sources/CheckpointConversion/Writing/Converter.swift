@@ -197,9 +197,8 @@ public struct Converter: Sendable {
     guard fileExists(path) else { return [] }
     guard
       let certificate = try ifUsable({ () throws(CheckpointError) in
-        try JSONDocument.parse(
-          Certificate.self,
-          InputFile.contents(
+        try Certificate(
+          parsing: InputFile.contents(
             of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
           file: name)
       })
@@ -288,7 +287,7 @@ public struct Converter: Sendable {
   private func publish(
     _ certificate: Certificate, _ weights: [String], _ writer: any WeightWriter
   ) throws(CheckpointError) -> String? {
-    let bytes = try JSONDocument.bytes(certificate)
+    let bytes = try certificate.text()
     try replace(certificateName, with: bytes)
     let closing = try writer.closingFiles(certificate, bytes)
     for file in closing { try replace(file.name, with: file.contents) }

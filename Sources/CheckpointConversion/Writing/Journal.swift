@@ -173,7 +173,7 @@ final class Journal: Sendable {
   func record(_ claim: Claim) throws(CheckpointError) { try append(claim) }
 
   /// Records a finished volume of a store.
-  func record(_ claim: VolumeClaim) throws(CheckpointError) { try append(claim) }
+  func record(_ claim: VolumeClaim) throws(CheckpointError) { try append(json: claim.json) }
 
   /// Records that an input has changed, so that nothing before counts.
   func recordChange() throws(CheckpointError) { try append(Change(changed: true)) }
@@ -184,7 +184,11 @@ final class Journal: Sendable {
     guard let json = try? encoder.encode(value) else {
       throw CheckpointError(.inputOutput, "can't write the journal", file: file.path)
     }
-    let line = Self.line([UInt8](json))
+    try append(json: [UInt8](json))
+  }
+
+  private func append(json: [UInt8]) throws(CheckpointError) {
+    let line = Self.line(json)
     let offset = end.withLock { position in
       defer { position += line.count }
       return position

@@ -2,28 +2,34 @@ import CheckpointFormats
 import FileContainers
 import StoreWriting
 
-/// What the journal says of a finished volume of a store.
-struct VolumeClaim: Codable, Hashable {
+/// What the journal says about a volume of a store that is complete: what its file must be, and where everything lies in it.
+///
+/// As JSON: "byteCount", "chunks" (for each tensor of the volume a list of [offset, size, filter mask, CRC-32]), "structureDigest", "volume".
+struct VolumeClaim: Decodable, Hashable {
   /// Its place in the plan.
   let volume: Int
-  let byteCount: Int
-  let structureDigest: Digest
-  /// For each tensor of the volume its chunks: offset, size, filter mask and CRC-32.
-  let chunks: [[[Int]]]
+  /// The volume, whose file is still to be compared with this.
+  let finished: FinishedVolume
+
+  var byteCount: Int { finished.byteCount }
+  var structureDigest: Digest { finished.structureDigest }
 
   init(volume: Int, _ finished: FinishedVolume) {
     self.volume = volume
-    byteCount = finished.byteCount
-    structureDigest = finished.structureDigest
-    chunks = finished.chunks.map { tensor in
-      tensor.map { [$0.byteOffset, $0.byteCount, $0.filterMask, Int($0.checksum)] }
-    }
+    self.finished = finished
   }
 
-  /// The volume, whose file is still to be compared with this.
-  var finished: FinishedVolume {
-    FinishedVolume(
-      byteCount: byteCount, structureDigest: structureDigest,
+  private enum CodingKeys: String, CodingKey {
+    case volume, byteCount, structureDigest, chunks
+  }
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    volume = try container.decode(Int.self, forKey: .volume)
+    let chunks = try container.decode([[[Int]]].self, forKey: .chunks)
+    finished = FinishedVolume(
+      byteCount: try container.decode(Int.self, forKey: .byteCount),
+      structureDigest: try container.decode(Digest.self, forKey: .structureDigest),
       chunks: chunks.map { tensor in
         tensor.compactMap { row in
           guard row.count == 4 else { return nil }
@@ -32,5 +38,16 @@ struct VolumeClaim: Codable, Hashable {
             checksum: UInt32(truncatingIfNeeded: row[3]))
         }
       })
+  }
+
+  /// The claim as JSON; an encoder would take many times the memory for a volume's thousands of chunks.
+  var json: [UInt8] {
+    var text = Array("{\"byteCount\":\(byteCount),\"chunks\":[".utf8)
+    for (place, chunks) in finished.chunks.enumerated() {
+      if place > 0 { text.append(UInt8(ascii: ",")) }
+      StoredChunk.appendRows(chunks, to: &text)
+    }
+    text += "],\"structureDigest\":\"\(structureDigest)\",\"volume\":\(volume)}".utf8
+    return text
   }
 }

@@ -76,7 +76,10 @@ final class ArrayReader: CheckpointReader {
           name: arrays[place].name, dtype: arrays[place].array.header.dtype,
           shape: arrays[place].array.header.shape, file: arrays[place].file))
     }
-    var checkpoint = try Checkpoint(format: format, layout: layout, tensors: tensors, files: files)
+    // The archive has been seen to have no member twice; of several archives nobody has.
+    var checkpoint = try Checkpoint(
+      format: format, layout: layout, tensors: tensors, files: files,
+      namesDiffer: files.count == 1)
     checkpoint.findings = findings + nameFindings(tensors)
     self.checkpoint = checkpoint
     self.arrays = arrays
@@ -92,9 +95,9 @@ final class ArrayReader: CheckpointReader {
   func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {
-    let tensor = checkpoint.tensors[position]
     do throws(CheckpointError) { try arrays[position].array.read(region, into: destination) } catch
     {
+      let tensor = checkpoint.tensors[position]
       throw error.in(file: tensor.file, tensor: tensor.name)
     }
   }

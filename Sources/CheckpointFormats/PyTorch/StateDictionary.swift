@@ -13,6 +13,8 @@ struct StateDictionary {
   var findings: [Finding] = []
 
   var heap: PickleHeap
+  /// For what is made of the entries later, when the pickle is gone.
+  private var catalogue: PickleBudget
   private(set) var interpreter: TorchInterpreter
   private var names: Set<ExactName> = []
   private var visited: Set<Int> = []
@@ -31,8 +33,14 @@ struct StateDictionary {
 
   /// Finds the tensors in what a pickle is of.
   ///
+  /// - Parameters:
+  ///   - result: the pickle.
+  ///   - memory: the most bytes that the entries may take when the pickle is gone.
   /// - Throws: `unsupported` if that is no dict, `malformed` for names that occur twice.
-  init(_ result: PickleParser<TorchInterpreter>.Result) throws(CheckpointError) {
+  init(
+    _ result: PickleParser<TorchInterpreter>.Result, memory: Int
+  ) throws(CheckpointError) {
+    catalogue = PickleBudget(memory)
     heap = result.heap
     interpreter = result.interpreter
     var (value, path) = (result.value, [String]())
@@ -129,6 +137,7 @@ struct StateDictionary {
     }
     // The same dict may lie beside itself, only not within.
     defer { visited.remove(place) }
+    if depth == 0 { tensors.reserveCapacity(entries.count) }
     for (key, value) in entries {
       guard let key = name(of: key) else {
         guard !holdsTensors(value) else {
@@ -167,14 +176,17 @@ struct StateDictionary {
 
   /// Takes a name, and memory for it: names in dicts in dicts can be far longer than the file.
   private mutating func claim(_ name: String) throws(CheckpointError) {
-    try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
+    try heap.charge(Self.nameByteCount + 2 * name.utf8.count)
+    try catalogue.charge(Self.entryByteCount + 4 * name.utf8.count)
     guard names.insert(ExactName(name)).inserted else {
       throw CheckpointError(.malformed, "the same tensor name twice", tensor: name)
     }
   }
 
-  /// What an entry takes in memory here and in catalogues, but for its name.
-  static let entryByteCount = 512
+  /// What an entry takes in memory here, beside the pickle, but for its name's bytes.
+  static let nameByteCount = 160
+  /// What it takes in catalogues, likewise.
+  private static let entryByteCount = 512
 
   private mutating func noteOthers() {
     if !others.isEmpty {

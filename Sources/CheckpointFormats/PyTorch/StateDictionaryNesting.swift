@@ -71,7 +71,7 @@ extension StateDictionary {
         otherWeights.append(name)
       }
       if name == "param_shapes" { try readShapes(entry.value) }
-      try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
+      try heap.charge(Self.nameByteCount + 2 * name.utf8.count)
       siblings.append(name)
     }
     if !siblings.isEmpty {
@@ -103,7 +103,7 @@ extension StateDictionary {
         for case .integer(let size) in sizes.prefix(Shape.maximumRank + 1) {
           dimensions.append(size)
         }
-        try heap.charge(Self.entryByteCount + 4 * name.utf8.count)
+        try heap.charge(Self.nameByteCount + 2 * name.utf8.count)
         shapes[ExactName(name)] = try? Shape(checking: dimensions)
       }
     }

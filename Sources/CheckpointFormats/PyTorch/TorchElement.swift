@@ -1,7 +1,7 @@
 import TensorModel
 
 /// An element type of PyTorch.
-struct TorchElement: Hashable, Sendable {
+final class TorchElement: Hashable, Sendable {
   /// As PyTorch names it, such as `float16`.
   let name: String
   /// Bytes of one element.
@@ -16,6 +16,10 @@ struct TorchElement: Hashable, Sendable {
     self.byteCount = byteCount
     self.dtype = dtype
   }
+
+  static func == (left: TorchElement, right: TorchElement) -> Bool { left.name == right.name }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(name) }
 
   /// Bytes that belong to no type yet.
   static let untyped = TorchElement("untyped", 1, .u8)

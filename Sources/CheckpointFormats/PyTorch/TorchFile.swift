@@ -11,8 +11,8 @@ struct TorchFile {
   let isBigEndian: Bool
   private let storages: [String: any RandomAccessBytes]
 
-  /// What the pickles of a small file may have, objects included; those of a large one may have more.
-  private static let (smallPickle, smallHeap) = (16 << 20, 32 << 20)
+  /// What the pickles of a small file may have, and their objects; those of a large one may have more.
+  private static let (smallPickle, smallHeap) = (16 << 20, 64 << 20)
   /// What they may have in any file.
   private static let (largestPickle, largestHeap) = (256 << 20, 1 << 30)
 
@@ -46,13 +46,11 @@ struct TorchFile {
           .malformed, "bytes after the end of data.pkl", expected: "\(object.byteCount) bytes",
           found: "\(archive.pickle.count)")
       }
-      for (key, member) in archive.storages {
-        storages[key] = ZipMemberContents(member, unpacking)
-      }
+      storages = archive.storages.mapValues { ZipMemberContents($0, unpacking) }
       isBigEndian = archive.isBigEndian
       findings = archive.findings
     }
-    dictionary = try StateDictionary(object)
+    dictionary = try StateDictionary(object, memory: heapLimit)
     for (key, storage) in object.interpreter.storages.sorted(by: { $0.key < $1.key }) {
       guard let bytes = storages[key] else {
         throw CheckpointError(.missing, "a storage of the file is not there", found: "data/\(key)")

@@ -9,15 +9,17 @@ struct TorchInterpreter: PickleInterpreter {
   var attributeCount = 0
   /// All storages that are referred to, by key.
   private(set) var storages: [String: TorchStorage] = [:]
+  /// Where the first reference to each is among the objects.
+  private var storagePlaces: [String: Int] = [:]
   /// Whether references have a sixth item, as files from before PyTorch 1.6 have it.
   private let isLegacy: Bool
   var orderedDictionaries: Set<Int> = []
 
-  /// Something that isn't a plain value.
-  enum Object: Sendable {
+  /// Something that isn't a plain value; small where there are many, as a place in memory of its own.
+  indirect enum Object: Sendable {
     case global(TorchGlobal)
-    indirect case storage(TorchStorage)
-    indirect case tensor(TorchTensor)
+    case storage(TorchStorage)
+    case tensor(TorchTensor)
     case unreadable(String)
     /// A tensor of which only type and shape are stored.
     case dataless(TorchElement, Shape)
@@ -37,8 +39,10 @@ struct TorchInterpreter: PickleInterpreter {
   private static let maximumKeyByteCount = 20
   /// The longest name of a device, such as `cuda:0`.
   private static let maximumLocationByteCount = 256
-  /// What a storage takes in memory, with its name and its place in a table.
+  /// What a storage takes in memory, with its name and its places in tables.
   private static let storageByteCount = 256
+  /// What most other objects take at most.
+  private static let plainByteCount = 64
   /// What a value of its own on the heap takes more.
   private static let boxByteCount = 32
   /// More than any function takes.
@@ -55,13 +59,15 @@ struct TorchInterpreter: PickleInterpreter {
   mutating func add(
     _ object: Object, _ heap: inout PickleHeap
   ) throws(CheckpointError) -> PickleValue {
-    let boxed =
+    let contents =
       switch object {
-      case .storage: MemoryLayout<TorchStorage>.stride + Self.boxByteCount
-      case .tensor: MemoryLayout<TorchTensor>.stride + Self.boxByteCount
-      default: 0
+      case .storage: Self.storageByteCount
+      case .tensor(let tensor):
+        MemoryLayout<TorchTensor>.stride + 2 * (Self.boxByteCount + 8 * tensor.strides.count)
+      case .dataless(_, let shape): Self.boxByteCount + 8 * shape.rank
+      default: Self.plainByteCount
       }
-    try heap.charge(MemoryLayout<Object>.stride + boxed)
+    try heap.charge(MemoryLayout<Object>.stride + Self.boxByteCount + contents)
     objects.append(object)
     return .external(objects.count - 1)
   }
@@ -176,11 +182,13 @@ struct TorchInterpreter: PickleInterpreter {
           expected: "\(known.byteCount) bytes of \(known.element.name)",
           found: "\(byteCount) bytes of \(element.name)")
       }
-    } else {
-      try heap.charge(Self.storageByteCount)
-      storages[key] = storage
+      if known.view == view, let place = storagePlaces[key] { return .external(place) }
     }
-    return try add(.storage(storage), &heap)
+    let value = try add(.storage(storage), &heap)
+    if case .external(let place) = value, storages[key] == nil {
+      (storages[key], storagePlaces[key]) = (storage, place)
+    }
+    return value
   }
 
   // MARK: What needs no tensors

@@ -1,8 +1,8 @@
 import FileContainers
 import TensorModel
 
-/// A storage as a pickle refers to it.
-struct TorchStorage: Hashable, Sendable {
+/// A storage as a pickle refers to it; hundreds of thousands of tensors may be views of one.
+final class TorchStorage: Sendable {
   /// Its name in the file.
   let key: String
   /// What it holds.
@@ -11,10 +11,17 @@ struct TorchStorage: Hashable, Sendable {
   let byteCount: Int
   /// The part that tensors see.
   let view: Range<Int>
+
+  init(key: String, element: TorchElement, byteCount: Int, view: Range<Int>) {
+    self.key = key
+    self.element = element
+    self.byteCount = byteCount
+    self.view = view
+  }
 }
 
 /// A tensor: a view of a storage.
-struct TorchTensor: Hashable, Sendable {
+struct TorchTensor: Sendable {
   /// The storage.
   let storage: TorchStorage
   /// The element type.

@@ -28,6 +28,27 @@ public struct StoredChunk: Hashable, Sendable {
     self.filterMask = filterMask
     self.checksum = checksum
   }
+
+  /// Appends `[byteOffset,byteCount,filterMask,checksum]`: a store can have millions, and strings of their own take many times the memory.
+  private func appendRow(to text: inout [UInt8]) {
+    var separator = UInt8(ascii: "[")
+    for value in [byteOffset, byteCount, filterMask, Int(checksum)] {
+      text.append(separator)
+      text += String(value).utf8
+      separator = UInt8(ascii: ",")
+    }
+    text.append(UInt8(ascii: "]"))
+  }
+
+  /// Appends a JSON list of chunks, each a list of its numbers.
+  public static func appendRows(_ chunks: [StoredChunk], to text: inout [UInt8]) {
+    text.append(UInt8(ascii: "["))
+    for (place, chunk) in chunks.enumerated() {
+      if place > 0 { text.append(UInt8(ascii: ",")) }
+      chunk.appendRow(to: &text)
+    }
+    text.append(UInt8(ascii: "]"))
+  }
 }
 
 /// The chunks of all tensors of a store.
@@ -38,16 +59,14 @@ public enum ChunkTable {
 
   /// The text of a table.
   public static func text(_ tensors: [(name: String, chunks: [StoredChunk])]) -> [UInt8] {
-    var text = "{\"schema\":\"\(schemaName)\",\"tensors\":["
+    var text = Array("{\"schema\":\"\(schemaName)\",\"tensors\":[".utf8)
     for (place, tensor) in tensors.enumerated() {
-      text += place == 0 ? "\n" : ",\n"
-      let rows = tensor.chunks.map {
-        "[\($0.byteOffset),\($0.byteCount),\($0.filterMask),\($0.checksum)]"
-      }
-      text +=
-        "{\"chunks\":[\(rows.joined(separator: ","))],\"name\":\(JSONValue.quoted(tensor.name))}"
+      text += place == 0 ? "\n{\"chunks\":".utf8 : ",\n{\"chunks\":".utf8
+      StoredChunk.appendRows(tensor.chunks, to: &text)
+      text += ",\"name\":\(JSONValue.quoted(tensor.name))}".utf8
     }
-    return Array("\(text)]}\n".utf8)
+    text += "]}\n".utf8
+    return text
   }
 
   /// Reads a table.

@@ -6,7 +6,7 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
   /// The 32 bytes, most significant first: checkpoints can have hundreds of thousands of digests.
   private let words: SIMD4<UInt64>
 
-  private init(_ bytes: UnsafeRawBufferPointer) {
+  private init(raw bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count == 32)
     var words = SIMD4<UInt64>()
     for place in 0..<4 {
@@ -16,21 +16,34 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     self.words = words
   }
 
-  fileprivate init(_ digest: SHA256Digest) { self = digest.withUnsafeBytes(Digest.init) }
+  fileprivate init(_ digest: SHA256Digest) { self = digest.withUnsafeBytes(Digest.init(raw:)) }
 
   /// The 64 hexadecimal digits.
   public var hexadecimal: String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(unsafeUninitializedCapacity: 64) { buffer in
-      for place in 0..<64 {
-        buffer[place] = digits[Int(words[place / 16] >> (60 - 4 * UInt64(place % 16)) & 15)]
-      }
+    String(unsafeUninitializedCapacity: 64) { buffer in
+      for place in 0..<64 { buffer[place] = digit(place) }
       return 64
     }
   }
 
+  fileprivate func appendHexadecimal(to bytes: inout [UInt8]) {
+    for place in 0..<64 { bytes.append(digit(place)) }
+  }
+
+  private func digit(_ place: Int) -> UInt8 {
+    let value = UInt8(words[place / 16] >> (60 - 4 * UInt64(place % 16)) & 15)
+    return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+  }
+
   /// The digest of an array.
   public init(of bytes: [UInt8]) { self.init(SHA256.hash(data: bytes)) }
+
+  /// The digest of some memory.
+  public init(of bytes: UnsafeRawBufferPointer) {
+    var hash = SHA256()
+    hash.update(bufferPointer: bytes)
+    self.init(hash.finalize())
+  }
 
   /// A digest from its text; nil if it isn't `sha256:` and 64 lower-case hexadecimal digits.
   public init?(_ text: String) {
@@ -40,7 +53,7 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     else { return nil }
     let nibbles = text.utf8.dropFirst(7).map { $0 < 0x3a ? $0 - 0x30 : $0 - 0x57 }
     self = stride(from: 0, to: 64, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] }
-      .withUnsafeBytes(Digest.init)
+      .withUnsafeBytes(Digest.init(raw:))
   }
 
   /// `sha256:<hex>`.
@@ -121,26 +134,30 @@ public struct TensorIdentity: Hashable, Sendable {
 ///
 /// Names are sorted by their UTF-8 bytes; in them `\`, line feed and carriage return are written `\\`, `\n`, `\r`.
 public func rootDigest(of tensors: [TensorIdentity]) -> Digest {
+  let order = tensors.indices.sorted { ExactName(tensors[$0].name) < ExactName(tensors[$1].name) }
   var stream = StreamingDigest()
-  for tensor in tensors.sorted(by: { ExactName($0.name) < ExactName($1.name) }) {
-    var line =
-      "\(tensor.digest.hexadecimal)  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  \(escaped(tensor.name))\n"
-    line.withUTF8 { stream.update(UnsafeRawBufferPointer($0)) }
+  var lines: [UInt8] = []
+  for place in order {
+    let tensor = tensors[place]
+    tensor.digest.appendHexadecimal(to: &lines)
+    lines += "  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  ".utf8
+    append(tensor.name, to: &lines)
+    lines.append(UInt8(ascii: "\n"))
+    guard lines.count >= 64 << 10 else { continue }
+    lines.withUnsafeBytes { stream.update($0) }
+    lines.removeAll(keepingCapacity: true)
   }
+  lines.withUnsafeBytes { stream.update($0) }
   return stream.digest
 }
 
-private func escaped(_ name: String) -> String {
-  let isPlain = name.utf8.allSatisfy { $0 != 0x5c && $0 != 0x0a && $0 != 0x0d }
-  if isPlain { return name }
-  var text = ""
-  for scalar in name.unicodeScalars {
-    switch scalar {
-    case "\\": text += "\\\\"
-    case "\n": text += "\\n"
-    case "\r": text += "\\r"
-    default: text.unicodeScalars.append(scalar)
+private func append(_ name: String, to line: inout [UInt8]) {
+  for byte in name.utf8 {
+    switch byte {
+    case UInt8(ascii: "\\"): line += "\\\\".utf8
+    case UInt8(ascii: "\n"): line += "\\n".utf8
+    case UInt8(ascii: "\r"): line += "\\r".utf8
+    default: line.append(byte)
     }
   }
-  return text
 }

@@ -78,35 +78,49 @@ public struct NPYArray: Sendable {
 /// Opens the arrays of one archive: there can be a million, most of them with headers like those before them.
 public struct NPYArchiveReading {
   private let archive: FileRegion
+  private let unpacking: Unpacking
   private var window: ZipWindow
-  private var lastText: [UInt8] = []
+  private var lastText: ArraySlice<UInt8> = []
   private var lastHeader: NPYHeader?
+  private var lastCRC: UInt32 = 0
 
   /// For the members of an archive, best in the order of the file.
-  public init(_ archive: FileRegion) {
+  ///
+  /// - Parameters:
+  ///   - archive: stays open.
+  ///   - unpacking: where deflated members are unpacked, and how large the archive may become.
+  public init(_ archive: FileRegion, _ unpacking: Unpacking) {
     self.archive = archive
+    self.unpacking = unpacking
     window = ZipWindow(archive)
   }
 
   /// The array that a member is.
   ///
   /// - Throws: as `NPYArray`.
-  public mutating func array(_ contents: ZipMemberContents) throws(CheckpointError) -> NPYArray {
-    var start = try self.start(of: contents)
-    if let lastHeader, start.starts(with: lastText) { return try NPYArray(contents, lastHeader) }
-    let headerByteCount = try NPYHeader.byteCount(startingWith: start)
-    if headerByteCount > start.count { start = try contents.head(headerByteCount) }
-    let header = try NPYHeader(parsing: start)
-    (lastText, lastHeader) = (Array(start.prefix(headerByteCount)), header)
-    return try NPYArray(contents, header)
+  public mutating func array(_ member: ZipMember) throws(CheckpointError) -> NPYArray {
+    guard member.method == .stored else {
+      return try NPYArray(ZipMemberContents(member, unpacking))
+    }
+    var start = try bytes(of: member, NPYArray.usualHeaderByteCount)
+    let header: NPYHeader
+    if let lastHeader, start.prefix(lastText.count) == lastText {
+      header = lastHeader
+    } else {
+      let headerByteCount = try NPYHeader.byteCount(startingWith: Array(start))
+      if headerByteCount > start.count { start = try bytes(of: member, headerByteCount) }
+      header = try NPYHeader(parsing: Array(start))
+      let text = Array(start.prefix(headerByteCount))
+      (lastText, lastHeader, lastCRC) = (text[...], header, wb_crc32(0, text, text.count))
+    }
+    return try NPYArray(
+      ZipMemberContents(member, unpacking, headByteCount: lastText.count, crc: lastCRC), header)
   }
 
-  private mutating func start(of contents: ZipMemberContents) throws(CheckpointError) -> [UInt8] {
-    let member = contents.member
-    guard member.method == .stored else { return try contents.head(NPYArray.usualHeaderByteCount) }
-    return Array(
-      try window.bytes(
-        at: member.region.offset - archive.offset,
-        count: min(NPYArray.usualHeaderByteCount, member.byteCount)))
+  private mutating func bytes(
+    of member: ZipMember, _ count: Int
+  ) throws(CheckpointError) -> ArraySlice<UInt8> {
+    try window.bytes(
+      at: member.region.offset - archive.offset, count: min(count, member.byteCount))
   }
 }

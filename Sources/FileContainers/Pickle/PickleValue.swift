@@ -34,15 +34,22 @@ public struct PickleBytes: Hashable, Sendable {
 public struct PickleHeap: Sendable {
   private let bytes: ArraySlice<UInt8>
   private var elements: [PickleValue] = []
-  private var tuples: [Range<Int>] = []
+  private var tuples: [Tuple] = []
   private var lists: [[PickleValue]] = []
   private var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
-  /// Bytes of memory that may still be used.
-  private var budget: Int
+  private var budget: PickleBudget
+
+  /// Where a tuple's elements are.
+  ///
+  /// There are no more elements than the pickle has bytes, which are less than 4 GiB.
+  private struct Tuple {
+    let start: UInt32
+    let count: UInt32
+  }
 
   init(_ bytes: ArraySlice<UInt8>, budget: Int) {
     self.bytes = bytes
-    self.budget = budget
+    self.budget = PickleBudget(budget)
   }
 
   /// A heap of nothing, in the place of one that is no longer needed.
@@ -52,11 +59,7 @@ public struct PickleHeap: Sendable {
   ///
   /// - Throws: `malformed` if a pickle of that size has no need of so much.
   public mutating func charge(_ byteCount: Int) throws(CheckpointError) {
-    budget -= byteCount
-    guard budget >= 0 else {
-      throw CheckpointError(
-        .malformed, "a pickle with far more objects than a state dict of this file's size has")
-    }
+    try budget.charge(byteCount)
   }
 
   // MARK: Reading
@@ -86,7 +89,8 @@ public struct PickleHeap: Sendable {
   /// - Returns: nil if the value is none.
   public func tuple(_ value: PickleValue) -> ArraySlice<PickleValue>? {
     guard case .tuple(let place) = value else { return nil }
-    return elements[tuples[place]]
+    let (start, count) = (Int(tuples[place].start), Int(tuples[place].count))
+    return elements[start..<start + count]
   }
 
   /// The elements of a list or set.
@@ -109,8 +113,8 @@ public struct PickleHeap: Sendable {
 
   mutating func makeTuple(_ values: ArraySlice<PickleValue>) throws(CheckpointError) -> PickleValue
   {
-    try charge(Self.valueByteCount * (values.count + 1))
-    tuples.append(elements.count..<elements.count + values.count)
+    try charge(Self.valueByteCount * values.count + MemoryLayout<Tuple>.stride)
+    tuples.append(Tuple(start: UInt32(elements.count), count: UInt32(values.count)))
     elements.append(contentsOf: values)
     return .tuple(tuples.count - 1)
   }
@@ -130,7 +134,7 @@ public struct PickleHeap: Sendable {
   ///
   /// - Throws: `malformed` if there are too many objects.
   public mutating func makeDictionary() throws(CheckpointError) -> PickleValue {
-    try charge(Self.containerByteCount)
+    try charge(Self.referenceByteCount)
     dictionaries.append([])
     return .dictionary(dictionaries.count - 1)
   }
@@ -146,11 +150,14 @@ public struct PickleHeap: Sendable {
   public mutating func set(
     _ key: PickleValue, _ value: PickleValue, in dictionary: Int
   ) throws(CheckpointError) {
-    try charge(4 * Self.valueByteCount)
+    let isFirst = dictionaries[dictionary].isEmpty
+    try charge(4 * Self.valueByteCount + (isFirst ? Self.containerByteCount : 0))
     dictionaries[dictionary].append((key, value))
   }
 
   static let valueByteCount = MemoryLayout<PickleValue>.stride
   /// An array's header and its first elements.
   private static let containerByteCount = 64
+  /// What an empty container takes, and whoever makes it in a set of such.
+  private static let referenceByteCount = 32
 }

@@ -13,8 +13,9 @@ enum ArchivePath {
   static func zipName(
     _ bytes: ArraySlice<UInt8>, at offset: Int
   ) throws(CheckpointError) -> String {
+    // An archive can have a million names, nearly all of them like this.
+    if isPlain(bytes) { return String(decoding: bytes, as: UTF8.self) }
     let name = try text(bytes, at: offset, limit: Int(UInt16.max))
-    // Most names have no folders.
     if !bytes.contains(slash) && !bytes.elementsEqual(".".utf8) { return name }
     let components = (name.utf8.last == slash ? bytes.dropLast() : bytes)
       .split(separator: slash, omittingEmptySubsequences: false)
@@ -22,6 +23,18 @@ enum ArchivePath {
       throw refusal("with an empty or '.' component", name, at: offset)
     }
     return name
+  }
+
+  /// Whether a path is ASCII in which nothing can be dangerous: no folders, no dots beside each other, none alone.
+  private static func isPlain(_ bytes: ArraySlice<UInt8>) -> Bool {
+    var last = dot
+    for byte in bytes {
+      guard (0x20..<0x7f).contains(byte), byte != slash, byte != UInt8(ascii: "\\"),
+        byte != dot || last != dot
+      else { return false }
+      last = byte
+    }
+    return !bytes.isEmpty && bytes.count <= Int(UInt16.max)
   }
 
   /// A tar member's path without `.` components and repeated or trailing slashes; empty for the archive's top.

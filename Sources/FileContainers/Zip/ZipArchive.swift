@@ -16,7 +16,7 @@ public struct ZipMember: Sendable {
   let sizes: ZipSizes
 
   /// Whether it is a directory: its name ends in `/`, and it has no data.
-  public var isDirectory: Bool { name.hasSuffix("/") }
+  public var isDirectory: Bool { name.utf8.last == UInt8(ascii: "/") }
   /// Bytes of the data as they are stored.
   public var compressedByteCount: Int { region.byteCount }
 }
@@ -83,25 +83,41 @@ public struct ZipArchive: Sendable {
         expected: "a local header", found: "\(first) other bytes",
         hint: "something else is hidden in this file; don't trust it")
     }
-    // Each entry must end exactly where the next one, or the directory, begins.
-    let ends = order.dropFirst().map { offsets[$0] } + [end.directoryOffset]
-    var data = [FileRegion?](repeating: nil, count: entries.count)
-    var window = ZipWindow(region)
-    for (index, end) in zip(order, ends) {
-      data[index] = try entries[index].data(in: region, &window, endingAt: end)
+    // Each entry must end exactly where the next one, or the directory, begins. The first piece of the work is something else.
+    let runs = ParallelPieces.runs(of: order.count, Self.runCount)
+    let found = try ParallelPieces.map(runs.count + 1, isSmall: runs.count <= 1) {
+      (piece) throws(CheckpointError) -> [Int] in
+      guard piece > 0 else {
+        try ZipDirectoryEntry.checkNames(entries)
+        return []
+      }
+      var window = ZipWindow(region)
+      var data: [Int] = []
+      data.reserveCapacity(Self.runCount)
+      for place in runs[piece - 1] {
+        let next = place + 1 < order.count ? offsets[order[place + 1]] : end.directoryOffset
+        data.append(try entries[order[place]].dataOffset(&window, endingAt: next))
+      }
+      return data
     }
     let sizes = ZipSizes(region, entries)
+    let dataOffsets = Array(found.joined())
+    let places = isInOrder ? order : order.indices.sorted { order[$0] < order[$1] }
     var members: [ZipMember] = []
     members.reserveCapacity(entries.count)
-    for (place, region) in data.enumerated() {
-      guard let region else { continue }
+    for (entry, place) in zip(entries, places) {
       members.append(
         ZipMember(
-          name: entries[place].name, method: entries[place].method, crc: entries[place].crc,
-          byteCount: entries[place].byteCount, region: region, sizes: sizes))
+          name: entry.name, method: entry.method, crc: entry.crc, byteCount: entry.byteCount,
+          region: FileRegion(
+            file: region.file, offset: region.offset + dataOffsets[place],
+            byteCount: entry.compressedByteCount), sizes: sizes))
     }
     self.members = members
   }
+
+  /// How many local headers are read at a time.
+  private static let runCount = 16_384
 }
 
 /// Small pieces of a file, most of them close behind each other: an archive can have a million headers, and a call for each takes long.

@@ -54,47 +54,50 @@ struct ZipExtraFields {
   ///
   /// - Parameters:
   ///   - small: size, compressed size, and in the central directory the offset.
+  ///   - count: how many of these there are, 2 or 3.
   ///   - ownOffset: where a local header is: PyTorch's writer repeats it there beyond 4 GiB.
   /// - Returns: the same fields in 64 bits.
   /// - Throws: `malformed`.
   func resolve(
-    _ small: [UInt32], ownOffset: Int? = nil
-  ) throws(CheckpointError) -> [UInt64] {
+    _ small: SIMD4<UInt32>, count: Int, ownOffset: Int? = nil
+  ) throws(CheckpointError) -> SIMD4<UInt64> {
     let full = UInt32.max
-    let missing = small.count { $0 == full }
+    var values = SIMD4<UInt64>(truncatingIfNeeded: small)
+    var missing = 0
+    for place in 0..<count where small[place] == full { missing += 1 }
     guard let zip64 else {
       guard missing == 0 else {
         throw CheckpointError(
           .malformed, "a zip header refers to a zip64 field that isn't there", byteOffset: base,
           expected: "a zip64 field", found: "size or offset 0xffffffff")
       }
-      return small.map(UInt64.init)
+      return values
     }
     let repeatsOffset =
       zip64.count == missing * 8 + 8 && ownOffset.map(UInt64.init) == zip64.u64(missing * 8)
     if missing > 0 && zip64.count == missing * 8 || repeatsOffset {
       var position = 0
-      return small.map { value in
-        guard value == full else { return UInt64(value) }
-        defer { position += 8 }
-        return zip64.u64(position)
+      for place in 0..<count where small[place] == full {
+        values[place] = zip64.u64(position)
+        position += 8
       }
+      return values
     }
     // All fields, perhaps with the offset (zero in a local header) and disk after them.
-    guard zip64.count >= small.count * 8, [16, 24, 28].contains(zip64.count) else {
+    guard zip64.count >= count * 8, zip64.count == 16 || zip64.count == 24 || zip64.count == 28
+    else {
       throw CheckpointError(
         .malformed, "a zip64 field of the wrong length", byteOffset: zip64.base,
-        expected: "\(missing * 8) or \(small.count * 8) bytes", found: "\(zip64.count)")
+        expected: "\(missing * 8) or \(count * 8) bytes", found: "\(zip64.count)")
     }
-    var values: [UInt64] = []
-    for (index, value) in small.enumerated() {
-      let large = zip64.u64(index * 8)
-      guard value == full || UInt64(value) == large else {
+    for place in 0..<count {
+      let large = zip64.u64(place * 8)
+      guard small[place] == full || values[place] == large else {
         throw CheckpointError(
           .malformed, "a zip header and its zip64 field disagree", byteOffset: zip64.base,
-          expected: "\(value)", found: "\(large)")
+          expected: "\(small[place])", found: "\(large)")
       }
-      values.append(large)
+      values[place] = large
     }
     return values
   }

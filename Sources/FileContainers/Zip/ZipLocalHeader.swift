@@ -6,14 +6,13 @@ extension ZipDirectoryEntry {
   /// Local header and data descriptor (parts 1a and 1c of the layout) must repeat what the directory says.
   ///
   /// - Parameters:
-  ///   - region: the archive.
   ///   - window: on the archive.
   ///   - end: where the next entry or the directory begins.
-  /// - Returns: the data as they are stored.
+  /// - Returns: where the data begin as they are stored; they end before `end`.
   /// - Throws: `malformed`, `unsupported` or `inputOutput`.
-  func data(
-    in region: FileRegion, _ window: inout ZipWindow, endingAt end: Int
-  ) throws(CheckpointError) -> FileRegion {
+  func dataOffset(
+    _ window: inout ZipWindow, endingAt end: Int
+  ) throws(CheckpointError) -> Int {
     let headerOffset = localHeaderOffset
     guard end - headerOffset >= 30 else { throw overlap(needs: 30, end) }
     let header = LittleEndianBytes(
@@ -32,9 +31,9 @@ extension ZipDirectoryEntry {
     try check(header, name: variable.prefix(nameCount), extra: variable.dropFirst(nameCount))
 
     let dataOffset = headerOffset + 30 + nameCount + extraCount
-    guard compressedByteCount <= end - dataOffset,
-      let data = region.part(at: dataOffset, count: compressedByteCount)
-    else { throw overlap(needs: 30 + nameCount + extraCount, end) }
+    guard compressedByteCount <= end - dataOffset else {
+      throw overlap(needs: 30 + nameCount + extraCount, end)
+    }
     let rest = end - dataOffset - compressedByteCount
     if flags & ZipFlags.hasDescriptor != 0 {
       try checkDescriptor(in: &window, at: dataOffset + compressedByteCount, byteCount: rest)
@@ -45,14 +44,14 @@ extension ZipDirectoryEntry {
         found: "\(rest) other bytes",
         hint: "something else is hidden in this file; don't trust it")
     }
-    return data
+    return dataOffset
   }
 
   private func check(
     _ header: LittleEndianBytes, name: ArraySlice<UInt8>, extra: ArraySlice<UInt8>
   ) throws(CheckpointError) {
     let offset = header.base
-    guard name == nameBytes else {
+    guard name.elementsEqual(self.name.utf8) else {
       throw mismatch(
         "name", expected: self.name, found: String(decoding: name, as: UTF8.self), at: offset)
     }
@@ -74,11 +73,12 @@ extension ZipDirectoryEntry {
         "CRC-32", expected: hexadecimal(crc), found: hexadecimal(header.u32(14)), at: offset)
     }
     let fields = try ZipExtraFields(
-      LittleEndianBytes(extra, base: offset + 30 + name.count), name: nameBytes)
+      LittleEndianBytes(extra, base: offset + 30 + name.count), name: name)
     let sizes = try fields.resolve(
-      [header.u32(22), header.u32(18)], ownOffset: localHeaderOffset)
+      SIMD4(header.u32(22), header.u32(18), 0, 0), count: 2, ownOffset: localHeaderOffset)
     guard
-      sizes == [UInt64(byteCount), UInt64(compressedByteCount)] || (wasUnknown && sizes == [0, 0])
+      sizes[0] == UInt64(byteCount) && sizes[1] == UInt64(compressedByteCount)
+        || (wasUnknown && sizes[0] == 0 && sizes[1] == 0)
     else {
       throw mismatch(
         "sizes", expected: "\(byteCount) and \(compressedByteCount) stored",

@@ -11,14 +11,14 @@ public final class ZipMemberContents: RandomAccessBytes {
   /// The member.
   public let member: ZipMember
   private let unpacking: Unpacking
-  private let state = Mutex(State.unchecked(Progress()))
+  private let state: Mutex<State>
 
   private enum State {
     /// How far reads in order have come.
     case unchecked(Progress)
     /// Checked, and where the bytes are: nil for those of a stored member, which stay where they are.
     case checked(TemporaryFile?)
-    case refused(CheckpointError)
+    indirect case refused(CheckpointError)
   }
 
   private struct Progress {
@@ -40,6 +40,20 @@ public final class ZipMemberContents: RandomAccessBytes {
   public init(_ member: ZipMember, _ unpacking: Unpacking = Unpacking()) {
     self.member = member
     self.unpacking = unpacking
+    state = Mutex(.unchecked(Progress()))
+  }
+
+  /// Its first bytes have been read.
+  ///
+  /// - Parameters:
+  ///   - member: of an archive that stays open; stored.
+  ///   - unpacking: as above.
+  ///   - headByteCount: how many they are.
+  ///   - crc: their CRC-32, with which that of the whole member begins.
+  init(_ member: ZipMember, _ unpacking: Unpacking, headByteCount: Int, crc: UInt32) {
+    self.member = member
+    self.unpacking = unpacking
+    state = Mutex(.unchecked(Progress(position: headByteCount, crc: crc)))
   }
 
   /// Bytes of the uncompressed data.

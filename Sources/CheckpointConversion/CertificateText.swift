@@ -1,0 +1,111 @@
+import FileContainers
+public import TensorModel
+
+// A certificate has some hundred bytes for each tensor, and coding all of it at once takes ten times as much memory.
+
+extension Certificate {
+  /// How many tensors are decoded at once.
+  private static let pieceCount = 256
+
+  /// The certificate as JSON.
+  ///
+  /// - Throws: never for certificates made here.
+  public func text() throws(CheckpointError) -> [UInt8] {
+    var frame = self
+    frame.tensors = []
+    var text: [UInt8] = []
+    try JSONDocument.write(frame, ["tensors": JSONList(tensors)]) {
+      (piece) throws(CheckpointError) in text += piece
+    }
+    return text
+  }
+
+  /// Reads a certificate.
+  ///
+  /// - Parameters:
+  ///   - text: JSON.
+  ///   - file: for messages.
+  /// - Throws: `malformed` if it isn't one.
+  public init(parsing text: [UInt8], file: String) throws(CheckpointError) {
+    guard let list = JSONListText(of: "tensors", in: text, every: Self.pieceCount) else {
+      self = try JSONDocument.parse(Certificate.self, text, file: file)
+      return
+    }
+    let frame = Array(text[..<list.contents.lowerBound] + text[list.contents.upperBound...])
+    self = try JSONDocument.parse(Certificate.self, frame, file: file)
+    for piece in list.pieces {
+      let elements = [UInt8(ascii: "[")] + text[piece] + [UInt8(ascii: "]")]
+      tensors += try JSONDocument.parse([TensorRecord].self, elements, file: file)
+    }
+  }
+}
+
+/// Where the elements of a list at the top of a JSON document stand.
+struct JSONListText {
+  /// All that is between its brackets.
+  let contents: Range<Int>
+  /// The same in runs of so many elements, without the commas between the runs.
+  private(set) var pieces: [Range<Int>] = []
+
+  /// Finds a list by its key; nil if there isn't exactly one, or keys are escaped: then whoever parses the whole decides.
+  ///
+  /// - Parameters:
+  ///   - key: plain ASCII.
+  ///   - text: JSON, or perhaps none.
+  ///   - count: of elements of a run.
+  init?(of key: String, in text: [UInt8], every count: Int) {
+    var found: (contents: Range<Int>, pieces: [Range<Int>])?
+    var depth = 0
+    /// The string that came last at the top, and the last byte that is no space.
+    var (lastString, last) = (0..<0, UInt8(0))
+    var (list, pieceStart, elementCount) = (Int?.none, 0, 0)
+    var pieces: [Range<Int>] = []
+    var place = 0
+    while place < text.count {
+      let byte = text[place]
+      switch byte {
+      case UInt8(ascii: "\""):
+        let start = place + 1
+        place = start
+        while place < text.count, text[place] != UInt8(ascii: "\"") {
+          if text[place] == UInt8(ascii: "\\") {
+            if depth == 1 && last != UInt8(ascii: ":") { return nil }
+            place += 1
+          }
+          place += 1
+        }
+        guard place < text.count else { return nil }
+        if depth == 1 { lastString = start..<place }
+      case UInt8(ascii: "["), UInt8(ascii: "{"):
+        depth += 1
+        guard depth == 2, last == UInt8(ascii: ":"), text[lastString].elementsEqual(key.utf8)
+        else { break }
+        guard found == nil, byte == UInt8(ascii: "[") else { return nil }
+        (list, pieceStart, elementCount) = (place, place + 1, 0)
+      case UInt8(ascii: ","):
+        guard depth == 2, list != nil else { break }
+        elementCount += 1
+        if elementCount % count == 0 {
+          pieces.append(pieceStart..<place)
+          pieceStart = place + 1
+        }
+      case UInt8(ascii: "]"), UInt8(ascii: "}"):
+        depth -= 1
+        guard depth == 1, let start = list else { break }
+        // A comma after the last element isn't JSON.
+        guard last != UInt8(ascii: ",") else { return nil }
+        pieces.append(pieceStart..<place)
+        found = (start + 1..<place, pieces)
+        list = nil
+      case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"):
+        place += 1
+        continue
+      default: break
+      }
+      last = byte
+      place += 1
+    }
+    guard let found, depth == 0 else { return nil }
+    (contents, self.pieces) = found
+  }
+}

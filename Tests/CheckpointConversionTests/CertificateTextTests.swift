@@ -1,0 +1,53 @@
+import FileContainers
+import TensorModel
+import Testing
+
+@testable import CheckpointConversion
+
+/// Lists in JSON that are read a few elements at a time.
+@Suite struct CertificateTextTests {
+  private func pieces(_ text: String, every count: Int = 2) -> [String]? {
+    let bytes = Array(text.utf8)
+    return JSONListText(of: "t", in: bytes, every: count)?.pieces.map {
+      String(decoding: bytes[$0], as: UTF8.self)
+    }
+  }
+
+  @Test func elementsAreFoundWhateverIsInThem() {
+    #expect(pieces(#"{"a":[1,2],"t":[1,2,3],"z":"t"}"#) == ["1,2", "3"])
+    #expect(pieces(#"{"t" : [ {"t":[1,2],"x":"]\",[{"} , [3,[4]] ]}"#, every: 1)?.count == 2)
+    #expect(pieces(#"{"t":[]}"#) == [""])
+    #expect(pieces(#"{"x":{"t":[1]},"t":[2]}"#) == ["2"])
+  }
+
+  @Test func whatIsNotPlainIsLeftToTheParser() {
+    for text in [
+      #"{"t":[1],"t":[2]}"#, #"{"t":{}}"#, #"{"\u0074":[1]}"#, #"{"t":[1,2,]}"#, #"{"t":[1"#,
+      #"{"t":["1]}"#, "", "[1]", #"{"x":[1]}"#, #"{"t":[1]}}"#,
+    ] { #expect(pieces(text) == nil, "\(text)") }
+  }
+
+  @Test func aCertificateOfManyTensorsIsReadAsItWasWritten() throws {
+    let tensors = (0..<1000).map { number in
+      Certificate.TensorRecord(
+        name: "t\(number), \"[\\", dtype: .f32, shape: [number], file: "f", expression: "x",
+        sources: ["t\(number)"], exactness: .exact, largestErrorUlp: 0, overflowCount: 0,
+        quantization: nil, digest: Digest(of: [UInt8(number % 256)]))
+    }
+    let certificate = Certificate(
+      tool: .current, plan: Digest(of: []),
+      source: .init(format: "npz", layout: "one", architecture: nil), format: "npz",
+      attention: .causal, inputs: [], tensors: tensors, files: [], assets: [], leftOut: [],
+      findings: [], root: Digest(of: []))
+    let text = try certificate.text()
+    #expect(try text == JSONDocument.bytes(certificate))
+    #expect(try Certificate(parsing: text, file: "") == certificate)
+    // The same on one line.
+    let plain = text.filter { $0 != 0x0a }
+    #expect(try Certificate(parsing: plain, file: "") == certificate)
+    let error = #expect(throws: CheckpointError.self) {
+      try Certificate(parsing: Array(text.dropLast(3)), file: "c.json")
+    }
+    #expect(error?.code == .malformed && error?.file == "c.json")
+  }
+}
