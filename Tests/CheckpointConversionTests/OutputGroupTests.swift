@@ -49,7 +49,8 @@ import Testing
       format: SafetensorsFormat.name,
       groups: [
         ConversionPlan.OutputGroup(
-          name: "matrix", expression: .stored("matrix"), parts: Array(tensors[..<3])),
+          name: "matrix", expression: .stored("matrix"), parts: Array(tensors[..<3]),
+          rowParts: RowParts(Self.widths.map { .init($0) })),
         ConversionPlan.OutputGroup(tensors[3]),
       ],
       weightFiles: [
