@@ -51,14 +51,36 @@ extension QuantizedContainer {
 struct QuantizationSettings {
   /// `quantization_config`, or MLX's `quantization`; nil without either.
   let document: JSONValue?
+  /// Those of compressed-tensors; nil where there are none.
+  let groups: Result<CompressedGroups, CheckpointError>?
+  /// By name: there may be one for each module.
+  private let entries: [ExactName: JSONValue]
 
   init(_ configuration: JSONValue?) {
-    document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }.first {
-      $0.members != nil
+    let document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }
+      .first { $0.members != nil }
+    self.document = document
+    entries = Dictionary(
+      (document?.members ?? []).map { (ExactName($0.key), $0.value) },
+      uniquingKeysWith: { first, _ in first })
+    groups = document.flatMap { document in
+      guard document["config_groups"] != nil else { return nil }
+      do throws(CheckpointError) { return .success(try CompressedGroups(document)) } catch {
+        return .failure(error)
+      }
     }
   }
 
-  subscript(key: String) -> JSONValue? { document?[key] }
+  subscript(key: String) -> JSONValue? { entries[ExactName(key)] }
+
+  /// Where compressed-tensors' transforms change what layers are given or give while the model runs; nil if nowhere.
+  var transformedPlace: String? {
+    (self["transform_config"]?["config_groups"]?.members ?? [])
+      .flatMap { $0.value["apply"]?.elements ?? [] }.lazy
+      .map { $0["location"]?.text ?? "" }
+      .first { !["weight_input", "weight_output"].contains($0) }
+  }
+
   /// The program's name for its method.
   var method: String? { document?["quant_method"]?.text }
 }
