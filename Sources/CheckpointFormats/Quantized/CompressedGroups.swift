@@ -19,9 +19,9 @@ final class CompressedGroups: Sendable {
     let isReordered: Bool
   }
 
-  /// A module of more than this takes longer than one that is matched by any sensible pattern.
-  private static let effortForEach = 4096
-  private static let effortForAll = 1 << 26
+  /// What may be spent on matching: far more than patterns that people write take.
+  private static let effortForEach = 1 << 14
+  private static let effortForAll = 1 << 22
   private static let mostPatterns = 1000
   private static let longestName = 1024
   private static let embeddings: Set = [
@@ -74,7 +74,11 @@ final class CompressedGroups: Sendable {
     if let group = names[ExactName(module)] { return try groups[group].get() }
     if !patterns.isEmpty {
       let name = Array(module.unicodeScalars)
-      guard name.count <= Self.longestName else { throw Self.tooSlow }
+      guard name.count <= Self.longestName else {
+        throw CheckpointError(
+          .unsupported, "a name too long for regular expressions", file: "config.json",
+          expected: "at most \(Self.longestName) characters", found: "\(name.count)")
+      }
       var left = effort.wrappingAdd(Self.effortForEach, ordering: .relaxed).newValue
       let before = left
       let found = patterns.first { $0.pattern.matches(name, effort: &left) }
@@ -92,6 +96,7 @@ final class CompressedGroups: Sendable {
 
   private static let tooSlow = CheckpointError(
     .unsupported, "regular expressions that take too long to match", file: "config.json",
+    expected: "targets that need less than a few million steps",
     hint: "name the modules in config.json, each by its full name")
 
   private static func scheme(

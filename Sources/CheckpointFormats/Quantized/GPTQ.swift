@@ -32,6 +32,11 @@ enum GPTQ: QuantizedContainer {
       throw module.misfit(
         ".g_idx", "not a group for each input", expected: "\(rows)", found: "\(index.type.shape)")
     }
+    guard zeros.extents[0] == groups else {
+      throw module.misfit(
+        ".qzeros", "not zero points for each group", expected: "\(groups) rows",
+        found: "\(zeros.type.shape)")
+    }
     let numbers = try codes.decodedDown(.unsigned(bits: bits), rows: rows)
     let code: PackedCode =
       try storesLessOne(module, settings, bits) ? .lessOne(bits: bits) : .unsigned(bits: bits)

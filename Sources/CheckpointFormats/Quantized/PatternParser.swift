@@ -22,6 +22,12 @@ struct Characters: Sendable {
 
   static func only(_ scalar: Unicode.Scalar) -> Characters { Characters(ranges: [scalar...scalar]) }
 
+  /// The only one; nil for all others.
+  var single: Unicode.Scalar? {
+    guard !isNegated, classes.isEmpty, ranges.count == 1 else { return nil }
+    return ranges[0].lowerBound == ranges[0].upperBound ? ranges[0].lowerBound : nil
+  }
+
   static func isOfWord(_ scalar: Unicode.Scalar) -> Bool {
     scalar == "_" || scalar.properties.isAlphabetic || scalar.properties.numericType != nil
   }

@@ -20,9 +20,16 @@ struct TargetPattern: Sendable {
     /// The states from the next on, up to their own `found`, must lead there, or must not; then it goes on at a number.
     case ahead(Bool, then: Int)
     case found
+
+    /// The one character that leads on; nil for all other steps.
+    var single: Unicode.Scalar? {
+      if case .one(let characters) = self { characters.single } else { nil }
+    }
   }
 
   private var steps: [Step] = []
+  /// What every match begins with: most patterns of a long list differ from a name soon.
+  private var beginning: [Unicode.Scalar] = []
 
   /// - Parameter text: the expression.
   /// - Throws: `malformed` if it isn't one; `unsupported` for what isn't understood here.
@@ -37,6 +44,10 @@ struct TargetPattern: Sendable {
     var effort = 0
     try emit(tree, &effort, text)
     steps.append(.found)
+    for step in steps {
+      guard let scalar = step.single else { break }
+      beginning.append(scalar)
+    }
   }
 
   // MARK: Matching
@@ -48,7 +59,8 @@ struct TargetPattern: Sendable {
   ///   - effort: what may still be spent, in states; what is, is taken off. The answer doesn't count once it is used up.
   /// - Returns: whether there is one.
   func matches(_ name: [Unicode.Scalar], effort: inout Int) -> Bool {
-    reaches(0, 0, name, &effort)
+    effort -= 1
+    return name.starts(with: beginning) && reaches(0, 0, name, &effort)
   }
 
   private func reaches(
