@@ -2,6 +2,7 @@ import CheckpointConversion
 import CheckpointFormats
 import FileContainers
 import Foundation
+import Quantization
 import TensorEvaluation
 import TensorModel
 import TestSupport
@@ -66,12 +67,27 @@ import Testing
     #expect(Set(Self.all.map(\.method)) == Set(QuantizedWeights.kinds.map(\.method)))
   }
 
-  @Test func theReadmeNamesThemAll() throws {
+  /// The README's table has what the registries have: copy rows from this test's report.
+  @Test func theReadmeHasARowForEach() throws {
     let readme = try String(
       contentsOf: Fixtures.packageRoot.appending(path: "README.md"), encoding: .utf8)
-    for kind in QuantizedWeights.kinds {
-      #expect(readme.contains("\n| \(kind.summary) | `\(kind.method)` | ✓ |"), "\(kind.summary)")
+    let head = "| stored as | `method` | read | written | repacked |\n|---|---|---|---|---|\n"
+    let gguf = ("gguf", "GGUF: blocks of llama.cpp", "MXFP4 as gpt-oss's and back, bit for bit")
+    let rows = (QuantizedWeights.kinds + [gguf]).map { method, summary, repacked in
+      "| \(summary) | `\(method)` | ✓ | \(Self.written(method)) | \(repacked) |"
     }
+    let table = try #require(readme.split(separator: head).dropFirst().first)
+    let found = table.split(separator: "\n", omittingEmptySubsequences: false)
+      .prefix { $0.hasPrefix("|") }.map { String($0) }
+    // Empty cells are one blank wide.
+    let expected = rows.map { $0.replacing("|  |", with: "| |").replacing("|  |", with: "| |") }
+    #expect(found.sorted() == expected.sorted())
+  }
+
+  /// Names of the schemes that are written in a container of the method's name.
+  private static func written(_ method: String) -> String {
+    QuantizationScheme.families.filter { $0.schemes.first?.container.format == method }
+      .flatMap { $0.names.split(separator: " ") }.map { "`\($0)`" }.joined(separator: ", ")
   }
 
   @Test(arguments: all) func valuesAreTheLibrarys(_ golden: Golden) throws {

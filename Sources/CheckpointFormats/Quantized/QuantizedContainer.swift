@@ -10,6 +10,8 @@ protocol QuantizedContainer: Sendable {
   static var method: String { get }
   /// What of it is read, for the README.
   static var summary: String { get }
+  /// Where its codes go without being made anew, for the README; empty if nowhere else than into copies.
+  static var repacked: String { get }
   /// How names of tensors end that show it, after that of the module.
   static var markers: [String] { get }
   /// How names of all other parts end, likewise.
@@ -38,6 +40,8 @@ protocol QuantizedContainer: Sendable {
 }
 
 extension QuantizedContainer {
+  static var repacked: String { "" }
+
   static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
     true
   }
