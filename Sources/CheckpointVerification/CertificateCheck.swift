@@ -125,8 +125,9 @@ struct CertificateCheck {
 
   /// What it says of the checkpoint as a whole, where that says so itself.
   private func wholeFindings(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
-    let format =
-      MLXFormat.wrote(source.checkpoint) ? MLXFormat.name : source.checkpoint.format
+    var format = source.checkpoint.format
+    // A copy of MLX's files as safetensors goes on saying whose they are.
+    if MLXFormat.wrote(source.checkpoint), certificate.format != format { format = MLXFormat.name }
     var claims = [("format", certificate.format, format)]
     let model = try ifUsable { () throws(CheckpointError) in try source.model() }
     if let model, let certified = certificate.attention {

@@ -11,6 +11,8 @@ struct ContentsCheck {
   private let progress: @Sendable (Int) -> Void
   /// Tensors of MXFP4's scales.
   private let scales: Set<ExactName>
+  /// Those of quantized weights, and how their elements are looked at.
+  private let partScales: [ExactName: DType]
 
   /// The scale that stands for no number (OCP Microscaling Formats 1.0, 5.4.1, E8M0).
   private static let scaleOfNoNumber = 255.0
@@ -23,11 +25,39 @@ struct ContentsCheck {
     self.resources = resources
     self.progress = progress
     let places = (try? source.model().placed) ?? [:]
-    scales = Set(
+    let blockScales = Set<ExactName>(
       places.compactMap { place, tensor in
         guard case .mxfp4Scales(_) = place.role, tensor.dtype == .u8 else { return nil }
         return ExactName(tensor.name)
       })
+    scales = blockScales
+    let parts = (try? source.model().quantized?.parts) ?? []
+    var partScales: [ExactName: DType] = [:]
+    for tensor in source.checkpoint.tensors {
+      let name = ExactName(tensor.name)
+      guard parts.contains(name), !blockScales.contains(name) else { continue }
+      partScales[name] = Self.looked(at: tensor)
+    }
+    self.partScales = partScales
+  }
+
+  /// The dtype by which a part's elements are looked at for what makes NaN; nil for codes and what else isn't a factor.
+  private static func looked(at tensor: TensorInfo) -> DType? {
+    switch tensor.dtype {
+    case .f32, .f16, .bf16: tensor.name.hasSuffix(".weight") ? nil : tensor.dtype
+    case .f8e4m3, .f8e8m0, .u8:
+      ["scale", "scales", "scale_inv"].contains(where: tensor.name.hasSuffix) ? .u8 : nil
+    default: nil
+    }
+  }
+
+  /// Whether scales have one that makes NaN or infinities: in bytes the largest, which no other scale has (E4M3, E8M0).
+  private static func isBroken(_ scales: TensorStatistics, _ dtype: DType) -> Bool {
+    switch dtype {
+    case .f8e4m3: [127, 255].contains(scales.maximum)
+    case .u8, .f8e8m0: scales.maximum == scaleOfNoNumber
+    default: scales.nanCount + scales.infinityCount > 0
+    }
   }
 
   /// Identities of the stored tensors; nil if one couldn't be read.
@@ -76,7 +106,8 @@ struct ContentsCheck {
     let statistics = StatisticsCollector(
       tensors.map { tensor in
         let isScale = !scales.isEmpty && scales.contains(ExactName(tensor.name))
-        return tensor.dtype == .bool || isScale ? .u8 : .c64
+        if tensor.dtype == .bool || isScale { return .u8 }
+        return partScales.isEmpty ? .c64 : partScales[ExactName(tensor.name)] ?? .c64
       })
     let collector = DigestCollector(
       statistics: statistics, goesOnAfterErrors: true, progress: progress)
@@ -96,6 +127,15 @@ struct ContentsCheck {
           Finding(
             .warning, "mxfp4-scale",
             "a scale of MXFP4 is \(Int(Self.scaleOfNoNumber)), which makes NaN of 32 weights",
+            file: tensor.file, tensor: tensor.name))
+      }
+      if partScales[ExactName(tensor.name)] != nil,
+        let found = statistics.statistics(of: place), Self.isBroken(found, tensor.dtype)
+      {
+        values.append(
+          Finding(
+            .warning, "scale-not-finite",
+            "a scale of a quantized weight is NaN or infinite, and so are the values that have it",
             file: tensor.file, tensor: tensor.name))
       }
       if tensor.dtype == .bool, maximum > 1 {

@@ -1,4 +1,5 @@
 import CheckpointFormats
+import CheckpointVerification
 import FileContainers
 import Foundation
 import Quantization
@@ -183,5 +184,25 @@ import Testing
       outcome.certificate.tensors.first { $0.name == "model.h.0.attn.c_attn.weight" })
     #expect(record.expression == "transpose(transformer.h.0.attn.c_attn.weight)")
     #expect(record.shape.dimensions[0] == 3 * record.shape.dimensions[1])
+  }
+
+  /// A copy says whose its names are; weights that were quantized anew aren't those that they are of.
+  @Test func whatIsMadeOfThemIsVerified() throws {
+    let workspace = try Workspace()
+    let schemes = try ["mlx-q4-g32", "mlx-mxfp4"].map { name in
+      try #require(Self.schemes.first { $0.name == name })
+    }
+    try convert(request(workspace, "gptj", schemes[0]))
+    let first = workspace.path("out")
+    try convert(first, workspace.path("copy")) { $0.format = "safetensors" }
+    try convert(first, workspace.path("again")) {
+      $0.format = "mlx"
+      $0.settings.quantization = QuantizationRequest(schemes[1])
+    }
+    for name in ["copy", "again"] {
+      let report = try Verifier(workspace.path(name), OpenOptions(), smallResources)
+        .run(against: Source(first))
+      #expect(!report.findings.contains { $0.severity == .error }, "\(name): \(report.findings)")
+    }
   }
 }

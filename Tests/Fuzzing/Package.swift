@@ -5,7 +5,8 @@ import PackageDescription
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
   "Configuration", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle",
-  "Safetensors", "SafetensorsIndex", "SentencePiece", "Store", "Tar", "Tokenizer", "TorchStream",
+  "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Store", "Tar", "Tokenizer",
+  "TorchStream",
   "Zip", "Zstd",
 ]
 
@@ -33,6 +34,7 @@ let package = Package(
         dependencies: [
           "Fuzzing", formats, .product(name: "Tokenization", package: "weighbridge"),
           .product(name: "Quantization", package: "weighbridge"),
+          .product(name: "CheckpointConversion", package: "weighbridge"),
         ],
         path: "Targets", exclude: names.filter { $0 != name }.map { "\($0).swift" },
         swiftSettings: strict)

@@ -59,4 +59,30 @@ import Testing
     wb_add_f32(&zero, [-0.0], 1)
     #expect(zero[0].sign == .minus)
   }
+
+  /// Which NaN a result is doesn't depend on where it lies, on the processor, or on how many are combined at once.
+  @Test func nansAreTheFirstOperands() {
+    let (one, other, signalling) = (
+      0x7fc1_2345 as UInt32, 0xffe0_0001 as UInt32, 0x7f80_0001 as UInt32
+    )
+    let pairs: [(left: UInt32, right: UInt32, result: UInt32)] = [
+      (one, other, one), (other, one, other), (0x3f80_0000, other, other),
+      (one, 0x3f80_0000, one), (signalling, one, 0x7fc0_0001),
+    ]
+    let kernels = [wb_add_f32, wb_subtract_f32, wb_multiply_f32, wb_divide_f32]
+    for (kernel, count) in kernels.flatMap({ kernel in (1...70).map { (kernel, $0) } }) {
+      for pair in pairs {
+        var values = [Float](repeating: Float(bitPattern: pair.left), count: count)
+        kernel(&values, [Float](repeating: Float(bitPattern: pair.right), count: count), count)
+        #expect(values.allSatisfy { $0.bitPattern == pair.result })
+      }
+    }
+    var product: [Float] = [0, 1, .infinity]
+    wb_multiply_f32(&product, [.infinity, 2, -0.0], 3)
+    #expect(product.map(\.bitPattern) == [0x7fc0_0000, 0x4000_0000, 0x7fc0_0000])
+    var report = wb_cast_report()
+    var sum = [Float(bitPattern: one)]
+    wb_add_reporting_f32(&sum, [Float(bitPattern: other)], 1, &report)
+    #expect(sum[0].bitPattern == one)
+  }
 }

@@ -14,6 +14,7 @@ SECONDS, BYTES = 10, 300 << 20
 FIXTURES = [
     "huggingface/gpt2", "huggingface/llama", "huggingface/qwen2_tied", "gguf/gpt2.F16.gguf", "gguf/gptj.Q8_0.gguf", "gguf/qwen2_split",
     "mesh-transformer/s8_trained_slim", "npz", "pytorch", "store", "zip", "bad/tarzst", "bad/gguf", "bad/torchbin",
+    "quantized", "bad/quantized",
 ]
 COMMANDS = [
     ["inspect", "S"], ["inspect", "S", "--tensors"], ["inspect", "S", "--json"], ["verify", "S"], ["convert", "S", "D", "--to", "safetensors"],

@@ -12,8 +12,10 @@ import limits
 import llama
 import mesh
 import mesh_writing
+import mlx_writing
 import npz
 import pytorch
+import quantized
 import root
 import sharding
 import signals
@@ -37,6 +39,8 @@ GROUPS = {
     "json": json_documents.check,
     "statistics": statistics_of_tensors.check,
     "tokenizer": tokenizer.check,
+    "quantized": quantized.check,
+    "mlx": mlx_writing.check,
     "vllm": vllm_writing.check,
     "llama": llama.check,
     "limits": limits.check,

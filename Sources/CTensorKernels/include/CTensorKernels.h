@@ -94,7 +94,8 @@ void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t eleme
 
 // MARK: Arithmetic
 
-/// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap.
+/// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap. A result that is NaN is the first
+/// operand's, else the other's, made quiet, else 0x7fc00000, on every machine.
 void wb_add_f32(float *accumulator, const float *addend, size_t count);
 
 /// Does the same, and adds to the report what the sums round off: errors in units of binary32's spacing at the exact sum.

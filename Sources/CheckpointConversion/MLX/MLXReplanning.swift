@@ -12,25 +12,21 @@ extension MLXTarget {
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     let checkpoint = written.checkpoint
-    // What is written for MLX says so, and what is taken from there isn't it.
-    guard MLXFormat.wrote(checkpoint), !MLXFormat.wrote(other.checkpoint),
-      let text = checkpoint.configuration, try other.huggingFaceConfiguration() != nil
+    // What is written for MLX says so.
+    guard MLXFormat.wrote(checkpoint), let formats = try formats(of: checkpoint),
+      try other.huggingFaceConfiguration() != nil
     else { return nil }
-    let document = try HuggingFaceConfiguration(parsing: text).document[MLXFormat.quantizationKey]
-    let standard = PackedFormat(mlx: document)
+    // What is taken from there is compared by values, unless it was quantized anew.
+    if MLXFormat.wrote(other.checkpoint), try Self.formats(of: other.checkpoint) == formats {
+      return nil
+    }
     var request = QuantizationRequest(.f32)
     var dtypes: Set<DType> = []
     for tensor in checkpoint.tensors {
-      let module = MLXTensors.module(of: tensor.name)
-      let scales = checkpoint.type(of: "\(module).scales")
-      if tensor.dtype == .u32, let scales {
-        guard let format = PackedFormat(mlx: document?[module]) ?? standard else {
-          throw CheckpointError(
-            .unsupported, "the configuration names no format of MLX for a module",
-            file: HuggingFaceConfiguration.fileName, tensor: tensor.name)
-        }
+      if let format = formats[ExactName(tensor.name)] {
         request.exactTypes[ExactName(tensor.name)] = .packed(format)
-        dtypes.insert(scales.dtype)
+        let scales = checkpoint.type(of: "\(MLXTensors.module(of: tensor.name)).scales")
+        if let scales { dtypes.insert(scales.dtype) }
       } else if tensor.dtype.isCastable {
         request.exactTypes[ExactName(tensor.name)] = .dtype(tensor.dtype)
         dtypes.insert(tensor.dtype)
@@ -51,5 +47,25 @@ extension MLXTarget {
       guard error.code == .unsupported else { throw error }
       return nil
     }
+  }
+  /// The formats of packed weights by their names; nil without a configuration.
+  private static func formats(
+    of checkpoint: Checkpoint
+  ) throws(CheckpointError) -> [ExactName: PackedFormat]? {
+    guard let text = checkpoint.configuration else { return nil }
+    let document = try HuggingFaceConfiguration(parsing: text).document[MLXFormat.quantizationKey]
+    let standard = PackedFormat(mlx: document)
+    var formats: [ExactName: PackedFormat] = [:]
+    for tensor in checkpoint.tensors where tensor.dtype == .u32 {
+      let module = MLXTensors.module(of: tensor.name)
+      guard checkpoint.type(of: "\(module).scales") != nil else { continue }
+      guard let format = PackedFormat(mlx: document?[module]) ?? standard else {
+        throw CheckpointError(
+          .unsupported, "the configuration names no format of MLX for a module",
+          file: HuggingFaceConfiguration.fileName, tensor: tensor.name)
+      }
+      formats[ExactName(tensor.name)] = format
+    }
+    return formats
   }
 }

@@ -40,16 +40,18 @@ enum BitsAndBytesBlocks: QuantizedContainer {
     }
     let (count, overflow) = extents[0].multipliedReportingOverflow(by: extents[1])
     let stored = try module.part(".weight")
-    guard !overflow, stored.type.dtype == .u8, stored.type.shape.elementCount == (count + 1) / 2
+    // Two codes to a byte.
+    let byteCount = count / 2 + count % 2
+    guard !overflow, stored.type.dtype == .u8, stored.type.shape.elementCount == byteCount
     else {
       throw module.misfit(
         ".weight", "codes don't fill the shape", expected: "\(extents)",
         found: "\(stored.type.shape)")
     }
-    let codes = try stored.reshaped([1, (count + 1) / 2]).decoded(.highFirst, columns: count)
+    let codes = try stored.reshaped([1, byteCount]).decoded(.highFirst, columns: count)
     let table = try module.part(".weight.quant_map")
     let numbers = try PackedValue.step([table, codes]) { .lookUp($0[0], places: $0[1]) }
-    let scales = try scales(of: module, state, (count + block - 1) / block)
+    let scales = try scales(of: module, state, (count - 1) / block + 1)
     return try numbers.combined(.product, scales.spread(over: [1, count], block: [1, block]))
       .reshaped(extents)
   }
@@ -71,7 +73,7 @@ enum BitsAndBytesBlocks: QuantizedContainer {
     let places = try stored.decoded(.unsigned(bits: 8), columns: count)
     let numbers = try PackedValue.step([table, places]) { .lookUp($0[0], places: $0[1]) }
     let outer = try module.part(".weight.nested_absmax")
-      .reshaped([1, (count + block - 1) / block])
+      .reshaped([1, (count - 1) / block + 1])
       .spread(over: [1, count], block: [1, block])
     let (type, fill) = (numbers.type, FillValue(Double(Float(offset))))
     return try .step([numbers.combined(.product, outer)]) { .sum([$0[0], .fill(fill, type)]) }
@@ -99,7 +101,9 @@ enum BitsAndBytesRows: QuantizedContainer {
     let stored = try module.part(".weight")
     let rows = try module.part(".SCB")
     guard stored.type.dtype == .i8, stored.type.shape.rank == 2, rows.type.shape.rank == 1 else {
-      throw module.misfit(".SCB", "scales that don't fit the codes")
+      throw module.misfit(
+        ".SCB", "scales that don't fit the codes", expected: "one for each row of I8 codes",
+        found: "\(rows.type.shape) for \(stored.type.dtype.rawValue) \(stored.type.shape)")
     }
     let numbers = try stored.decoded(.int8, columns: stored.extents[1])
     let scaled = try numbers.combined(

@@ -24,57 +24,32 @@ enum CompressedTensors: QuantizedContainer {
       }
   }
 
-  /// A group of the configuration.
-  private struct Scheme {
-    let format: String
-    let bits: Int
-    let strategy: String
-    let group: Int?
-    let block: [Int]?
-    let isSymmetric: Bool
+  private typealias Scheme = CompressedGroups.Scheme
 
-    init(
-      _ settings: QuantizationSettings, _ module: QuantizedModule
-    ) throws(CheckpointError) {
-      let groups = settings["config_groups"]?.members?.map(\.value) ?? []
-      let group = groups.first { group in
-        (group["targets"]?.elements ?? []).contains {
-          Self.matches(module.name, $0.text ?? "")
-        }
-      }
-      guard let group, let weights = group["weights"], weights.members != nil,
-        let format = group["format"]?.text ?? settings["format"]?.text,
-        let bits = weights["num_bits"]?.integer, (1...8).contains(bits)
-      else {
-        throw CheckpointError(
-          .malformed, "the configuration doesn't say how the weight is quantized",
-          file: "config.json", tensor: module.name + ".weight",
-          expected: "a group in 'config_groups' whose targets it is one of",
-          hint: "use the model's own config.json")
-      }
-      self.format = format
-      self.bits = bits
-      strategy = weights["strategy"]?.text ?? "tensor"
-      self.group = weights["group_size"]?.integer
-      block = weights["block_structure"]?.elements?.compactMap(\.integer)
-      isSymmetric = weights["symmetric"]?.boolean ?? true
+  private static func scheme(
+    _ settings: QuantizationSettings, _ module: QuantizedModule
+  ) throws(CheckpointError) -> Scheme {
+    if let place = settings.transformedPlace {
+      throw CheckpointError(
+        .unsupported, "a model that turns what its layers are given can't be read",
+        file: "config.json", tensor: module.name + ".weight",
+        expected: "no 'location' but weight_input and weight_output in 'transform_config'",
+        found: place, hint: "have it quantized without transforms, or with those of weights only")
     }
-
-    /// A class of modules, one module, or a regular expression for names from their beginning.
-    private static func matches(_ module: String, _ target: String) -> Bool {
-      guard target.hasPrefix("re:") else {
-        // Modules with weights of two dimensions are of the class that nearly all groups name.
-        return target == module || target == "Linear" || target.hasSuffix("Linear")
-      }
-      guard let pattern = try? Regex(String(target.dropFirst(3))) else { return false }
-      return module.prefixMatch(of: pattern) != nil
+    guard let scheme = try settings.groups?.get().scheme(of: module.name) else {
+      throw CheckpointError(
+        .malformed, "the configuration doesn't say how the weight is quantized",
+        file: "config.json", tensor: module.name + ".weight",
+        expected: "a group in 'config_groups' whose targets it is one of",
+        hint: "use the model's own config.json")
     }
+    return scheme
   }
 
   static func value(
     of module: QuantizedModule, _ settings: QuantizationSettings
   ) throws(CheckpointError) -> PackedValue {
-    let scheme = try Scheme(settings, module)
+    let scheme = try scheme(settings, module)
     switch scheme.format {
     case "pack-quantized": return try packed(module, scheme)
     case "nvfp4-pack-quantized", "mxfp4-pack-quantized": return try floats(module, scheme)
@@ -106,7 +81,7 @@ enum CompressedTensors: QuantizedContainer {
       }
       return try values.asMatrix().spread(over: whole, block: [1, group])
     case "block":
-      guard let block = scheme.block, block.count == 2, block.allSatisfy({ $0 > 0 }) else {
+      guard let block = scheme.block else {
         throw CheckpointError(
           .malformed, "blocks without a size", file: "config.json",
           expected: "'block_structure' in 'config_groups'", hint: "use the model's own config.json")
@@ -131,10 +106,15 @@ enum CompressedTensors: QuantizedContainer {
     }
     var numbers = try codes.decoded(.excess(bits: scheme.bits), columns: extents[1])
     let index =
-      module.tensor(".weight_g_idx") == nil ? nil : try module.part(".weight_g_idx")
+      module.tensor(".weight_g_idx") == nil && !scheme.isReordered
+      ? nil : try module.part(".weight_g_idx")
     if !scheme.isSymmetric {
-      let zeros = try module.part(".weight_zero_point").asMatrix()
-        .decodedDown(.excess(bits: scheme.bits), rows: extents[0])
+      // Those of a whole tensor aren't packed.
+      let zeros =
+        try module.tensor(".weight_zero_point")?.dtype == .i8
+        ? ScaledCodes.numbers(".weight_zero_point", of: module)
+        : module.part(".weight_zero_point").asMatrix()
+          .decodedDown(.excess(bits: scheme.bits), rows: extents[0])
       numbers = try numbers.combined(
         .difference, spread(zeros, scheme, over: extents, index: index))
     }
@@ -182,7 +162,7 @@ enum CompressedTensors: QuantizedContainer {
     _ module: QuantizedModule, _ scheme: Scheme
   ) throws(CheckpointError) -> PackedValue {
     var numbers = try ScaledCodes.numbers(".weight", of: module)
-    if !scheme.isSymmetric, module.tensor(".weight_zero_point") != nil {
+    if !scheme.isSymmetric {
       let zeros = try ScaledCodes.numbers(".weight_zero_point", of: module)
       numbers = try numbers.combined(
         .difference, spread(zeros, scheme, over: numbers.extents, index: nil))

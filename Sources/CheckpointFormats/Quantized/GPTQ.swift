@@ -24,23 +24,47 @@ enum GPTQ: QuantizedContainer {
       throw module.misfit(".qweight", "not a matrix", found: "\(codes.type.shape)")
     }
     let groups = scales.extents[0]
-    let index = module.tensor(".g_idx") == nil ? nil : try module.part(".g_idx")
+    let isOrdered = settings["desc_act"]?.boolean != true || groups == 1
+    let index =
+      module.tensor(".g_idx") == nil && isOrdered ? nil : try module.part(".g_idx")
     let rows = codes.extents[0] * 32 / bits
     if let index, index.extents != [rows] {
       throw module.misfit(
         ".g_idx", "not a group for each input", expected: "\(rows)", found: "\(index.type.shape)")
     }
+    guard zeros.extents[0] == groups else {
+      throw module.misfit(
+        ".qzeros", "not zero points for each group", expected: "\(groups) rows",
+        found: "\(zeros.type.shape)")
+    }
     let numbers = try codes.decodedDown(.unsigned(bits: bits), rows: rows)
     let code: PackedCode =
       try storesLessOne(module, settings, bits) ? .lessOne(bits: bits) : .unsigned(bits: bits)
     let offsets = try zeros.decoded(code, columns: scales.extents[1])
+    let group = try index == nil ? group(settings, module, rows: rows, groups: groups) : 1
     func each(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
       if let index { return try value.gathered(index) }
-      return try value.spread(
-        over: numbers.extents, block: [max(1, (rows + groups - 1) / max(1, groups)), 1])
+      return try value.spread(over: numbers.extents, block: [group, 1])
     }
     return try numbers.combined(.difference, each(offsets)).combined(.product, each(scales))
       .transposed()
+  }
+
+  /// How many inputs have a group's scale, where they lie one after the other.
+  private static func group(
+    _ settings: QuantizationSettings, _ module: QuantizedModule, rows: Int, groups: Int
+  ) throws(CheckpointError) -> Int {
+    let said = settings["group_size"]?.integer
+    let group = said.map { $0 > 0 ? $0 : rows } ?? (groups > 0 ? rows / groups : 0)
+    guard group > 0, group < Int.max / 2, (rows + group - 1) / group == groups,
+      said != nil || rows.isMultiple(of: group)
+    else {
+      throw module.misfit(
+        ".scales", "groups don't make the inputs",
+        expected: "\(rows) inputs in groups of \(said.map(String.init) ?? "one size")",
+        found: "\(groups) groups")
+    }
+    return group
   }
 
   private static func bits(

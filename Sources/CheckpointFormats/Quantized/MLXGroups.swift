@@ -31,8 +31,16 @@ enum MLXGroups: QuantizedContainer {
     let scales = try module.part(".scales")
     guard let groupCount = scales.extents.last, stored.type.dtype == .u32,
       scales.type.shape.rank == stored.type.shape.rank, stored.type.shape.rank > 1
-    else { throw module.misfit(".scales", "scales that don't fit the codes") }
-    let columns = groupCount * group
+    else {
+      throw module.misfit(
+        ".scales", "scales that don't fit the codes", expected: "as many extents, U32 codes",
+        found: "\(scales.type.shape) for \(stored.type.dtype.rawValue) \(stored.type.shape)")
+    }
+    let (columns, overflow) = groupCount.multipliedReportingOverflow(by: group)
+    if overflow {
+      throw module.misfit(
+        ".scales", "more groups than there are codes", found: "\(scales.type.shape)")
+    }
     let code: PackedCode
     switch (mode, bits) {
     case ("affine", 1...8): code = .unsigned(bits: bits)

@@ -3,7 +3,9 @@ import TensorModel
 
 /// The names that MLX's models have, which begin otherwise for some families; what transformers stores turned, they don't.
 struct MLXNames {
-  private static let prefixes = ["transformer.", "gpt_neox."]
+  private static let prefixes = ["transformer.", "gpt_neox.", ""]
+  /// What layers are called: GPT-NeoX's differ from the published ones.
+  private static let layers = ("h.", "layers.")
 
   private let rows: [ExactName: Architecture.Row]
 
@@ -27,8 +29,12 @@ struct MLXNames {
 
   private func published(_ name: String) -> String {
     guard rows[ExactName(name)] == nil, name.hasPrefix("model.") else { return name }
-    let rest = name.dropFirst("model.".count)
-    return Self.prefixes.map { $0 + rest }.first { rows[ExactName($0)] != nil } ?? name
+    let rest = String(name.dropFirst("model.".count))
+    let (theirs, published) = Self.layers
+    let rests =
+      rest.hasPrefix(theirs) ? [rest, published + rest.dropFirst(theirs.count)] : [rest]
+    return Self.prefixes.lazy.flatMap { prefix in rests.map { prefix + $0 } }
+      .first { rows[ExactName($0)] != nil } ?? name
   }
 
   private func isTurned(_ name: String) -> Bool {

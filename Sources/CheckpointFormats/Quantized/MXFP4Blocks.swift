@@ -6,6 +6,7 @@ import TensorModel
 enum MXFP4Blocks: QuantizedContainer {
   static let method = "mxfp4"
   static let summary = "MXFP4 blocks of gpt-oss"
+  static let repacked = "as GGUF's MXFP4 and back, bit for bit"
   static let markers = ["_blocks", "_scales"]
   static let parts: [String] = []
 

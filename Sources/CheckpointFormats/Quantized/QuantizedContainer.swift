@@ -10,6 +10,8 @@ protocol QuantizedContainer: Sendable {
   static var method: String { get }
   /// What of it is read, for the README.
   static var summary: String { get }
+  /// Where its codes go without being made anew, for the README; empty if nowhere else than into copies.
+  static var repacked: String { get }
   /// How names of tensors end that show it, after that of the module.
   static var markers: [String] { get }
   /// How names of all other parts end, likewise.
@@ -38,6 +40,8 @@ protocol QuantizedContainer: Sendable {
 }
 
 extension QuantizedContainer {
+  static var repacked: String { "" }
+
   static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
     true
   }
@@ -51,14 +55,36 @@ extension QuantizedContainer {
 struct QuantizationSettings {
   /// `quantization_config`, or MLX's `quantization`; nil without either.
   let document: JSONValue?
+  /// Those of compressed-tensors; nil where there are none.
+  let groups: Result<CompressedGroups, CheckpointError>?
+  /// By name: there may be one for each module.
+  private let entries: [ExactName: JSONValue]
 
   init(_ configuration: JSONValue?) {
-    document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }.first {
-      $0.members != nil
+    let document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }
+      .first { $0.members != nil }
+    self.document = document
+    entries = Dictionary(
+      (document?.members ?? []).map { (ExactName($0.key), $0.value) },
+      uniquingKeysWith: { first, _ in first })
+    groups = document.flatMap { document in
+      guard document["config_groups"] != nil else { return nil }
+      do throws(CheckpointError) { return .success(try CompressedGroups(document)) } catch {
+        return .failure(error)
+      }
     }
   }
 
-  subscript(key: String) -> JSONValue? { document?[key] }
+  subscript(key: String) -> JSONValue? { entries[ExactName(key)] }
+
+  /// Where compressed-tensors' transforms change what layers are given or give while the model runs; nil if nowhere.
+  var transformedPlace: String? {
+    (self["transform_config"]?["config_groups"]?.members ?? [])
+      .flatMap { $0.value["apply"]?.elements ?? [] }.lazy
+      .map { $0["location"]?.text ?? "" }
+      .first { !["weight_input", "weight_output"].contains($0) }
+  }
+
   /// The program's name for its method.
   var method: String? { document?["quant_method"]?.text }
 }

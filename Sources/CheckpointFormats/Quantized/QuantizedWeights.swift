@@ -20,9 +20,9 @@ public struct QuantizedWeights: Sendable {
   /// The weights' values by the first of their parts.
   private var values: [ExactName: CanonicalTensor] = [:]
 
-  /// Every way that is read, by its method and what of it.
-  public static var kinds: [(method: String, summary: String)] {
-    QuantizedContainers.all.map { ($0.method, $0.summary) }
+  /// Every way that is read, by its method, what of it, and where its codes go without being made anew.
+  public static var kinds: [(method: String, summary: String, repacked: String)] {
+    QuantizedContainers.all.map { ($0.method, $0.summary, $0.repacked) }
   }
 
   /// Keys of a configuration that say that weights are quantized.

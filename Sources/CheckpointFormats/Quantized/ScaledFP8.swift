@@ -64,7 +64,7 @@ enum ScaledBlocksFP8: QuantizedContainer {
   static let method = "fp8"
   static let summary = "FP8 with a scale for each block (DeepSeek-V3, Qwen3), ragged blocks too"
   static let markers = [".weight_scale_inv"]
-  static let parts = [".weight", ".input_scale"]
+  static let parts = [".weight", ".input_scale", ".activation_scale"]
 
   static func value(
     of module: QuantizedModule, _ settings: QuantizationSettings
@@ -99,7 +99,8 @@ enum ScaledFP8: QuantizedContainer {
   static let parts = [".weight", ".input_scale", ".output_scale"]
 
   static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
-    [.f8e4m3, .f8e5m2, .i8].contains(module.tensor(".weight")?.dtype)
+    guard let codes = module.tensor(".weight") else { return settings.document != nil }
+    return [.f8e4m3, .f8e5m2, .i8].contains(codes.dtype)
   }
 
   static func value(
