@@ -120,7 +120,8 @@ struct ContentsCheck {
         TensorIdentity(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
       let isScale = !scales.isEmpty && scales.contains(ExactName(tensor.name))
-      guard isScale || tensor.dtype == .bool else { continue }
+      let isPartScale = !partScales.isEmpty && partScales[ExactName(tensor.name)] != nil
+      guard isScale || isPartScale || tensor.dtype == .bool else { continue }
       let maximum = statistics.statistics(of: place)?.maximum ?? 0
       if isScale, maximum == Self.scaleOfNoNumber {
         values.append(
@@ -129,7 +130,7 @@ struct ContentsCheck {
             "a scale of MXFP4 is \(Int(Self.scaleOfNoNumber)), which makes NaN of 32 weights",
             file: tensor.file, tensor: tensor.name))
       }
-      if partScales[ExactName(tensor.name)] != nil,
+      if isPartScale,
         let found = statistics.statistics(of: place), Self.isBroken(found, tensor.dtype)
       {
         values.append(

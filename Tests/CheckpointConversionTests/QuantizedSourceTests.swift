@@ -86,7 +86,7 @@ import Testing
 
   /// Names of the schemes that are written in a container of the method's name.
   private static func written(_ method: String) -> String {
-    QuantizationScheme.families.filter { $0.schemes.first?.container.format == method }
+    QuantizationScheme.families.filter { $0.schemes.first?.container.title == method }
       .flatMap { $0.names.split(separator: " ") }.map { "`\($0)`" }.joined(separator: ", ")
   }
 
