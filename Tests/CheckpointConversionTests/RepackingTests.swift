@@ -88,6 +88,41 @@ import Testing
     }
   }
 
+  /// A scheme that the source is in already changes nothing.
+  @Test(arguments: [
+    ("ct_llama_w4a16_g128", "w4a16-g128"), ("ct_llama_fp8_block", "fp8-block"),
+    ("ct_llama_fp8_dynamic", "fp8"), ("ct_gptj_w8a8", "w8a8"), ("ct_qwen2_nvfp4a16", "nvfp4a16"),
+    ("ct_llama_mxfp8a16", "mxfp8a16"), ("mlx_llama_q4_g64", "mlx-q4-g64"),
+  ])
+  func partsThatAreThereStay(_ folder: String, _ name: String) throws {
+    let source = try Source(Fixtures.path("quantized/\(folder)"), OpenOptions())
+    let model = try source.model()
+    let format = try #require(PackedFormat(named: name))
+    let quantized = model.tensors.filter { $0.expression.sources.count > 1 }
+    #expect(!quantized.isEmpty)
+    for tensor in quantized {
+      let module = CompressedTensorsWeights.module(of: tensor.name)
+      let quantization = ConversionPlan.Quantization(
+        choice: TypeChoice(.packed(format), wanted: .packed(format), .scheme),
+        values: TensorType(.f32, tensor.shape))
+      let kept = try #require(
+        StoredWeight.kept(
+          tensor, tensor.shape, format, in: source.checkpoint, as: nil, quantization
+        ) {
+          format.arithmetic == .mlx
+            ? $0 == .codes ? tensor.name : "\(module).\($0.rawValue)"
+            : "\(module).\(format.partName($0))"
+        })
+      #expect(kept.outputs.count == format.parts.count)
+      #expect(kept.outputs.allSatisfy { $0.expression == .stored($0.name) })
+      let other = try #require(PackedFormat(named: name == "fp8" ? "w8a8" : "fp8"))
+      #expect(
+        StoredWeight.kept(
+          tensor, tensor.shape, other, in: source.checkpoint, as: nil, quantization
+        ) { "\(module).\(other.partName($0))" } == nil)
+    }
+  }
+
   @Test func otherNumbersAreNotRepacked() throws {
     for (folder, name) in [
       ("ct_llama_w4a16_g128", "mlx-q4-g64"), ("ct_llama_w4a16_g128", "mlx-q8-g128"),

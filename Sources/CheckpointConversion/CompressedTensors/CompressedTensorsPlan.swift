@@ -43,7 +43,7 @@ enum CompressedTensorsPlan {
     _ planner: Planner, _ request: QuantizationRequest, _ model: CompressedTensorsWeights
   ) throws(CheckpointError) -> [ConversionPlan.Sidecar] {
     var sidecars: [ConversionPlan.Sidecar] = []
-    for sidecar in try planner.sidecars(for: model.weights.flatMap(\.parts)) {
+    for sidecar in try planner.sidecars(for: model.weights.flatMap(\.outputs)) {
       guard sidecar.name == HuggingFaceConfiguration.fileName else {
         sidecars.append(sidecar)
         continue

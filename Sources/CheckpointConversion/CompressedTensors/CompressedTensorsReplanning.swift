@@ -8,7 +8,7 @@ import TensorModel
 extension CompressedTensorsPlan {
   /// Codes and scales are made again.
   ///
-  /// - Returns: nil where the checkpoint's parts aren't of formats that are written, and where the other has such parts itself.
+  /// - Returns: nil where the checkpoint's parts aren't of formats that are written, and where the other has the same ones.
   static func replanned(
     _ other: Source, like written: Source, _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
@@ -18,8 +18,11 @@ extension CompressedTensorsPlan {
         try HuggingFaceConfiguration(parsing: text)
       }), let document = parsed.document[CompressedTensorsConfiguration.key],
       document["quant_method"]?.text == "compressed-tensors",
-      try other.model().quantized?.method.contains("compressed-tensors") != true,
-      try other.model().sizes != nil
+      try other.model().sizes != nil,
+      // Copies are compared as they are.
+      !checkpoint.tensors.allSatisfy({
+        other.checkpoint.type(of: $0.name) == TensorType($0.dtype, $0.shape)
+      })
     else { return nil }
     guard let request = request(document, checkpoint) else { return nil }
     var settings = ConversionPlan.Settings()
@@ -32,7 +35,7 @@ extension CompressedTensorsPlan {
     if dtypes.count == 1 { settings.dtype = dtypes.first }
     do throws(CheckpointError) {
       let weights = try CompressedTensorsWeights(Planner(other, settings, resources), request)
-      return Replanned(outputs: weights.weights.flatMap(\.parts), configuration: nil)
+      return Replanned(outputs: weights.weights.flatMap(\.outputs), configuration: nil)
     } catch {
       guard error.code == .unsupported else { throw error }
       return nil

@@ -20,7 +20,9 @@ struct CompressedTensorsWeights {
     /// Cast to what it is quantized from.
     let expression: TensorExpression
     let type: TensorType
-    /// Its parts, where the source has them.
+    /// Itself, where the source has it so.
+    let kept: StoredWeight?
+    /// Its parts, where the source has them in another way.
     let repacking: Repacking?
 
     /// Whether a configuration's targets could mean it.
@@ -66,11 +68,12 @@ struct CompressedTensorsWeights {
     }
     // Weights of one layer have one scale: all are made again where some can't be repacked.
     let repacks = candidates.allSatisfy { candidate in
-      candidate.repacking != nil || candidate.choice.dtype != nil
+      candidate.repacking != nil || candidate.kept != nil || candidate.choice.dtype != nil
     }
     let scales = try TensorScales(
       candidates.compactMap { candidate in
-        guard !repacks, case .packed(let format) = candidate.choice.type, format.hasTensorScale
+        guard !repacks, candidate.kept == nil, case .packed(let format) = candidate.choice.type,
+          format.hasTensorScale
         else { return nil }
         return TensorScales.Matrix(
           name: candidate.tensor.name, expression: candidate.expression, type: candidate.type,
@@ -81,12 +84,12 @@ struct CompressedTensorsWeights {
     findings += try ChoiceFindings(request).findings(
       weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
       remedy: { _ in "choose a scheme without groups, such as w4a16-channel" })
-    findings += Self.fusionFindings(candidates)
+    findings += Self.fusionFindings(candidates) + Self.loadingFindings(candidates)
     if let stacked = candidates.first(where: { $0.isOfUntouchedExperts }) {
       findings.append(
         Finding(
           .warning, "experts-unquantized",
-          "experts that are one tensor for all of a layer are no linear layers: they stay as they are",
+          "experts that are one tensor for all of a layer are no linear layers: they stay floats",
           tensor: stacked.tensor.name))
     }
   }
@@ -122,22 +125,28 @@ struct CompressedTensorsWeights {
     _ tensor: CanonicalTensor, _ place: DecoderPlace?, _ types: CompressedTensorsTypes,
     _ dtypes: ValueDTypes, _ planner: Planner
   ) throws(CheckpointError) -> Candidate {
-    let kept = dtypes.dtype(of: tensor)
+    let values = dtypes.dtype(of: tensor)
     let isLinear = place.map { CompressedTensorsTypes.isLinear($0.role) } ?? false
     // Scales of F64 are none that kernels take.
-    let own: DType = kept == .f64 && isLinear ? .f32 : kept
+    let own: DType = values == .f64 && isLinear ? .f32 : values
     let choice = try types.choice(tensor.name, place?.role, TensorType(own, tensor.shape))
     let dtype = choice.dtype ?? own
     let checkpoint = planner.source.checkpoint
     let expression = try Planner.expression(of: tensor, as: dtype, in: checkpoint)
-    var repacking: Repacking?
+    var (kept, repacking): (StoredWeight?, Repacking?)
     if case .packed(let format) = choice.type {
+      let module = Self.module(of: tensor.name)
+      kept = StoredWeight.kept(
+        tensor, tensor.shape, format, in: checkpoint, as: planner.settings.dtype,
+        ConversionPlan.Quantization(
+          choice: choice, values: TensorType(tensor.dtype, tensor.shape)),
+        partName: { "\(module).\(format.partName($0))" })
       repacking = Repacking(
         tensor.expression, tensor.shape, format, as: planner.settings.dtype, type: checkpoint.type)
     }
     return Candidate(
       tensor: tensor, place: place, choice: choice, expression: expression,
-      type: TensorType(dtype, tensor.shape), repacking: repacking)
+      type: TensorType(dtype, tensor.shape), kept: kept, repacking: repacking)
   }
 
   /// A tied head is a layer, too, and transformers has given those of some families another name.
@@ -153,12 +162,19 @@ struct CompressedTensorsWeights {
   private static func requireLinear(
     _ candidate: Candidate, _ architecture: Architecture
   ) throws(CheckpointError) {
-    if case .packed(let format) = candidate.choice.type, format.rowCount > 1,
-      candidate.place?.role.projection?.isOfExperts == true
+    if case .packed(let format) = candidate.choice.type,
+      let projection = candidate.place?.role.projection,
+      projection == .router || projection.isOfExperts && !format.isLoadedForExperts
     {
       throw CheckpointError(
-        .unsupported, "transformers doesn't load experts with scales of blocks",
-        tensor: candidate.tensor.name, found: format.name, hint: "choose --scheme fp8")
+        .unsupported,
+        projection == .router
+          ? "what chooses experts can't be quantized: transformers and vLLM don't load it"
+          : "transformers doesn't load experts in this format, or takes them for other numbers",
+        tensor: candidate.tensor.name, found: format.name,
+        hint: projection == .router
+          ? "let the pattern of --tensor-type not fit it"
+          : "choose --scheme fp8, mxfp4a16, or one of integers in 4 bits")
     }
     guard case .weight(let projection, .inOut) = candidate.place?.role, !projection.isOfExperts
     else { return }
@@ -183,6 +199,10 @@ struct CompressedTensorsWeights {
           named: tensor.name, quantization))
       return
     }
+    if let kept = candidate.kept {
+      weights.append(kept)
+      return
+    }
     let partName = { (part: PackedFormat.Part) in "\(module).\(format.partName(part))" }
     if let repacking = candidate.repacking, repacks || !format.hasTensorScale {
       weights.append(
@@ -195,6 +215,34 @@ struct CompressedTensorsWeights {
       StoredWeight(
         packing: candidate.expression, candidate.type, format, named: tensor.name, quantization,
         partName: partName))
+  }
+
+  /// What transformers doesn't run as it is.
+  private static func loadingFindings(_ candidates: [Candidate]) -> [Finding] {
+    func first(_ isMeant: (PackedFormat, TensorType) -> Bool) -> String? {
+      candidates.first { candidate in
+        guard case .packed(let format) = candidate.choice.type else { return false }
+        return isMeant(format, candidate.type)
+      }?.tensor.name
+    }
+    var findings: [Finding] = []
+    if let name = first({ $0.scales != nil && $1.dtype != .bf16 }) {
+      findings.append(
+        Finding(
+          .warning, "values-bf16",
+          "transformers makes BF16 of this format and doesn't run it in a model of another dtype: convert the model to bf16 before",
+          tensor: name))
+    }
+    if let name = first({ format, type in
+      format.rowCount > 1 && !(type.shape.dimensions.last ?? 0).isMultiple(of: format.rowCount)
+    }) {
+      findings.append(
+        Finding(
+          .warning, "block-margin",
+          "transformers takes activations in groups of 128 here, and doesn't run layers of other widths: fp8 has no groups",
+          tensor: name))
+    }
+    return findings
   }
 
   /// What vLLM makes one layer of has one format.
@@ -211,13 +259,23 @@ struct CompressedTensorsWeights {
     return [
       Finding(
         .warning, "fused-layers-differ",
-        "vLLM makes one layer of queries, keys and values, and of gate and up: it doesn't load layers of which these have several types",
+        "queries, keys and values are one layer for vLLM, and so are gate and up, and all experts: it doesn't load what has several types there",
         tensor: first)
     ]
   }
 }
 
 extension PackedFormat {
+  /// Whether transformers 5.23 makes the right experts of it: their values come out of a conversion of its own.
+  fileprivate var isLoadedForExperts: Bool {
+    switch coding {
+    case .symmetric: codes == .i32
+    case .fp8: rowCount == 1
+    case .mxfp4: true
+    case .affine, .nvfp4, .mxfp8: false
+    }
+  }
+
   /// What compressed-tensors calls a part of a module.
   func partName(_ part: Part) -> String {
     switch part {

@@ -1,10 +1,10 @@
 import ModelArchitectures
 
-/// A layer that vLLM makes of several linear layers of a model, so that they have one format, and one scale where a tensor has one.
+/// A layer that vLLM makes of several linear layers of a model, all experts among them, so that they have one format, and one scale where a tensor
+/// has one.
 struct FusedLayer: Hashable {
   private let first: DecoderRole.Projection
   private let layer: Int?
-  private let number: Int?
 
   /// The layer that the weight at a place becomes a part of; nil for those that stay alone.
   init?(_ place: DecoderPlace) {
@@ -13,10 +13,9 @@ struct FusedLayer: Hashable {
     else { return nil }
     first = partners[0]
     layer = place.layer
-    number = place.number
   }
 
   private static let partners: [[DecoderRole.Projection]] = [
-    [.query, .key, .value], [.gate, .up], [.expertGate, .expertUp],
+    [.query, .key, .value], [.gate, .up], [.expertGate, .expertUp, .expertGateUp, .expertDown],
   ]
 }

@@ -75,7 +75,8 @@ struct MLXGraph {
       throw CheckpointError(
         .unsupported, "how mlx-lm has this family isn't known here",
         expected: Set(MLXModel.all.map(\.family)).sorted().joined(separator: ", "),
-        found: decoder.family)
+        found: decoder.family,
+        hint: "schemes of GGUF and for vLLM take it: weighbridge quantize --help")
     }
     let isFourfold = decoder.dimensions.inner == 4 * decoder.dimensions.model
     model = candidates.first { isFourfold || !$0.isFourfold } ?? first

@@ -94,6 +94,14 @@ struct MLXTensors {
       ConversionPlan.Quantization(choice: $0, values: TensorType(tensor.dtype, shape))
     }
     if case .packed(let format) = choice?.type, let quantization,
+      let kept = StoredWeight.kept(
+        tensor, shape, format, in: planner.source.checkpoint, as: planner.settings.dtype,
+        quantization, partName: { Self.name(of: $0, written) })
+    {
+      weights.append(kept)
+      return
+    }
+    if case .packed(let format) = choice?.type, let quantization,
       let repacking = Repacking(
         expression, shape, format, as: planner.settings.dtype,
         type: planner.source.checkpoint.type)

@@ -18,6 +18,9 @@ extension ConversionPlan {
     /// Which type it gets and why, where weights are quantized.
     public let quantization: Quantization?
 
+    /// Whether it belongs to the weight before it, and is no weight on its own.
+    private(set) var isCompanion = false
+
     /// A tensor that stands for itself.
     public init(_ tensor: PlannedTensor, quantization: Quantization? = nil) {
       self.init(
@@ -45,6 +48,12 @@ extension ConversionPlan {
       self.quantization = quantization
     }
 
+    /// A tensor that belongs to the weight before it.
+    init(companion tensor: PlannedTensor) {
+      self.init(tensor)
+      isCompanion = true
+    }
+
     /// Bytes of all parts.
     public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
@@ -54,9 +63,11 @@ extension ConversionPlan {
       return parts[0].type.dtype
     }
 
-    /// Whether its parts are those of the source, moved.
+    /// Whether its parts are those of the source, moved or as they are.
     var isRepacked: Bool {
-      if case .pack = expression { false } else { parts.count > 1 }
+      guard case .packed = quantization?.choice.type else { return false }
+      if case .pack = expression { return false }
+      return true
     }
 
     /// The shape of the weight, whatever it is stored as.

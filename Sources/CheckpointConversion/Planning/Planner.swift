@@ -166,7 +166,7 @@ public struct Planner: Sendable {
     guard let quantized = model.quantized, settings.quantization != nil,
       groups.contains(where: {
         $0.quantization?.choice.type.isQuantized == true && !$0.isRepacked
-          && quantized.weights.contains(ExactName($0.name))
+          && $0.expression.sources.contains { quantized.parts.contains(ExactName($0)) }
       })
     else { return [] }
     return [

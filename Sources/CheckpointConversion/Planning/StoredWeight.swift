@@ -16,6 +16,43 @@ struct StoredWeight {
   let rowParts: RowParts?
   /// Which type it gets and why, where weights are quantized.
   let quantization: ConversionPlan.Quantization?
+  /// Tensors that belong to it and are copied on their own.
+  private(set) var companions: [Planner.Output] = []
+
+  /// A matrix whose parts the source has as they are to be written.
+  ///
+  /// - Parameters:
+  ///   - tensor: a weight of the source.
+  ///   - shape: as it is written.
+  ///   - format: to be written.
+  ///   - source: whose weight it is.
+  ///   - asked: the dtype that values are to have; nil keeps it.
+  ///   - quantization: which type it gets and why.
+  ///   - partName: what a part is called, there and here.
+  /// - Returns: nil where it consists of other parts.
+  static func kept(
+    _ tensor: CanonicalTensor, _ shape: Shape, _ format: PackedFormat, in source: Checkpoint,
+    as asked: DType?, _ quantization: ConversionPlan.Quantization,
+    partName: (PackedFormat.Part) -> String
+  ) -> StoredWeight? {
+    let names = format.parts.map(partName)
+    let sources = tensor.expression.sources
+    guard sources.count > 1, sources.allSatisfy(names.contains) else { return nil }
+    for dtype in asked.map({ [$0] }) ?? [.f32, .f16, .bf16] {
+      let matrix = TensorType(dtype, shape)
+      let parts = zip(format.parts, names).compactMap { part, name in
+        format.type(of: part, matrix).flatMap { type in
+          source.type(of: name) == type
+            ? Planner.Output(name: name, type: type, expression: .stored(name)) : nil
+        }
+      }
+      guard parts.count == names.count else { continue }
+      var weight = StoredWeight(parts[0], named: tensor.name, quantization)
+      weight.companions = Array(parts.dropFirst())
+      return weight
+    }
+    return nil
+  }
 
   /// A tensor that stands for itself.
   init(_ tensor: Planner.Output, named name: String, _ quantization: ConversionPlan.Quantization?) {
@@ -86,8 +123,11 @@ struct StoredWeight {
     self.quantization = quantization
   }
 
-  /// Bytes of all parts.
-  var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+  /// All tensors.
+  var outputs: [Planner.Output] { parts + companions }
+
+  /// Bytes of all tensors.
+  var byteCount: Int { outputs.reduce(0) { $0 + $1.byteCount } }
 
   /// The weights that it has.
   var elementCount: Int { (quantization?.values ?? parts[0].type).shape.elementCount }
@@ -132,7 +172,7 @@ struct WeightFiles {
   ) throws(CheckpointError) {
     let shards = try Sharder(weights.map(\.byteCount)).shards(sharding)
     for (number, members) in shards.enumerated() {
-      let outputs = members.flatMap { weights[$0].parts }
+      let outputs = members.flatMap { weights[$0].outputs }
       let layout = SafetensorsLayout.layout(
         outputs.map { ($0.name, $0.type) }, metadata: metadata)
       files.append(
@@ -141,16 +181,18 @@ struct WeightFiles {
           byteCount: layout.byteCount))
       var places = layout.places[...]
       for weight in members.map({ weights[$0] }) {
-        let parts = zip(weight.parts, places).map { output, place in
+        let tensors = zip(weight.outputs, places).map { output, place in
           ConversionPlan.PlannedTensor(
             name: output.name, type: output.type, expression: output.expression, file: number,
             place: place)
         }
-        places = places.dropFirst(parts.count)
+        places = places.dropFirst(tensors.count)
+        let parts = Array(tensors.prefix(weight.parts.count))
         groups.append(
           ConversionPlan.OutputGroup(
             name: weight.name, expression: weight.expression, parts: parts,
             rowParts: weight.rowParts, quantization: weight.quantization))
+        groups += tensors.dropFirst(parts.count).map { .init(companion: $0) }
       }
     }
     let names = files.map(\.name)

@@ -5,14 +5,14 @@ import TensorModel
 /// The dtypes that weights are quantized from, where the command says none.
 struct ValueDTypes {
   private let asked: DType?
-  private let quantized: Set<ExactName>
+  private let parts: Set<ExactName>
   private let computation: DType?
 
   /// For a source.
   init(_ planner: Planner) throws(CheckpointError) {
     asked = planner.settings.dtype
-    quantized = try planner.source.model().quantized?.weights ?? []
-    guard !quantized.isEmpty, let text = try planner.source.huggingFaceConfiguration() else {
+    parts = try planner.source.model().quantized?.parts ?? []
+    guard !parts.isEmpty, let text = try planner.source.huggingFaceConfiguration() else {
       computation = nil
       return
     }
@@ -30,7 +30,8 @@ struct ValueDTypes {
     if let asked { return asked }
     // Blocks have scales of 16 bits.
     if tensor.dtype.isBlockQuantized { return .f16 }
-    if quantized.contains(ExactName(tensor.name)) { return computation ?? tensor.dtype }
-    return tensor.dtype
+    let isOfParts =
+      !parts.isEmpty && tensor.expression.sources.contains { parts.contains(ExactName($0)) }
+    return isOfParts ? computation ?? tensor.dtype : tensor.dtype
   }
 }

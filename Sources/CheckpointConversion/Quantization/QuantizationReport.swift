@@ -86,7 +86,7 @@ public struct QuantizationReport: Sendable, Encodable {
     /// Rows and columns.
     public let shape: Shape
     /// Bytes of it.
-    public let byteCount: Int
+    public internal(set) var byteCount: Int
     /// Why it gets that type.
     public let reason: TypeChoice.Reason
     /// How far blocks are from values; nil where there are no blocks, or nothing was measured.

@@ -13,8 +13,15 @@ extension QuantizationReport {
     _ plan: ConversionPlan, _ request: QuantizationRequest, _ certificate: Certificate? = nil,
     limits: Limits = Limits()
   ) {
-    let tensors = plan.groups.enumerated().map { place, group in
-      Tensor(group, certificate.map { Array($0.tensors[plan.places(of: place)]) })
+    // What is copied beside a weight counts as its bytes.
+    var tensors: [Tensor] = []
+    for (place, group) in plan.groups.enumerated() {
+      if group.isCompanion {
+        if !tensors.isEmpty { tensors[tensors.count - 1].byteCount += group.byteCount }
+      } else {
+        tensors.append(
+          Tensor(group, certificate.map { Array($0.tensors[plan.places(of: place)]) }))
+      }
     }
     self.tensors = tensors
     self.limits = limits
@@ -33,7 +40,8 @@ extension QuantizationReport {
           return (blocks * $0.sourceDtype.blockByteCount * 8, $0.shape.elementCount)
         }))
     types = Self.summaries(tensors)
-    substitutions = zip(plan.groups, tensors).compactMap { planned, tensor in
+    substitutions = zip(plan.groups.filter { !$0.isCompanion }, tensors).compactMap {
+      planned, tensor in
       guard let choice = planned.quantization?.choice, choice.isSubstitution else { return nil }
       return Substitution(
         name: tensor.name, wanted: choice.wanted, dtype: choice.type,
