@@ -73,7 +73,8 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "dequantize"], help="some of the tasks")
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize"],
+                      help="some of the tasks; quantize has those of parts, for MLX and vLLM, too")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
@@ -367,10 +368,10 @@ class Bench:
       peer = theirs(f"llama-quantize {scheme}", quantize, f"{made}/model.gguf", "{destination}/model.gguf", scheme, "2")
       yield self.beside(f"bf16 → {scheme}", made, size, ours(scheme, "quantize", "--scheme", scheme), peer, limit, limit)
     shutil.rmtree(made)
-    yield from self.quantize_to_parts(source)
 
-  def quantize_to_parts(self, source):
+  def quantize_to_parts(self):
     """The same model for MLX and for vLLM, beside mlx-lm and llmcompressor without data, which load the model first."""
+    source = f"{self.input('llama', LLAMA_LAYERS)}/model"
     for scheme, label, script, wall_limit, cpu_limit in PARTS_LIMITS:
       convert = Command(
         f"weighbridge {scheme}",
@@ -526,8 +527,10 @@ def main():
       groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("torch", bench.torch),
                 ("store", bench.store),
                 ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
+                ("parts", lambda: list(bench.quantize_to_parts())),
                 ("dequantize", lambda: [bench.dequantize()])]
-      tasks = [task for name, run in groups if options.only in (None, name) for task in run()]
+      wanted = {"quantize": ["quantize", "parts"], None: [name for name, _ in groups]}.get(options.only, [options.only])
+      tasks = [task for name, run in groups if name in wanted for task in run()]
   finally:
     shutil.rmtree(bench.scratch, ignore_errors=True)
   machine = f"{len(cores)} of {os.cpu_count()} cores, {processor()}, {platform.system()} {platform.release()}, load {load:.1f} at the start"
