@@ -16,9 +16,9 @@ enum {
   GROUPS_AT_ONCE = 64
 };
 
-static size_t scale_byte_count(wb_mlx_format format) { return format.mode == WB_MLX_AFFINE ? wb_float_byte_count(format.dtype) : 1; }
+WB_INLINE size_t scale_byte_count(wb_mlx_format format) { return format.mode == WB_MLX_AFFINE ? wb_float_byte_count(format.dtype) : 1; }
 
-static size_t code_byte_count(wb_mlx_format format, size_t row_length) { return row_length * format.bits / 8; }
+WB_INLINE size_t code_byte_count(wb_mlx_format format, size_t row_length) { return row_length * format.bits / 8; }
 
 size_t wb_mlx_row_byte_count(wb_mlx_format format, size_t row_length) {
   size_t parts = format.mode == WB_MLX_AFFINE ? 2 : 1;
@@ -28,7 +28,7 @@ size_t wb_mlx_row_byte_count(wb_mlx_format format, size_t row_length) {
 // MARK: Floats
 
 /// Rounds values to a dtype, once; they stay floats.
-static void round_to(wb_float_type dtype, float *values, size_t count) {
+WB_INLINE void round_to(wb_float_type dtype, float *values, size_t count) {
   if (dtype == WB_F32) return;
   if (dtype == WB_BF16) {
     for (size_t i = 0; i < count; i++) values[i] = wb_round_to_bf16(values[i]);
@@ -41,14 +41,14 @@ static void round_to(wb_float_type dtype, float *values, size_t count) {
 }
 
 /// The nearest of the 16 values; of two equally near the one closer to zero, and zero without a sign.
-static uint8_t e2m1(float value) {
+WB_INLINE uint8_t e2m1(float value) {
   float size = fabsf(value);
   uint8_t code = (size > 0.25f) + (size > 0.75f) + (size > 1.25f) + (size > 1.75f) + (size > 2.5f) + (size > 3.5f) + (size > 5);
   return code && value < 0 ? code | 8 : code;
 }
 
 /// The power of two at or above a scale; below the normal ones, where MLX's stored byte wraps around, the smallest of them.
-static int exponent_above(float scale) {
+WB_INLINE int exponent_above(float scale) {
   uint32_t bits = wb_bits_of_float(scale);
   int exponent = (int)(bits >> 23) - 127 + ((bits & 0x7FFFFF) != 0);
   return exponent > -126 ? exponent : -126;
@@ -57,9 +57,9 @@ static int exponent_above(float scale) {
 // MARK: Groups
 
 /// An integer with the order of the value, whose maxima are vectorised: those of negative values count backwards. Its own inverse.
-static inline int32_t ordered(int32_t bits) { return bits ^ (int32_t)((uint32_t)(bits >> 31) >> 1); }
+WB_INLINE int32_t ordered(int32_t bits) { return bits ^ (int32_t)((uint32_t)(bits >> 31) >> 1); }
 
-static void affine_group(const float *values, size_t count, unsigned bits, uint8_t *codes, float *scale_out, float *bias_out) {
+WB_INLINE void affine_group(const float *values, size_t count, unsigned bits, uint8_t *codes, float *scale_out, float *bias_out) {
   int32_t least = INT32_MAX, largest = INT32_MIN;
   for (size_t i = 0; i < count; i++) {
     int32_t value = ordered((int32_t)wb_bits_of_float(values[i]));
@@ -92,7 +92,7 @@ static void affine_group(const float *values, size_t count, unsigned bits, uint8
 }
 
 /// Returns the stored scale.
-static uint8_t float_group(wb_mlx_format format, const float *values, uint8_t *codes) {
+WB_INLINE uint8_t float_group(wb_mlx_format format, const float *values, uint8_t *codes) {
   float scale = wb_largest_magnitude(values, format.group, 0), scaled[MAXIMUM_GROUP];
   scale /= format.mode == WB_MLX_MXFP8 ? 448.0f : 6.0f;
   scale = wb_round_to(format.dtype, scale);
@@ -112,7 +112,7 @@ static uint8_t float_group(wb_mlx_format format, const float *values, uint8_t *c
   return stored;
 }
 
-static void store_floats(wb_float_type dtype, const float *values, size_t count, uint8_t *out) {
+WB_INLINE void store_floats(wb_float_type dtype, const float *values, size_t count, uint8_t *out) {
   wb_cast_report report = {0};
   if (dtype == WB_F32) memcpy(out, values, count * 4);
   else wb_cast(WB_F32, dtype, values, out, count, &report);
@@ -120,7 +120,7 @@ static void store_floats(wb_float_type dtype, const float *values, size_t count,
 
 // MARK: Rows
 
-static void quantize_row(wb_mlx_format format, const float *row, size_t length, uint8_t *out) {
+WB_INLINE void quantize_row(wb_mlx_format format, const float *row, size_t length, uint8_t *out) {
   size_t groups = length / format.group, scale_bytes = scale_byte_count(format), group_bytes = format.group * format.bits / 8;
   uint8_t *scales_out = out + code_byte_count(format, length), *biases_out = scales_out + groups * scale_bytes;
   for (size_t first = 0; first < groups; first += GROUPS_AT_ONCE) {
@@ -139,7 +139,7 @@ static void quantize_row(wb_mlx_format format, const float *row, size_t length, 
   }
 }
 
-static void dequantize_row(wb_mlx_format format, const uint8_t *in, size_t length, float *out) {
+WB_INLINE void dequantize_row(wb_mlx_format format, const uint8_t *in, size_t length, float *out) {
   size_t groups = length / format.group, scale_bytes = scale_byte_count(format), group_bytes = format.group * format.bits / 8;
   const uint8_t *scales_in = in + code_byte_count(format, length), *biases_in = scales_in + groups * scale_bytes;
   for (size_t group = 0; group < groups; group++) {
@@ -166,12 +166,36 @@ static void dequantize_row(wb_mlx_format format, const uint8_t *in, size_t lengt
   }
 }
 
+WB_INLINE void quantize_rows(wb_mlx_format format, const float *rows, size_t row_count, size_t row_length, uint8_t *packed, size_t stride) {
+  for (size_t row = 0; row < row_count; row++) quantize_row(format, rows + row * row_length, row_length, packed + row * stride);
+}
+
+WB_INLINE void dequantize_rows(wb_mlx_format format, const uint8_t *packed, size_t stride, size_t row_count, size_t row_length, float *rows) {
+  for (size_t row = 0; row < row_count; row++) dequantize_row(format, packed + row * stride, row_length, rows + row * row_length);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void quantize_avx2(wb_mlx_format format, const float *rows, size_t row_count, size_t row_length,
+                                                          uint8_t *packed, size_t stride) {
+  quantize_rows(format, rows, row_count, row_length, packed, stride);
+}
+
+__attribute__((target("avx2"))) static void dequantize_avx2(wb_mlx_format format, const uint8_t *packed, size_t stride, size_t row_count,
+                                                            size_t row_length, float *rows) {
+  dequantize_rows(format, packed, stride, row_count, row_length, rows);
+}
+#endif
+
 void wb_mlx_quantize(wb_mlx_format format, const float *rows, size_t row_count, size_t row_length, void *packed, size_t stride) {
-  for (size_t row = 0; row < row_count; row++) quantize_row(format, rows + row * row_length, row_length, (uint8_t *)packed + row * stride);
+#if defined(__x86_64__)
+  if (wb_best_level() >= WB_AVX2) return quantize_avx2(format, rows, row_count, row_length, packed, stride);
+#endif
+  quantize_rows(format, rows, row_count, row_length, packed, stride);
 }
 
 void wb_mlx_dequantize(wb_mlx_format format, const void *packed, size_t stride, size_t row_count, size_t row_length, float *rows) {
-  for (size_t row = 0; row < row_count; row++) {
-    dequantize_row(format, (const uint8_t *)packed + row * stride, row_length, rows + row * row_length);
-  }
+#if defined(__x86_64__)
+  if (wb_best_level() >= WB_AVX2) return dequantize_avx2(format, packed, stride, row_count, row_length, rows);
+#endif
+  dequantize_rows(format, packed, stride, row_count, row_length, rows);
 }

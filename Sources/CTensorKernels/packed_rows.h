@@ -9,13 +9,16 @@
 
 #pragma STDC FP_CONTRACT OFF
 
+/// Becomes part of each variant of the functions that call it.
+#define WB_INLINE static inline __attribute__((always_inline))
+
 /// Values of 4-bit floats (E2M1) by their codes.
 static const float WB_E2M1[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
 
 // MARK: Codes
 
 /// Writes codes one after the other, the lowest bits first; what is left of the last byte is 0.
-static inline void wb_pack_codes(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out) {
+WB_INLINE void wb_pack_codes(const uint8_t *codes, size_t count, unsigned bits, uint8_t *out) {
   if (bits == 8) {
     memcpy(out, codes, count);
     return;
@@ -39,7 +42,7 @@ static inline void wb_pack_codes(const uint8_t *codes, size_t count, unsigned bi
   if (pending_bits > 0) *out = (uint8_t)pending;
 }
 
-static inline void wb_unpack_codes(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes) {
+WB_INLINE void wb_unpack_codes(const uint8_t *in, size_t count, unsigned bits, uint8_t *codes) {
   if (bits == 8) {
     memcpy(codes, in, count);
     return;
@@ -68,7 +71,7 @@ static inline void wb_unpack_codes(const uint8_t *in, size_t count, unsigned bit
 // MARK: Floats
 
 /// Integers are ordered as the magnitudes whose bits they are, and their maxima are vectorised.
-static inline float wb_largest_magnitude(const float *values, size_t count, float so_far) {
+WB_INLINE float wb_largest_magnitude(const float *values, size_t count, float so_far) {
   int32_t largest = (int32_t)wb_bits_of_float(so_far);
   for (size_t i = 0; i < count; i++) {
     int32_t magnitude = (int32_t)(wb_bits_of_float(values[i]) & 0x7FFFFFFF);
@@ -77,10 +80,10 @@ static inline float wb_largest_magnitude(const float *values, size_t count, floa
   return wb_float_of_bits((uint32_t)largest);
 }
 
-static inline size_t wb_float_byte_count(wb_float_type dtype) { return dtype == WB_F32 ? 4 : 2; }
+WB_INLINE size_t wb_float_byte_count(wb_float_type dtype) { return dtype == WB_F32 ? 4 : 2; }
 
 /// To the nearest E4M3, ties to even, saturating at the largest value; what is no number becomes that, too.
-static inline uint8_t wb_e4m3(float value) {
+WB_INLINE uint8_t wb_e4m3(float value) {
   // Signed, and without branches, so that loops become vectors.
   int32_t bits = (int32_t)wb_bits_of_float(value), magnitude = bits & 0x7FFFFFFF;
   // 448, the largest, is as large as values get.
@@ -92,24 +95,24 @@ static inline uint8_t wb_e4m3(float value) {
 }
 
 /// Of any code but those of the NaNs, which `wb_e4m3` never gives: binary32's fields are the same, with an exponent that is 120 more.
-static inline float wb_e4m3_value(uint8_t code) {
+WB_INLINE float wb_e4m3_value(uint8_t code) {
   float size = wb_float_of_bits((uint32_t)(code & 0x7F) << 20) * 0x1p120f;
   return wb_float_of_bits(wb_bits_of_float(size) | (uint32_t)(code & 0x80) << 24);
 }
 
 /// 2^exponent, for -127 to 127.
-static inline float wb_power_of_two(int exponent) {
+WB_INLINE float wb_power_of_two(int exponent) {
   return exponent > -127 ? wb_float_of_bits((uint32_t)(exponent + 127) << 23) : wb_float_of_bits(1u << 22);
 }
 
 /// Rounds a number to bfloat16, once.
-static inline float wb_round_to_bf16(float value) {
+WB_INLINE float wb_round_to_bf16(float value) {
   uint32_t bits = wb_bits_of_float(value);
   return wb_float_of_bits((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000);
 }
 
 /// Rounds a number to a dtype, once.
-static inline float wb_round_to(wb_float_type dtype, float value) {
+WB_INLINE float wb_round_to(wb_float_type dtype, float value) {
   if (dtype == WB_F32) return value;
   if (dtype == WB_BF16) return wb_round_to_bf16(value);
   uint16_t narrow;
@@ -121,7 +124,7 @@ static inline float wb_round_to(wb_float_type dtype, float value) {
 }
 
 /// Writes a value that the dtype has, at any address.
-static inline void wb_store_float(wb_float_type dtype, float value, uint8_t *out) {
+WB_INLINE void wb_store_float(wb_float_type dtype, float value, uint8_t *out) {
   if (dtype == WB_F32) {
     memcpy(out, &value, 4);
     return;
@@ -132,7 +135,7 @@ static inline void wb_store_float(wb_float_type dtype, float value, uint8_t *out
   memcpy(out, &narrow, 2);
 }
 
-static inline float wb_load_float(wb_float_type dtype, const uint8_t *in) {
+WB_INLINE float wb_load_float(wb_float_type dtype, const uint8_t *in) {
   float value;
   if (dtype == WB_F32) {
     memcpy(&value, in, 4);

@@ -15,7 +15,7 @@ import sys
 # what we read ourselves.
 THEIRS = ("general.", ".attention.key_length", ".attention.value_length")
 OURS = ("general.", "weighbridge.", ".vocab_size", ".attention.head_count_kv", ".attention.sliding_window", ".rope.freq_base", ".rope.dimension_count",
-        "tokenizer.ggml.add_bos_token")
+        ".rope.scaling.yarn_", "tokenizer.ggml.add_bos_token")
 
 
 NOT_CONVERTED = ("gptj", "bloom", "falcon", "gemma", "gpt_oss", "mixtral", "phi3", "qwen3_moe", "stablelm")
