@@ -152,3 +152,24 @@ final class Flag: Sendable {
   /// It happens.
   @Sendable func set() { value.store(true, ordering: .relaxed) }
 }
+
+/// Interrupts a conversion to `out` at many places: each time it is resumed it gives what it would have given without.
+func expectResumed(
+  everyCall step: Int,
+  _ request: (Workspace, EvaluationResources) throws -> ConversionRequest
+) throws {
+  let never = Interruption(at: 0)
+  let reference = try Workspace()
+  try convert(request(reference, never.resources()))
+  let whole = try reference.snapshot(of: "")
+  for call in stride(from: 1, through: never.callCount, by: step) {
+    let workspace = try Workspace()
+    let interrupted = try request(workspace, Interruption(at: call).resources())
+    #expect(failure(of: interrupted)?.code == .interrupted)
+    #expect(!workspace.has("out"))
+    var resumed = try request(workspace, smallResources)
+    resumed.resume = true
+    try convert(resumed)
+    #expect(try workspace.snapshot(of: "") == whole)
+  }
+}

@@ -98,20 +98,8 @@ import Testing
 
   @Test func resumesWithEveryPart() throws {
     let scheme = try #require(QuantizationScheme(named: "mlx-q4-g32"))
-    let never = Interruption(at: 0)
-    let reference = try Workspace()
-    try convert(request(reference, "llama", scheme, resources: never.resources()))
-    let whole = try reference.snapshot(of: "")
-    for call in stride(from: 1, through: never.callCount, by: 5) {
-      let workspace = try Workspace()
-      let interrupted = try request(
-        workspace, "llama", scheme, resources: Interruption(at: call).resources())
-      #expect(failure(of: interrupted)?.code == .interrupted)
-      #expect(!workspace.has("out"))
-      var resumed = try request(workspace, "llama", scheme)
-      resumed.resume = true
-      try convert(resumed)
-      #expect(try workspace.snapshot(of: "") == whole)
+    try expectResumed(everyCall: 5) { workspace, resources in
+      try request(workspace, "llama", scheme, resources: resources)
     }
   }
 

@@ -26,13 +26,14 @@ import Testing
     let weight = try #require(
       try source.model().tensors.first { $0.shape.rank == 2 && !$0.expression.sources.isEmpty })
     let format = try #require(PackedFormat(named: pair.format))
-    let repacking = try #require(
-      Repacking(
-        weight.expression, weight.shape, format, as: nil, type: source.checkpoint.type))
     let quantization = ConversionPlan.Quantization(
       choice: TypeChoice(.packed(format), wanted: .packed(format), .scheme),
       values: TensorType(.f32, weight.shape))
-    let stored = StoredWeight(repacking, format, named: weight.name, quantization) { $0.rawValue }
+    let stored = try #require(
+      StoredWeight.reused(
+        weight.expression, format, named: weight.name, quantization, from: source.checkpoint,
+        as: nil
+      ) { $0.rawValue })
     #expect(stored.parts.map(\.name) == format.parts.map(\.rawValue))
     #expect(stored.parts[0].expression.isRepacked)
     // What the parts stand for, read as the other format's.
@@ -101,13 +102,14 @@ import Testing
     let quantized = model.tensors.filter { $0.expression.sources.count > 1 }
     #expect(!quantized.isEmpty)
     for tensor in quantized {
-      let module = CompressedTensorsWeights.module(of: tensor.name)
+      let module = StoredWeight.module(of: tensor.name)
       let quantization = ConversionPlan.Quantization(
         choice: TypeChoice(.packed(format), wanted: .packed(format), .scheme),
         values: TensorType(.f32, tensor.shape))
       let kept = try #require(
-        StoredWeight.kept(
-          tensor, tensor.shape, format, in: source.checkpoint, as: nil, quantization
+        StoredWeight.reused(
+          tensor.expression, format, named: tensor.name, quantization, from: source.checkpoint,
+          as: nil
         ) {
           format.arithmetic == .mlx
             ? $0 == .codes ? tensor.name : "\(module).\($0.rawValue)"
@@ -117,8 +119,9 @@ import Testing
       #expect(kept.outputs.allSatisfy { $0.expression == .stored($0.name) })
       let other = try #require(PackedFormat(named: name == "fp8" ? "w8a8" : "fp8"))
       #expect(
-        StoredWeight.kept(
-          tensor, tensor.shape, other, in: source.checkpoint, as: nil, quantization
+        StoredWeight.reused(
+          tensor.expression, other, named: tensor.name, quantization, from: source.checkpoint,
+          as: nil
         ) { "\(module).\(other.partName($0))" } == nil)
     }
   }

@@ -64,7 +64,7 @@ enum CompressedTensorsPlan {
   ) -> JSONValue {
     let modules = model.weights.compactMap { weight in
       weight.format.map {
-        (module: CompressedTensorsWeights.module(of: weight.name), format: $0)
+        (module: StoredWeight.module(of: weight.name), format: $0)
       }
     }
     guard case .packed(let standard) = request.scheme.type else { return .null }

@@ -12,35 +12,6 @@ struct CompressedTensorsWeights {
   /// What a person should know.
   private(set) var findings: [Finding] = []
 
-  /// A tensor of the model before it has a type of its own.
-  private struct Candidate {
-    let tensor: CanonicalTensor
-    let place: DecoderPlace?
-    let choice: TypeChoice
-    /// Cast to what it is quantized from.
-    let expression: TensorExpression
-    let type: TensorType
-    /// Itself, where the source has it so.
-    let kept: StoredWeight?
-    /// Its parts, where the source has them in another way.
-    let repacking: Repacking?
-
-    /// Whether a configuration's targets could mean it.
-    var mayBeLinear: Bool {
-      guard type.shape.rank == 2, tensor.name.hasSuffix(".weight") else { return false }
-      return switch place?.role {
-      case .weight(_, .outIn), .other, nil: true
-      default: false
-      }
-    }
-
-    /// Whether it holds all experts of a layer.
-    var isOfUntouchedExperts: Bool {
-      guard case .weight(let projection, _) = place?.role else { return false }
-      return projection.isOfExperts && type.shape.rank == 3
-    }
-  }
-
   /// Takes all tensors of a model of a known family.
   ///
   /// - Throws: `unsupported` for families of which linear layers aren't known or aren't what compressed-tensors quantizes, for substituted types where
@@ -59,44 +30,24 @@ struct CompressedTensorsWeights {
     let places = Self.places(model, architecture.tensors(dimensions, spelling))
     let types = CompressedTensorsTypes(request)
     let dtypes = try ValueDTypes(planner)
-    var candidates: [Candidate] = []
+    var candidates: [CompressedTensorsCandidate] = []
     for tensor in try model.tensors(in: spelling) {
       let place = places[ExactName(tensor.name)]
       let candidate = try Self.candidate(tensor, place, types, dtypes, planner)
       try Self.requireLinear(candidate, architecture)
       candidates.append(candidate)
     }
-    // Weights of one layer have one scale: all are made again where some can't be repacked.
-    let repacks = candidates.allSatisfy { candidate in
-      candidate.repacking != nil || candidate.kept != nil || candidate.choice.dtype != nil
-    }
-    let scales = try TensorScales(
-      candidates.compactMap { candidate in
-        guard !repacks, candidate.kept == nil, case .packed(let format) = candidate.choice.type,
-          format.hasTensorScale
-        else { return nil }
-        return TensorScales.Matrix(
-          name: candidate.tensor.name, expression: candidate.expression, type: candidate.type,
-          place: candidate.place)
-      }, planner)
-    for candidate in candidates { append(candidate, scales, repacks: repacks) }
+    // Weights of one layer have one scale: all are made again where some have to be.
+    let scaled = candidates.filter { $0.format?.hasTensorScale == true }
+    let scales =
+      scaled.allSatisfy { $0.reused != nil }
+      ? nil : try TensorScales(scaled, planner)
+    for candidate in candidates { append(candidate, scales) }
     ignoreHead(architecture)
     findings += try ChoiceFindings(request).findings(
       weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
       remedy: { _ in "choose a scheme without groups, such as w4a16-channel" })
-    findings += Self.fusionFindings(candidates) + Self.loadingFindings(candidates)
-    if let stacked = candidates.first(where: { $0.isOfUntouchedExperts }) {
-      findings.append(
-        Finding(
-          .warning, "experts-unquantized",
-          "experts that are one tensor for all of a layer are no linear layers: they stay floats",
-          tensor: stacked.tensor.name))
-    }
-  }
-
-  /// `model.layers.0.mlp.up_proj` of `model.layers.0.mlp.up_proj.weight`.
-  static func module(of name: String) -> String {
-    name.hasSuffix(".weight") ? String(name.dropLast(7)) : name
+    findings += CompressedTensorsFindings(candidates: candidates).all
   }
 
   /// Experts are linear layers where each has tensors of its own.
@@ -124,7 +75,7 @@ struct CompressedTensorsWeights {
   private static func candidate(
     _ tensor: CanonicalTensor, _ place: DecoderPlace?, _ types: CompressedTensorsTypes,
     _ dtypes: ValueDTypes, _ planner: Planner
-  ) throws(CheckpointError) -> Candidate {
+  ) throws(CheckpointError) -> CompressedTensorsCandidate {
     let values = dtypes.dtype(of: tensor)
     let isLinear = place.map { CompressedTensorsTypes.isLinear($0.role) } ?? false
     // Scales of F64 are none that kernels take.
@@ -133,20 +84,17 @@ struct CompressedTensorsWeights {
     let dtype = choice.dtype ?? own
     let checkpoint = planner.source.checkpoint
     let expression = try Planner.expression(of: tensor, as: dtype, in: checkpoint)
-    var (kept, repacking): (StoredWeight?, Repacking?)
-    if case .packed(let format) = choice.type {
-      let module = Self.module(of: tensor.name)
-      kept = StoredWeight.kept(
-        tensor, tensor.shape, format, in: checkpoint, as: planner.settings.dtype,
-        ConversionPlan.Quantization(
-          choice: choice, values: TensorType(tensor.dtype, tensor.shape)),
-        partName: { "\(module).\(format.partName($0))" })
-      repacking = Repacking(
-        tensor.expression, tensor.shape, format, as: planner.settings.dtype, type: checkpoint.type)
+    let quantization = ConversionPlan.Quantization(
+      choice: choice, values: TensorType(tensor.dtype, tensor.shape))
+    var candidate = CompressedTensorsCandidate(
+      tensor: tensor, place: place, quantization: quantization, expression: expression,
+      type: TensorType(dtype, tensor.shape))
+    if let format = candidate.format {
+      candidate.reused = StoredWeight.reused(
+        tensor.expression, format, named: tensor.name, quantization, from: checkpoint,
+        as: planner.settings.dtype, partName: { [candidate] in candidate.name(of: $0, format) })
     }
-    return Candidate(
-      tensor: tensor, place: place, choice: choice, expression: expression,
-      type: TensorType(dtype, tensor.shape), kept: kept, repacking: repacking)
+    return candidate
   }
 
   /// A tied head is a layer, too, and transformers has given those of some families another name.
@@ -156,14 +104,15 @@ struct CompressedTensorsWeights {
     }
     guard !isQuantized else { return }
     let names = [architecture.row(.weight(.head))?.name, "lm_head.weight"].compactMap { $0 }
-    for head in names.map(Self.module(of:)) where !ignored.contains(head) { ignored.append(head) }
+    for head in names.map(StoredWeight.module(of:)) where !ignored.contains(head) {
+      ignored.append(head)
+    }
   }
 
   private static func requireLinear(
-    _ candidate: Candidate, _ architecture: Architecture
+    _ candidate: CompressedTensorsCandidate, _ architecture: Architecture
   ) throws(CheckpointError) {
-    if case .packed(let format) = candidate.choice.type,
-      let projection = candidate.place?.role.projection,
+    if let format = candidate.format, let projection = candidate.place?.role.projection,
       projection == .router || projection.isOfExperts && !format.isLoadedForExperts
     {
       throw CheckpointError(
@@ -174,7 +123,7 @@ struct CompressedTensorsWeights {
         tensor: candidate.tensor.name, found: format.name,
         hint: projection == .router
           ? "let the pattern of --tensor-type not fit it"
-          : "choose --scheme fp8, mxfp4a16, or one of integers in 4 bits")
+          : "choose --scheme fp8, mxfp4a16, or one of w4a16 and w8a16")
     }
     guard case .weight(let projection, .inOut) = candidate.place?.role, !projection.isOfExperts
     else { return }
@@ -185,83 +134,28 @@ struct CompressedTensorsWeights {
       hint: "schemes of GGUF and MLX take such models")
   }
 
-  private mutating func append(_ candidate: Candidate, _ scales: TensorScales, repacks: Bool) {
-    let (tensor, choice) = (candidate.tensor, candidate.choice)
-    let quantization = ConversionPlan.Quantization(
-      choice: choice, values: TensorType(tensor.dtype, tensor.shape))
-    let module = Self.module(of: tensor.name)
-    guard case .packed(var format) = choice.type else {
-      if candidate.mayBeLinear { ignored.append(module) }
+  private mutating func append(
+    _ candidate: CompressedTensorsCandidate, _ scales: TensorScales?
+  ) {
+    let (name, quantization) = (candidate.tensor.name, candidate.quantization)
+    guard let format = candidate.format else {
+      if candidate.mayBeLinear { ignored.append(StoredWeight.module(of: name)) }
       weights.append(
         StoredWeight(
-          Planner.Output(
-            name: tensor.name, type: candidate.type, expression: candidate.expression),
-          named: tensor.name, quantization))
+          Planner.Output(name: name, type: candidate.type, expression: candidate.expression),
+          named: name, quantization))
       return
     }
-    if let kept = candidate.kept {
-      weights.append(kept)
+    let scale = scales?[name]
+    if let reused = candidate.reused, scale == nil {
+      weights.append(reused)
       return
     }
-    let partName = { (part: PackedFormat.Part) in "\(module).\(format.partName(part))" }
-    if let repacking = candidate.repacking, repacks || !format.hasTensorScale {
-      weights.append(
-        StoredWeight(
-          repacking, format, named: tensor.name, quantization, partName: partName))
-      return
-    }
-    if let scale = scales[tensor.name] { format = format.scaled(by: scale) }
     weights.append(
       StoredWeight(
-        packing: candidate.expression, candidate.type, format, named: tensor.name, quantization,
-        partName: partName))
-  }
-
-  /// What transformers doesn't run as it is.
-  private static func loadingFindings(_ candidates: [Candidate]) -> [Finding] {
-    func first(_ isMeant: (PackedFormat, TensorType) -> Bool) -> String? {
-      candidates.first { candidate in
-        guard case .packed(let format) = candidate.choice.type else { return false }
-        return isMeant(format, candidate.type)
-      }?.tensor.name
-    }
-    var findings: [Finding] = []
-    if let name = first({ $0.scales != nil && $1.dtype != .bf16 }) {
-      findings.append(
-        Finding(
-          .warning, "values-bf16",
-          "transformers makes BF16 of this format and doesn't run it in a model of another dtype: convert the model to bf16 before",
-          tensor: name))
-    }
-    if let name = first({ format, type in
-      format.rowCount > 1 && !(type.shape.dimensions.last ?? 0).isMultiple(of: format.rowCount)
-    }) {
-      findings.append(
-        Finding(
-          .warning, "block-margin",
-          "transformers takes activations in groups of 128 here, and doesn't run layers of other widths: fp8 has no groups",
-          tensor: name))
-    }
-    return findings
-  }
-
-  /// What vLLM makes one layer of has one format.
-  private static func fusionFindings(_ candidates: [Candidate]) -> [Finding] {
-    var types: [FusedLayer: Set<WeightType>] = [:]
-    var first: String?
-    for candidate in candidates {
-      guard let layer = candidate.place.flatMap(FusedLayer.init) else { continue }
-      types[layer, default: []].insert(
-        candidate.choice.dtype.map { _ in .dtype(.f32) } ?? candidate.choice.type)
-      if types[layer, default: []].count > 1, first == nil { first = candidate.tensor.name }
-    }
-    guard let first else { return [] }
-    return [
-      Finding(
-        .warning, "fused-layers-differ",
-        "queries, keys and values are one layer for vLLM, and so are gate and up, and all experts: it doesn't load what has several types there",
-        tensor: first)
-    ]
+        packing: candidate.expression, candidate.type,
+        scale.map { format.scaled(by: $0) } ?? format, named: name, quantization
+      ) { candidate.name(of: $0, format) })
   }
 }
 
@@ -273,17 +167,6 @@ extension PackedFormat {
     case .fp8: rowCount == 1
     case .mxfp4: true
     case .affine, .nvfp4, .mxfp8: false
-    }
-  }
-
-  /// What compressed-tensors calls a part of a module.
-  func partName(_ part: Part) -> String {
-    switch part {
-    case .codes: [.i32, .u8].contains(codes) ? "weight_packed" : "weight"
-    case .scales: "weight_scale"
-    case .shape: "weight_shape"
-    case .tensorScale: "weight_global_scale"
-    case .biases: "weight_zero_point"
     }
   }
 }

@@ -10,28 +10,16 @@ import TensorModel
 struct TensorScales {
   private var scales: [ExactName: Float] = [:]
 
-  /// A matrix that gets a scale.
-  struct Matrix {
-    /// Its name.
-    let name: String
-    /// Its values.
-    let expression: TensorExpression
-    /// F32, F16 or BF16.
-    let type: TensorType
-    /// What it does.
-    let place: DecoderPlace?
-  }
-
   /// Reads matrices.
   ///
   /// - Throws: what reading throws.
-  init(_ matrices: [Matrix], _ planner: Planner) throws(CheckpointError) {
+  init(_ matrices: [CompressedTensorsCandidate], _ planner: Planner) throws(CheckpointError) {
     guard !matrices.isEmpty else { return }
     var tasks: [EvaluationTask] = []
     for matrix in matrices {
       tasks.append(
         EvaluationTask(
-          name: matrix.name,
+          name: matrix.tensor.name,
           expression: try CompiledExpression(matrix.expression, in: planner.source.checkpoint)))
     }
     let values = StatisticsCollector(matrices.map(\.type.dtype))
@@ -42,14 +30,14 @@ struct TensorScales {
       let found = values.statistics(of: place)
       let largest = max(abs(found?.minimum ?? 0), abs(found?.maximum ?? 0))
       let scale = Self.scale(Float(largest), matrix.type.dtype)
-      scales[ExactName(matrix.name)] = scale
+      scales[ExactName(matrix.tensor.name)] = scale
       if let layer = matrix.place.flatMap(FusedLayer.init) {
         shared[layer] = min(shared[layer] ?? .infinity, scale)
       }
     }
     for matrix in matrices {
       if let scale = matrix.place.flatMap(FusedLayer.init).flatMap({ shared[$0] }) {
-        scales[ExactName(matrix.name)] = scale
+        scales[ExactName(matrix.tensor.name)] = scale
       }
     }
   }

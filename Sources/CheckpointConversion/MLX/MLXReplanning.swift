@@ -25,7 +25,7 @@ extension MLXTarget {
     for tensor in checkpoint.tensors {
       if let format = formats[ExactName(tensor.name)] {
         request.exactTypes[ExactName(tensor.name)] = .packed(format)
-        let scales = checkpoint.type(of: "\(MLXTensors.module(of: tensor.name)).scales")
+        let scales = checkpoint.type(of: "\(StoredWeight.module(of: tensor.name)).scales")
         if let scales { dtypes.insert(scales.dtype) }
       } else if tensor.dtype.isCastable {
         request.exactTypes[ExactName(tensor.name)] = .dtype(tensor.dtype)
@@ -57,7 +57,7 @@ extension MLXTarget {
     let standard = PackedFormat(mlx: document)
     var formats: [ExactName: PackedFormat] = [:]
     for tensor in checkpoint.tensors where tensor.dtype == .u32 {
-      let module = MLXTensors.module(of: tensor.name)
+      let module = StoredWeight.module(of: tensor.name)
       guard checkpoint.type(of: "\(module).scales") != nil else { continue }
       guard let format = PackedFormat(mlx: document?[module]) ?? standard else {
         throw CheckpointError(

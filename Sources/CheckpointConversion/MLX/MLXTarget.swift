@@ -43,7 +43,7 @@ enum MLXTarget: ConversionTarget {
       contents: MLXConfiguration(graph).text(
         dtype: dtype, standard: standard,
         weights.compactMap { weight in
-          weight.format.map { (MLXTensors.module(of: weight.parts[0].name), $0) }
+          weight.format.map { (StoredWeight.module(of: weight.parts[0].name), $0) }
         }))
   }
 }

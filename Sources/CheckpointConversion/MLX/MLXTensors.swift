@@ -63,11 +63,6 @@ struct MLXTensors {
     }
   }
 
-  /// `model.layers.0.mlp.up_proj` of `model.layers.0.mlp.up_proj.weight`.
-  static func module(of name: String) -> String {
-    name.hasSuffix(".weight") ? String(name.dropLast(7)) : name
-  }
-
   private mutating func append(
     _ tensor: CanonicalTensor, _ name: String, _ role: DecoderRole
   ) throws(CheckpointError) {
@@ -94,22 +89,11 @@ struct MLXTensors {
       ConversionPlan.Quantization(choice: $0, values: TensorType(tensor.dtype, shape))
     }
     if case .packed(let format) = choice?.type, let quantization,
-      let kept = StoredWeight.kept(
-        tensor, shape, format, in: planner.source.checkpoint, as: planner.settings.dtype,
-        quantization, partName: { Self.name(of: $0, written) })
+      let reused = StoredWeight.reused(
+        expression, format, named: tensor.name, quantization, from: planner.source.checkpoint,
+        as: planner.settings.dtype, partName: { Self.name(of: $0, written) })
     {
-      weights.append(kept)
-      return
-    }
-    if case .packed(let format) = choice?.type, let quantization,
-      let repacking = Repacking(
-        expression, shape, format, as: planner.settings.dtype,
-        type: planner.source.checkpoint.type)
-    {
-      weights.append(
-        StoredWeight(repacking, format, named: tensor.name, quantization) {
-          Self.name(of: $0, written)
-        })
+      weights.append(reused)
       return
     }
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
@@ -120,7 +104,7 @@ struct MLXTensors {
 
   /// What a part of a weight is called.
   private static func name(of part: PackedFormat.Part, _ written: String) -> String {
-    part == .codes ? written : "\(module(of: written)).\(part.rawValue)"
+    part == .codes ? written : "\(StoredWeight.module(of: written)).\(part.rawValue)"
   }
 
   private func weight(
@@ -146,7 +130,7 @@ struct MLXTensors {
           let weight = model.placed[DecoderPlace(row.role, layer)],
           let count = weight.shape.dimensions.first
         else { continue }
-        let name = "\(Self.module(of: graph.model.name(of: row.name(layer: layer)))).bias"
+        let name = "\(StoredWeight.module(of: graph.model.name(of: row.name(layer: layer)))).bias"
         let type = TensorType(dtype, [count])
         weights.append(
           self.weight(

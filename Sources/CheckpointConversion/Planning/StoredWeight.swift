@@ -19,25 +19,45 @@ struct StoredWeight {
   /// Tensors that belong to it and are copied on their own.
   private(set) var companions: [Planner.Output] = []
 
-  /// A matrix whose parts the source has as they are to be written.
+  /// A quantized weight whose codes and scales are those of the format, as the source has them or moved.
   ///
   /// - Parameters:
-  ///   - tensor: a weight of the source.
-  ///   - shape: as it is written.
+  ///   - values: what the source's parts stand for, as it is written: without a cast.
   ///   - format: to be written.
+  ///   - name: what the model calls it.
+  ///   - quantization: which type it gets and why.
   ///   - source: whose weight it is.
   ///   - asked: the dtype that values are to have; nil keeps it.
-  ///   - quantization: which type it gets and why.
-  ///   - partName: what a part is called, there and here.
-  /// - Returns: nil where it consists of other parts.
-  static func kept(
-    _ tensor: CanonicalTensor, _ shape: Shape, _ format: PackedFormat, in source: Checkpoint,
-    as asked: DType?, _ quantization: ConversionPlan.Quantization,
+  ///   - partName: what a part is called in the file.
+  /// - Returns: nil where it has to be quantized.
+  static func reused(
+    _ values: TensorExpression, _ format: PackedFormat, named name: String,
+    _ quantization: ConversionPlan.Quantization, from source: Checkpoint, as asked: DType?,
     partName: (PackedFormat.Part) -> String
   ) -> StoredWeight? {
+    let shape = quantization.values.shape
+    if let parts = keptParts(values, shape, format, source, as: asked, partName) {
+      var weight = StoredWeight(parts[0], named: name, quantization)
+      weight.companions = Array(parts.dropFirst())
+      return weight
+    }
+    return Repacking(values, shape, format, as: asked, type: source.type).map {
+      StoredWeight($0, format, named: name, quantization, partName: partName)
+    }
+  }
+
+  /// The parts, where the source has them by the same names and consists of no others.
+  private static func keptParts(
+    _ values: TensorExpression, _ shape: Shape, _ format: PackedFormat, _ source: Checkpoint,
+    as asked: DType?, _ partName: (PackedFormat.Part) -> String
+  ) -> [Planner.Output]? {
+    switch values {
+    case .combine, .sum: break
+    // Moved, or no values of parts at all.
+    default: return nil
+    }
     let names = format.parts.map(partName)
-    let sources = tensor.expression.sources
-    guard sources.count > 1, sources.allSatisfy(names.contains) else { return nil }
+    guard values.sources.allSatisfy(names.contains) else { return nil }
     for dtype in asked.map({ [$0] }) ?? [.f32, .f16, .bf16] {
       let matrix = TensorType(dtype, shape)
       let parts = zip(format.parts, names).compactMap { part, name in
@@ -46,10 +66,7 @@ struct StoredWeight {
             ? Planner.Output(name: name, type: type, expression: .stored(name)) : nil
         }
       }
-      guard parts.count == names.count else { continue }
-      var weight = StoredWeight(parts[0], named: tensor.name, quantization)
-      weight.companions = Array(parts.dropFirst())
-      return weight
+      if parts.count == names.count { return parts }
     }
     return nil
   }
@@ -90,14 +107,7 @@ struct StoredWeight {
   }
 
   /// A matrix in a format of several tensors, whose codes and scales are there.
-  ///
-  /// - Parameters:
-  ///   - repacking: gives the parts.
-  ///   - format: of the tensors.
-  ///   - name: what the model calls it.
-  ///   - quantization: which type it gets and why.
-  ///   - partName: what a part is called in the file.
-  init(
+  private init(
     _ repacking: Repacking, _ format: PackedFormat, named name: String,
     _ quantization: ConversionPlan.Quantization, partName: (PackedFormat.Part) -> String
   ) {
@@ -121,6 +131,11 @@ struct StoredWeight {
     expression = .concatenate(rows, axis: 1)
     rowParts = RowParts(format, matrix)
     self.quantization = quantization
+  }
+
+  /// `model.layers.0.mlp.up_proj` of `model.layers.0.mlp.up_proj.weight`.
+  static func module(of name: String) -> String {
+    name.hasSuffix(".weight") ? String(name.dropLast(7)) : name
   }
 
   /// All tensors.
@@ -147,59 +162,5 @@ extension RowParts {
           format.bytes(of: $0, matrix)?.count ?? 0,
           sharedRowCount: format.sharedRowCount(of: $0, matrix))
       })
-  }
-}
-
-/// Safetensors files of weights of which some are several tensors; parts of a weight stand in one file.
-struct WeightFiles {
-  /// The files.
-  private(set) var files: [ConversionPlan.WeightFile] = []
-  /// The weights in the order of the files.
-  private(set) var groups: [ConversionPlan.OutputGroup] = []
-  /// The file of all tensors, `model.safetensors.index.json`.
-  let index: ConversionPlan.Sidecar
-
-  /// Lays files out.
-  ///
-  /// - Parameters:
-  ///   - weights: in order.
-  ///   - sharding: how large files may become.
-  ///   - metadata: of each file.
-  /// - Throws: `usage` for a sharding that can't be.
-  init(
-    _ weights: [StoredWeight], _ sharding: ConversionPlan.Sharding,
-    metadata: [ExactName: String]
-  ) throws(CheckpointError) {
-    let shards = try Sharder(weights.map(\.byteCount)).shards(sharding)
-    for (number, members) in shards.enumerated() {
-      let outputs = members.flatMap { weights[$0].outputs }
-      let layout = SafetensorsLayout.layout(
-        outputs.map { ($0.name, $0.type) }, metadata: metadata)
-      files.append(
-        ConversionPlan.WeightFile(
-          name: SafetensorsTarget.shardName(number, of: shards.count), layout: layout,
-          byteCount: layout.byteCount))
-      var places = layout.places[...]
-      for weight in members.map({ weights[$0] }) {
-        let tensors = zip(weight.outputs, places).map { output, place in
-          ConversionPlan.PlannedTensor(
-            name: output.name, type: output.type, expression: output.expression, file: number,
-            place: place)
-        }
-        places = places.dropFirst(tensors.count)
-        let parts = Array(tensors.prefix(weight.parts.count))
-        groups.append(
-          ConversionPlan.OutputGroup(
-            name: weight.name, expression: weight.expression, parts: parts,
-            rowParts: weight.rowParts, quantization: weight.quantization))
-        groups += tensors.dropFirst(parts.count).map { .init(companion: $0) }
-      }
-    }
-    let names = files.map(\.name)
-    let file = SafetensorsFormat.indexFile(
-      groups.flatMap(\.parts).map { ($0.name, names[$0.file]) },
-      totalByteCount: weights.reduce(0) { $0 + $1.byteCount },
-      parameterCount: weights.reduce(0) { $0 + $1.elementCount })
-    index = ConversionPlan.Sidecar(name: file.name, contents: file.contents)
   }
 }
