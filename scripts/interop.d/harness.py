@@ -44,6 +44,20 @@ class Report:
             print(f"ok {label}: {detail}", flush=True)
 
 
+def every_scheme(schemes, compare):
+    """A line on all schemes; `compare` gives the tensors that are equal in one, and the largest distance of logits."""
+    count, distance, wrong = 0, 0.0, []
+    for scheme in schemes:
+        try:
+            tensors, apart = compare(scheme)
+            count, distance = count + tensors, max(distance, apart)
+        except Failure as failure:
+            wrong.append(f"{scheme}: {failure}")
+    if wrong:
+        raise Failure(f"{len(wrong)} of {len(schemes)} schemes: {'; '.join(wrong[:3])}")
+    return f"{len(schemes)} schemes, {count} tensors bit for bit, logits within {distance:.2g}"
+
+
 def describe(error):
     if isinstance(error, Failure):
         return str(error)

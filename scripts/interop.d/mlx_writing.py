@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 
-from harness import Failure, Skipped, expect, run, workdir
+from harness import Skipped, every_scheme, expect, run, workdir
 from stored import read_checkpoint, write_safetensors
 
 MODES = {"mlx-mxfp4": ("mxfp4", 32, 4), "mlx-nvfp4": ("nvfp4", 16, 4), "mlx-mxfp8": ("mxfp8", 32, 8)}
@@ -118,16 +118,7 @@ def family_row(family, schemes):
     with workdir() as work:
         model = source(family, work / "source")
         ready = prepared(model, work / "ready")
-        count, distance, wrong = 0, 0.0, []
-        for scheme in schemes:
-            try:
-                tensors, apart = writes(family, model, ready, scheme, work)
-                count, distance = count + tensors, max(distance, apart)
-            except Failure as failure:
-                wrong.append(f"{scheme}: {failure}")
-        if wrong:
-            raise Failure(f"{len(wrong)} of {len(schemes)} schemes: {'; '.join(wrong[:3])}")
-        return f"{len(schemes)} schemes, {count} tensors bit for bit, logits within {distance:.2g}"
+        return every_scheme(schemes, lambda scheme: writes(family, model, ready, scheme, work))
 
 
 def check(report):

@@ -3,7 +3,7 @@ import shutil
 
 import numpy as np
 
-from harness import Failure, Skipped, expect, run, workdir
+from harness import Skipped, every_scheme, expect, run, workdir
 from stored import read_checkpoint, widened
 
 INTEGERS = ["w4a16-g128", "w4a16-g32", "w4a16-channel", "w8a16-g128", "w8a16-channel"]
@@ -103,16 +103,7 @@ def family_row(family, schemes):
         model = source(family, work / "source")
         tokens = np.arange(3, 35, dtype="i4") * 5 % 160
         np.save(work / "tokens.npy", tokens)
-        count, distance, wrong = 0, 0.0, []
-        for scheme in schemes:
-            try:
-                weights, apart = loads(family, model, scheme, tokens, work)
-                count, distance = count + weights, max(distance, apart)
-            except Failure as failure:
-                wrong.append(f"{scheme}: {failure}")
-        if wrong:
-            raise Failure(f"{len(wrong)} of {len(schemes)} schemes: {'; '.join(wrong[:3])}")
-        return f"{len(schemes)} schemes, {count} weights bit for bit, logits within {distance:.2g}"
+        return every_scheme(schemes, lambda scheme: loads(family, model, scheme, tokens, work))
 
 
 def check(report):
