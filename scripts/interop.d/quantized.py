@@ -11,7 +11,10 @@ from stored import read_checkpoint, widened
 
 PEERS = pathlib.Path(__file__).resolve().parent / "quantized_peers.py"
 # The library, and what its files are said to be.
-LIBRARIES = {"mlx": "mlx", "compressed_tensors": "compressed-tensors", "gptqmodel": "gptq", "autoawq": "awq", "bitsandbytes": "bitsandbytes"}
+LIBRARIES = {
+    "mlx": "mlx", "compressed_tensors": "compressed-tensors", "llmcompressor": "compressed-tensors",
+    "gptqmodel": "gptq", "autoawq": "awq", "bitsandbytes": "bitsandbytes",
+}
 
 
 def differences(folder, name, dtype, work):

@@ -15,7 +15,7 @@ os.environ |= {"LOGURU_LEVEL": "ERROR", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_
                "TORCHDYNAMO_DISABLE": "1"}
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 torch.set_num_threads(2)
 SHAPES = {"model.layers.0.self_attn.q_proj": (64, 128), "model.layers.0.mlp.down_proj": (96, 384)}
@@ -143,6 +143,75 @@ def compressed_mixtures():
         save(f"mixture-{number}", config.to_dict(), tensors, values)
 
 
+# MARK: llmcompressor
+
+# Presets of weights alone, or of weights and what a forward pass quantizes.
+PRESETS = ["W2A16", "W3A16", "W4A16", "W4A16_ASYM", "W8A16", "W8A8", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "NVFP4A16", "NVFP4", "MXFP4A16", "MXFP8A16"]
+# Found with data: {name: (modifier, its arguments)}.
+CALIBRATED = {
+    "gptq": ("GPTQModifier", dict(scheme="W4A16")),
+    "gptq-static": ("GPTQModifier", dict(scheme="W4A16", actorder="static")),
+    "gptq-weight": ("GPTQModifier", dict(scheme="W4A16_ASYM", actorder="weight")),
+    "gptq-int8": ("GPTQModifier", dict(scheme="W8A8")),
+}
+
+
+def save_llama(folder):
+    import transformers
+    torch.manual_seed(0)
+    configuration = transformers.LlamaConfig(
+        vocab_size=160, hidden_size=256, intermediate_size=384, num_hidden_layers=1, num_attention_heads=4, num_key_value_heads=2, bos_token_id=0, eos_token_id=1)
+    transformers.AutoModelForCausalLM.from_config(configuration, dtype=torch.bfloat16).save_pretrained(folder)
+
+
+def letters():
+    """A tokenizer, which the library asks for even where the data are tokens."""
+    import tokenizers
+    import transformers
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="a", eos_token="b")
+
+
+def llmcompressor():
+    """Whole models as `oneshot` saves them, and what compressed-tensors decompresses each module to."""
+    import transformers
+    from datasets import Dataset
+    from llmcompressor import oneshot
+    from llmcompressor.modifiers import gptq, quantization
+    save_llama(FOLDER / "source")
+    tokens = torch.randint(0, 160, (8, 32), generator=torch.Generator().manual_seed(1))
+    texts = Dataset.from_dict({"input_ids": tokens.tolist(), "attention_mask": torch.ones_like(tokens).tolist()})
+    recipes = {preset.lower(): quantization.QuantizationModifier(targets="Linear", scheme=preset, ignore=["lm_head"]) for preset in PRESETS}
+    recipes |= {name: getattr(gptq, kind)(targets="Linear", ignore=["lm_head"], **settings) for name, (kind, settings) in CALIBRATED.items()}
+    for name, recipe in recipes.items():
+        model = transformers.AutoModelForCausalLM.from_pretrained(FOLDER / "source", dtype="auto")
+        needs_data = name in CALIBRATED or name in ("fp8", "nvfp4")
+        data = dict(dataset=texts, num_calibration_samples=8, max_seq_length=32, processor=letters()) if needs_data else {}
+        oneshot(model=model, recipe=recipe, **data)
+        model.save_pretrained(FOLDER / name, save_compressed=True)
+        values = decompressed(FOLDER / name)
+        np.savez(FOLDER / f"{name}.npz", **values)
+        say(name=name, count=len(values), dtype="BF16" if name.startswith("nvfp4") else "F32")
+
+
+def decompressed(folder):
+    """{weight: values} of a folder's tensors, quantized modules as compressed-tensors has them with widened scales."""
+    from compressed_tensors.compressors import BaseCompressor
+    from compressed_tensors.quantization import QuantizationConfig
+    settings = json.loads((folder / "config.json").read_text())["quantization_config"]
+    (scheme,) = QuantizationConfig.model_validate(settings).config_groups.values()
+    kind = BaseCompressor.get_value_from_registry(scheme.format or settings["format"])
+    modules, values = {}, {}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        module, leaf = name.rsplit(".", 1)
+        modules.setdefault(module, {})[leaf] = tensor
+    for module, state in modules.items():
+        if "weight_scale" in state:
+            state = {"weight": kind.decompress(widened(state), scheme)["weight"]}
+        values |= {f"{module}.{leaf}": tensor.float().numpy() for leaf, tensor in state.items()}
+    return values
+
+
 # MARK: GPTQ and AWQ
 
 def grouped(value, group, bits, symmetric):
@@ -257,7 +326,7 @@ def mlx():
         say(name=folder.name, count=len(values), dtype="F32")
 
 
-LIBRARIES = {build.__name__: build for build in (mlx, compressed_tensors, gptqmodel, autoawq, bitsandbytes)}
+LIBRARIES = {build.__name__: build for build in (mlx, compressed_tensors, llmcompressor, gptqmodel, autoawq, bitsandbytes)}
 if __name__ == "__main__":
     try:
         LIBRARIES[sys.argv[1]]()
