@@ -129,6 +129,21 @@ void wb_decode_rows(
   }
 }
 
+void wb_encode(float *numbers, size_t count, unsigned bits) {
+  const float largest = (float)((1u << bits) - 1);
+  uint8_t *out = (uint8_t *)numbers;
+  uint32_t pending = 0;
+  unsigned pending_bits = 0;
+  // A code has fewer bytes than its number: what is written has been read.
+  for (size_t i = 0; i < count; i++) {
+    float value = numbers[i] > 0 ? numbers[i] : 0;
+    if (value > largest) value = largest;
+    pending |= (uint32_t)(value + 0.5f) << pending_bits;
+    pending_bits += bits;
+    for (; pending_bits >= 8; pending_bits -= 8, pending >>= 8) *out++ = (uint8_t)pending;
+  }
+}
+
 void wb_spread_f32(const float *values, size_t first, size_t width, size_t count, float *dst) {
   size_t done = 0;
   while (done < count) {

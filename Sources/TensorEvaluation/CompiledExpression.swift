@@ -57,7 +57,8 @@ public struct CompiledExpression: Sendable {
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
         .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
         .reshape(let operand), .splitBlocks(let operand, _), .decode(let operand, _, _),
-        .spread(let operand, _), .pack(let operand, _), .view(let operand):
+        .spread(let operand, _), .pack(let operand, _), .view(let operand),
+        .encode(let operand, _):
         pending.append(operand)
       case .gather(let operand, let other), .lookUp(let operand, let other),
         .combine(_, let operand, let other):
@@ -89,6 +90,8 @@ public struct CompiledExpression: Sendable {
     case quantize(Node, ColumnImportance?)
     /// Numbers of packed codes, in F32.
     case decode(Node, PackedCode, axis: Int)
+    /// Whole numbers in F32 as codes of so many bits.
+    case encode(Node, bits: Int)
     /// Elements repeated in blocks of rows and columns.
     case spread(Node, block: [Int])
     case gather(Node, rows: Node)
@@ -125,7 +128,7 @@ public struct CompiledExpression: Sendable {
         .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
         .splitBlocks(let operand, _), .decode(let operand, _, _), .spread(let operand, _),
         .gather(let operand, _), .lookUp(_, let operand), .pack(let operand, _),
-        .view(let operand):
+        .view(let operand), .encode(let operand, _):
         operand.transposes
       case .combine(_, let left, let right): left.transposes || right.transposes
       }
@@ -215,6 +218,8 @@ public struct CompiledExpression: Sendable {
       return Node(.quantize(cast(try node(operand, checkpoint), to: .f32), importance), type)
     case .decode(let operand, let code, _, let axis):
       return Node(.decode(try node(operand, checkpoint), code, axis: axis), type)
+    case .encode(let operand, let bits, _):
+      return Node(.encode(cast(try node(operand, checkpoint), to: .f32), bits: bits), type)
     case .spread(let operand, _, let block):
       return Node(.spread(cast(try node(operand, checkpoint), to: .f32), block: block), type)
     case .gather(let operand, let rows):
@@ -309,7 +314,7 @@ public struct CompiledExpression: Sendable {
       return Node(.permuteRows(cast(operand, to: dtype), permutation, unit: unit), type)
     case .reshape(let operand): return Node(.reshape(cast(operand, to: dtype)), type)
     case .stored, .sum, .addRow, .cast, .dequantize, .quantize, .fill, .joinBlocks, .splitBlocks,
-      .decode, .spread, .gather, .lookUp, .combine, .pack, .view:
+      .decode, .encode, .spread, .gather, .lookUp, .combine, .pack, .view:
       return Node(.cast(node), type)
     }
   }

@@ -2,7 +2,7 @@ import CTensorKernels
 import FileContainers
 import TensorModel
 
-// What values of packed codes are made of. Every function writes F32, rows of the region `destination.rowStride` bytes apart.
+// What values of packed codes are made of. Every function but `encode` writes F32, rows of the region `destination.rowStride` bytes apart.
 extension TensorEvaluator {
   /// Writes the numbers of codes that follow each other along an axis of the matrix that holds them.
   ///
@@ -42,6 +42,40 @@ extension TensorEvaluator {
           wb_decode(
             code.kernelCode, UInt32(code.bits), piece + row * rowStride, skipped,
             tile.columns.count, target.advanced(rows: row).floats)
+        }
+      }
+    }
+  }
+
+  /// Writes whole numbers as codes that follow each other in cells of integers.
+  ///
+  /// - Throws: what the reader throws.
+  func encode(
+    _ operand: Node, bits: Int, _ geometry: MatrixGeometry, _ region: MatrixRegion,
+    _ destination: MatrixBuffer, _ scratch: ScratchArena, _ report: inout CastReport
+  ) throws(CheckpointError) {
+    let cell = geometry.cellByteCount
+    let columns = operand.geometry.columns
+    // So many cells hold whole codes; with those before and after, up to sixteen times a tile's are made.
+    let unit = bits >> bits.trailingZeroBitCount
+    let limit = unit == 1 ? tileByteCount : tileByteCount / 16
+    for tile in region.tiles(cellByteCount: cell * 32 / bits, limit: limit) {
+      let first = tile.columns.lowerBound / unit * unit
+      let end = (tile.columns.upperBound + unit - 1) / unit * unit
+      let codes = first * cell * 8 / bits..<min(end * cell * 8 / bits, columns)
+      let rowStride = codes.count * 4
+      let target = destination.advanced(to: tile, in: region, cellByteCount: cell)
+      try scratch.withPiece(byteCount: tile.rows.count * rowStride) {
+        (piece) throws(CheckpointError) in
+        try evaluate(
+          operand, MatrixRegion(rows: tile.rows, columns: codes),
+          MatrixBuffer(base: piece, rowStride: rowStride), scratch, &report)
+        for row in 0..<tile.rows.count {
+          let numbers = piece + row * rowStride
+          wb_encode(numbers.assumingMemoryBound(to: Float.self), codes.count, UInt32(bits))
+          target.advanced(rows: row).base.copyMemory(
+            from: numbers + (tile.columns.lowerBound - first) * cell,
+            byteCount: tile.columns.count * cell)
         }
       }
     }

@@ -111,6 +111,8 @@ public struct TensorEvaluator: Sendable {
       try cast(operand, to: node.type.dtype, region, destination, scratch, &report)
     case .decode(let operand, let code, let axis):
       try decode(operand, code, axis: axis, region, destination, scratch, &report)
+    case .encode(let operand, let bits):
+      try encode(operand, bits: bits, node.geometry, region, destination, scratch, &report)
     case .spread(let operand, let block):
       try spread(operand, block: block, region, destination, scratch, &report)
     case .gather(let operand, let index):

@@ -114,6 +114,12 @@ extension TensorExpression {
           checking: isCodes ? blocks + [DType.mxfp4.blockElementCount / 2] : Array(blocks)))
     case .decode, .spread, .gather, .lookUp, .combine:
       return TensorType(.f32, try packedShape(stored, misfit))
+    case .encode(let operand, let bits, let dtype):
+      let type = try operand.type(stored: stored)
+      guard type.dtype.isCastable, let rows = Self.cells(type.shape, bits: bits, dtype) else {
+        throw misfit("numbers of \(bits) bits don't fill cells of \(dtype.rawValue)", type)
+      }
+      return TensorType(dtype, rows)
     case .pack(let operand, let format):
       let type = try operand.type(stored: stored)
       guard let rows = format.type(ofRows: type) else {

@@ -55,6 +55,17 @@ extension TensorExpression {
     extent / block + (extent.isMultiple(of: block) ? 0 : 1)
   }
 
+  /// The extents of rows of integers that just hold a matrix's codes.
+  static func cells(_ shape: Shape, bits: Int, _ dtype: DType) -> Shape? {
+    guard shape.rank == 2, (1...8).contains(bits), [.u8, .u32, .i32].contains(dtype) else {
+      return nil
+    }
+    let (total, overflow) = shape.dimensions[1].multipliedReportingOverflow(by: bits)
+    let cell = dtype.blockByteCount * 8
+    guard !overflow, total.isMultiple(of: cell) else { return nil }
+    return [shape.dimensions[0], total / cell]
+  }
+
   /// Whether a matrix holds just the codes of another.
   private static func holds(
     _ type: TensorType, _ code: PackedCode, _ shape: Shape, axis: Int

@@ -34,6 +34,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case scales(TensorExpression)
   /// The numbers, in F32, of codes that lie packed in a matrix: along its rows (axis 1), or down its columns (axis 0).
   case decode(TensorExpression, PackedCode, Shape, axis: Int)
+  /// The whole numbers of a float matrix, each the nearest of 0 to 2^bits − 1, one after the other in a row's cells of another dtype, lowest bits first.
+  case encode(TensorExpression, bits: Int, DType)
   /// A float matrix of other extents, in F32, each element of the operand repeated in a block of so many rows and columns.
   case spread(TensorExpression, Shape, block: [Int])
   /// The rows of a float matrix that an index of I32 names, in F32.
@@ -85,7 +87,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
       .reshape(let operand, _), .codes(let operand), .scales(let operand),
       .decode(let operand, _, _, _), .spread(let operand, _, _), .pack(let operand, _),
-      .part(let operand, _), .view(let operand, _):
+      .part(let operand, _), .view(let operand, _), .encode(let operand, _, _):
       [operand]
     case .gather(let operand, let other), .lookUp(let operand, let other),
       .combine(_, let operand, let other):
@@ -100,7 +102,7 @@ extension TensorExpression {
   /// Whether codes and scales are put together in another way, or taken apart, and the numbers stay what they were.
   public var isRepacked: Bool {
     switch self {
-    case .mxfp4, .codes, .scales, .view: movesOnly
+    case .mxfp4, .codes, .scales, .view, .encode: movesOnly
     default: operands.contains { $0.isRepacked } && movesOnly
     }
   }
@@ -115,6 +117,17 @@ extension TensorExpression {
     case .concatenate, .transpose, .reshape, .squeeze, .slice, .permuteRows, .mxfp4, .codes,
       .scales, .view:
       operands.allSatisfy(\.movesOnly)
+    case .encode(let operand, let bits, _): operand.movesCodes(bits: bits)
+    }
+  }
+
+  /// Whether all elements are stored codes of as many bits.
+  private func movesCodes(bits: Int) -> Bool {
+    switch self {
+    case .decode(let operand, let code, _, _): code.bits == bits && operand.movesOnly
+    case .transpose(let operand), .permuteRows(let operand, _):
+      operand.movesCodes(bits: bits)
+    default: false
     }
   }
 }
@@ -165,6 +178,8 @@ extension TensorExpression: CustomStringConvertible {
     case .gather(let operand, let rows): "gather(\(operand), \(rows))"
     case .lookUp(let table, let places): "lookUp(\(table), \(places))"
     case .combine(let operation, let left, let right): "\(operation.rawValue)(\(left), \(right))"
+    case .encode(let operand, let bits, let dtype):
+      "encode(\(operand), \(PackedCode.unsigned(bits: bits)), \(dtype.rawValue))"
     case .view(let operand, let type): "view(\(operand), \(type.dtype.rawValue), \(type.shape))"
     case .fill(let value, let type):
       "fill(\(value.text(in: type.dtype)), \(type.dtype.rawValue), \(type.shape))"

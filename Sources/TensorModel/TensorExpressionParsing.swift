@@ -147,13 +147,14 @@ private struct ExpressionParser {
 
   /// What values of packed codes are made of.
   private mutating func packed(_ depth: Int) throws(CheckpointError) -> TensorExpression? {
+    if take("encode(") {
+      let operand = try expression(depth: depth)
+      guard case .unsigned(let bits) = try code() else { throw malformed }
+      return .encode(operand, bits: bits, try dtype())
+    }
     if take("decode(") {
       let operand = try expression(depth: depth)
-      try need(", ")
-      let word = bytes[position...].prefix { $0 != UInt8(ascii: ",") }
-      guard let code = PackedCode(String(decoding: word, as: UTF8.self)) else { throw malformed }
-      position = word.endIndex
-      try need(", ")
+      let code = try code()
       let shape = try shape()
       try need(", axis ")
       return .decode(operand, code, shape, axis: try number())
@@ -180,6 +181,16 @@ private struct ExpressionParser {
       return .combine(operation, left, right)
     }
     return nil
+  }
+
+  /// What codes stand for, between commas.
+  private mutating func code() throws(CheckpointError) -> PackedCode {
+    try need(", ")
+    let word = bytes[position...].prefix { $0 != UInt8(ascii: ",") }
+    guard let code = PackedCode(String(decoding: word, as: UTF8.self)) else { throw malformed }
+    position = word.endIndex
+    try need(", ")
+    return code
   }
 
   private mutating func pair(

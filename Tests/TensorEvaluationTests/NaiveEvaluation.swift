@@ -114,7 +114,8 @@ struct NaiveTensor {
       self = try evaluated(operand)
       self.dtype = dtype
       values = values.map { dtype.rounded($0) }
-    case .quantize, .mxfp4, .codes, .scales, .decode, .spread, .gather, .lookUp, .combine, .pack,
+    case .quantize, .mxfp4, .codes, .scales, .decode, .encode, .spread, .gather, .lookUp, .combine,
+      .pack,
       .view,
       .part:
       throw CocoaError(.featureUnsupported)

@@ -115,6 +115,50 @@ import Testing
     }
   }
 
+  @Test(arguments: 1...8, [DType.u8, .u32, .i32])
+  func numbersAreEncodedAsTheyAreDecoded(bits: Int, dtype: DType) throws {
+    // Codes down the columns are those along the rows of the matrix turned.
+    let (down, across) = (96, 5)
+    let words = down * bits / 32
+    var random = FixedRandom(seed: UInt64(bits))
+    let bytes = (0..<words * across * 4).map { _ in UInt8.random(in: 0...255, using: &random) }
+    let reader = try MemoryReader([("w", TensorType(.u32, [words, across]), bytes)])
+    let numbers = TensorExpression.decode(
+      .stored("w"), .unsigned(bits: bits), [down, across], axis: 0)
+    let codes = TensorExpression.encode(.transpose(numbers), bits: bits, dtype)
+    #expect(codes.isRepacked)
+    let cells = down * bits / 8 / dtype.blockByteCount
+    #expect(
+      try codes.type { reader.checkpoint.type(of: $0) } == TensorType(dtype, [across, cells]))
+    let turned = (0..<across).flatMap { column in
+      (0..<words).flatMap { row in
+        Array(bytes[((row * across + column) * 4)...].prefix(4))
+      }
+    }
+    #expect(try evaluate(codes, reader).bytes == turned)
+    let middle = cells / 3..<max(cells / 3 + 1, cells - 1)
+    let region = MatrixRegion(rows: 1..<4, columns: middle)
+    let rowByteCount = words * 4
+    let part = region.rows.flatMap { row in
+      let base = row * rowByteCount
+      return Array(
+        turned[
+          base + middle.lowerBound * dtype.blockByteCount..<base + middle.upperBound
+            * dtype.blockByteCount])
+    }
+    #expect(try evaluate(codes, reader, region, slack: 8).bytes == part)
+  }
+
+  @Test func numbersThatHaveNoCodeAreTheNearest() throws {
+    let values = SampleFloats([-3, 0.4, 0.6, 15.4, 99, .nan, .infinity, 7])
+    let reader = try MemoryReader([("s", TensorType(.f32, [1, 8]), values.bytes)])
+    let codes = TensorExpression.encode(.stored("s"), bits: 4, .u8)
+    #expect(try evaluate(codes, reader).bytes == [0x00, 0xF1, 0x0F, 0x7F])
+    #expect(!codes.isRepacked)
+    let odd = TensorExpression.encode(.stored("s"), bits: 3, .u32)
+    #expect(throws: CheckpointError.self) { try odd.type { reader.checkpoint.type(of: $0) } }
+  }
+
   @Test func codesThatDontFillTheMatrixAreRefused() throws {
     let reader = try MemoryReader([
       ("w", TensorType(.u32, [2, 3]), [UInt8](repeating: 0, count: 24))

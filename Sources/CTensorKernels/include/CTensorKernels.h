@@ -441,6 +441,11 @@ void wb_decode_rows(
   wb_code code, unsigned bits, const void *src, size_t columns, size_t first, size_t count, float *dst, size_t stride
 );
 
+/// Puts `count` numbers, each the nearest of 0 ... 2^bits - 1, in the stead of their first bytes, one after the other, lowest bits first; 0 for NaN.
+///
+/// `bits` is 1 ... 8, and codes fill bytes.
+void wb_encode(float *numbers, size_t count, unsigned bits);
+
 /// Writes `count` elements of a row of which each value counts for `width`; `first` of them are passed over, and `values` begins with that of the
 /// first that is written.
 void wb_spread_f32(const float *values, size_t first, size_t width, size_t count, float *dst);
