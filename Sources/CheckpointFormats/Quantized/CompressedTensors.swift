@@ -107,9 +107,8 @@ enum CompressedTensors: QuantizedContainer {
         found: "\(codes.type.shape)")
     }
     var numbers = try codes.decoded(.excess(bits: scheme.bits), columns: extents[1])
-    let index =
-      module.tensor(".weight_g_idx") == nil && !scheme.isReordered
-      ? nil : try module.part(".weight_g_idx")
+    let scales = try module.part(".weight_scale")
+    let index = try index(module, scheme, of: extents[1], groups: scales.extents.last ?? 1)
     if !scheme.isSymmetric {
       // Those of a whole tensor aren't packed.
       let zeros =
@@ -120,8 +119,18 @@ enum CompressedTensors: QuantizedContainer {
       numbers = try numbers.combined(
         .difference, spread(zeros, scheme, over: extents, index: index))
     }
-    let scales = try module.part(".weight_scale")
     return try numbers.combined(.product, spread(scales, scheme, over: extents, index: index))
+  }
+
+  /// The group of each column; nil where groups are of neighbours, and where the library left all of them unset.
+  private static func index(
+    _ module: QuantizedModule, _ scheme: Scheme, of columns: Int, groups: Int
+  ) throws(CheckpointError) -> PackedValue? {
+    let part = ".weight_g_idx"
+    if module.tensor(part) == nil, !scheme.isReordered { return nil }
+    return try module.groupIndex(
+      part, count: columns, groups: groups, size: scheme.strategy == "group" ? scheme.group : nil,
+      unset: -1)
   }
 
   private static func extents(_ bytes: [UInt8], _ dtype: DType?) -> [Int]? {

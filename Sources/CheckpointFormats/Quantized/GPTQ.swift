@@ -7,6 +7,8 @@ enum GPTQ: QuantizedContainer {
   static let method = "gptq"
   static let summary =
     "GPTQ, 2, 3, 4 and 8 bits, both versions of zero points, any order of groups (`desc_act`)"
+  static let repacked =
+    "symmetric ones in groups of neighbours as MLX's and compressed-tensors', bit for bit"
   static let markers = [".qweight", ".qzeros", ".g_idx"]
   static let parts = [".scales"]
 
@@ -24,14 +26,8 @@ enum GPTQ: QuantizedContainer {
       throw module.misfit(".qweight", "not a matrix", found: "\(codes.type.shape)")
     }
     let groups = scales.extents[0]
-    let isOrdered = settings["desc_act"]?.boolean != true || groups == 1
-    let index =
-      module.tensor(".g_idx") == nil && isOrdered ? nil : try module.part(".g_idx")
     let rows = codes.extents[0] * 32 / bits
-    if let index, index.extents != [rows] {
-      throw module.misfit(
-        ".g_idx", "not a group for each input", expected: "\(rows)", found: "\(index.type.shape)")
-    }
+    let index = try index(settings, module, rows: rows, groups: groups)
     guard zeros.extents[0] == groups else {
       throw module.misfit(
         ".qzeros", "not zero points for each group", expected: "\(groups) rows",
@@ -48,6 +44,16 @@ enum GPTQ: QuantizedContainer {
     }
     return try numbers.combined(.difference, each(offsets)).combined(.product, each(scales))
       .transposed()
+  }
+
+  /// The group of each input; nil where groups are of neighbours.
+  private static func index(
+    _ settings: QuantizationSettings, _ module: QuantizedModule, rows: Int, groups: Int
+  ) throws(CheckpointError) -> PackedValue? {
+    let isReordered = settings["desc_act"]?.boolean == true && groups > 1
+    if module.tensor(".g_idx") == nil, !isReordered { return nil }
+    let size = try? group(settings, module, rows: rows, groups: groups)
+    return try module.groupIndex(".g_idx", count: rows, groups: groups, size: size)
   }
 
   /// How many inputs have a group's scale, where they lie one after the other.

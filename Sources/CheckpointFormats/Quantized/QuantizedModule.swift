@@ -28,6 +28,45 @@ struct QuantizedModule {
     return PackedValue(.stored(tensor.name), TensorType(tensor.dtype, tensor.shape))
   }
 
+  /// Which group each input is of, all of which are there; nil where each group is of so many neighbours.
+  ///
+  /// - Parameters:
+  ///   - part: what has it.
+  ///   - count: of inputs.
+  ///   - groups: how many there are.
+  ///   - size: of groups of neighbours; nil where these aren't known.
+  ///   - unset: what stands for groups of neighbours, where it stands for each input.
+  /// - Returns: the index.
+  /// - Throws: `missing`; `malformed` for anything but I32, one for each input, and for groups that aren't there; what reading throws.
+  func groupIndex(
+    _ part: String, count: Int, groups: Int, size: Int?, unset: Int? = nil
+  ) throws(CheckpointError) -> PackedValue? {
+    let value = try self.part(part)
+    guard value.type == TensorType(.i32, [count]),
+      let position = reader.checkpoint.position(of: name + part)
+    else {
+      throw misfit(
+        part, "not a group for each input", expected: "I32 [\(count)]",
+        found: "\(value.type.dtype.rawValue) \(value.type.shape)")
+    }
+    var (place, isOrdered, isUnset) = (0, size != nil, unset != nil)
+    try StoredRun(reader, position).forEach { (piece) throws(CheckpointError) in
+      for group in piece.bindMemory(to: Int32.self) {
+        let group = Int(Int32(littleEndian: group))
+        isUnset = isUnset && group == unset
+        guard isUnset || (0..<groups).contains(group) else {
+          throw misfit(
+            part, "input \(place) is of a group that isn't there",
+            expected: "0 to \(groups - 1)", found: "\(group)")
+        }
+        isOrdered = isOrdered && !isUnset && group == place / (size ?? 1)
+        place += 1
+      }
+      return true
+    }
+    return isOrdered || isUnset ? nil : value
+  }
+
   /// The bytes of a small part; nil if there is none.
   ///
   /// - Throws: `malformed` for more bytes than the limit; what reading throws.
