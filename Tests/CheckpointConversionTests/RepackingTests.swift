@@ -1,4 +1,5 @@
 import CheckpointFormats
+import CheckpointVerification
 import FileContainers
 import Foundation
 import Quantization
@@ -16,23 +17,28 @@ import Testing
     ("mlx_llama_mxfp4", "mxfp4a16"), ("ct_llama_mxfp4a16", "mlx-mxfp4"),
     ("mlx_qwen2_mxfp8", "mxfp8a16"), ("ct_llama_mxfp8a16", "mlx-mxfp8"),
     ("mlx_gptj_nvfp4", "nvfp4a16"), ("ct_llama_w4a16_g128", "mlx-q4-g128"),
-    ("ct_qwen2_w8a16", "mlx-q8-g128"),
+    ("ct_qwen2_w8a16", "mlx-q8-g128"), ("gptq_v1_llama", "mlx-q4-g32"),
+    ("gptq_v1_llama", "w4a16-g32"), ("gptq_v2_gptj", "w4a16-g32"),
+    ("gptq_v1_8bit_qwen2", "w8a16-channel"), ("gptq_mislabelled_qwen2", "mlx-q4-g128"),
   ]
+
+  private static func planner(_ source: Source) -> Planner {
+    Planner(source, ConversionPlan.Settings(), smallResources)
+  }
 
   @Test(arguments: pairs) func sameNumbersInOtherParts(
     _ pair: (folder: String, format: String)
   ) throws {
     let source = try Source(Fixtures.path("quantized/\(pair.folder)"), OpenOptions())
     let weight = try #require(
-      try source.model().tensors.first { $0.shape.rank == 2 && !$0.expression.sources.isEmpty })
+      try source.model().tensors.first { $0.shape.rank == 2 && $0.expression.sources.count > 1 })
     let format = try #require(PackedFormat(named: pair.format))
     let quantization = ConversionPlan.Quantization(
       choice: TypeChoice(.packed(format), wanted: .packed(format), .scheme),
       values: TensorType(.f32, weight.shape))
     let stored = try #require(
-      StoredWeight.reused(
-        weight.expression, format, named: weight.name, quantization, from: source.checkpoint,
-        as: nil
+      try StoredWeight.reused(
+        weight.expression, format, named: weight.name, quantization, from: Self.planner(source)
       ) { $0.rawValue })
     #expect(stored.parts.map(\.name) == format.parts.map(\.rawValue))
     #expect(stored.parts[0].expression.isRepacked)
@@ -77,6 +83,9 @@ import Testing
       return .sum([
         .combine(.product, codes, spread(.stored("scales"))), spread(.stored("biases")),
       ])
+    case .symmetric:
+      return .combine(
+        .product, decoded("codes", .excess(bits: format.bits), shape), spread(.stored("scales")))
     case .mxfp8:
       return .combine(
         .product, decoded("codes", .e4m3, shape), spread(decoded("scales", .e8m0, groups)))
@@ -107,9 +116,9 @@ import Testing
         choice: TypeChoice(.packed(format), wanted: .packed(format), .scheme),
         values: TensorType(.f32, tensor.shape))
       let kept = try #require(
-        StoredWeight.reused(
-          tensor.expression, format, named: tensor.name, quantization, from: source.checkpoint,
-          as: nil
+        try StoredWeight.reused(
+          tensor.expression, format, named: tensor.name, quantization,
+          from: Self.planner(source)
         ) {
           format.arithmetic == .mlx
             ? $0 == .codes ? tensor.name : "\(module).\($0.rawValue)"
@@ -119,10 +128,56 @@ import Testing
       #expect(kept.outputs.allSatisfy { $0.expression == .stored($0.name) })
       let other = try #require(PackedFormat(named: name == "fp8" ? "w8a8" : "fp8"))
       #expect(
-        StoredWeight.reused(
-          tensor.expression, other, named: tensor.name, quantization, from: source.checkpoint,
-          as: nil
+        try StoredWeight.reused(
+          tensor.expression, other, named: tensor.name, quantization,
+          from: Self.planner(source)
         ) { "\(module).\(other.partName($0))" } == nil)
+    }
+  }
+
+  /// Symmetric integers become MLX's affine ones, and these, whose biases are half the range, become symmetric again.
+  @Test func symmetricIntegersGoThereAndBack() throws {
+    let room = try Workspace()
+    func quantized(_ source: String, _ name: String, _ scheme: String) throws -> Certificate {
+      let scheme = try #require(QuantizationScheme(named: scheme))
+      return try convert(
+        request(source, room.path(name)) {
+          $0.format = scheme.container.format
+          $0.settings.quantization = QuantizationRequest(scheme)
+          $0.settings.dtype = name == "first" ? .bf16 : nil
+        }
+      ).certificate
+    }
+    let first = try quantized(Fixtures.path("huggingface/llama"), "first", "w4a16-g32")
+    _ = try quantized(room.path("first"), "mlx", "mlx-q4-g32")
+    let back = try quantized(room.path("mlx"), "back", "w4a16-g32")
+    let packed = back.tensors.filter { $0.name.hasSuffix("_packed") }
+    #expect(!packed.isEmpty)
+    #expect(packed.allSatisfy { $0.exactness == .repacked })
+    for record in first.tensors where record.name.contains("_proj.") {
+      let other = try #require(back.tensors.first { $0.name == record.name })
+      #expect(record.digest == other.digest, "\(record.name)")
+    }
+    for (name, against) in [("mlx", "first"), ("back", "mlx")] {
+      let report = try Verifier(room.path(name), OpenOptions(), smallResources)
+        .run(against: try Source(room.path(against), OpenOptions()))
+      #expect(!report.findings.contains { $0.severity == .error }, "\(report.findings)")
+    }
+  }
+
+  /// Zero points of any kind, and biases that no zero point is.
+  @Test(arguments: [
+    ("gptq_v2_asym_llama", "mlx-q4-g32"), ("gptq_v2_asym_llama", "w4a16-g32"),
+    ("awq_llama", "mlx-q4-g128"), ("awq_llama", "mlx-q4-g32"),
+    ("gptq_act_order_llama", "mlx-q4-g64"), ("mlx_gpt2_q4_g32", "w4a16-g32"),
+  ])
+  func valuesDecideWhatIsSymmetric(_ folder: String, _ name: String) throws {
+    let source = try Source(Fixtures.path("quantized/\(folder)"), OpenOptions())
+    let format = try #require(PackedFormat(named: name))
+    for tensor in try source.model().tensors where tensor.shape.rank == 2 {
+      let repacking = Repacking(
+        tensor.expression, tensor.shape, format, as: nil, type: source.checkpoint.type)
+      #expect(try repacking?.holds(Self.planner(source)) != true, "\(tensor.name)")
     }
   }
 

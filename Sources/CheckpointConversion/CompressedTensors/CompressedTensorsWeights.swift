@@ -90,9 +90,9 @@ struct CompressedTensorsWeights {
       tensor: tensor, place: place, quantization: quantization, expression: expression,
       type: TensorType(dtype, tensor.shape))
     if let format = candidate.format {
-      candidate.reused = StoredWeight.reused(
-        tensor.expression, format, named: tensor.name, quantization, from: checkpoint,
-        as: planner.settings.dtype, partName: { [candidate] in candidate.name(of: $0, format) })
+      candidate.reused = try StoredWeight.reused(
+        tensor.expression, format, named: tensor.name, quantization, from: planner,
+        partName: { [candidate] in candidate.name(of: $0, format) })
     }
     return candidate
   }

@@ -89,9 +89,9 @@ struct MLXTensors {
       ConversionPlan.Quantization(choice: $0, values: TensorType(tensor.dtype, shape))
     }
     if case .packed(let format) = choice?.type, let quantization,
-      let reused = StoredWeight.reused(
-        expression, format, named: tensor.name, quantization, from: planner.source.checkpoint,
-        as: planner.settings.dtype, partName: { Self.name(of: $0, written) })
+      let reused = try StoredWeight.reused(
+        expression, format, named: tensor.name, quantization, from: planner,
+        partName: { Self.name(of: $0, written) })
     {
       weights.append(reused)
       return

@@ -26,24 +26,26 @@ struct StoredWeight {
   ///   - format: to be written.
   ///   - name: what the model calls it.
   ///   - quantization: which type it gets and why.
-  ///   - source: whose weight it is.
-  ///   - asked: the dtype that values are to have; nil keeps it.
+  ///   - planner: of the source whose weight it is.
   ///   - partName: what a part is called in the file.
   /// - Returns: nil where it has to be quantized.
+  /// - Throws: what reading throws.
   static func reused(
     _ values: TensorExpression, _ format: PackedFormat, named name: String,
-    _ quantization: ConversionPlan.Quantization, from source: Checkpoint, as asked: DType?,
+    _ quantization: ConversionPlan.Quantization, from planner: Planner,
     partName: (PackedFormat.Part) -> String
-  ) -> StoredWeight? {
+  ) throws(CheckpointError) -> StoredWeight? {
     let shape = quantization.values.shape
+    let (source, asked) = (planner.source.checkpoint, planner.settings.dtype)
     if let parts = keptParts(values, shape, format, source, as: asked, partName) {
       var weight = StoredWeight(parts[0], named: name, quantization)
       weight.companions = Array(parts.dropFirst())
       return weight
     }
-    return Repacking(values, shape, format, as: asked, type: source.type).map {
-      StoredWeight($0, format, named: name, quantization, partName: partName)
-    }
+    guard let repacking = Repacking(values, shape, format, as: asked, type: source.type),
+      try repacking.holds(planner)
+    else { return nil }
+    return StoredWeight(repacking, format, named: name, quantization, partName: partName)
   }
 
   /// The parts, where the source has them by the same names and consists of no others.
@@ -116,16 +118,11 @@ struct StoredWeight {
     self.name = name
     var parts: [Planner.Output] = []
     var rows: [TensorExpression] = []
-    for (part, expression) in zip(format.parts, repacking.parts) {
+    for (part, moved) in zip(format.parts, repacking.parts) {
       guard let type = format.type(of: part, matrix), let bytes = format.bytes(of: part, matrix)
       else { continue }
-      parts.append(Planner.Output(name: partName(part), type: type, expression: expression))
-      // What belongs to the whole matrix stands in every row.
-      let row =
-        if case .fill(let value, let one) = expression {
-          TensorExpression.fill(value, TensorType(one.dtype, [rowCount, 1]))
-        } else { expression }
-      rows.append(.view(row, TensorType(.u8, [rowCount, bytes.count])))
+      parts.append(Planner.Output(name: partName(part), type: type, expression: moved.expression))
+      rows.append(.view(moved.rows, TensorType(.u8, [rowCount, bytes.count])))
     }
     self.parts = parts
     expression = .concatenate(rows, axis: 1)

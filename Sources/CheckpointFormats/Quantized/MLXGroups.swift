@@ -6,7 +6,8 @@ import TensorModel
 enum MLXGroups: QuantizedContainer {
   static let method = "mlx"
   static let summary = "MLX: affine of 1 to 8 bits, mxfp4, nvfp4, mxfp8, a setting for each layer"
-  static let repacked = "mxfp4, mxfp8 and nvfp4 as compressed-tensors', bit for bit"
+  static let repacked =
+    "mxfp4, mxfp8, nvfp4 and affine codes that are symmetric as compressed-tensors', bit for bit"
   static let markers = [".scales", ".biases"]
   static let parts = [".weight"]
 
