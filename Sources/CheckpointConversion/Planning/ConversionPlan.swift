@@ -31,13 +31,15 @@ public struct ConversionPlan: Sendable {
   public let leftOut: [String]
   /// What opening and planning brought up.
   public let findings: [Finding]
+  /// Bytes of the stored tensors that all groups are made of; 0 where nothing is quantized.
+  let storedByteCount: Int
   /// Where each group's parts begin in `tensors`.
   let firstPlaces: [Int]
 
   init(
     source: SourceDescription, format: String, settings: Settings, attention: AttentionMode,
     groups: [OutputGroup], weightFiles: [WeightFile], sidecars: [Sidecar], companions: [String],
-    leftOut: [String], findings: [Finding]
+    leftOut: [String], findings: [Finding], storedByteCount: Int
   ) {
     self.source = source
     self.format = format
@@ -49,6 +51,7 @@ public struct ConversionPlan: Sendable {
     self.companions = companions
     self.leftOut = leftOut
     self.findings = findings
+    self.storedByteCount = storedByteCount
     var tensors: [PlannedTensor] = []
     var firstPlaces: [Int] = []
     tensors.reserveCapacity(groups.count)

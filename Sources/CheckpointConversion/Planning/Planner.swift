@@ -132,7 +132,20 @@ public struct Planner: Sendable {
         + model.problems.map { $0.finding(.warning) } + dtypeFindings(groups)
         + findings + graphFindings(format, findings)
         + (format == GGUFFormat.name ? [] : Self.normFindings(model)) + sidecarFindings(sidecars)
-        + codeFindings(model) + quantizationFindings(model, groups))
+        + codeFindings(model) + quantizationFindings(model, groups),
+      storedByteCount: settings.quantization == nil ? 0 : storedByteCount(groups))
+  }
+
+  private func storedByteCount(_ groups: [ConversionPlan.OutputGroup]) -> Int {
+    var seen: Set<ExactName> = []
+    return groups.reduce(0) { total, group in
+      group.expression.sources.reduce(total) { total, name in
+        guard seen.insert(ExactName(name)).inserted,
+          let place = source.checkpoint.position(of: name)
+        else { return total }
+        return total + source.checkpoint.tensors[place].byteCount
+      }
+    }
   }
 
   /// What is wrong with files that go along as they are.

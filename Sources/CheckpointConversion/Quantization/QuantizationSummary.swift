@@ -34,11 +34,15 @@ extension QuantizationReport {
     bitsPerWeight = Self.bits(tensors.map { ($0.byteCount * 8, $0.shape.elementCount) })
     source = SourceRecord(
       format: plan.source.format, architecture: plan.source.architecture,
-      bitsPerWeight: Self.bits(
-        tensors.map {
-          let blocks = $0.shape.elementCount / $0.sourceDtype.blockElementCount
-          return (blocks * $0.sourceDtype.blockByteCount * 8, $0.shape.elementCount)
-        }))
+      bitsPerWeight: Self.bits([
+        (
+          plan.storedByteCount * 8,
+          plan.groups.reduce(0) {
+            // What is made of nothing has no bits there.
+            $0 + ($1.isCompanion || $1.expression.sources.isEmpty ? 0 : $1.valueShape.elementCount)
+          }
+        )
+      ]))
     types = Self.summaries(tensors)
     substitutions = zip(plan.groups.filter { !$0.isCompanion }, tensors).compactMap {
       planned, tensor in
