@@ -1,5 +1,6 @@
 import CheckpointConversion
 import CheckpointFormats
+import ModelArchitectures
 import Quantization
 import TensorEvaluation
 import TensorModel
@@ -56,8 +57,7 @@ struct AgreementPairs {
   private mutating func appendCanonical() throws(CheckpointError) {
     let reference = try other.model()
     let model = try source.model()
-    // Experts in another spelling are the same model.
-    let spelling = reference.spelling == nil ? nil : model.spelling
+    let spelling = try Self.spelling(model, like: reference)
     var theirs = Dictionary(
       try reference.tensors(in: spelling).map { (reference.fullName(of: $0.name), $0) },
       uniquingKeysWith: { first, _ in first })
@@ -83,6 +83,22 @@ struct AgreementPairs {
       }
     }
     appendMissing(theirs.keys)
+  }
+
+  /// How experts are spelled: in another way they are the same model; a model of no known family has its names at least.
+  ///
+  /// - Throws: `malformed` where the reference's tensors don't fit each other.
+  private static func spelling(
+    _ model: ModelContents, like reference: ModelContents
+  ) throws(CheckpointError) -> Architecture.ExpertSpelling? {
+    guard reference.spelling != nil, let (architecture, _) = reference.sizes else { return nil }
+    if let own = model.spelling { return own }
+    let names = Set(model.tensors.map { ExactName($0.name) })
+    for spelling in architecture.spellings {
+      let theirs = try reference.tensors(in: spelling)
+      if theirs.allSatisfy({ names.contains(ExactName($0.name)) }) { return spelling }
+    }
+    return nil
   }
 
   /// A tensor as it is before a constant is added; most are as they are.
