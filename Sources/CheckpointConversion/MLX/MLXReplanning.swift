@@ -17,16 +17,16 @@ extension MLXTarget {
       try other.huggingFaceConfiguration() != nil
     else { return nil }
     // What is taken from there is compared by values, unless it was quantized anew.
-    if MLXFormat.wrote(other.checkpoint), try Self.formats(of: other.checkpoint) == formats {
+    if MLXFormat.wrote(other.checkpoint), try Self.formats(of: other.checkpoint) == formats,
+      scaleDTypes(other.checkpoint, formats) == scaleDTypes(checkpoint, formats)
+    {
       return nil
     }
     var request = QuantizationRequest(.f32)
-    var dtypes: Set<DType> = []
+    var dtypes = scaleDTypes(checkpoint, formats)
     for tensor in checkpoint.tensors {
       if let format = formats[ExactName(tensor.name)] {
         request.exactTypes[ExactName(tensor.name)] = .packed(format)
-        let scales = checkpoint.type(of: "\(StoredWeight.module(of: tensor.name)).scales")
-        if let scales { dtypes.insert(scales.dtype) }
       } else if tensor.dtype.isCastable {
         request.exactTypes[ExactName(tensor.name)] = .dtype(tensor.dtype)
         dtypes.insert(tensor.dtype)
@@ -48,6 +48,16 @@ extension MLXTarget {
       return nil
     }
   }
+
+  private static func scaleDTypes(
+    _ checkpoint: Checkpoint, _ formats: [ExactName: PackedFormat]
+  ) -> Set<DType> {
+    Set(
+      formats.keys.compactMap {
+        checkpoint.type(of: "\(StoredWeight.module(of: $0.text)).scales")?.dtype
+      })
+  }
+
   /// The formats of packed weights by their names; nil without a configuration.
   private static func formats(
     of checkpoint: Checkpoint
