@@ -24,6 +24,8 @@ public struct Architecture: Sendable {
   let ggufTable: @Sendable () -> GGUFTable?
   /// What no graph of llama.cpp does, where there is none.
   public var missingFromGGUF: String?
+  /// The class of its linear layers, where transformers has one that reads `weight` in code of its own: no codes can stand in its place.
+  public var linearClass: String?
   /// What the configuration of the language model stands under, in models that have another part; nil where it stands at the top.
   var nested: Nested?
 

@@ -184,6 +184,9 @@ import Testing
     let conv1d = failure(of: try request(workspace, "gpt2", scheme))
     #expect(conv1d?.code == .unsupported)
     #expect(conv1d?.message.contains("Conv1D") == true)
+    let packed = failure(of: try request(workspace, "falcon", scheme))
+    #expect(packed?.code == .unsupported)
+    #expect(packed?.message.contains("FalconLinear") == true)
     let file = failure(of: try request(workspace, "llama", scheme, to: "out.safetensors"))
     #expect(file?.code == .usage)
     let strict = failure(

@@ -125,6 +125,15 @@ struct CompressedTensorsWeights {
           ? "let the pattern of --tensor-type not fit it"
           : "choose --scheme fp8, mxfp4a16, or one of w4a16 and w8a16")
     }
+    if let format = candidate.format, format.partName(.codes) != "weight",
+      let name = architecture.linearClass
+    {
+      throw CheckpointError(
+        .unsupported,
+        "transformers doesn't run the family's layers in this format: \(name) reads 'weight', and the codes are in '\(format.partName(.codes))'",
+        tensor: candidate.tensor.name, found: format.name,
+        hint: "choose --scheme fp8, fp8-block, mxfp8a16 or w8a8")
+    }
     guard case .weight(let projection, .inOut) = candidate.place?.role, !projection.isOfExperts
     else { return }
     throw CheckpointError(

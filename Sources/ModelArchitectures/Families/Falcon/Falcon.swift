@@ -109,7 +109,7 @@ extension Architecture {
             .init("num_ln_in_parallel_attn", .integer(hasTwoNorms ? 2 : 1)),
           ]
         }, rotatesParts: false, exclusions: [.attentionBias, .secondNorm], mixes: .falcon)
-    })
+    }, linearClass: "FalconLinear")
 
   private static func norm(
     _ name: String, _ norm: DecoderRole.Norm, if condition: Condition? = nil
