@@ -182,7 +182,7 @@ public struct Inspection: Sendable, Encodable {
     }
     findings += model?.findings ?? []
     findings += (model?.problems ?? []).map { $0.finding() }
-    if let damage { findings.append(Finding("model", damage)) }
+    if let damage { findings.append(Finding("model-unusable", damage)) }
     attention = Self.attention(model, checkpoint)
     // Masks and fillers are no weights: what they would lose says nothing.
     if statistics {

@@ -104,19 +104,30 @@ struct ShardIndex {
     for tensor in tensors {
       let name = ExactName(tensor.name)
       seen.insert(name)
-      if weightMap[name] != tensor.file {
+      guard let place = weightMap[name] else {
         problems.append(
           CheckpointError(
-            .malformed, "index and shard disagree about where the tensor is", file: fileName,
-            tensor: tensor.name, expected: tensor.file,
-            found: weightMap[name] ?? "no entry in the index"))
+            .malformed, "a shard has a tensor that the index doesn't list", file: tensor.file,
+            tensor: tensor.name, expected: "an entry in \(fileName)",
+            hint: "shards of two exports may be mixed: get them and the index again"
+          ).called("index-unlisted-tensor"))
+        continue
+      }
+      if place != tensor.file {
+        problems.append(
+          CheckpointError(
+            .malformed, "a shard has a tensor that the index places elsewhere", file: tensor.file,
+            tensor: tensor.name, expected: "in \(place) alone",
+            hint: "programs that load whole shards take one or the other: get the shards again"
+          ).called("index-stale-tensor"))
       }
     }
     for (name, shard) in weightMap.sorted(by: { $0.key < $1.key }) where !seen.contains(name) {
       problems.append(
         CheckpointError(
           .missing, "the index names a tensor that no shard has", file: fileName,
-          tensor: name.text, expected: "in \(shard)"))
+          tensor: name.text, expected: "in \(shard)", hint: "get \(shard) and the index again"
+        ).called("index-missing-tensor"))
     }
     return problems
   }

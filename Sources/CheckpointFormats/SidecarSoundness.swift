@@ -23,7 +23,7 @@ public enum SidecarSoundness {
         if error.code.isTransient { throw error }
         let isLoaded = isLoaded(String(asset.name.split(separator: "/").last ?? ""))
         findings.append(
-          Finding("sidecar", error.in(file: asset.name)).with(isLoaded ? .error : .warning))
+          Finding("sidecar-broken", error.in(file: asset.name)).with(isLoaded ? .error : .warning))
       }
     }
     return findings

@@ -31,7 +31,7 @@ struct AgreementCheck {
     _ expected: [UInt8]?
   ) throws(CheckpointError) -> [Finding] {
     try ConfigurationDifference.between(source, other, as: expected).map {
-      Finding(.error, "against", $0.text, file: HuggingFaceConfiguration.fileName)
+      Finding(.error, "against-configuration", $0.text, file: HuggingFaceConfiguration.fileName)
     }
   }
 
@@ -42,7 +42,7 @@ struct AgreementCheck {
     guard ours != theirs else { return [] }
     return [
       Finding(
-        .warning, "against",
+        .warning, "against-attention",
         "the attention is \(ours.rawValue), the other's is \(theirs.rawValue): the same weights compute something else"
       )
     ]
@@ -64,7 +64,8 @@ struct AgreementCheck {
       pairs = try AgreementPairs(source, other, importance, resources)
     } catch {
       if error.code == .usage || error.code.isTransient { throw error }
-      report.record(.against, [Finding("against", error)], "the tensors have no canonical names")
+      report.record(
+        .against, [Finding("against-names", error)], "the tensors have no canonical names")
       return
     }
     var findings =
@@ -78,7 +79,7 @@ struct AgreementCheck {
     try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
     for (place, task) in tasks.enumerated() {
       if let failure = comparison.failure(of: place) {
-        findings.append(Finding("against", failure.in(tensor: task.name)))
+        findings.append(Finding("against-unreadable", failure.in(tensor: task.name)))
         continue
       }
       guard let difference = comparison.difference(of: place) else { continue }
@@ -86,7 +87,7 @@ struct AgreementCheck {
       let unit = task.expression.type.dtype.isBlockQuantized ? "blocks" : "elements"
       findings.append(
         Finding(
-          .error, "against",
+          .error, "against-difference",
           "\(difference.cellCount) of \(geometry.rows * geometry.columns) \(unit) differ from the other's, the first at place \(difference.firstByte / geometry.cellByteCount)",
           tensor: task.name))
     }

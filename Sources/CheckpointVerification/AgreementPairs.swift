@@ -120,12 +120,13 @@ struct AgreementPairs {
     )
   ) {
     guard let theirs else {
-      findings.append(Finding(.error, "against", "the other has no such tensor", tensor: name))
+      findings.append(
+        Finding(.error, "against-extra", "the other has no such tensor", tensor: name))
       return
     }
     guard theirs == shape else {
       findings.append(
-        Finding(.error, "against", "shape \(shape), the other has \(theirs)", tensor: name))
+        Finding(.error, "against-shape", "shape \(shape), the other has \(theirs)", tensor: name))
       return
     }
     do throws(CheckpointError) {
@@ -136,13 +137,13 @@ struct AgreementPairs {
       tasks.append(EvaluationTask(name: name, expression: theirs))
       descriptions.append(expected.description)
       stored.append(ours)
-    } catch { findings.append(Finding("against", error.in(tensor: name))) }
+    } catch { findings.append(Finding("against-unreadable", error.in(tensor: name))) }
   }
 
   private mutating func appendMissing(_ names: some Sequence<ExactName>) {
     for name in names.sorted() {
       findings.append(
-        Finding(.error, "against", "missing: the other has this tensor", tensor: name.text))
+        Finding(.error, "against-missing", "missing: the other has this tensor", tensor: name.text))
     }
   }
 }

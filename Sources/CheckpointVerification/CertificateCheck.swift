@@ -26,27 +26,28 @@ struct CertificateCheck {
   ) throws(CheckpointError) -> Certificate? {
     let place = try CertificatePlace(of: path, files: source.checkpoint.files.map(\.name))
     switch place.state {
-    case .absent: report.skip(.certificate, "there is no \(place.name)")
+    case .absent: report.skip(.certificate, .absent, "there is no \(place.name)")
     case .ofOthers(let certificate):
       // In a directory there is one certificate, which is for the files in it.
       if certificate.files.isEmpty || FileKind(of: path) == .directory {
         let finding = Finding(
-          .error, "certificate",
+          .error, "certificate-of-others",
           "names none of the checkpoint's files: it was changed, or is another's",
           file: place.name)
         report.record(.certificate, [finding], "\(place.name) speaks for nothing here")
       } else {
-        report.skip(.certificate, "\(place.name) speaks for other files, not for this one")
+        report.skip(
+          .certificate, .absent, "\(place.name) speaks for other files, not for this one")
       }
     case .unusable(let error):
       report.record(
-        .certificate, [Finding("certificate", error)], "\(place.name) can't be used")
+        .certificate, [Finding("certificate-unusable", error)], "\(place.name) can't be used")
     case .own(let certificate):
       var findings = try self.findings(certificate, contents)
       if rootDigest(of: certificate.identities) != certificate.root {
         findings.append(
           Finding(
-            .error, "certificate", "its root is not that of its tensors: it was changed",
+            .error, "certificate-root", "its root is not that of its tensors: it was changed",
             file: place.name))
       }
       report.record(
@@ -74,19 +75,21 @@ struct CertificateCheck {
       findings += try claimFindings(tensor, in: places[ExactName(tensor.name)])
       guard let type = source.checkpoint.type(of: tensor.name) else {
         findings.append(
-          Finding(.error, "certificate", "missing", file: tensor.file, tensor: tensor.name))
+          Finding(
+            .error, "certificate-tensor-missing", "missing", file: tensor.file, tensor: tensor.name)
+        )
         continue
       }
       if type != TensorType(tensor.dtype, tensor.shape) {
         findings.append(
           Finding(
-            .error, "certificate",
+            .error, "certificate-tensor-type",
             "certified as \(tensor.dtype.rawValue) \(tensor.shape), found \(type.dtype.rawValue) \(type.shape)",
             file: tensor.file, tensor: tensor.name))
       } else if let identity = stored[ExactName(tensor.name)], identity.digest != tensor.digest {
         findings.append(
           Finding(
-            .error, "certificate",
+            .error, "certificate-digest",
             "its bytes have changed since they were certified, expected \(tensor.digest), found \(identity.digest)",
             file: tensor.file, tensor: tensor.name))
       }
@@ -95,7 +98,8 @@ struct CertificateCheck {
     for tensor in source.checkpoint.tensors where !certified.contains(ExactName(tensor.name)) {
       findings.append(
         Finding(
-          .error, "certificate", "not in the certificate", file: tensor.file, tensor: tensor.name))
+          .error, "certificate-tensor-extra", "not in the certificate", file: tensor.file,
+          tensor: tensor.name))
     }
     return try findings + wholeFindings(certificate)
       + CertifiedFiles(source, path).findings(certificate)
@@ -109,7 +113,8 @@ struct CertificateCheck {
     if let file, file != tensor.file {
       findings.append(
         Finding(
-          .error, "certificate", "certified to be in \(tensor.file), found in \(file)", file: file,
+          .error, "certificate-claim", "certified to be in \(tensor.file), found in \(file)",
+          file: file,
           tensor: tensor.name))
     }
     do throws(CheckpointError) {
@@ -117,7 +122,8 @@ struct CertificateCheck {
     } catch {
       // Only with the importance matrix is it known what the blocks are made with.
       if error.code != .unsupported {
-        findings.append(Finding("certificate", error.in(file: tensor.file, tensor: tensor.name)))
+        findings.append(
+          Finding("certificate-claim", error.in(file: tensor.file, tensor: tensor.name)))
       }
     }
     return findings
@@ -134,7 +140,8 @@ struct CertificateCheck {
       claims.append(("attention", certified.rawValue, model.attention.rawValue))
     }
     return claims.filter { $0.1 != $0.2 }.map { name, certified, found in
-      Finding(.error, "certificate", "the \(name) is certified as \(certified), found \(found)")
+      Finding(
+        .error, "certificate-claim", "the \(name) is certified as \(certified), found \(found)")
     }
   }
 }

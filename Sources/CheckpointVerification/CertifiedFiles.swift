@@ -25,7 +25,7 @@ struct CertifiedFiles {
     for name in assetNames where !certified.contains(ExactName(name)) {
       findings.append(
         Finding(
-          isHarmless(name) ? .warning : .error, "certificate",
+          isHarmless(name) ? .warning : .error, "certificate-file-extra",
           "not in the certificate: added since, or left out of it", file: name))
     }
     return findings
@@ -38,7 +38,7 @@ struct CertifiedFiles {
       guard size != file.byteCount else { continue }
       findings.append(
         Finding(
-          .error, "certificate",
+          .error, "certificate-file-changed",
           "certified with \(file.byteCount) bytes, \(size.map { "found \($0)" } ?? "but no part of the checkpoint")",
           file: file.name))
     }
@@ -68,7 +68,8 @@ struct CertifiedFiles {
       !components.contains(where: { ["", ".", ".."].contains(String($0) ?? "") })
     else {
       return [
-        Finding(.error, "certificate", "names a file outside of the checkpoint: '\(asset.name)'")
+        Finding(
+          .error, "certificate-claim", "names a file outside of the checkpoint: '\(asset.name)'")
       ]
     }
     let file: InputFile
@@ -76,14 +77,16 @@ struct CertifiedFiles {
       if error.code.isTransient { throw error }
       let found = PathObstacle.text("\(path)/\(asset.name)") ?? "a file that can't be read"
       return [
-        Finding(.error, "certificate", "missing or unreadable, found \(found)", file: asset.name)
+        Finding(
+          .error, "certificate-file-missing", "missing or unreadable, found \(found)",
+          file: asset.name)
       ]
     }
     let digest = try Digest(ofFile: file)
     if digest != asset.digest {
       return [
         Finding(
-          .error, "certificate",
+          .error, "certificate-file-changed",
           "has changed since it was certified, expected \(asset.digest), found \(digest)",
           file: asset.name)
       ]
@@ -91,7 +94,7 @@ struct CertifiedFiles {
     guard file.byteCount != asset.byteCount else { return [] }
     return [
       Finding(
-        .error, "certificate",
+        .error, "certificate-file-changed",
         "certified with \(asset.byteCount) bytes, found \(file.byteCount)", file: asset.name)
     ]
   }

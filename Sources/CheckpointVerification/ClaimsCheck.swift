@@ -11,7 +11,7 @@ struct ClaimsCheck {
   private let resources: EvaluationResources
 
   /// Where claims are found out to be wrong.
-  private static let check = "certificate"
+  private static let check = "certificate-claim"
 
   /// - Parameters:
   ///   - certificate: of the checkpoint that is verified.

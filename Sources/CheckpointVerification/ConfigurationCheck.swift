@@ -16,7 +16,8 @@ struct ConfigurationCheck {
     do throws(CheckpointError) { model = try source.model() } catch {
       if error.code.isTransient { throw error }
       report.record(
-        .configuration, [Finding("model", error)], "the tensors can't be named as a model's")
+        .configuration, [Finding("model-unusable", error)],
+        "the tensors can't be named as a model's")
       return
     }
     var findings = model.findings + model.problems.map { $0.finding() }
@@ -24,9 +25,8 @@ struct ConfigurationCheck {
       findings.append(Finding("setting-uncomputed", error).with(.note))
     }
     guard let family = model.sizes?.architecture.name, let count = model.expectedCount else {
-      // What was found all the same, such as a configuration that can't be read, isn't passed over.
-      let failed = findings.contains { $0.severity == .error }
-      report.record(.configuration, findings, reason(model), isSkipped: !failed)
+      let (reason, detail) = reason(model)
+      report.record(.configuration, findings, detail, reason)
       return
     }
     report.record(
@@ -35,25 +35,25 @@ struct ConfigurationCheck {
   }
 
   /// Why names and shapes can't be compared with a table.
-  private func reason(_ model: ModelContents) -> String {
+  private func reason(_ model: ModelContents) -> (VerificationReport.Reason, String) {
     if model.sizes != nil {
-      return "an adapter, not a whole model: its names are another library's"
+      return (.unsupported, "an adapter, not a whole model: its names are another library's")
     }
     guard let bytes = source.checkpoint.configuration else {
       guard let header = source.ggufHeader else {
-        return "there is no config.json, which would say what belongs to the model"
+        return (.absent, "there is no config.json, which would say what belongs to the model")
       }
       let isUnusable = model.problems.contains { $0.check == "configuration-unusable" }
       return isUnusable
-        ? "the file's keys don't say what the model is"
-        : "no table for \(GGUFConfiguration.graphTitle(header))"
+        ? (.unsupported, "the file's keys don't say what the model is")
+        : (.unsupported, "no table for \(GGUFConfiguration.graphTitle(header))")
     }
     guard let configuration = try? HuggingFaceConfiguration(parsing: bytes) else {
-      return "config.json can't be used"
+      return (.unsupported, "config.json can't be used")
     }
     guard let family = configuration.architecture else {
-      return "no table for the family '\(configuration.modelType ?? "none named")'"
+      return (.unsupported, "no table for the family '\(configuration.modelType ?? "none named")'")
     }
-    return "the sizes of the family '\(family.name)' can't be read"
+    return (.unsupported, "the sizes of the family '\(family.name)' can't be read")
   }
 }

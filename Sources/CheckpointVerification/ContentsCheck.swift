@@ -6,68 +6,58 @@ import TensorModel
 
 /// Reads every stored tensor: checksums of the container are checked on the way, values that a dtype doesn't have are found.
 struct ContentsCheck {
+  /// What was read.
+  struct Contents {
+    /// Identities of the stored tensors, in their order.
+    var identities: [TensorIdentity] = []
+    /// What values they have, in the same order; empty if nobody asked.
+    var census: [ValueCensus?] = []
+  }
+
   private let source: Source
   private let resources: EvaluationResources
+  private let countsValues: Bool
   private let progress: @Sendable (Int) -> Void
-  /// Tensors of MXFP4's scales.
-  private let scales: Set<ExactName>
-  /// Those of quantized weights, and how their elements are looked at.
-  private let partScales: [ExactName: DType]
+  /// Scales of quantized weights whose dtype doesn't say what they are.
+  private let byteScales: Set<ExactName>
 
-  /// The scale that stands for no number (OCP Microscaling Formats 1.0, 5.4.1, E8M0).
-  private static let scaleOfNoNumber = 255.0
-
+  /// - Parameters:
+  ///   - source: is read.
+  ///   - resources: memory and threads.
+  ///   - countsValues: whether values are looked at, too.
+  ///   - progress: told of bytes as they are read.
   init(
-    _ source: Source, _ resources: EvaluationResources,
+    _ source: Source, _ resources: EvaluationResources, countsValues: Bool,
     _ progress: @escaping @Sendable (Int) -> Void
   ) {
     self.source = source
     self.resources = resources
+    self.countsValues = countsValues
     self.progress = progress
-    let places = (try? source.model().placed) ?? [:]
-    let blockScales = Set<ExactName>(
-      places.compactMap { place, tensor in
-        guard case .mxfp4Scales(_) = place.role, tensor.dtype == .u8 else { return nil }
-        return ExactName(tensor.name)
-      })
-    scales = blockScales
-    let parts = (try? source.model().quantized?.parts) ?? []
-    var partScales: [ExactName: DType] = [:]
-    for tensor in source.checkpoint.tensors {
-      let name = ExactName(tensor.name)
-      guard parts.contains(name), !blockScales.contains(name) else { continue }
-      partScales[name] = Self.looked(at: tensor)
+    let model = try? source.model()
+    var scales: Set<ExactName> = []
+    for (place, tensor) in model?.placed ?? [:] {
+      if case .mxfp4Scales = place.role { scales.insert(ExactName(tensor.name)) }
     }
-    self.partScales = partScales
+    let parts = model?.quantized?.parts ?? []
+    for tensor in source.checkpoint.tensors
+    where ["scale", "scales", "scale_inv"].contains(where: tensor.name.hasSuffix) {
+      if parts.contains(ExactName(tensor.name)) { scales.insert(ExactName(tensor.name)) }
+    }
+    byteScales = scales
   }
 
-  /// The dtype by which a part's elements are looked at for what makes NaN; nil for codes and what else isn't a factor.
-  private static func looked(at tensor: TensorInfo) -> DType? {
-    switch tensor.dtype {
-    case .f32, .f16, .bf16: tensor.name.hasSuffix(".weight") ? nil : tensor.dtype
-    case .f8e4m3, .f8e8m0, .u8:
-      ["scale", "scales", "scale_inv"].contains(where: tensor.name.hasSuffix) ? .u8 : nil
-    default: nil
-    }
-  }
-
-  /// Whether scales have one that makes NaN or infinities: in bytes the largest, which no other scale has (E4M3, E8M0).
-  private static func isBroken(_ scales: TensorStatistics, _ dtype: DType) -> Bool {
-    switch dtype {
-    case .f8e4m3: [127, 255].contains(scales.maximum)
-    case .u8, .f8e8m0: scales.maximum == scaleOfNoNumber
-    default: scales.nanCount + scales.infinityCount > 0
-    }
-  }
-
-  /// Identities of the stored tensors; nil if one couldn't be read.
-  func run(_ report: inout VerificationReport) throws(CheckpointError) -> [TensorIdentity]? {
+  /// Records the check.
+  ///
+  /// - Returns: what was read; nil if one couldn't be.
+  /// - Throws: what keeps the check from running.
+  func run(_ report: inout VerificationReport) throws(CheckpointError) -> Contents? {
     let tensors = source.checkpoint.tensors
     var (errors, values): ([Finding], [Finding]) = ([], [])
-    var identities: [TensorIdentity] = []
-    identities.reserveCapacity(tensors.count)
+    var contents = Contents()
+    contents.identities.reserveCapacity(tensors.count)
     for run in EvaluationTask.runs(of: source.reader.checkpoint) {
-      try read(run, &identities, &errors, &values)
+      try read(run, &contents, &errors, &values)
     }
     var findings = errors
     guard findings.isEmpty else {
@@ -81,70 +71,58 @@ struct ContentsCheck {
       try source.reader.confirmUnlisted()
     } catch {
       if error.code.isTransient { throw error }
-      report.record(.contents, [Finding("contents", error)], "not every tensor can be read")
+      report.record(
+        .contents, [Finding("contents-unreadable", error)], "not every tensor can be read")
       return nil
     }
     findings += values
     let sidecars = try SidecarSoundness.findings(of: source.checkpoint)
     findings += sidecars
-    report.tensorCount = identities.count
+    report.tensorCount = contents.identities.count
     report.byteCount = source.checkpoint.byteCount
-    report.root = rootDigest(of: identities)
+    report.root = rootDigest(of: contents.identities)
+    let unread = source.checkpoint.findings.count { $0.check == "unreadable-tensor" }
     report.record(
       .contents, findings,
-      "\(counted(identities.count, "tensor")) read"
-        + (sidecars.isEmpty ? "" : "; not all files beside them are what their names say"))
-    return identities
+      "\(counted(contents.identities.count, "tensor")) read"
+        + (unread == 0 ? "" : "; \(counted(unread, "other")) can't be, by what they are")
+        + (sidecars.isEmpty ? "" : "; not all files beside them are what their names say"),
+      unread == 0 ? nil : .unsupported)
+    return contents
+  }
+
+  /// By what elements are looked at.
+  private func dtype(_ tensor: TensorInfo) -> DType {
+    tensor.dtype == .u8 && byteScales.contains(ExactName(tensor.name)) ? .f8e8m0 : tensor.dtype
   }
 
   /// Reads some of the tensors, one after the other in the order of the source.
   private func read(
-    _ run: Range<Int>, _ identities: inout [TensorIdentity], _ errors: inout [Finding],
+    _ run: Range<Int>, _ contents: inout Contents, _ errors: inout [Finding],
     _ values: inout [Finding]
   ) throws(CheckpointError) {
     let tensors = source.checkpoint.tensors[run]
-    let statistics = StatisticsCollector(
-      tensors.map { tensor in
-        let isScale = !scales.isEmpty && scales.contains(ExactName(tensor.name))
-        if tensor.dtype == .bool || isScale { return .u8 }
-        return partScales.isEmpty ? .c64 : partScales[ExactName(tensor.name)] ?? .c64
-      })
+    // Numbers of others aren't asked for.
+    let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
+    let census = countsValues ? CensusCollector(tensors.map(dtype)) : nil
     let collector = DigestCollector(
-      statistics: statistics, goesOnAfterErrors: true, progress: progress)
+      statistics: statistics, census: census, goesOnAfterErrors: true, progress: progress)
     try EvaluationPipeline(source.reader, resources).run(
       EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
-    errors += collector.errors.map { Finding("contents", $0) }
+    errors += collector.errors.map { Finding("contents-unreadable", $0) }
     for (place, tensor) in tensors.enumerated() {
       guard let result = collector[place] else { continue }
-      identities.append(
+      contents.identities.append(
         TensorIdentity(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: result.digest))
-      let isScale = !scales.isEmpty && scales.contains(ExactName(tensor.name))
-      let isPartScale = !partScales.isEmpty && partScales[ExactName(tensor.name)] != nil
-      guard isScale || isPartScale || tensor.dtype == .bool else { continue }
-      let maximum = statistics.statistics(of: place)?.maximum ?? 0
-      if isScale, maximum == Self.scaleOfNoNumber {
-        values.append(
-          Finding(
-            .warning, "mxfp4-scale",
-            "a scale of MXFP4 is \(Int(Self.scaleOfNoNumber)), which makes NaN of 32 weights",
-            file: tensor.file, tensor: tensor.name))
+      if let census { contents.census.append(census[place]) }
+      guard tensor.dtype == .bool, statistics.statistics(of: place)?.maximum ?? 0 > 1 else {
+        continue
       }
-      if isPartScale,
-        let found = statistics.statistics(of: place), Self.isBroken(found, tensor.dtype)
-      {
-        values.append(
-          Finding(
-            .warning, "scale-not-finite",
-            "a scale of a quantized weight is NaN or infinite, and so are the values that have it",
-            file: tensor.file, tensor: tensor.name))
-      }
-      if tensor.dtype == .bool, maximum > 1 {
-        values.append(
-          Finding(
-            .warning, "bool-value", "a BOOL that is neither 0 nor 1", file: tensor.file,
-            tensor: tensor.name))
-      }
+      values.append(
+        Finding(
+          .warning, "bool-value", "a BOOL that is neither 0 nor 1", file: tensor.file,
+          tensor: tensor.name))
     }
   }
 }

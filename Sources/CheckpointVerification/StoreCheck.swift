@@ -47,13 +47,13 @@ struct StoreCheck {
       guard found != volume.structureDigest else { return [] }
       return [
         Finding(
-          .error, "store",
+          .error, "store-structure",
           "bytes between the tensors' chunks were changed, expected \(volume.structureDigest), found \(found)",
           file: volume.name)
       ]
     } catch {
       if error.code.isTransient { throw error }
-      return [Finding("store", error.in(file: volume.name))]
+      return [Finding("store-unreadable", error.in(file: volume.name))]
     }
   }
 
@@ -68,7 +68,7 @@ struct StoreCheck {
         .findings(reader)
     } catch {
       if error.code.isTransient { throw error }
-      return [Finding("store", error.in(file: volume.name))]
+      return [Finding("store-unreadable", error.in(file: volume.name))]
     }
   }
 
@@ -82,7 +82,7 @@ struct StoreCheck {
       (reader.manifest.certificate.name, reader.manifest.certificate),
     ] + assets {
       guard fileExists("\(path)/\(name)") else {
-        findings.append(Finding(.error, "store", "missing", file: name))
+        findings.append(Finding(.error, "file-missing", "missing", file: name))
         continue
       }
       do throws(CheckpointError) {
@@ -91,12 +91,12 @@ struct StoreCheck {
         guard file.byteCount != record.byteCount || digest != record.digest else { continue }
         findings.append(
           Finding(
-            .error, "store",
+            .error, "store-file-changed",
             "was changed after the store was written, expected \(record.digest), found \(digest)",
             file: name))
       } catch {
         if error.code.isTransient { throw error }
-        findings.append(Finding("store", error.in(file: name)))
+        findings.append(Finding("store-unreadable", error.in(file: name)))
       }
     }
     return findings

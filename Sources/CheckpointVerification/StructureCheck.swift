@@ -11,18 +11,30 @@ struct StructureCheck {
 
   /// The error of opening the whole, and those of its files on their own.
   func findings(after error: CheckpointError) throws(CheckpointError) -> [Finding] {
-    var findings = [Finding("structure", error)]
+    var findings = [Self.finding(error)]
     guard FileKind(of: path) == .directory else { return findings }
     let names = try DirectoryTree(path: path).children(of: "")
     findings += try storeFindings(names).filter { !findings.contains($0) }
     for name in names where name.hasSuffix(".safetensors") {
       do throws(CheckpointError) { _ = try Source("\(path)/\(name)") } catch {
         if error.code.isTransient { throw error }
-        let finding = Finding("structure", error)
+        let finding = Self.finding(error)
         if !findings.contains(finding) { findings.append(finding) }
       }
     }
     return findings
+  }
+
+  /// What keeps a file from being opened, by what is wrong with it.
+  private static func finding(_ error: CheckpointError) -> Finding {
+    let check =
+      switch error.code {
+      case .missing: "file-missing"
+      case .unsupported: "file-unsupported"
+      case .corrupt: "file-checksum"
+      default: "file-malformed"
+      }
+    return Finding(check, error)
   }
 
   /// Every file of a store that is missing or of another size, as its manifest says.
@@ -43,7 +55,7 @@ struct StructureCheck {
       guard let file = try? InputFile(path: "\(path)/\(name)") else {
         let found = PathObstacle.text("\(path)/\(name)")
         return Finding(
-          .error, "structure",
+          .error, "file-missing",
           found == nil || found == "nothing"
             ? "a file of the store is not there"
             : "not a file that can be read, found \(found ?? "")",
@@ -51,7 +63,7 @@ struct StructureCheck {
       }
       guard file.byteCount != byteCount else { return nil }
       return Finding(
-        .error, "structure",
+        .error, "file-size",
         "of another size, expected \(byteCount) bytes, found \(file.byteCount)",
         file: name)
     }

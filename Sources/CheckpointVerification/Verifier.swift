@@ -1,3 +1,4 @@
+import CheckpointConversion
 public import CheckpointFormats
 import FileContainers
 public import Quantization
@@ -32,18 +33,20 @@ public struct Verifier: Sendable {
     self.progress = progress
   }
 
-  /// Runs all checks.
+  /// Runs the checks.
   ///
   /// - Parameters:
   ///   - other: another checkpoint to compare every tensor with.
   ///   - importance: the matrix that the checkpoint was quantized with, if there was one.
+  ///   - selection: which checks run, and which must.
   /// - Returns: checks and findings.
   /// - Throws: only what keeps the checks from running: `missing` if there is no such path, `inputOutput`, `noSpace`, `interrupted`, and anything that is wrong with
   ///   `other`. What is wrong with the checkpoint is in the report.
   public func run(
-    against other: Source?, importance: ImportanceMatrix? = nil
+    against other: Source?, importance: ImportanceMatrix? = nil,
+    _ selection: CheckSelection = CheckSelection()
   ) throws(CheckpointError) -> VerificationReport {
-    var report = VerificationReport()
+    var report = VerificationReport(path: path)
     guard FileKind(of: path) != nil || path == "-" else {
       throw PathObstacle.error(path)
     }
@@ -53,31 +56,87 @@ public struct Verifier: Sendable {
       let place = try ifUsable { () throws(CheckpointError) in try NamedPath(path).place } ?? path
       let findings = try StructureCheck(place).findings(after: error)
       report.record(.structure, findings, "the checkpoint can't be opened")
-      for name in [
-        VerificationReport.Name.configuration, .contents, .certificate, .against,
-      ] where name != .against || other != nil {
-        report.skip(name, "needs a checkpoint that opens")
+      for name in VerificationReport.Name.allCases where name != .structure && name != .store {
+        report.skip(
+          name, selection.runs(name) ? .blocked : .notAsked, "needs a checkpoint that opens")
       }
+      selection.conclude(&report)
       return report
     }
     report.format = source.checkpoint.format
-    let files = source.checkpoint.files.count
-    report.record(
-      .structure, source.checkpoint.findings,
-      "\(counted(source.checkpoint.tensors.count, "tensor")) in \(counted(files, "file")), every byte accounted for"
-    )
-    if let store = source.reader as? StoreReader {
+    try check(source, other, importance, selection, &report)
+    selection.conclude(&report)
+    return report
+  }
+
+  private func check(
+    _ source: Source, _ other: Source?, _ importance: ImportanceMatrix?,
+    _ selection: CheckSelection, _ report: inout VerificationReport
+  ) throws(CheckpointError) {
+    /// Whether a check is to run; says otherwise why not.
+    func runs(_ name: VerificationReport.Name, _ report: inout VerificationReport) -> Bool {
+      guard selection.runs(name) else {
+        report.skip(name, .notAsked, "not asked for (--checks, --skip)")
+        return false
+      }
+      if selection.stopsAtFailure, report.hasFindings(selection.failureLevel) {
+        report.skip(name, .blocked, "an earlier check failed (--fail-fast)")
+        return false
+      }
+      return true
+    }
+    if runs(.structure, &report) {
+      let files = source.checkpoint.files.count
+      report.record(
+        .structure, source.checkpoint.findings,
+        "\(counted(source.checkpoint.tensors.count, "tensor")) in \(counted(files, "file")), every byte accounted for"
+      )
+    }
+    if let store = source.reader as? StoreReader, runs(.store, &report) {
       try StoreCheck(store, source.place, catalogues).run(&report)
     }
-    try ConfigurationCheck(source).run(&report)
-    let contents = try ContentsCheck(source, resources, progress).run(&report)
-    let certificate = try CertificateCheck(source, source.place).run(&report, contents)
+    if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
+    let contents = try checkContents(source, selection, &report, runs)
+    if runs(.cache, &report) { try CacheCheck(source, path).run(&report) }
+    var certificate: Certificate?
+    if runs(.certificate, &report) {
+      certificate = try CertificateCheck(source, source.place).run(&report, contents?.identities)
+    }
     if let other {
-      try AgreementCheck(source, other, importance, resources, progress)
-        .run(&report, certificate)
+      if runs(.against, &report) {
+        try AgreementCheck(source, other, importance, resources, progress)
+          .run(&report, certificate)
+      }
       try other.confirm()
+    } else {
+      report.skip(.against, .notAsked, "compares with another checkpoint: --against OTHER")
     }
     try source.confirm()
-    return report
+  }
+
+  /// Reads all tensors once, for whatever needs their bytes.
+  private func checkContents(
+    _ source: Source, _ selection: CheckSelection, _ report: inout VerificationReport,
+    _ runs: (VerificationReport.Name, inout VerificationReport) -> Bool
+  ) throws(CheckpointError) -> ContentsCheck.Contents? {
+    let isAsked = runs(.contents, &report)
+    let isBlocked = !isAsked && selection.runs(.contents)
+    var contents: ContentsCheck.Contents?
+    let wantsValues = selection.runs(.values)
+    if !isBlocked, isAsked || wantsValues || selection.runs(.certificate) {
+      // Without being asked for it only gives the others what they need.
+      var inner = VerificationReport(path: path)
+      let check = ContentsCheck(source, resources, countsValues: wantsValues, progress)
+      contents = try check.run(&inner)
+      if isAsked { report.take(inner) }
+    }
+    if runs(.values, &report) {
+      if let contents {
+        ValuesCheck(source, contents).run(&report)
+      } else {
+        report.skip(.values, .blocked, "needs tensors that can be read")
+      }
+    }
+    return contents
   }
 }

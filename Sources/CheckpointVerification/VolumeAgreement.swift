@@ -38,7 +38,7 @@ struct VolumeAgreement {
   }
 
   private func finding(_ message: String, _ tensor: String?) -> Finding {
-    Finding(.error, "store", message, file: volume, tensor: tensor)
+    Finding(.error, "store-disagrees", message, file: volume, tensor: tensor)
   }
 
   private func difference(

@@ -6,6 +6,7 @@ public import TensorModel
 public final class DigestCollector: EvaluationConsumer {
   private let finished = Mutex<[EvaluatedTensor?]>([])
   private let statistics: StatisticsCollector?
+  private let census: CensusCollector?
   private let progress: @Sendable (Int) -> Void
   private let goesOnAfterErrors: Bool
   private let failed = Mutex<[Int: CheckpointError]>([:])
@@ -14,13 +15,16 @@ public final class DigestCollector: EvaluationConsumer {
   ///
   /// - Parameters:
   ///   - statistics: is given all bytes in order, if there is one.
+  ///   - census: likewise.
   ///   - goesOnAfterErrors: whether tensors that can't be read are collected as well.
   ///   - progress: told of bytes that went by.
   public init(
-    statistics: StatisticsCollector? = nil, goesOnAfterErrors: Bool = false,
+    statistics: StatisticsCollector? = nil, census: CensusCollector? = nil,
+    goesOnAfterErrors: Bool = false,
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.statistics = statistics
+    self.census = census
     self.goesOnAfterErrors = goesOnAfterErrors
     self.progress = progress
   }
@@ -31,8 +35,11 @@ public final class DigestCollector: EvaluationConsumer {
     return true
   }
 
-  /// Passes bytes on to the statistics.
-  public func receiveInOrder(_ slab: EvaluatedSlab) { statistics?.update(slab) }
+  /// Passes bytes on to the statistics and the census.
+  public func receiveInOrder(_ slab: EvaluatedSlab) {
+    statistics?.update(slab)
+    census?.update(slab)
+  }
 
   /// Keeps the result.
   public func finish(_ tensor: EvaluatedTensor) {

@@ -116,7 +116,8 @@ public final class StatisticsCollector: Sendable {
 }
 
 extension DType {
-  fileprivate var statisticsType: wb_stat_type? {
+  /// How the kernels that look at single elements call it; nil for dtypes whose values aren't numbers on their own.
+  var statisticsType: wb_stat_type? {
     switch self {
     case .f64: WB_STAT_F64
     case .f32: WB_STAT_F32

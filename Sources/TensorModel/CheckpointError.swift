@@ -54,6 +54,8 @@ public struct CheckpointError: Error, Sendable, Hashable {
   public var code: Code
   /// What is wrong, without place and values.
   public var message: String
+  /// The id of the finding that it is, where the kind of error has one of its own.
+  public var check: String?
   /// The file's name relative to the checkpoint, or its path.
   public var file: String?
   /// The tensor concerned.
@@ -95,6 +97,16 @@ public struct CheckpointError: Error, Sendable, Hashable {
     self.found = found
     self.hint = hint
     self.hintLines = hintLines
+  }
+
+  /// The same error as a finding of its own kind.
+  ///
+  /// - Parameter check: the finding's id.
+  /// - Returns: the error.
+  public func called(_ check: String) -> CheckpointError {
+    var copy = self
+    copy.check = check
+    return copy
   }
 
   /// The same error with its place filled in where it had none.

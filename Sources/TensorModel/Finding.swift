@@ -38,13 +38,13 @@ public struct Finding: Hashable, Sendable, Codable {
     self.tensor = tensor
   }
 
-  /// An error, as a finding of the check that met it.
+  /// An error, as a finding: of its own kind where it has one, else of the one that is given.
   public init(_ check: String, _ error: CheckpointError) {
     var placeless = error
     placeless.file = nil
     placeless.tensor = nil
     let message = placeless.summary + (error.hint.map { "; \($0)" } ?? "")
-    self.init(.error, check, message, file: error.file, tensor: error.tensor)
+    self.init(.error, error.check ?? check, message, file: error.file, tensor: error.tensor)
   }
 
   /// The same, of another severity.

@@ -18,7 +18,8 @@ struct VerifyCommand: ParsableCommand {
       CHECKPOINT's names and dtypes must be what CHECKPOINT holds, bit for bit; OTHER can be of \
       another format, such as the archive that CHECKPOINT was converted from.
 
-      Exit code 0: nothing wrong; 1: findings; 2: the check could not run.
+      Exit code 0: nothing wrong; 1: findings; 2: the check could not run. What was skipped is \
+      said, with the reason: the last line says "not complete" where that matters.
 
       Examples:
         weighbridge verify gpt-j-6b
@@ -38,13 +39,13 @@ struct VerifyCommand: ParsableCommand {
   )
   var imatrix: String?
 
-  @Option(help: "The least severity that makes the exit code 1: warning or error.")
-  var failOn = FailureLevel.error
+  @OptionGroup var selection: SelectionOptions
 
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
     if imatrix != nil && against == nil { throw ValidationError("--imatrix needs --against.") }
+    try selection.check(requiring: against == nil ? [] : [.against])
   }
 
   func run() throws {
@@ -61,14 +62,16 @@ struct VerifyCommand: ParsableCommand {
     }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
-    ).run(against: other, importance: try imatrix.map { try ImportanceMatrix(path: $0) })
+    ).run(
+      against: other, importance: try imatrix.map { try ImportanceMatrix(path: $0) },
+      selection.checks(requiring: other == nil ? [] : [.against]))
     reading.finish()
     if shared.json {
       Console.output(try JSONDocument.bytes(report))
     } else {
       Console.output { print(report, line: $0) }
     }
-    if report.hasFindings(failOn.severity) { throw ExitCode(1) }
+    if report.verdict == .failed { throw ExitCode(1) }
   }
 
   private func print(_ report: VerificationReport, line: (String) -> Void) {
@@ -82,11 +85,15 @@ struct VerifyCommand: ParsableCommand {
       report.findings.count { $0.severity == .error },
       report.findings.count { $0.severity == .warning }
     )
-    var verdict =
-      report.hasFindings(failOn.severity)
-      ? "FAILED: \(counted(errors, "error")), \(counted(warnings, "warning"))" : "ok"
-    if !report.hasFindings(failOn.severity) && warnings > 0 {
-      verdict += ", \(counted(warnings, "warning"))"
+    let counts = "\(counted(errors, "error")), \(counted(warnings, "warning"))"
+    var verdict: String
+    switch report.verdict {
+    case .failed: verdict = "FAILED: \(counts)"
+    case .ok: verdict = warnings > 0 ? "ok, \(counted(warnings, "warning"))" : "ok"
+    case .notComplete:
+      verdict =
+        "not complete: \(report.incomplete.map(\.name.rawValue).joined(separator: ", ")) skipped"
+        + (warnings > 0 ? ", \(counted(warnings, "warning"))" : "")
     }
     if let root = report.root {
       verdict +=
@@ -94,13 +101,6 @@ struct VerifyCommand: ParsableCommand {
     }
     line(verdict)
   }
-}
-
-/// What `--fail-on` takes.
-enum FailureLevel: String, ExpressibleByArgument, CaseIterable {
-  case warning, error
-
-  var severity: Finding.Severity { self == .warning ? .warning : .error }
 }
 
 /// `weighbridge hdf5-catalogue`: what `verify` starts to have libhdf5 look at a volume in a process of its own, with limits.

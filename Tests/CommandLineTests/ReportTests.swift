@@ -134,7 +134,7 @@ import Testing
     #expect(sound.code == 0)
     #expect(sound.text.contains("\nok; "))
     let json = try Weighbridge.run(against + ["--json"])
-    try expectWellFormed(json, "verification/v1")
+    try expectWellFormed(json, "verification/v2")
     #expect(!json.text.contains(Fixtures.packageRoot.path))
     try workspace.edit("out/model.safetensors") { $0[$0.count - 50] ^= 1 }
     for arguments in [against, ["verify", out], ["verify", out, "--json"]] {

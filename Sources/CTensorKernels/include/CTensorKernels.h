@@ -8,7 +8,7 @@
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
 /// `crc32.c` -> `crc32_tables.h`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
-/// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `level.c`;
+/// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `census.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`;
 /// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`.
@@ -402,6 +402,30 @@ void wb_statistics_add(wb_stat_type type, const void *src, size_t count, wb_stat
 
 /// Returns the value of an 8-bit float; NaN for a type that isn't one of the `WB_STAT_F8` family.
 float wb_small_float(wb_stat_type type, uint8_t code);
+
+// MARK: Census
+
+/// What of the elements seen so far no weights should be. Begins with zeros.
+typedef struct {
+  /// Elements, or blocks.
+  uint64_t count;
+  uint64_t nan_count, infinity_count;
+  /// The first NaN or infinity: which weight it is.
+  uint64_t first_place;
+  /// Whether one is neither 0 nor -0.
+  bool has_value;
+  /// Whether one has other bits than the first; of blocks always.
+  bool is_varied;
+  uint64_t first;
+  /// Bytes of zeros that the elements end with.
+  uint64_t zeros_at_end;
+} wb_census;
+
+/// Adds `count` elements of `width` bytes, aligned to their size. Integers are neither NaN nor infinite; two floats of a complex number count as two.
+void wb_census_add(wb_stat_type type, size_t width, const void *src, size_t count, wb_census *census);
+
+/// Adds blocks: what their weights are.
+void wb_census_add_blocks(wb_block_type type, const void *src, size_t block_count, wb_census *census);
 
 // MARK: Packed codes
 

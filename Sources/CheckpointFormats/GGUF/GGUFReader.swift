@@ -176,7 +176,7 @@ final class GGUFReader: CheckpointReader {
       return nil
     }
     return ModelProblem(
-      "gguf-tokens",
+      "tensor-shape",
       CheckpointError(
         .malformed, "the tokenizer doesn't have a token for each row of the embedding",
         file: checkpoint.files.first?.name, expected: "\(rows) in 'tokenizer.ggml.tokens'",

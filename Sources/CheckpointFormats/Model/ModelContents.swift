@@ -65,7 +65,9 @@ public struct ModelContents: Sendable {
       besidesMXFP4: settings.sizes?.architecture.spellings.contains(.mxfp4) ?? false)
     self.quantized = quantized
     findings += quantized?.findings ?? []
-    problems += (quantized?.problems ?? []).map { ModelProblem("quantized-part", $0) }
+    problems += (quantized?.problems ?? []).map {
+      ModelProblem($0.code == .missing ? "companion-missing" : "quantized-part", $0)
+    }
     let stored = canonical
     canonical = quantized?.replacingParts(of: canonical) ?? canonical
     if checkpoint.metadata["format"] == MLXFormat.name,

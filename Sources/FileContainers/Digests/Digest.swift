@@ -96,17 +96,27 @@ extension Digest {
   /// - Throws: `inputOutput`.
   public init(ofFile file: InputFile) throws(CheckpointError) {
     var stream = StreamingDigest()
+    try file.forEachPiece { stream.update($0) }
+    self = stream.digest
+  }
+}
+
+extension InputFile {
+  /// Reads the whole file a megabyte at a time.
+  ///
+  /// - Parameter body: is given each piece, valid during the call.
+  /// - Throws: `inputOutput`.
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) throws(CheckpointError) {
     let scratch = try ScratchArena(byteCount: 1 << 20)
     var offset = 0
-    while offset < file.byteCount {
-      let count = min(1 << 20, file.byteCount - offset)
+    while offset < byteCount {
+      let count = min(1 << 20, byteCount - offset)
       try scratch.withPiece(byteCount: count) { (piece) throws(CheckpointError) in
-        try file.read(at: offset, into: piece, count: count)
-        stream.update(UnsafeRawBufferPointer(start: piece, count: count))
+        try read(at: offset, into: piece, count: count)
+        body(UnsafeRawBufferPointer(start: piece, count: count))
       }
       offset += count
     }
-    self = stream.digest
   }
 }
 

@@ -1,0 +1,43 @@
+public import TensorModel
+
+/// Which checks run, and what must have been checked in the end.
+public struct CheckSelection: Sendable {
+  /// The only ones that run; nil runs all.
+  public var only: Set<VerificationReport.Name>?
+  /// Those that don't.
+  public var skipped: Set<VerificationReport.Name> = []
+  /// Those that must pass.
+  public var required: Set<VerificationReport.Name> = []
+  /// Whether nothing runs after a check that failed.
+  public var stopsAtFailure = false
+  /// The least severity that makes the checkpoint fail.
+  public var failureLevel = Finding.Severity.error
+  /// Whether it fails where not all was checked.
+  public var wantsAll = false
+
+  /// All checks.
+  public init() {}
+
+  /// Whether a check runs.
+  public func runs(_ name: VerificationReport.Name) -> Bool {
+    !skipped.contains(name) && only?.contains(name) ?? true
+  }
+
+  /// Says of a report what was asked for and not checked, and sums it up.
+  func conclude(_ report: inout VerificationReport) {
+    for check in report.checks where required.contains(check.name) && check.status == .skipped {
+      report.findings.append(
+        Finding(
+          .error, "not-checked",
+          "'\(check.name.rawValue)' must pass, and was skipped: \(check.detail)"))
+    }
+    let others = report.incomplete.filter { !required.contains($0.name) }
+    if wantsAll, !others.isEmpty {
+      let names = others.map { "'\($0.name.rawValue)' (\($0.detail))" }
+      report.findings.append(
+        Finding(.error, "not-complete", "not all was checked: \(names.joined(separator: ", "))"))
+    }
+    report.verdict =
+      report.hasFindings(failureLevel) ? .failed : report.isComplete ? .ok : .notComplete
+  }
+}

@@ -1,0 +1,172 @@
+import CheckpointFormats
+import FileContainers
+import ModelArchitectures
+import TensorEvaluation
+import TensorModel
+
+/// Values that no weights should have: what was counted while every byte was read.
+struct ValuesCheck {
+  private let source: Source
+  /// Of the stored tensors, in their order.
+  private let census: [ValueCensus?]
+  private let identities: [TensorIdentity]
+  private let model: ModelContents?
+  private let parts: Set<ExactName>
+  /// What the model consists of: no masks, and no tables that its code makes; nil where that isn't known.
+  private let weights: Set<ExactName>?
+
+  /// As of a download that stopped in a file that was as large as it should be.
+  private static let tailByteCount = 4096
+
+  /// - Parameters:
+  ///   - source: what was read.
+  ///   - contents: what came of that.
+  init(_ source: Source, _ contents: ContentsCheck.Contents) {
+    self.source = source
+    census = contents.census
+    identities = contents.identities
+    let model = try? source.model()
+    self.model = model
+    parts = model?.quantized?.parts ?? []
+    weights = model.map { Set($0.copies.flatMap(\.expression.sources).map { ExactName($0) }) }
+  }
+
+  /// Records the check.
+  func run(_ report: inout VerificationReport) {
+    let tensors = source.checkpoint.tensors
+    let findings = brokenFindings() + flatFindings() + duplicateFindings() + tailFindings()
+    let looked = census.count { $0 != nil }
+    report.record(
+      .values, findings,
+      "values of \(counted(looked, "tensor"))"
+        + (looked < tensors.count ? "; the others have no elements, or no numbers" : ""))
+  }
+
+  // MARK: NaN and infinities
+
+  private func brokenFindings() -> [Finding] {
+    var findings: [Finding] = []
+    for (tensor, census) in zip(source.checkpoint.tensors, census) {
+      guard let census, let place = census.firstPlace, isOfModel(tensor) else { continue }
+      let unit = parts.contains(ExactName(tensor.name)) ? "scale" : "value"
+      let first = "the first at \(Self.index(place, in: tensor.shape))"
+      if census.nanCount > 0 {
+        findings.append(
+          Finding(
+            .error, "nan",
+            "\(counted(census.nanCount, unit)) of \(tensor.shape.elementCount) \(census.nanCount == 1 ? "is" : "are") NaN, \(first)",
+            file: tensor.file, tensor: tensor.name))
+      }
+      if census.infinityCount > 0 {
+        findings.append(
+          Finding(
+            .error, "infinity",
+            "\(counted(census.infinityCount, unit)) of \(tensor.shape.elementCount) \(census.infinityCount == 1 ? "is" : "are") infinite, \(first)",
+            file: tensor.file, tensor: tensor.name))
+      }
+    }
+    return findings
+  }
+
+  private func isOfModel(_ tensor: TensorInfo) -> Bool {
+    tensor.role == .weight && weights?.contains(ExactName(tensor.name)) ?? true
+  }
+
+  private static func index(_ place: Int, in shape: Shape) -> String {
+    var (rest, index) = (place, [Int]())
+    for extent in shape.dimensions.reversed() {
+      index.append(rest % max(1, extent))
+      rest /= max(1, extent)
+    }
+    return "[\(index.reversed().map(String.init).joined(separator: ", "))]"
+  }
+
+  // MARK: Matrices of one value
+
+  /// Whether it is a matrix of weights: more than a row and a column, no part of a quantized weight but its codes, no mask.
+  private func isMatrix(_ tensor: TensorInfo) -> Bool {
+    guard tensor.dtype != .bool, tensor.shape.dimensions.count(where: { $0 > 1 }) > 1,
+      tensor.sharesStorageWith == nil, isOfModel(tensor)
+    else { return false }
+    guard parts.contains(ExactName(tensor.name)) else { return true }
+    return Self.codes.contains(where: tensor.name.hasSuffix)
+  }
+
+  private static let codes = [".weight", ".qweight", ".weight_packed", "_blocks"]
+
+  private func flatFindings() -> [Finding] {
+    zip(source.checkpoint.tensors, census).compactMap { tensor, census in
+      guard let census, isMatrix(tensor) else { return nil }
+      if census.isZero {
+        return Finding(
+          .warning, "all-zero", "all \(tensor.shape.elementCount) values are zero",
+          file: tensor.file, tensor: tensor.name)
+      }
+      guard census.isConstant else { return nil }
+      return Finding(
+        .warning, "constant", "all \(tensor.shape.elementCount) values are the same",
+        file: tensor.file, tensor: tensor.name)
+    }
+  }
+
+  // MARK: The same twice
+
+  private func duplicateFindings() -> [Finding] {
+    let tied = Set(
+      (model?.placed ?? [:]).filter {
+        $0.key.role == .tokenEmbedding || $0.key.role == .weight(.head)
+      }.flatMap(\.value.expression.sources).map { ExactName($0) })
+    struct Value: Hashable {
+      let type: TensorType
+      let digest: Digest
+    }
+    var first: [Value: Int] = [:]
+    var findings: [Finding] = []
+    for (place, tensor) in source.checkpoint.tensors.enumerated() where isMatrix(tensor) {
+      guard let census = census[place], !census.isZero, !census.isConstant else { continue }
+      let value = Value(
+        type: TensorType(tensor.dtype, tensor.shape), digest: identities[place].digest)
+      guard let earlier = first[value] else {
+        first[value] = place
+        continue
+      }
+      let other = source.checkpoint.tensors[earlier]
+      if tied.contains(ExactName(tensor.name)), tied.contains(ExactName(other.name)) { continue }
+      findings.append(
+        Finding(
+          .warning, "duplicate-tensor", "has the same bytes as '\(other.name)'", file: tensor.file,
+          tensor: tensor.name))
+    }
+    return findings
+  }
+
+  // MARK: Ends of files
+
+  private func tailFindings() -> [Finding] {
+    var last: [String: Int] = [:]
+    for (place, tensor) in source.checkpoint.tensors.enumerated() where tensor.byteCount > 0 {
+      // What is zero as a whole is said of that, or is a vector that may be.
+      if census[place]?.isZero != true { last[tensor.file] = place }
+    }
+    var findings: [Finding] = []
+    for (file, place) in last.sorted(by: { $0.key < $1.key }) {
+      let tensor = source.checkpoint.tensors[place]
+      guard let census = census[place], isMatrix(tensor),
+        census.zeroByteCountAtEnd >= Self.tailByteCount
+      else { continue }
+      let row = max(1, tensor.byteCount / max(1, tensor.shape.dimensions[0]))
+      // Rows of a vocabulary that is filled up to a round number.
+      let isOfVocabulary = model?.placed.contains {
+        ($0.key.role == .tokenEmbedding || $0.key.role == .weight(.head))
+          && $0.value.expression.sources.contains(tensor.name)
+      }
+      if isOfVocabulary == true, census.zeroByteCountAtEnd % row < Self.tailByteCount { continue }
+      findings.append(
+        Finding(
+          .warning, "zero-tail",
+          "the file's data end with \(census.zeroByteCountAtEnd) bytes of zeros, as after a download that stopped",
+          file: file, tensor: tensor.name))
+    }
+    return findings
+  }
+}

@@ -1,0 +1,64 @@
+import CTensorKernels
+import Synchronization
+public import TensorModel
+
+/// What of a tensor's values no weights should be.
+public struct ValueCensus: Hashable, Sendable {
+  /// Values that are no numbers; of blocks the weights that they stand for.
+  public let nanCount: Int
+  /// Infinite ones.
+  public let infinityCount: Int
+  /// The first that is either, row-major; nil if none is.
+  public let firstPlace: Int?
+  /// Whether there is nothing but zeros.
+  public let isZero: Bool
+  /// Whether all elements have the same bits; never of blocks.
+  public let isConstant: Bool
+  /// Bytes of zeros that the tensor's own end with.
+  public let zeroByteCountAtEnd: Int
+}
+
+/// Counts values of tensors as they are evaluated: slab by slab, in the pass that hashes them.
+public final class CensusCollector: Sendable {
+  private let dtypes: [DType]
+  private let running: Mutex<[Int: wb_census]>
+
+  /// A collector for stored tensors, in the order of the tasks.
+  ///
+  /// - Parameter dtypes: by which each is looked at.
+  public init(_ dtypes: [DType]) {
+    self.dtypes = dtypes
+    running = Mutex([:])
+  }
+
+  /// Takes in the next bytes of a tensor; to be called in row order.
+  public func update(_ slab: EvaluatedSlab) {
+    guard let base = slab.bytes.baseAddress else { return }
+    let dtype = dtypes[slab.index]
+    var census = running.withLock { $0[slab.index] } ?? wb_census()
+    if let blocks = dtype.blockType {
+      wb_census_add_blocks(blocks, base, slab.bytes.count / dtype.blockByteCount, &census)
+    } else if let (type, width) = dtype.censusType {
+      wb_census_add(type, width, base, slab.bytes.count / width, &census)
+    }
+    running.withLock { [census] in $0[slab.index] = census }
+  }
+
+  /// What a tensor has; nil for dtypes whose values aren't looked at (floats of 4 and 6 bits), and for those without elements.
+  public subscript(task: Int) -> ValueCensus? {
+    guard let census = running.withLock({ $0[task] }), census.count > 0 else { return nil }
+    let isBroken = census.nan_count + census.infinity_count > 0
+    return ValueCensus(
+      nanCount: Int(census.nan_count), infinityCount: Int(census.infinity_count),
+      firstPlace: isBroken ? Int(census.first_place) : nil, isZero: !census.has_value,
+      isConstant: !census.is_varied, zeroByteCountAtEnd: Int(census.zeros_at_end))
+  }
+}
+
+extension DType {
+  /// How elements are looked at, and their bytes.
+  fileprivate var censusType: (wb_stat_type, Int)? {
+    if self == .c64 { return (WB_STAT_F32, 4) }
+    return statisticsType.map { ($0, blockByteCount) }
+  }
+}
