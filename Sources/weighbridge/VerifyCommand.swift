@@ -30,7 +30,9 @@ struct VerifyCommand: ParsableCommand {
   var checkpoint: String
 
   @Option(
-    help: ArgumentHelp("A checkpoint that must give the same tensors.", valueName: "other"))
+    help: ArgumentHelp(
+      "A checkpoint that must give the same tensors, or a manifest of an earlier state.",
+      valueName: "other"))
   var against: String?
 
   @Option(
@@ -52,7 +54,12 @@ struct VerifyCommand: ParsableCommand {
     let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
     let options = try shared.openOptions()
     var other: Source?
-    if let against { other = try Source(against, options) }
+    var earlier: (manifest: CheckpointManifest, name: String)?
+    if let against, CheckpointManifest.isOne(against) {
+      earlier = (try CheckpointManifest(path: against), Directories.split(against).name)
+    } else if let against {
+      other = try Source(against, options)
+    }
     // With --against, the configuration is for the other one as a rule.
     var ownOptions = options
     ownOptions.replacesConfiguration = against == nil
@@ -64,7 +71,8 @@ struct VerifyCommand: ParsableCommand {
       checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
     ).run(
       against: other, importance: try imatrix.map { try ImportanceMatrix(path: $0) },
-      selection.checks(requiring: other == nil ? [] : [.against]))
+      since: earlier,
+      selection.checks(requiring: against == nil ? [] : [.against]))
     reading.finish()
     if shared.json {
       Console.output(try JSONDocument.bytes(report))
