@@ -106,8 +106,7 @@ public struct Converter: Sendable {
   /// - Throws: `overflow` if a value would become infinite and that isn't allowed;
   ///   `conflict` if there is nothing that can be resumed; whatever reading and writing throw. The destination is then absent.
   public func run() throws(CheckpointError) -> Outcome {
-    let planDigest = try Digest(
-      of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
+    let planDigest = try PlanDocument.digest(plan, source)
     let names =
       plan.weightFiles.map(\.name) + plan.sidecars.map(\.name) + plan.companions
       + [certificateName]
