@@ -458,6 +458,9 @@ class Bench:
         ("quantize", ["quantize", source, gguf, "--scheme", "q4_k_m"], []),
         ("verify a quantized GGUF", ["verify", gguf], []),
         ("GGUF → hf", ["convert", gguf, hf, "--to", "safetensors", "--dtype", "bf16"], [hf]),
+        ("quantize to MLX", ["quantize", source, hf, "--scheme", "mlx-q4-g64"], [hf]),
+        ("quantize to compressed-tensors", ["quantize", source, hf, "--scheme", "w4a16-g128"], []),
+        ("verify compressed-tensors --against", ["verify", hf, "--against", source], [hf]),
       ],
     }[kind]
     figures = {}
