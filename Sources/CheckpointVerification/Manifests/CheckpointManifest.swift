@@ -54,6 +54,7 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
   /// Where the manifest of a checkpoint lies.
   ///
   /// - Parameter place: the checkpoint's file or directory.
+  /// - Returns: a path in or beside it.
   public static func path(for place: String) -> String {
     FileKind(of: place) == .directory ? "\(place)/\(fileName)" : place + ending
   }

@@ -1,4 +1,5 @@
 import CheckpointFormats
+import FileContainers
 import TensorModel
 
 /// What has changed since a manifest was written: tensors, by their names.

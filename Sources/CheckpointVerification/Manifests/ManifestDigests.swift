@@ -1,8 +1,8 @@
-import CheckpointFormats
+public import CheckpointFormats
 import FileContainers
 import Synchronization
-import TensorEvaluation
-import TensorModel
+public import TensorEvaluation
+public import TensorModel
 
 /// Digests of files and of the tensors in them: where tensors lie in a file as they are, its bytes are read once for both.
 struct ManifestDigests {
