@@ -29,6 +29,8 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
@@ -87,6 +89,15 @@ let package = Package(
     .target(
       name: "Quantization", dependencies: ["TensorModel", "FileContainers", "ModelArchitectures"],
       swiftSettings: strict),
+    .target(
+      name: "ModelSigning",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ],
+      exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "CheckpointConversion",
       dependencies: [
