@@ -173,6 +173,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "ModelSigningTests",
+      dependencies: ["ModelSigning", "FileContainers", "TensorModel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "StoreWritingTests",
       dependencies: ["StoreWriting", "CheckpointFormats", "TensorModel", "TestSupport"],
       swiftSettings: strict),
