@@ -94,6 +94,11 @@ struct ModelFolder {
     return digest
   }
 
+  /// Where a file of a folder is, which may be written with a slash at its end.
+  static func path(of name: String, in folder: String) -> String {
+    folder.utf8.last == UInt8(ascii: "/") ? "\(folder)\(name)" : "\(folder)/\(name)"
+  }
+
   /// The path in the folder of something named by another path; nil if it doesn't lie there.
   func relativePath(_ other: String) -> String? {
     let (parent, name) = Directories.split(other)

@@ -37,7 +37,7 @@ public struct ModelSigner: Sendable {
         hint: "put the file into a folder of its own, and sign that")
     }
     self.model = model
-    self.signature = signature ?? "\(model)/\(Self.signatureName)"
+    self.signature = signature ?? ModelFolder.path(of: Self.signatureName, in: model)
     try requireFree()
   }
 
@@ -97,13 +97,14 @@ public struct ModelSigner: Sendable {
       folder.links.contains(ExactName($0)) && !isIgnored($0)
     }) {
       throw CheckpointError(
-        .usage, "is a link, and links aren't signed", file: "\(model)/\(link)",
+        .usage, "is a link, and links aren't signed", file: ModelFolder.path(of: link, in: model),
         hint: "a snapshot in Hugging Face's cache has links only: copy it, and sign the copy:",
         hintLines: [shellCommand("cp -RL", model, "COPY")])
     }
     if let obstacle = folder.obstacles.first(where: { !isIgnored($0.name) }) {
       throw CheckpointError(
-        .usage, "can't be signed", file: "\(model)/\(obstacle.name)", expected: "a regular file",
+        .usage, "can't be signed", file: ModelFolder.path(of: obstacle.name, in: model),
+        expected: "a regular file",
         found: obstacle.kind, hint: "move it out of the folder")
     }
   }

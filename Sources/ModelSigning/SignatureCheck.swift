@@ -43,7 +43,7 @@ public struct SignatureCheck: Sendable {
         .usage, "the signature of what is no folder must be named", file: model,
         hint: "name it with --signature")
     }
-    self.signature = signature ?? "\(model)/\(ModelSigner.signatureName)"
+    self.signature = signature ?? ModelFolder.path(of: ModelSigner.signatureName, in: model)
     self.trust = trust
     self.ignoresUnsignedFiles = ignoresUnsignedFiles
     var paths: [String] = []

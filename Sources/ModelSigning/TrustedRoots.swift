@@ -15,18 +15,31 @@ public struct TrustedRoots: Sendable {
   /// - Parameter path: of a file with blocks `CERTIFICATE`.
   /// - Throws: `missing` or `inputOutput`; `usage` if no certificate in it can be read.
   public init(path: String) throws(CheckpointError) {
-    let file = try PEMFile(path: path)
+    try self.init(PEMFile(path: path))
+  }
+
+  /// Takes the text of a PEM file.
+  ///
+  /// - Parameters:
+  ///   - pem: the text.
+  ///   - name: for errors.
+  /// - Throws: `usage`, as for files.
+  public init(pem: String, name: String) throws(CheckpointError) {
+    try self.init(PEMFile(Array(pem.utf8), path: name))
+  }
+
+  private init(_ file: PEMFile) throws(CheckpointError) {
     let blocks = file.blocks("CERTIFICATE")
     guard !blocks.isEmpty else {
       throw CheckpointError(
-        .usage, "has no certificate", file: path, expected: "blocks CERTIFICATE",
+        .usage, "has no certificate", file: file.path, expected: "blocks CERTIFICATE",
         found: file.contents, hint: "a public key is given with --public-key")
     }
     // Collections of roots have some of kinds that aren't known here. Without them less is trusted.
     let certificates = blocks.compactMap { try? Certificate(derEncoded: $0) }
     guard !certificates.isEmpty else {
       throw CheckpointError(
-        .usage, "no certificate in it can be read", file: path,
+        .usage, "no certificate in it can be read", file: file.path,
         hint: "certificates with RSA, EC and Ed25519 keys are read")
     }
     var (anchors, others): ([Certificate], [Certificate]) = ([], [])
