@@ -124,7 +124,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
-        "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization",
+        "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization", "ModelSigning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Mustache", package: "swift-mustache"),
       ],

@@ -22,7 +22,7 @@ struct Weighbridge: ParsableCommand {
     version: Certificate.Tool.current.version,
     subcommands: [
       InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, VerifyCommand.self,
-      CompareCommand.self,
+      SignCommand.self, CompareCommand.self,
       ForwardCommand.self,
       CatalogueCommand.self,
     ])
