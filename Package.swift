@@ -25,6 +25,7 @@ let package = Package(
       ]),
     .library(name: "Tokenization", targets: ["Tokenization"]),
     .library(name: "Quantization", targets: ["Quantization"]),
+    .library(name: "ModelSigning", targets: ["ModelSigning"]),
     .executable(name: "weighbridge", targets: ["weighbridge"]),
   ],
   dependencies: [
