@@ -82,7 +82,7 @@ struct FileComparison {
     let before = findings.count
     for (file, digest) in zip(files, digests) { compare(file, digest, file.name) }
     let same = files.count - (findings.count - before)
-    detail = "\(same) of \(counted(signed.files.count, "file")) as signed"
+    detail = "\(grouped(same)) of \(counted(signed.files.count, "file")) as signed"
   }
 
   /// Files that nobody signed, and that nobody left out.
