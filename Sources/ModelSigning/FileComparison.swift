@@ -32,13 +32,17 @@ struct FileComparison {
       return
     }
     let folder = try ModelFolder(model)
-    let own = folder.relativePath(signature)
-    try compare(folder, progress)
+    let own = folder.relativePath(signature).map { ExactName($0) }
+    let present = Set(folder.files.map { ExactName($0) })
+    try compare(folder, present, progress)
     let names = Set(signed.files.map { ExactName($0.name) })
-    let others = folder.files.filter { $0 != own && !names.contains(ExactName($0)) }
-    let obstacles = folder.obstacles.filter { !names.contains(ExactName($0.name)) }
+    let others = folder.files.filter { ExactName($0) != own && !names.contains(ExactName($0)) }
+    // Those in the place of a signed file have been named.
+    let obstacles = folder.obstacles.filter {
+      !names.contains(ExactName($0.name)) || present.contains(ExactName($0.name))
+    }
     findUnsigned(others, obstacles)
-    noteIgnored(signed.ignoredPaths.filter { $0 != own }, others, obstacles)
+    noteIgnored(signed.ignoredPaths.filter { ExactName($0) != own }, others, obstacles)
   }
 
   /// A model that is one file, as old releases signed it.
@@ -47,7 +51,7 @@ struct FileComparison {
   ) throws(CheckpointError) {
     let name = Directories.split(path).name
     guard signed.files.count == 1, let file = signed.files.first,
-      [SignedFiles.wholeName, name].contains(file.name)
+      [SignedFiles.wholeName, name].map({ ExactName($0) }).contains(ExactName(file.name))
     else {
       let message =
         "the signature is of a folder with \(counted(signed.files.count, "file")), not of this file"
@@ -67,9 +71,9 @@ struct FileComparison {
   }
 
   private mutating func compare(
-    _ folder: ModelFolder, _ progress: @Sendable (Int) throws(CheckpointError) -> Void
+    _ folder: ModelFolder, _ present: Set<ExactName>,
+    _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
-    let present = Set(folder.files.map { ExactName($0) })
     let expected = signed.files.filter { !Self.isIgnored($0.name, by: ignoredByUser) }
     for file in expected where !present.contains(ExactName(file.name)) {
       let obstacle = folder.obstacles.first { ExactName($0.name) == ExactName(file.name) }

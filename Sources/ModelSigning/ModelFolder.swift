@@ -28,9 +28,16 @@ struct ModelFolder {
     var (files, links, obstacles): ([ExactName], Set<ExactName>, [Obstacle]) = ([], [], [])
     var pending = [""]
     while let folder = pending.popLast() {
+      var previous: ExactName?
       for child in try Directories.names(in: folder.isEmpty ? path : "\(path)/\(folder)") {
         let name = folder.isEmpty ? child : "\(folder)/\(child)"
         if name == Self.repository { continue }
+        // A name that was repaired can be that of another file.
+        defer { previous = ExactName(child) }
+        guard previous != ExactName(child) else {
+          obstacles.append(Obstacle(name: name, kind: Self.notUTF8))
+          continue
+        }
         switch FileKind(ofEntry: "\(path)/\(name)") {
         case .directory: pending.append(name)
         case .file: files.append(ExactName(name))
@@ -42,7 +49,7 @@ struct ModelFolder {
             obstacles.append(Obstacle(name: name, kind: Self.kind("\(path)/\(name)")))
           }
         // Names that aren't UTF-8 are repaired when they are listed, and lead to nothing.
-        case nil: obstacles.append(Obstacle(name: name, kind: "a name that isn't UTF-8"))
+        case nil: obstacles.append(Obstacle(name: name, kind: Self.notUTF8))
         }
       }
     }
@@ -52,6 +59,7 @@ struct ModelFolder {
   }
 
   private static let repository = ".git"
+  private static let notUTF8 = "a name that isn't UTF-8"
 
   private static func kind(_ path: String) -> String {
     let kind = PathObstacle.text(path) ?? "no file"
@@ -103,9 +111,9 @@ struct ModelFolder {
   func relativePath(_ other: String) -> String? {
     let (parent, name) = Directories.split(other)
     let (folder, place) = (Directories.resolved(path), Directories.resolved(parent))
-    if place == folder { return name }
+    if ExactName(place) == ExactName(folder) { return name }
     let prefix = folder == "/" ? "/" : "\(folder)/"
-    guard place.hasPrefix(prefix) else { return nil }
-    return "\(place.dropFirst(prefix.count))/\(name)"
+    guard place.utf8.starts(with: prefix.utf8) else { return nil }
+    return "\(Substring(place.utf8.dropFirst(prefix.utf8.count)))/\(name)"
   }
 }

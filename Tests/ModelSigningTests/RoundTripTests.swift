@@ -91,9 +91,11 @@ import Testing
         == ["isn't signed: a link to a folder"])
   }
 
-  @Test func namesThatAreNotUTF8AreSeen() throws {
+  /// Also one that looks as another file's name does once it is repaired.
+  @Test(arguments: [false, true]) func namesThatAreNotUTF8AreSeen(besideAnother: Bool) throws {
     let work = try Workspace()
     let model = try Signing.model(in: work)
+    if besideAnother { try work.write("model/\u{fffd}.bin", Data()) }
     _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
     let path = Array("\(model)/".utf8) + [0xff, 0x2e, 0x62, 0x69, 0x6e, 0]
     let descriptor = path.map { CChar(bitPattern: $0) }.withUnsafeBufferPointer { name in
@@ -104,6 +106,10 @@ import Testing
     #expect(
       try Signing.check(model, .key(of: Signing.testKey())).findings.map(\.check)
         == ["signature-file-unsigned"])
+    try work.remove("model/model.sig")
+    #expect(throws: CheckpointError.self) {
+      try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    }
   }
 
   @Test func anyStatementIsSignedAndVerified() throws {
