@@ -25,10 +25,13 @@ let package = Package(
       ]),
     .library(name: "Tokenization", targets: ["Tokenization"]),
     .library(name: "Quantization", targets: ["Quantization"]),
+    .library(name: "ModelSigning", targets: ["ModelSigning"]),
     .executable(name: "weighbridge", targets: ["weighbridge"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
@@ -88,6 +91,15 @@ let package = Package(
       name: "Quantization", dependencies: ["TensorModel", "FileContainers", "ModelArchitectures"],
       swiftSettings: strict),
     .target(
+      name: "ModelSigning",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ],
+      exclude: ["README.md"], swiftSettings: strict),
+    .target(
       name: "CheckpointConversion",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
@@ -98,7 +110,7 @@ let package = Package(
       name: "CheckpointVerification",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "Quantization", "CheckpointConversion", "HDF5Files",
+        "TensorEvaluation", "Quantization", "CheckpointConversion", "HDF5Files", "ModelSigning",
       ],
       swiftSettings: strict),
     .target(
@@ -113,7 +125,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
-        "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization",
+        "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization", "ModelSigning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Mustache", package: "swift-mustache"),
       ],
@@ -160,6 +172,10 @@ let package = Package(
       dependencies: [
         "Quantization", "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ModelSigningTests",
+      dependencies: ["ModelSigning", "FileContainers", "TensorModel", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "StoreWritingTests",

@@ -2,7 +2,7 @@ import FileContainers
 import TensorModel
 
 /// Whether a file that is called as weights are is what its name says, by its first bytes or its directory: endings are those of other programs' files, too.
-struct WeightContents {
+public struct WeightContents {
   private let name: String
   private let region: FileRegion
 
@@ -13,7 +13,7 @@ struct WeightContents {
   }
 
   /// Whether a name is one that weights have.
-  static func isNamed(_ name: String) -> Bool {
+  public static func isNamed(_ name: String) -> Bool {
     [".safetensors", ".gguf", ".npz"].contains(where: name.hasSuffix)
       || PyTorchFormat.isWeights(name: name)
   }

@@ -90,6 +90,8 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
     case certificate
     /// Every file against the list of digests beside them.
     case digests
+    /// Every file against a signature of people who are trusted.
+    case signature
     /// Every tensor against another checkpoint, or a manifest.
     case against
 

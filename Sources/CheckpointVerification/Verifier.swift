@@ -1,6 +1,7 @@
 import CheckpointConversion
 public import CheckpointFormats
 import FileContainers
+public import ModelSigning
 public import Quantization
 public import TensorEvaluation
 public import TensorModel
@@ -11,6 +12,7 @@ public struct Verifier: Sendable {
   private let openOptions: OpenOptions
   private let resources: EvaluationResources
   private let catalogues: CatalogueProcess?
+  private let signature: SignatureCheck?
   private let progress: @Sendable (Int) -> Void
 
   /// A verifier.
@@ -20,16 +22,18 @@ public struct Verifier: Sendable {
   ///   - openOptions: how to open it.
   ///   - resources: memory and threads.
   ///   - catalogues: lists what libhdf5 sees in a store's volumes; without it that isn't compared.
+  ///   - signature: whose signature there must be; nil checks none.
   ///   - progress: told of bytes as they are read.
   public init(
     _ path: String, _ openOptions: OpenOptions, _ resources: EvaluationResources,
-    catalogues: CatalogueProcess? = nil,
+    catalogues: CatalogueProcess? = nil, signature: SignatureCheck? = nil,
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.path = path
     self.openOptions = openOptions
     self.resources = resources
     self.catalogues = catalogues
+    self.signature = signature
     self.progress = progress
   }
 
@@ -52,16 +56,28 @@ public struct Verifier: Sendable {
     guard FileKind(of: path) != nil || path == "-" else {
       throw PathObstacle.error(path)
     }
+    guard needsTensors(selection) else {
+      for name in VerificationReport.Name.allCases where name != .store && name != .signature {
+        report.skip(name, .notAsked, "not asked for (--checks, --skip)")
+      }
+      try checkSignature(path, selection, &report)
+      selection.conclude(&report)
+      return report
+    }
     let source: Source
     do throws(CheckpointError) { source = try Source(path, openOptions) } catch {
       if error.code.isTransient || error.code == .usage { throw error }
       let place = try ifUsable { () throws(CheckpointError) in try NamedPath(path).place } ?? path
       let findings = try StructureCheck(place).findings(after: error)
       report.record(.structure, findings, "the checkpoint can't be opened")
-      for name in VerificationReport.Name.allCases where name != .structure && name != .store {
+      let others = VerificationReport.Name.allCases.filter {
+        ![.structure, .store, .signature].contains($0)
+      }
+      for name in others {
         report.skip(
           name, selection.runs(name) ? .blocked : .notAsked, "needs a checkpoint that opens")
       }
+      try checkSignature(place, selection, &report)
       selection.conclude(&report)
       return report
     }
@@ -106,6 +122,7 @@ public struct Verifier: Sendable {
       certificate = try CertificateCheck(source, source.place).run(&report, contents?.identities)
     }
     if runs(.digests, &report) { try DigestsCheck(source, progress).run(&report) }
+    try checkSignature(source.place, selection, &report)
     if let manifest {
       if runs(.against, &report) {
         ManifestChanges(manifest.manifest, manifest.name)
@@ -121,6 +138,32 @@ public struct Verifier: Sendable {
       report.skip(.against, .notAsked, "compares with another checkpoint: --against OTHER")
     }
     try source.confirm()
+  }
+
+  /// Whether anything is checked that needs an open checkpoint: signatures are of files alone.
+  private func needsTensors(_ selection: CheckSelection) -> Bool {
+    VerificationReport.Name.allCases.contains { $0 != .signature && selection.runs($0) }
+  }
+
+  private func checkSignature(
+    _ place: String, _ selection: CheckSelection, _ report: inout VerificationReport
+  ) throws(CheckpointError) {
+    guard selection.runs(.signature) else {
+      return report.skip(.signature, .notAsked, "not asked for (--checks, --skip)")
+    }
+    guard let signature else {
+      let name = ModelSigner.signatureName
+      return fileExists("\(place)/\(name)")
+        ? report.skip(
+          .signature, .notAsked,
+          "\(name) is there: --public-key or --certificate-roots says whose it must be")
+        : report.skip(.signature, .absent, "there is no \(name)")
+    }
+    let outcome = try signature.run { (byteCount) throws(CheckpointError) in
+      try resources.checkCancellation()
+      progress(byteCount)
+    }
+    report.record(.signature, outcome.findings, outcome.detail)
   }
 
   /// Reads all tensors once, for whatever needs their bytes.

@@ -43,11 +43,21 @@ struct VerifyCommand: ParsableCommand {
 
   @OptionGroup var selection: SelectionOptions
 
+  @OptionGroup(title: "Signatures") var signature: SignatureOptions
+
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
     if imatrix != nil && against == nil { throw ValidationError("--imatrix needs --against.") }
-    try selection.check(requiring: against == nil ? [] : [.against])
+    try selection.check(requiring: required)
+  }
+
+  /// What must pass because other options ask for it.
+  private var required: Set<VerificationReport.Name> {
+    var names: Set<VerificationReport.Name> = []
+    if against != nil { names.insert(.against) }
+    if signature.isAsked { names.insert(.signature) }
+    return names
   }
 
   func run() throws {
@@ -68,11 +78,12 @@ struct VerifyCommand: ParsableCommand {
         executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
     }
     let report = try Verifier(
-      checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
+      checkpoint, ownOptions, shared.resources, catalogues: catalogues,
+      signature: try signature.check(of: checkpoint), progress: reading.add
     ).run(
       against: other, importance: try imatrix.map { try ImportanceMatrix(path: $0) },
       since: earlier,
-      selection.checks(requiring: against == nil ? [] : [.against]))
+      selection.checks(requiring: required))
     reading.finish()
     if shared.json {
       Console.output(try JSONDocument.bytes(report))

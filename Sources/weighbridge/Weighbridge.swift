@@ -22,7 +22,8 @@ struct Weighbridge: ParsableCommand {
     version: Certificate.Tool.current.version,
     subcommands: [
       InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, VerifyCommand.self,
-      ChecksCommand.self, ManifestCommand.self, CompareCommand.self, ForwardCommand.self,
+      ChecksCommand.self, ManifestCommand.self, SignCommand.self, CompareCommand.self,
+      ForwardCommand.self,
       CatalogueCommand.self,
     ])
 

@@ -5,7 +5,8 @@ import PackageDescription
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
   "Configuration", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle",
-  "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Store", "Tar", "Tokenizer",
+  "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Signature", "Store", "Tar",
+  "Tokenizer",
   "TorchStream",
   "Zip", "Zstd",
 ]
@@ -35,6 +36,7 @@ let package = Package(
           "Fuzzing", formats, .product(name: "Tokenization", package: "weighbridge"),
           .product(name: "Quantization", package: "weighbridge"),
           .product(name: "CheckpointConversion", package: "weighbridge"),
+          .product(name: "ModelSigning", package: "weighbridge"),
         ],
         path: "Targets", exclude: names.filter { $0 != name }.map { "\($0).swift" },
         swiftSettings: strict)

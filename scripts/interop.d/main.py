@@ -19,6 +19,7 @@ import quantized
 import root
 import sharding
 import signals
+import signing
 import statistics_of_tensors
 import store
 import tokenizer
@@ -43,6 +44,7 @@ GROUPS = {
     "mlx": mlx_writing.check,
     "vllm": vllm_writing.check,
     "llama": llama.check,
+    "signing": signing.check,
     "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,

@@ -1,14 +1,12 @@
 import CheckpointFormats
 import FileContainers
+import ModelSigning
 import TensorModel
 
 /// A checkpoint's files against the list of digests that lies beside them: a manifest of ours, or `SHA256SUMS`.
 struct DigestsCheck {
   private let source: Source
   private let progress: @Sendable (Int) -> Void
-
-  /// Signatures are made after the manifest, and are checked on their own.
-  private static let signatureName = "model.sig"
 
   /// A list that can be compared with.
   private struct List {
@@ -78,7 +76,9 @@ struct DigestsCheck {
     }
     var findings = outcomes.compactMap { $0 }
     let known = Set(list.files.map { ExactName($0.name) })
-    for name in listed.names where !known.contains(ExactName(name)) && name != Self.signatureName {
+    // Signatures are made after the manifest, and are checked on their own.
+    for name in listed.names
+    where !known.contains(ExactName(name)) && name != ModelSigner.signatureName {
       findings.append(
         Finding(
           list.isWhole ? .error : .warning, "file-extra", "not in \(list.name)", file: name))
@@ -105,8 +105,9 @@ struct DigestsCheck {
         .error, "digest-mismatch",
         "of another size, expected \(byteCount) bytes, found \(file.byteCount)", file: entry.name)
     }
-    let digest = try Digest(ofFile: file)
-    progress(file.byteCount)
+    let digest = try Digest(ofFile: file) { (byteCount) throws(CheckpointError) in
+      progress(byteCount)
+    }
     guard digest != entry.digest else { return nil }
     return Finding(
       .error, "digest-mismatch", "was changed, expected \(entry.digest), found \(digest)",

@@ -1,3 +1,5 @@
+import ModelSigning
+
 /// Every kind of finding: the one table of which the list of checks, the documentation and the rules of reports are made.
 ///
 /// A new id is a row in the table of its group. Ids are never renamed and never used for something else.
@@ -15,7 +17,7 @@ public enum FindingKinds {
     cache,
     certificate,
     digests,
-    // The kinds of the group `signature` belong here: the module that checks signatures has them in a list of its own.
+    signature,
     derivation,
     against,
     selection,
@@ -23,6 +25,11 @@ public enum FindingKinds {
     inspection,
     comparison,
   ]
+
+  /// Those of signatures, which the module that checks them explains.
+  private static let signature = SignatureFinding.explanations.map {
+    FindingKind($0.id, "signature", $0.severity, $0.title, $0.help)
+  }
 
   /// The groups in the order of the tables, which is that of the checks.
   public static let groups: [String] = tables.joined().reduce(into: []) { groups, kind in

@@ -76,7 +76,7 @@ public enum Directories {
   /// Makes sure that a directory is there for something to be written into.
   ///
   /// - Throws: `missing` with the command that makes it, `usage` if something else is there.
-  static func requireParent(_ path: String) throws(CheckpointError) {
+  public static func requireParent(_ path: String) throws(CheckpointError) {
     switch FileKind(of: path) {
     case .directory: return
     case nil:

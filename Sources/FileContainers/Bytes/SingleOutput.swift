@@ -3,7 +3,7 @@ public import TensorModel
 
 /// An output that is one file beside no others, such as logits or a report: written under a free name, and given its own when it is complete.
 ///
-/// It replaces a file of its own kind and nothing else: no input, no other file, no link, no folder.
+/// It replaces a file of its own kind and nothing else: no input, no other file, no link, no folder; without a kind, nothing.
 public final class SingleOutput: Sendable {
   /// What may be replaced.
   public struct Kind: Sendable {
@@ -22,7 +22,7 @@ public final class SingleOutput: Sendable {
   /// The file that is written.
   public let file: OutputFile
   private let path: String
-  private let kind: Kind
+  private let kind: Kind?
   private let inputs: ReadFiles
   private let isFinished = Mutex(false)
 
@@ -33,12 +33,12 @@ public final class SingleOutput: Sendable {
   ///
   /// - Parameters:
   ///   - path: of the output.
-  ///   - kind: what it is, and may replace.
+  ///   - kind: what it is, and may replace; nil where nothing is replaced.
   ///   - inputs: what is read, which it may not replace.
   ///   - byteCount: reserved for it.
   /// - Throws: `conflict` if something is in the way, `missing` without a directory, `noSpace`, `inputOutput`.
   public init(
-    _ path: String, _ kind: Kind, besides inputs: ReadFiles, byteCount: Int = 0
+    _ path: String, _ kind: Kind?, besides inputs: ReadFiles, byteCount: Int = 0
   ) throws(CheckpointError) {
     self.path = path
     self.kind = kind
@@ -58,20 +58,22 @@ public final class SingleOutput: Sendable {
   }
 
   private static func requireReplaceable(
-    _ path: String, _ kind: Kind, _ inputs: ReadFiles
+    _ path: String, _ kind: Kind?, _ inputs: ReadFiles
   ) throws(CheckpointError) {
     guard let found = FileKind(ofEntry: path) else { return }
     try inputs.refuseLoss(of: path)
     var isOwn = false
-    if found == .file {
+    if let kind, found == .file {
       let region = try InputFile(path: path).region
       isOwn = try region.head(kind.beginning.count) == kind.beginning
     }
     guard isOwn else {
       throw CheckpointError(
-        .conflict, "is in the way, and isn't replaced", file: path, expected: kind.title,
+        .conflict, "is in the way, and isn't replaced", file: path,
+        expected: kind?.title ?? "nothing",
         found: found == .file
-          ? "a file of another kind" : PathObstacle.text(path) ?? "a link",
+          ? kind == nil ? "a file" : "a file of another kind"
+          : PathObstacle.text(path) ?? "a link",
         hint: "name another file for the output, or remove this one by hand")
     }
   }
@@ -82,7 +84,11 @@ public final class SingleOutput: Sendable {
   public func finish() throws(CheckpointError) {
     try file.synchronise()
     try Self.requireReplaceable(path, kind, inputs)
-    try renameReplacing(file.path, path)
+    if kind == nil {
+      try renameWithoutReplacing(file.path, path)
+    } else {
+      try renameReplacing(file.path, path)
+    }
     isFinished.withLock { $0 = true }
     try Directories.synchronise(Directories.split(path).parent)
   }

@@ -35,6 +35,11 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
   }
 
+  /// The 32 bytes.
+  public var bytes: [UInt8] {
+    (0..<32).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> (56 - 8 * UInt64($0 % 8))) }
+  }
+
   /// The digest of an array.
   public init(of bytes: [UInt8]) { self.init(SHA256.hash(data: bytes)) }
 
@@ -93,10 +98,20 @@ public struct StreamingDigest {
 extension Digest {
   /// SHA-256 of a whole file.
   ///
-  /// - Throws: `inputOutput`.
-  public init(ofFile file: InputFile) throws(CheckpointError) {
+  /// - Parameters:
+  ///   - file: is read from its first byte to its last.
+  ///   - progress: told of bytes as they are read; what it throws ends the work.
+  /// - Throws: `inputOutput`, and what `progress` throws.
+  public init(
+    ofFile file: InputFile,
+    progress: (_ byteCount: Int) throws(CheckpointError) -> Void = { (_) throws(CheckpointError) in
+    }
+  ) throws(CheckpointError) {
     var stream = StreamingDigest()
-    try file.forEachPiece { stream.update($0) }
+    try file.forEachPiece { (bytes) throws(CheckpointError) in
+      stream.update(bytes)
+      try progress(bytes.count)
+    }
     self = stream.digest
   }
 }
@@ -105,15 +120,17 @@ extension InputFile {
   /// Reads the whole file a megabyte at a time.
   ///
   /// - Parameter body: is given each piece, valid during the call.
-  /// - Throws: `inputOutput`.
-  func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) throws(CheckpointError) {
+  /// - Throws: `inputOutput`, and what `body` throws.
+  func forEachPiece(
+    _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
     let scratch = try ScratchArena(byteCount: 1 << 20)
     var offset = 0
     while offset < byteCount {
       let count = min(1 << 20, byteCount - offset)
       try scratch.withPiece(byteCount: count) { (piece) throws(CheckpointError) in
         try read(at: offset, into: piece, count: count)
-        body(UnsafeRawBufferPointer(start: piece, count: count))
+        try body(UnsafeRawBufferPointer(start: piece, count: count))
       }
       offset += count
     }

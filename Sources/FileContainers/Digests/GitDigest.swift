@@ -14,7 +14,7 @@ public struct GitDigest: Sendable {
   public init(ofFile file: InputFile) throws(CheckpointError) {
     var hash = Insecure.SHA1()
     Array("blob \(file.byteCount)\0".utf8).withUnsafeBytes { hash.update(bufferPointer: $0) }
-    try file.forEachPiece { hash.update(bufferPointer: $0) }
+    try file.forEachPiece { (bytes) throws(CheckpointError) in hash.update(bufferPointer: bytes) }
     let digits = Array("0123456789abcdef")
     hexadecimal = hash.finalize().map { "\(digits[Int($0) >> 4])\(digits[Int($0) & 15])" }.joined()
   }

@@ -1,0 +1,156 @@
+import FileContainers
+import TensorModel
+
+/// The files of a model against those that were signed, both ways.
+struct FileComparison {
+  private(set) var findings: [Finding] = []
+  /// A text that says what was compared.
+  private(set) var detail = ""
+  private let signed: SignedFiles
+  private let ignoredByUser: [String]
+  private let ignoresUnsignedFiles: Bool
+
+  /// Compares.
+  ///
+  /// - Parameters:
+  ///   - model: the folder or file.
+  ///   - signature: the signature file, which isn't a part of the model.
+  ///   - signed: what was signed.
+  ///   - ignoredPaths: what the user leaves out.
+  ///   - ignoresUnsignedFiles: files that weren't signed are fine.
+  ///   - progress: told of bytes as they are read.
+  /// - Throws: `missing`, `inputOutput`, and what `progress` throws.
+  init(
+    _ model: String, signature: String, _ signed: SignedFiles, ignoring ignoredPaths: [String],
+    ignoresUnsignedFiles: Bool, _ progress: @Sendable (Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    self.signed = signed
+    self.ignoresUnsignedFiles = ignoresUnsignedFiles
+    ignoredByUser = ignoredPaths
+    guard FileKind(of: model) == .directory else {
+      try compareFile(model, progress)
+      return
+    }
+    let folder = try ModelFolder(model)
+    let own = folder.relativePath(signature).map { ExactName($0) }
+    let present = Set(folder.files.map { ExactName($0) })
+    try compare(folder, present, progress)
+    let names = Set(signed.files.map { ExactName($0.name) })
+    let others = folder.files.filter { ExactName($0) != own && !names.contains(ExactName($0)) }
+    // Those in the place of a signed file have been named.
+    let obstacles = folder.obstacles.filter {
+      !names.contains(ExactName($0.name)) || present.contains(ExactName($0.name))
+    }
+    findUnsigned(others, obstacles)
+    noteIgnored(signed.ignoredPaths.filter { ExactName($0) != own }, others, obstacles)
+  }
+
+  /// A model that is one file, as old releases signed it.
+  private mutating func compareFile(
+    _ path: String, _ progress: (Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let name = Directories.split(path).name
+    guard signed.files.count == 1, let file = signed.files.first,
+      [SignedFiles.wholeName, name].map({ ExactName($0) }).contains(ExactName(file.name))
+    else {
+      let message =
+        "the signature is of a folder with \(counted(signed.files.count, "file")), not of this file"
+      add(.fileMissing, message, name)
+      detail = "nothing compared"
+      return
+    }
+    compare(file, try ModelFolder.digest(path, progress), name)
+    detail = "1 file compared"
+  }
+
+  private mutating func compare(_ file: SignedFiles.File, _ digest: Digest, _ name: String) {
+    guard digest != file.digest else { return }
+    add(
+      .fileChanged,
+      "has changed since it was signed, expected \(file.digest), found \(digest)", name)
+  }
+
+  private mutating func compare(
+    _ folder: ModelFolder, _ present: Set<ExactName>,
+    _ progress: @Sendable (Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let expected = signed.files.filter { !Self.isIgnored($0.name, by: ignoredByUser) }
+    for file in expected where !present.contains(ExactName(file.name)) {
+      let obstacle = folder.obstacles.first { ExactName($0.name) == ExactName(file.name) }
+      add(
+        .fileMissing, "was signed and isn't there" + (obstacle.map { ", found \($0.kind)" } ?? ""),
+        file.name)
+    }
+    let files = expected.filter { present.contains(ExactName($0.name)) }
+    let digests = try folder.digests(of: files.map(\.name), progress)
+    let before = findings.count
+    for (file, digest) in zip(files, digests) { compare(file, digest, file.name) }
+    let same = files.count - (findings.count - before)
+    detail = "\(grouped(same)) of \(counted(signed.files.count, "file")) as signed"
+  }
+
+  /// Files that nobody signed, and that nobody left out.
+  private mutating func findUnsigned(_ others: [String], _ obstacles: [ModelFolder.Obstacle]) {
+    let ignored = ModelPredicate.standardIgnoredPaths + signed.ignoredPaths + ignoredByUser
+    let unsigned = others.filter {
+      !signed.exempt.contains(ExactName($0)) && !Self.isIgnored($0, by: ignored)
+    }
+    let unknown = obstacles.filter { !Self.isIgnored($0.name, by: ignored) }
+    guard !ignoresUnsignedFiles else {
+      let count = unsigned.count + unknown.count
+      if count > 0 { detail += "; \(counted(count, "unsigned file")) not looked at" }
+      return
+    }
+    for name in unsigned { add(.fileUnsigned, "isn't signed", name) }
+    for obstacle in unknown { add(.fileUnsigned, "isn't signed: \(obstacle.kind)", obstacle.name) }
+  }
+
+  /// What was left out: weights are refused where the signer did it, the rest is said.
+  private mutating func noteIgnored(
+    _ ignoredBySigner: [String], _ others: [String], _ obstacles: [ModelFolder.Obstacle]
+  ) {
+    let standard = ModelPredicate.standardIgnoredPaths
+    for path in Set(ignoredBySigner.map { ExactName($0) }).union(standard.map { ExactName($0) })
+      .sorted().map(\.text) where !Self.isIgnored(path, by: ignoredByUser)
+    {
+      let inside = others.filter {
+        RelativePath.isInside($0, path) && !Self.isIgnored($0, by: ignoredByUser)
+      }
+      let closed = obstacles.filter {
+        RelativePath.isInside($0.name, path) && !Self.isIgnored($0.name, by: ignoredByUser)
+      }
+      let weights = inside.filter(ModelFolder.isWeight)
+      for weight in weights {
+        add(.ignoredWeight, "holds weights, and the signer left out '\(path)'", weight)
+      }
+      for obstacle in closed {
+        add(
+          .ignoredWeight,
+          "can hold weights, being \(obstacle.kind), and the signer left out '\(path)'",
+          obstacle.name)
+      }
+      guard !standard.contains(path) else {
+        if !inside.isEmpty { detail += "; \(path) isn't signed" }
+        continue
+      }
+      if weights.isEmpty && closed.isEmpty { note(path, inside.count, "the signer") }
+    }
+    for path in ignoredByUser {
+      note(path, others.count { RelativePath.isInside($0, path) }, "--ignore-path")
+    }
+  }
+
+  private mutating func note(_ path: String, _ count: Int, _ by: String) {
+    let contents =
+      count == 0 ? "nothing unsigned lies there" : "\(counted(count, "unsigned file")) there"
+    add(.ignoredPath, "left out by \(by): \(contents)", path)
+  }
+
+  private mutating func add(_ kind: SignatureFinding, _ message: String, _ file: String) {
+    findings.append(kind.finding(message, file: file))
+  }
+
+  private static func isIgnored(_ name: String, by paths: [String]) -> Bool {
+    paths.contains { RelativePath.isInside(name, $0) }
+  }
+}

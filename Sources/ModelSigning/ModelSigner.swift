@@ -1,0 +1,117 @@
+import FileContainers
+public import TensorModel
+
+/// Signs the files of a model's folder.
+public struct ModelSigner: Sendable {
+  /// What became of it.
+  public struct Result: Sendable {
+    /// Where the signature is.
+    public let signature: String
+    /// The name that the model has in it.
+    public let model: String
+    /// How many files were signed.
+    public let fileCount: Int
+    /// How large they are together.
+    public let byteCount: Int
+    /// Files that no signature protects, because Git's own files are left out.
+    public let unsigned: [String]
+  }
+
+  private let model: String
+  private let signature: String
+
+  /// The name by which a signature is found in a model's folder.
+  public static let signatureName = "model.sig"
+
+  /// Looks at what is to be signed.
+  ///
+  /// - Parameters:
+  ///   - model: the folder.
+  ///   - signature: where the signature is to be; nil for `model.sig` in the folder.
+  /// - Throws: `usage` for what is no folder, `conflict` if there is a signature already, `missing` if its folder isn't there.
+  public init(_ model: String, signature: String? = nil) throws(CheckpointError) {
+    guard FileKind(of: model) == .directory else {
+      throw CheckpointError(
+        .usage, "only a folder can be signed", file: model,
+        found: PathObstacle.text(model) ?? "a file",
+        hint: "put the file into a folder of its own, and sign that")
+    }
+    self.model = model
+    self.signature = signature ?? ModelFolder.path(of: Self.signatureName, in: model)
+    try requireFree()
+  }
+
+  private func requireFree() throws(CheckpointError) {
+    guard FileKind(ofEntry: signature) == nil else {
+      throw CheckpointError(
+        .conflict, "is there already, and isn't replaced", file: signature,
+        hint: "name another file with --signature, or move this one away")
+    }
+    try Directories.requireParent(Directories.split(signature).parent)
+  }
+
+  /// Signs all files and writes the signature.
+  ///
+  /// - Parameters:
+  ///   - key: the signer's.
+  ///   - chain: its certificates; nil to sign with the key alone.
+  ///   - progress: told of bytes as they are read; what it throws ends the work.
+  /// - Returns: what was signed.
+  /// - Throws: `usage` for links, an empty folder and certificates that aren't the key's; `inputOutput`; `noSpace`; `conflict`.
+  public func sign(
+    with key: SigningKey, _ chain: CertificateChain?,
+    progress: @Sendable (_ byteCount: Int) throws(CheckpointError) -> Void = {
+      (_) throws(CheckpointError) in
+    }
+  ) throws(CheckpointError) -> Result {
+    // Before hours of hashing.
+    try chain?.requireSigner(key.publicKey)
+    let folder = try ModelFolder(model)
+    let own = folder.relativePath(signature)
+    func isIgnored(_ name: String) -> Bool {
+      ModelPredicate.standardIgnoredPaths.contains { RelativePath.isInside(name, $0) }
+    }
+    try refuseObstacles(folder, isIgnored)
+    let names = folder.files.filter { !isIgnored($0) }
+    guard !names.isEmpty else {
+      throw CheckpointError(
+        .usage, "has no files to sign", file: model, hint: "is it the right folder?")
+    }
+    var byteCount = 0
+    for name in names { byteCount += try Directories.size(of: "\(model)/\(name)").byteCount }
+    let digests = try folder.digests(of: names, progress)
+    let files = zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) }
+    let title = Directories.split(Directories.resolved(model)).name
+    let statement = ModelPredicate.statement(
+      of: title, files, ignoring: own.map { [$0] } ?? [])
+    try write(try key.sign(statement.payload, with: chain))
+    return Result(
+      signature: signature, model: title, fileCount: files.count, byteCount: byteCount,
+      unsigned: folder.files.filter(isIgnored))
+  }
+
+  private func refuseObstacles(
+    _ folder: ModelFolder, _ isIgnored: (String) -> Bool
+  ) throws(CheckpointError) {
+    if let link = folder.files.first(where: {
+      folder.links.contains(ExactName($0)) && !isIgnored($0)
+    }) {
+      throw CheckpointError(
+        .usage, "is a link, and links aren't signed", file: ModelFolder.path(of: link, in: model),
+        hint: "a snapshot in Hugging Face's cache has links only: copy it, and sign the copy:",
+        hintLines: [shellCommand("cp -RL", model, "COPY")])
+    }
+    if let obstacle = folder.obstacles.first(where: { !isIgnored($0.name) }) {
+      throw CheckpointError(
+        .usage, "can't be signed", file: ModelFolder.path(of: obstacle.name, in: model),
+        expected: "a regular file",
+        found: obstacle.kind, hint: "move it out of the folder")
+    }
+  }
+
+  private func write(_ bundle: SignatureBundle) throws(CheckpointError) {
+    let output = try SingleOutput(signature, nil, besides: ReadFiles())
+    try output.file.write(at: 0, bundle.bytes)
+    try output.finish()
+  }
+}

@@ -1,0 +1,157 @@
+import FileContainers
+import Foundation
+import ModelSigning
+import TensorModel
+import TestSupport
+import Testing
+
+@Suite struct RoundTripTests {
+  @Test(
+    arguments: ["prime256v1", "secp384r1", "secp521r1"], ["sec1", "pkcs8"])
+  func keysSignAndVerify(_ curve: String, _ form: String) throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    let result = try ModelSigner(model).sign(
+      with: Signing.key("private/\(curve).\(form).pem"), nil)
+    #expect(result.fileCount == 6)
+    #expect(result.unsigned == [".gitattributes"])
+    let path = Fixtures.path("signing/private/\(curve).pub.pem")
+    let key = try VerificationKey(path: path)
+    #expect(
+      key.hint == Digest(of: try Fixtures.bytes("signing/private/\(curve).pub.pem")).hexadecimal)
+    let outcome = try Signing.check(model, .key(key))
+    #expect(outcome.findings == [])
+    #expect(outcome.detail.contains("6 of 6 files as signed"))
+    try work.edit("model/a.txt") { $0.append(32) }
+    #expect(try Signing.check(model, .key(key)).findings.map(\.check) == ["signature-file-changed"])
+  }
+
+  @Test func namesAreInTheOrderOfCodePoints() throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    let bundle = try SignatureBundle(parsing: Array(try work.contents("model/model.sig")))
+    let statement = try Statement(parsing: bundle.payload)
+    let names = statement.predicate["resources"]?.elements?.compactMap { $0["name"]?.text }
+    #expect(
+      names == ["a.txt", "a/b.bin", "config.json", "empty", "sub/.git/x", "Ünï.txt"])
+    #expect(statement.subjects.map(\.name) == ["model"])
+  }
+
+  @Test func changesOfAnyKindAreFound() throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    let trust = SignatureTrust.key(try Signing.testKey().publicKey)
+    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    try work.write("model/b.safetensors", Data())
+    try work.remove("model/empty")
+    try work.write("model/.gitignore", Data())
+    let outcome = try Signing.check(model, trust)
+    #expect(
+      outcome.findings.map { "\($0.check) \($0.file ?? "")" }
+        == ["signature-file-missing empty", "signature-file-unsigned b.safetensors"])
+    #expect(outcome.detail.contains(".gitignore isn't signed"))
+    #expect(
+      try Signing.check(model, trust, ignoring: ["empty", "b.safetensors"]).findings.map(\.severity)
+        == [.note, .note])
+  }
+
+  @Test func anExistingSignatureStays() throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    let before = try work.contents("model/model.sig")
+    #expect(throws: CheckpointError.self) { try ModelSigner(model) }
+    #expect(try work.contents("model/model.sig") == before)
+    #expect(!work.names(in: "model").contains { $0.hasSuffix(".partial") })
+  }
+
+  @Test func linksAreNotSignedButFollowedWhenVerified() throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    // As in a cache: the snapshot consists of links.
+    for name in ["a.txt", "model.sig"] {
+      try work.move("model/\(name)", to: name)
+      try FileManager.default.createSymbolicLink(
+        atPath: "\(model)/\(name)", withDestinationPath: "../\(name)")
+    }
+    #expect(try Signing.check(model, .key(of: Signing.testKey())).findings == [])
+    let error = #expect(throws: CheckpointError.self) {
+      try ModelSigner(model, signature: work.path("other.sig")).sign(
+        with: Signing.testKey(), nil)
+    }
+    #expect(error?.code == .usage)
+    #expect(error?.file?.hasSuffix("a.txt") == true)
+    #expect(!work.has("other.sig"))
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(model)/folder", withDestinationPath: "a")
+    #expect(
+      try Signing.check(model, .key(of: Signing.testKey())).findings.map(\.message)
+        == ["isn't signed: a link to a folder"])
+  }
+
+  /// Also one that looks as another file's name does once it is repaired.
+  @Test(arguments: [false, true]) func namesThatAreNotUTF8AreSeen(besideAnother: Bool) throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    if besideAnother { try work.write("model/\u{fffd}.bin", Data()) }
+    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    let path = Array("\(model)/".utf8) + [0xff, 0x2e, 0x62, 0x69, 0x6e, 0]
+    let descriptor = path.map { CChar(bitPattern: $0) }.withUnsafeBufferPointer { name in
+      name.baseAddress.map { open($0, O_CREAT | O_WRONLY, 0o644) } ?? -1
+    }
+    try #require(descriptor >= 0)
+    close(descriptor)
+    #expect(
+      try Signing.check(model, .key(of: Signing.testKey())).findings.map(\.check)
+        == ["signature-file-unsigned"])
+    try work.remove("model/model.sig")
+    #expect(throws: CheckpointError.self) {
+      try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    }
+  }
+
+  @Test func anyStatementIsSignedAndVerified() throws {
+    let work = try Workspace()
+    let statement = Statement(
+      subjects: [.init(name: "out.bin", digest: Digest(of: [1, 2]))],
+      predicateType: Statement.derivationType, predicate: .object([.init("plan", "a")]))
+    let key = try Signing.testKey()
+    let verification = SignatureVerification(
+      try key.sign(statement.payload).bytes, name: "d.sig", trust: .key(key.publicKey))
+    #expect(verification.statement?.payload == statement.payload)
+    #expect(verification.isVerified)
+    try work.write("out/out.bin", Data([1, 2]))
+    try work.write("out/weighbridge-certificate.json", Data())
+    #expect(try Signing.findings(statement, work.path("out"), in: work) == [])
+    try work.write("out/more.bin", Data())
+    #expect(
+      try Signing.findings(statement, work.path("out"), in: work) == ["signature-file-unsigned"])
+  }
+
+  @Test(arguments: [
+    ("encrypted.pem", "encrypted"), ("rsa.pem", "models are signed with"),
+    ("secp256k1.pem", "models are signed with"),
+    ("prime256v1.pub.pem", "no file of one private key"),
+  ])
+  func otherKeysAreRefused(_ name: String, _ reason: String) throws {
+    let error = #expect(throws: CheckpointError.self) { try Signing.key("private/\(name)") }
+    #expect(error?.code == .usage)
+    #expect(error?.message.contains(reason) == true)
+    #expect(error?.hint != nil)
+  }
+
+  @Test func parametersBeforeAKeyAreFine() throws {
+    #expect(throws: Never.self) { try Signing.key("private/parameters.pem") }
+  }
+
+  @Test func withoutASignatureNothingPasses() throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    let trust = SignatureTrust.key(try Signing.testKey().publicKey)
+    #expect(try Signing.check(model, trust).findings.map(\.check) == ["signature-missing"])
+    let named = try SignatureCheck(model, signature: work.path("none.sig"), trust: trust)
+    #expect(throws: CheckpointError.self) { try named.run() }
+  }
+}
