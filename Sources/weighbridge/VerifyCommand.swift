@@ -67,7 +67,7 @@ struct VerifyCommand: ParsableCommand {
       selection.checks(requiring: other == nil ? [] : [.against]))
     reading.finish()
     if shared.json {
-      Console.output(try JSONDocument.bytes(report))
+      Console.output(document: try JSONDocument.bytes(report))
     } else {
       Console.output { print(report, line: $0) }
     }
@@ -113,6 +113,7 @@ struct CatalogueCommand: ParsableCommand {
 
   func run() throws {
     try HDF5Catalogue.limitProcess()
-    Console.output([UInt8](try JSONEncoder().encode(try HDF5Catalogue(path: file))))
+    let catalogue = try JSONEncoder().encode(try HDF5Catalogue(path: file))
+    Console.output(document: printableJSON([UInt8](catalogue)))
   }
 }
