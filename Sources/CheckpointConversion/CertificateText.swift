@@ -7,17 +7,16 @@ extension Certificate {
   /// How many tensors are decoded at once.
   private static let pieceCount = 256
 
-  /// The certificate as JSON.
+  /// Writes the certificate as JSON, piece by piece.
   ///
-  /// - Throws: never for certificates made here.
-  public func text() throws(CheckpointError) -> [UInt8] {
+  /// - Parameter write: is given the pieces in order.
+  /// - Throws: what `write` throws.
+  func write(
+    _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
     var frame = self
     frame.tensors = []
-    var text: [UInt8] = []
-    try JSONDocument.write(frame, ["tensors": JSONList(tensors)]) {
-      (piece) throws(CheckpointError) in text += piece
-    }
-    return text
+    try JSONDocument.write(frame, ["tensors": JSONList(tensors)], write)
   }
 
   /// Reads a certificate.

@@ -108,13 +108,7 @@ public struct ConversionJob: Sendable {
   public static func write(
     _ plan: ConversionPlan, _ source: Source, _ write: ([UInt8]) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
-    let inputs = source.inputs.map {
-      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
-    }
-    let tensors = JSONList(count: plan.tensors.count) {
-      PlanDocument.Tensor(plan.tensors[$0], in: plan)
-    }
-    try JSONDocument.write(PlanDocument(plan, inputs: inputs), ["tensors": tensors], write)
+    try PlanDocument.write(plan, source, write)
   }
 
   private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {

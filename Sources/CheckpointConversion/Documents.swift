@@ -1,3 +1,4 @@
+import CheckpointFormats
 import FileContainers
 import Foundation
 import TensorEvaluation
@@ -97,7 +98,7 @@ struct JSONList: Sendable {
   private let slice: @Sendable (Range<Int>) -> [any Encodable]
 
   /// How many elements are encoded at once, and how many such pieces are kept until they are written.
-  static let (pieceCount, groupCount) = (100, 16)
+  static let (pieceCount, groupCount) = (25, 16)
 
   /// A list of elements.
   init<Element: Encodable & Sendable>(_ elements: [Element]) {
@@ -160,7 +161,7 @@ struct PlanDocument: Encodable {
     let sources: [String]
   }
 
-  init(_ plan: ConversionPlan, inputs: [Certificate.InputRecord]) {
+  private init(_ plan: ConversionPlan, inputs: [Certificate.InputRecord]) {
     tool = .current
     source = plan.source
     format = plan.format
@@ -175,6 +176,26 @@ struct PlanDocument: Encodable {
     leftOut = plan.leftOut
     findings = plan.findings
     byteCount = plan.byteCount
+  }
+
+  /// Writes the JSON of a plan, piece by piece.
+  static func write(
+    _ plan: ConversionPlan, _ source: Source, _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let inputs = source.inputs.map {
+      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+    }
+    let tensors = JSONList(count: plan.tensors.count) { Tensor(plan.tensors[$0], in: plan) }
+    try JSONDocument.write(PlanDocument(plan, inputs: inputs), ["tensors": tensors], write)
+  }
+
+  /// The digest of that.
+  static func digest(
+    _ plan: ConversionPlan, _ source: Source
+  ) throws(CheckpointError) -> Digest {
+    var digest = StreamingDigest()
+    try write(plan, source) { $0.withUnsafeBytes { digest.update($0) } }
+    return digest.digest
   }
 }
 

@@ -227,7 +227,8 @@ enum Sidecars {
 
   /// What this tool wrote itself.
   static func isOurs(_ name: String) -> Bool {
-    name == "weighbridge-certificate.json" || name.hasSuffix(".certificate.json")
+    ["weighbridge-certificate.json", "weighbridge-manifest.json"].contains(name)
+      || name.hasSuffix(".certificate.json") || name.hasSuffix(".manifest.json")
       || name == StoreFormat.manifestName || name == StoreFormat.chunkTableName
   }
 }

@@ -94,16 +94,14 @@ struct AgreementCheck {
     var detail =
       "\(counted(tasks.count, "tensor")) compared with \(Directories.split(other.path).name)"
     if let certificate {
-      var evaluated: [ExactName: (expression: String, valueShape: Shape, result: EvaluatedTensor)] =
-        [:]
-      for (place, task) in tasks.enumerated() {
-        if let result = comparison.result(of: place) {
-          evaluated[ExactName(task.name)] = (
-            pairs.descriptions[place], task.expression.valueShape, result
-          )
+      let places = Dictionary(
+        tasks.enumerated().map { (ExactName($1.name), $0) }, uniquingKeysWith: { $1 })
+      let claims = try ClaimsCheck(certificate, other, resources).run { name in
+        guard let place = places[name], let result = comparison.result(of: place) else {
+          return nil
         }
+        return (pairs.descriptions[place], tasks[place].expression.valueShape, result)
       }
-      let claims = try ClaimsCheck(certificate, other, resources).run(evaluated)
       findings += claims.findings
       detail += "; \(claims.detail)"
     }
@@ -122,7 +120,7 @@ private final class StreamingComparison: EvaluationConsumer {
   private let expressions: [CompiledExpression]
   private let differences = Mutex<[Int: Difference]>([:])
   private let failures = Mutex<[Int: CheckpointError]>([:])
-  private let results = Mutex<[Int: EvaluatedTensor]>([:])
+  private let results: Mutex<[EvaluatedTensor?]>
   private let progress: @Sendable (Int) -> Void
 
   init(
@@ -132,6 +130,7 @@ private final class StreamingComparison: EvaluationConsumer {
     evaluator = CounterpartEvaluator(reader, expressions, resources)
     self.expressions = expressions
     self.progress = progress
+    results = Mutex(Array(repeating: nil, count: expressions.count))
   }
 
   /// Why this checkpoint's own tensor couldn't be read; nil if it could.

@@ -127,7 +127,9 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
     case cache
     /// Sizes, digests and root against the certificate beside the checkpoint.
     case certificate
-    /// Every tensor against another checkpoint.
+    /// Every file against the list of digests beside them.
+    case digests
+    /// Every tensor against another checkpoint, or a manifest.
     case against
 
     /// Whether a checkpoint isn't wholly checked without it.

@@ -38,12 +38,14 @@ public struct Verifier: Sendable {
   /// - Parameters:
   ///   - other: another checkpoint to compare every tensor with.
   ///   - importance: the matrix that the checkpoint was quantized with, if there was one.
+  ///   - manifest: of an earlier state, and what it is called.
   ///   - selection: which checks run, and which must.
   /// - Returns: checks and findings.
   /// - Throws: only what keeps the checks from running: `missing` if there is no such path, `inputOutput`, `noSpace`, `interrupted`, and anything that is wrong with
   ///   `other`. What is wrong with the checkpoint is in the report.
   public func run(
     against other: Source?, importance: ImportanceMatrix? = nil,
+    since manifest: (manifest: CheckpointManifest, name: String)? = nil,
     _ selection: CheckSelection = CheckSelection()
   ) throws(CheckpointError) -> VerificationReport {
     var report = VerificationReport(path: path)
@@ -64,14 +66,15 @@ public struct Verifier: Sendable {
       return report
     }
     report.format = source.checkpoint.format
-    try check(source, other, importance, selection, &report)
+    try check(source, other, importance, manifest, selection, &report)
     selection.conclude(&report)
     return report
   }
 
   private func check(
     _ source: Source, _ other: Source?, _ importance: ImportanceMatrix?,
-    _ selection: CheckSelection, _ report: inout VerificationReport
+    _ manifest: (manifest: CheckpointManifest, name: String)?, _ selection: CheckSelection,
+    _ report: inout VerificationReport
   ) throws(CheckpointError) {
     /// Whether a check is to run; says otherwise why not.
     func runs(_ name: VerificationReport.Name, _ report: inout VerificationReport) -> Bool {
@@ -102,7 +105,13 @@ public struct Verifier: Sendable {
     if runs(.certificate, &report) {
       certificate = try CertificateCheck(source, source.place).run(&report, contents?.identities)
     }
-    if let other {
+    if runs(.digests, &report) { try DigestsCheck(source, progress).run(&report) }
+    if let manifest {
+      if runs(.against, &report) {
+        ManifestChanges(manifest.manifest, manifest.name)
+          .run(&report, source, contents?.identities)
+      }
+    } else if let other {
       if runs(.against, &report) {
         try AgreementCheck(source, other, importance, resources, progress)
           .run(&report, certificate)

@@ -73,6 +73,9 @@ public final class HDF5Volume: @unchecked Sendable {
       // No chunks are cached, and bytes that others write are neither read ahead nor written back.
       try attempt.check(H5Pset_cache(access.value, 0, 0, 0, 0))
       try attempt.check(H5Pset_sieve_buf_size(access.value, 0))
+      // A dataset's chunk index, 20 KB for each 64 chunks in memory, goes with it. A smaller cache would drop parts of the group, too, and
+      // where those come to lie would depend on when.
+      try attempt.check(H5Pset_evict_on_close(access.value, true))
       let creation = try attempt.own(H5Pcreate(wb_h5_file_creation()), H5Pclose)
       try attempt.check(H5Pset_obj_track_times(creation.value, false))
       let file = try attempt.check(

@@ -92,7 +92,8 @@ struct CompareCommand: ParsableCommand {
       }
     }
     for difference in try ConfigurationDifference.between(sources.0, sources.1) {
-      log.report(Finding(.warning, "configuration", difference.text, file: sources.0.path))
+      log.report(
+        Finding(.warning, "configuration-differs", difference.text, file: sources.0.path))
     }
     log.finish("weighbridge verify")
     let reading = ProgressLine(

@@ -34,7 +34,9 @@ struct VerifyCommand: ParsableCommand {
   var checkpoint: String
 
   @Option(
-    help: ArgumentHelp("A checkpoint that must give the same tensors.", valueName: "other"))
+    help: ArgumentHelp(
+      "A checkpoint that must give the same tensors, or a manifest of an earlier state.",
+      valueName: "other"))
   var against: String?
 
   @Option(
@@ -72,7 +74,9 @@ struct VerifyCommand: ParsableCommand {
   }
 
   /// What is known of a kind of findings.
-  private static let describe: FindingDescription = { _ in nil }
+  private static let describe: FindingDescription = { id in
+    FindingKinds[id].map { ($0.title, $0.help) }
+  }
 
   /// Runs the checks; says in any case what was read for them.
   private func verified(_ inputs: inout ReadFiles) throws(CheckpointError) -> VerificationReport {
@@ -80,7 +84,12 @@ struct VerifyCommand: ParsableCommand {
     let options = try shared.openOptions()
     inputs = options.readFiles
     var other: Source?
-    if let against { other = try Source(against, options) }
+    var earlier: (manifest: CheckpointManifest, name: String)?
+    if let against, CheckpointManifest.isOne(against) {
+      earlier = (try CheckpointManifest(path: against), Directories.split(against).name)
+    } else if let against {
+      other = try Source(against, options)
+    }
     // With --against, the configuration is for the other one as a rule.
     var ownOptions = options
     ownOptions.replacesConfiguration = against == nil
@@ -93,8 +102,8 @@ struct VerifyCommand: ParsableCommand {
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues, progress: reading.add
     ).run(
-      against: other, importance: importance,
-      selection.checks(requiring: other == nil ? [] : [.against]))
+      against: other, importance: importance, since: earlier,
+      selection.checks(requiring: against == nil ? [] : [.against]))
     reading.finish()
     return report
   }

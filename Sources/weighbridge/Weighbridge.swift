@@ -22,8 +22,7 @@ struct Weighbridge: ParsableCommand {
     version: Certificate.Tool.current.version,
     subcommands: [
       InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, VerifyCommand.self,
-      CompareCommand.self,
-      ForwardCommand.self,
+      ChecksCommand.self, ManifestCommand.self, CompareCommand.self, ForwardCommand.self,
       CatalogueCommand.self,
     ])
 

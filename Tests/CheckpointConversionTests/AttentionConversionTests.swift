@@ -61,7 +61,7 @@ import Testing
     for (one, other) in [(store, source), (source, store), (workspace.path("b.store"), store)] {
       let report = try Verifier(one, OpenOptions(), smallResources).run(against: Source(other))
       #expect(!report.hasFindings(.error), "\(report.findings)")
-      #expect(!report.findings.contains { $0.check == "against" })
+      #expect(!report.findings.contains { $0.check == "against-attention" })
     }
   }
 
@@ -85,7 +85,7 @@ import Testing
     try convert(source, workspace.path("out")) { $0.openOptions.attention = .causal }
     let report = try Verifier(workspace.path("out"), OpenOptions(), smallResources)
       .run(against: Source(source))
-    let found = report.findings.filter { $0.check == "against" }
+    let found = report.findings.filter { $0.check == "against-attention" }
     #expect(found.map(\.severity) == [.warning])
     #expect(found.first?.message.contains("prefix") == true)
   }

@@ -39,7 +39,8 @@ import Testing
       source: .init(format: "npz", layout: "one", architecture: nil), format: "npz",
       attention: .causal, inputs: [], tensors: tensors, files: [], assets: [], leftOut: [],
       findings: [], root: Digest(of: []))
-    let text = try certificate.text()
+    var text: [UInt8] = []
+    try certificate.write { text += $0 }
     #expect(try text == JSONDocument.bytes(certificate))
     #expect(try Certificate(parsing: text, file: "") == certificate)
     // The same on one line.

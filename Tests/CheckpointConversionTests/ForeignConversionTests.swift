@@ -117,6 +117,6 @@ import Testing
     let other = try Source(Fixtures.path("huggingface/gptj"))
     let report = try Verifier(path, OpenOptions(), smallResources).run(against: other)
     #expect(report.findings.contains { $0.check == "parameter-names" && $0.severity == .error })
-    #expect(report.findings.contains { $0.check == "against" && $0.severity == .error })
+    #expect(report.findings.contains { $0.check == "against-names" && $0.severity == .error })
   }
 }

@@ -46,6 +46,26 @@ import Testing
     }
   }
 
+  /// Tensors of another type make another plan, though every file has the same size.
+  @Test func refusesToResumeWithOtherTypesOfTheSameSize() throws {
+    let workspace = try Workspace()
+    func typed(_ type: String, interruptedAt call: Int = 0) throws -> ConversionRequest {
+      var request = request(
+        workspace, "m.gguf", .q4_0, resources: Interruption(at: call).resources())
+      request.settings.quantization?.overrides = [
+        try TensorTypeOverride("ffn_up=\(type)", QuantizationScheme.q4_0.container)
+      ]
+      return request
+    }
+    #expect(failure(of: try typed("f16", interruptedAt: 20))?.code == .interrupted)
+    var other = try typed("bf16")
+    other.resume = true
+    #expect(failure(of: other)?.code == .conflict)
+    var same = try typed("f16")
+    same.resume = true
+    try convert(same)
+  }
+
   @Test(arguments: [QuantizationScheme.q8_0, .q5_1, .q4KM])
   func certifiesErrors(_ scheme: QuantizationScheme) throws {
     let workspace = try Workspace()

@@ -73,7 +73,7 @@ import Testing
     try workspace.write("out/1_Pooling/config.json", Data("<changed>".utf8))
     #expect(
       try verification("out").findings.contains {
-        $0.check == "certificate" && $0.file == "1_Pooling/config.json"
+        $0.check == "certificate-file-changed" && $0.file == "1_Pooling/config.json"
       })
   }
 

@@ -71,7 +71,7 @@ import Testing
           $0[chunk.byteOffset + chunk.byteCount - 1] ^= 1
         }
         let report = try verification(of: path)
-        let finding = try #require(report.findings.first { $0.check == "contents" })
+        let finding = try #require(report.findings.first { $0.check == "contents-unreadable" })
         #expect(finding.tensor == info.name && finding.file == info.file)
         #expect(finding.message.contains("chunk \(index + 1) of \(tensor.chunks.count)"))
         try workspace.edit("a.store/\(info.file)") {
@@ -92,7 +92,8 @@ import Testing
     for threads in [1, 4] {
       let resources = EvaluationResources(memory: 64_000_000, threads: threads)
       let report = try verification(of: path, resources: resources)
-      let damaged = report.findings.filter { $0.check == "contents" }.compactMap(\.tensor)
+      let damaged = report.findings.filter { $0.check == "contents-unreadable" }.compactMap(
+        \.tensor)
       #expect(damaged.sorted() == ["chunked", "other", "plain"])
     }
   }
@@ -139,7 +140,8 @@ import Testing
     let place = try #require(chunks.map(\.byteOffset).min()) - 1
     try workspace.edit("a.store/weights-00001.h5") { $0[place] ^= 1 }
     let report = try verification(of: path)
-    #expect(report.findings.contains { $0.check == "store" && $0.file == "weights-00001.h5" })
+    #expect(
+      report.findings.contains { $0.check == "store-structure" && $0.file == "weights-00001.h5" })
     #expect(try contents(of: path) == Self.sample.byName)
   }
 
@@ -175,7 +177,8 @@ import Testing
       #expect(!workspace.has(name))
     }
     let report = try verification(of: path)
-    #expect(report.findings.contains { $0.check == "contents" && $0.tensor == "chunked" })
+    #expect(
+      report.findings.contains { $0.check == "contents-unreadable" && $0.tensor == "chunked" })
   }
 
   @Test func recordedDigestsAreComparedWherePartsAreUsed() throws {
@@ -222,7 +225,8 @@ import Testing
     #expect(throws: CheckpointError.self) { try editor.write() }
     try editor.write(measuresVolumes: false)
     let report = try verification(of: path)
-    #expect(report.findings.contains { $0.check == "store" && $0.message.contains("overlap") })
+    #expect(
+      report.findings.contains { $0.check == "store-unreadable" && $0.message.contains("overlap") })
   }
 
   /// A name that an honest store doesn't have, and that would be another file's in the destination.

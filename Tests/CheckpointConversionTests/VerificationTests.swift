@@ -37,8 +37,14 @@ import Testing
     let report = try verify()
     #expect(report.findings.isEmpty)
     #expect(
-      report.checks.map(\.name) == [.structure, .configuration, .contents, .certificate])
-    #expect(report.checks.allSatisfy { $0.status == .passed })
+      report.checks.filter { $0.status == .passed }.map(\.name) == [
+        .structure, .configuration, .contents, .values, .certificate,
+      ])
+    #expect(
+      report.checks.filter { $0.status == .skipped }.map(\.reason) == [
+        .absent, .absent, .notAsked,
+      ])
+    #expect(report.isComplete && report.verdict == .ok)
     #expect(report.tensorCount == 35)
     #expect(report.format == "safetensors")
     let certificate = try JSONDocument.parse(
@@ -61,7 +67,7 @@ import Testing
     #expect(status(report, .configuration) == .skipped)
     #expect(status(report, .certificate) == .passed)
     try workspace.edit("one.safetensors") { $0[$0.count - 1] ^= 1 }
-    #expect(try verify("one.safetensors").findings.map(\.check) == ["certificate"])
+    #expect(try verify("one.safetensors").findings.map(\.check) == ["certificate-digest"])
   }
 
   @Test(arguments: [0, 7]) func findsAFlippedBit(bit: Int) throws {
@@ -69,7 +75,7 @@ import Testing
     let report = try verify()
     #expect(report.findings.count == 1)
     let finding = try #require(report.findings.first)
-    #expect(finding.check == "certificate")
+    #expect(finding.check == "certificate-digest")
     #expect(finding.severity == .error)
     #expect(finding.file == "model-00001-of-00003.safetensors")
     let sample = try SafetensorsSample(parsing: workspace.contents(Self.firstShard))
@@ -109,7 +115,8 @@ import Testing
     }
     let report = try verify()
     #expect(report.findings.map(\.tensor) == [name])
-    #expect(report.findings.map(\.file) == ["model.safetensors.index.json"])
+    #expect(report.findings.map(\.check) == ["index-unlisted-tensor"])
+    #expect(report.findings.map(\.file) == ["model-00001-of-00003.safetensors"])
   }
 
   @Test func findsATensorThatOnlyTheIndexNames() throws {
@@ -129,11 +136,12 @@ import Testing
       let text = String(decoding: data, as: UTF8.self)
       data = Data(text.replacingOccurrences(of: "\"total_size\": ", with: "\"total_size\": 1").utf8)
     }
-    #expect(try verify().findings.map(\.check) == ["index-total-size", "certificate"])
+    #expect(try verify().findings.map(\.check) == ["index-total-size", "certificate-file-changed"])
     try workspace.remove(Self.certificate)
     let report = try verify()
     #expect(report.findings.map(\.severity) == [.warning])
-    #expect(report.findings.map(\.file) == ["model.safetensors.index.json"])
+    #expect(report.findings.map(\.check) == ["index-unlisted-tensor"])
+    #expect(report.findings.map(\.file) == ["model-00001-of-00003.safetensors"])
     #expect(report.hasFindings(.warning))
     #expect(!report.hasFindings(.error))
   }
@@ -177,7 +185,9 @@ import Testing
       report.findings.map(\.file).sorted { ($0 ?? "") < ($1 ?? "") } == [
         "tokenizer.json", "vocab.json",
       ])
-    #expect(report.findings.allSatisfy { $0.check == "certificate" && $0.severity == .error })
+    #expect(
+      Set(report.findings.map(\.check)) == ["certificate-file-changed", "certificate-file-missing"])
+    #expect(report.findings.allSatisfy { $0.severity == .error })
   }
 
   @Test func findsAChangedRoot() throws {
@@ -189,7 +199,7 @@ import Testing
       data = Data(text.utf8)
     }
     let report = try verify()
-    #expect(report.findings.map(\.check) == ["certificate"])
+    #expect(report.findings.map(\.check) == ["certificate-root"])
     #expect(report.findings.first?.message.contains("root") == true)
     #expect(report.findings.first?.file == "weighbridge-certificate.json")
   }
@@ -278,7 +288,7 @@ import Testing
     let report = try verify("mesh", against: archive)
     #expect(report.findings.count == 1)
     let finding = try #require(report.findings.first)
-    #expect(finding.check == "against")
+    #expect(finding.check == "against-difference")
     #expect(finding.tensor == name)
     #expect(finding.message.contains("1 of 4096 elements"))
     #expect(finding.message.hasSuffix("place \(place)"))
@@ -298,7 +308,7 @@ import Testing
     try workspace.write("theirs.safetensors", theirs.fileContents)
     let report = try verify(
       "ours.safetensors", against: Source(workspace.path("theirs.safetensors")))
-    let findings = report.findings.filter { $0.check == "against" }
+    let findings = report.findings.filter { $0.check.hasPrefix("against-") }
     #expect(Set(findings.compactMap(\.tensor)) == ["value", "shape", "extra", "lost"])
     #expect(findings.count == 4)
     #expect(
@@ -313,8 +323,8 @@ import Testing
     try workspace.write("a.safetensors", sample([0, .nan]))
     try workspace.write("b.safetensors", sample([-0.0, .nan]))
     let same = try verify("a.safetensors", against: Source(workspace.path("a.safetensors")))
-    #expect(same.findings.isEmpty)
+    #expect(same.findings.map(\.check) == ["nan"])
     let other = try verify("a.safetensors", against: Source(workspace.path("b.safetensors")))
-    #expect(other.findings.first?.message.contains("1 of 2 elements") == true)
+    #expect(other.findings.last?.message.contains("1 of 2 elements") == true)
   }
 }

@@ -36,7 +36,8 @@ import Testing
       }
     }
     let error = #expect(throws: CheckpointError.self) { try Source(workspace.path) }
-    #expect(error?.code == .malformed && error?.tensor == "b" && error?.file == Self.index)
+    #expect(error?.code == .malformed && error?.tensor == "b" && error?.file == Self.second)
+    #expect(error?.check == "index-stale-tensor")
   }
 
   /// transformers counts what lies in one storage once, others twice.

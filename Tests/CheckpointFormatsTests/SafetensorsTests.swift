@@ -140,7 +140,8 @@ import Testing
 
   @Test func refusesATensorInAnotherShard() {
     let error = refusal(["a": Self.names[0], "b": Self.names[1], "c": Self.names[1]])
-    #expect(error?.tensor == "b" && error?.expected == Self.names[0])
+    #expect(error?.tensor == "b" && error?.file == Self.names[0])
+    #expect(error?.check == "index-stale-tensor")
   }
 
   @Test func refusesTheSameTensorInTwoShards() {

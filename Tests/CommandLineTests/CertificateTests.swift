@@ -46,7 +46,7 @@ import Testing
       }
       (object["assets"], object["tensors"]) = (assets, tensors)
     }
-    try expectFinding("[certificate]")
+    try expectFinding("[certificate-")
   }
 
   @Test func filesThatWereAddedAreFound() throws {

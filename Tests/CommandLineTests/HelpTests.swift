@@ -4,7 +4,9 @@ import Testing
 
 /// What the command says about itself.
 @Suite struct HelpTests {
-  static let subcommands = ["inspect", "convert", "quantize", "verify", "compare", "forward"]
+  static let subcommands = [
+    "inspect", "convert", "quantize", "verify", "checks", "compare", "forward",
+  ]
 
   /// `UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes the files anew.
   @Test(arguments: [""] + subcommands)

@@ -36,7 +36,7 @@ import Testing
     object["tensors"] = tensors
     try workspace.write(name, try JSONSerialization.data(withJSONObject: object))
     let outcome = try Weighbridge.run(verify)
-    #expect(outcome.code == 1 && outcome.text.contains("[certificate]"), "\(outcome.text)")
+    #expect(outcome.code == 1 && outcome.text.contains("[certificate-claim]"), "\(outcome.text)")
     // Without the source nobody knows, and nobody says that it was checked.
     let alone = try Weighbridge.run(["verify", out])
     #expect(alone.code == (key == "expression" ? 1 : 0))

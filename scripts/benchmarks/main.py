@@ -1,7 +1,8 @@
 """Measures Weighbridge beside `cp` and other people's programs, and says which of its targets are met.
 
 Every command of a group runs in turn, round after round; medians are compared. The inputs are made once, in a directory named by
-BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB, with --large 60 GB.
+BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB. Those of --large are removed after
+it, and need 40 GB.
 """
 
 import argparse
@@ -18,8 +19,8 @@ from measurement import Command, Figures, alternate, byte_count, files_below, sp
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYERS = 6
-# A gigabyte and twelve, of GPT-J's layers and of TinyLlama's.
-LARGE_LAYERS = {"hf": (1, 28), "llama": (11, 134)}
+# A gigabyte and twelve, of TinyLlama's layers and of GPT-J's.
+LARGE_LAYERS = {"llama": (11, 134), "hf": (1, 28)}
 LARGE_MEMORY = 256e6
 LARGE_MARGIN = 128e6
 LARGE_GROWTH = 1.1
@@ -410,15 +411,18 @@ class Bench:
     for kind, (small, full) in LARGE_LAYERS.items():
       source = {layers: self.input(kind, layers, f"{kind}-{layers}") for layers in (small, full)}
       runs = {layers: self.large_runs(kind, f"{source[layers]}/model", layers) for layers in (small, full)}
+      below_bytes, full_bytes = byte_count(source[small]), byte_count(source[full])
+      for directory in source.values():
+        shutil.rmtree(directory)
       for label, figures in runs[full].items():
         below, limit = runs[small][label], LARGE_MEMORY + LARGE_MARGIN
-        yield Task(label, byte_count(source[full]), [below, figures], [
+        yield Task(label, full_bytes, [below, figures], [
           Target(f"{label}: peak {figures.peak / 1e6:.0f} MB (target: below {limit / 1e6:.0f})", figures.peak, limit, True),
-          Target(f"{label}: {figures.peak / below.peak:.2f} × the peak on {byte_count(source[small]) / 1e9:.1f} GB "
+          Target(f"{label}: {figures.peak / below.peak:.2f} × the peak on {below_bytes / 1e9:.1f} GB "
                  f"(target: at most {LARGE_GROWTH})", figures.peak / below.peak, LARGE_GROWTH, True)])
       if kind == "hf":
         ratio = runs[full]["compare with Mesh-Transformer"].wall / runs[full]["Mesh-Transformer → hf"].wall
-        yield Task("compare beside the conversion", byte_count(source[full]), [], [
+        yield Task("compare beside the conversion", full_bytes, [], [
           Target(f"compare with Mesh-Transformer: {ratio:.2f} × the conversion (target: at most {COMPARE_LIMIT})", ratio, COMPARE_LIMIT, True)])
 
   def large_runs(self, kind, source, layers):
@@ -454,6 +458,9 @@ class Bench:
         ("quantize", ["quantize", source, gguf, "--scheme", "q4_k_m"], []),
         ("verify a quantized GGUF", ["verify", gguf], []),
         ("GGUF → hf", ["convert", gguf, hf, "--to", "safetensors", "--dtype", "bf16"], [hf]),
+        ("quantize to MLX", ["quantize", source, hf, "--scheme", "mlx-q4-g64"], [hf]),
+        ("quantize to compressed-tensors", ["quantize", source, hf, "--scheme", "w4a16-g128"], []),
+        ("verify compressed-tensors --against", ["verify", hf, "--against", source], [hf]),
       ],
     }[kind]
     figures = {}

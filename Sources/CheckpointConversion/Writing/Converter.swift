@@ -106,8 +106,7 @@ public struct Converter: Sendable {
   /// - Throws: `overflow` if a value would become infinite and that isn't allowed;
   ///   `conflict` if there is nothing that can be resumed; whatever reading and writing throw. The destination is then absent.
   public func run() throws(CheckpointError) -> Outcome {
-    let planDigest = try Digest(
-      of: JSONDocument.bytes(PlanDocument(plan, inputs: inputRecords([:]))))
+    let planDigest = try PlanDocument.digest(plan, source)
     let names =
       plan.weightFiles.map(\.name) + plan.sidecars.map(\.name) + plan.companions
       + [certificateName]
@@ -287,9 +286,8 @@ public struct Converter: Sendable {
   private func publish(
     _ certificate: Certificate, _ weights: [String], _ writer: any WeightWriter
   ) throws(CheckpointError) -> String? {
-    let bytes = try certificate.text()
-    try replace(certificateName, with: bytes)
-    let closing = try writer.closingFiles(certificate, bytes)
+    let record = try write(certificate)
+    let closing = try writer.closingFiles(certificate, record)
     for file in closing { try replace(file.name, with: file.contents) }
     // A directory is complete when its last file is there; a single file is complete by itself, so it comes last, and of its parts the first.
     var names =
@@ -300,6 +298,23 @@ public struct Converter: Sendable {
     try Directories.synchroniseParents(of: names, in: destination.partialPath)
     return try destination.publish(
       Directories.topLevel(names), companion: companion, discarding: Journal.discardedLine)
+  }
+
+  /// Writes the certificate.
+  ///
+  /// - Returns: what was written.
+  private func write(
+    _ certificate: Certificate
+  ) throws(CheckpointError) -> StoreManifest.FileRecord {
+    let file = try OutputFile(creating: try emptyPlace(certificateName), byteCount: 0)
+    var (byteCount, digest) = (0, StreamingDigest())
+    try certificate.write { (piece) throws(CheckpointError) in
+      try file.write(at: byteCount, piece)
+      byteCount += piece.count
+      piece.withUnsafeBytes { digest.update($0) }
+    }
+    try file.synchronise()
+    return .init(name: certificateName, byteCount: byteCount, digest: digest.digest)
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

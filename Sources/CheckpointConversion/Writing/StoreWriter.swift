@@ -129,13 +129,13 @@ struct StoreWriter: WeightWriter {
   }
 
   func closingFiles(
-    _ certificate: Certificate, _ bytes: [UInt8]
+    _ certificate: Certificate, _ record: StoreManifest.FileRecord
   ) throws(CheckpointError) -> [(name: String, contents: [UInt8])] {
     let table = ChunkTable.text(zip(run.plan.tensors.map(\.name), chunks).map { ($0, $1) })
     var manifest = manifest(of: finished.indices) { run.results[$0]?.digests.first }
     manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
     manifest.links = links ?? manifest.links
-    manifest.certificate = .init(name: Certificate.fileName, contents: bytes)
+    manifest.certificate = record
     manifest.root = certificate.root
     manifest.architecture = run.plan.source.architecture
     manifest.trainingStep = run.source.checkpoint.trainingStep

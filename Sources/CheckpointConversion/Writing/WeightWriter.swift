@@ -32,18 +32,18 @@ protocol WeightWriter {
   ///
   /// - Parameters:
   ///   - certificate: of the conversion.
-  ///   - bytes: of it, as it was written.
+  ///   - record: of its file.
   /// - Returns: names and contents, what makes the destination complete last.
   /// - Throws: `inputOutput`.
   func closingFiles(
-    _ certificate: Certificate, _ bytes: [UInt8]
+    _ certificate: Certificate, _ record: StoreManifest.FileRecord
   ) throws(CheckpointError) -> [(name: String, contents: [UInt8])]
 }
 
 extension WeightWriter {
   /// There are none.
   func closingFiles(
-    _ certificate: Certificate, _ bytes: [UInt8]
+    _ certificate: Certificate, _ record: StoreManifest.FileRecord
   ) -> [(name: String, contents: [UInt8])] { [] }
 }
 

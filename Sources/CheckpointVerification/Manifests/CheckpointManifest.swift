@@ -1,0 +1,111 @@
+public import CheckpointConversion
+public import FileContainers
+import Foundation
+public import TensorModel
+
+/// What files and tensors a checkpoint consists of: `weighbridge-manifest.json` in a directory, `FILE.manifest.json` beside a file.
+public struct CheckpointManifest: Sendable, Codable, Hashable {
+  /// The schema's name.
+  public var schema = "manifest/v1"
+  /// Who wrote it.
+  public var tool = Certificate.Tool.current
+  /// The checkpoint's format.
+  public let format: String
+  /// The root of all stored tensors.
+  public let root: Digest
+  /// The files, sorted by the bytes of their names.
+  public let files: [File]
+  /// The stored tensors, sorted likewise.
+  public let tensors: [Tensor]
+
+  /// The name in a directory.
+  public static let fileName = "weighbridge-manifest.json"
+  /// What is added to a file's name.
+  public static let ending = ".manifest.json"
+  /// The list that `sha256sum -c` reads.
+  public static let sumsName = "SHA256SUMS"
+
+  /// A file.
+  public struct File: Sendable, Codable, Hashable {
+    /// Its path in the checkpoint, with `/`.
+    public let name: String
+    /// Its bytes.
+    public let byteCount: Int
+    /// Their SHA-256.
+    public let digest: Digest
+  }
+
+  /// A stored tensor.
+  public struct Tensor: Sendable, Codable, Hashable {
+    /// Its name.
+    public let name: String
+    /// Its dtype.
+    public let dtype: DType
+    /// Its extents.
+    public let shape: Shape
+    /// Its bytes.
+    public let byteCount: Int
+    /// SHA-256 of these, little-endian and row-major.
+    public let digest: Digest
+    /// The file that has it.
+    public let file: String
+  }
+
+  /// Where the manifest of a checkpoint lies.
+  ///
+  /// - Parameter place: the checkpoint's file or directory.
+  /// - Returns: a path in or beside it.
+  public static func path(for place: String) -> String {
+    FileKind(of: place) == .directory ? "\(place)/\(fileName)" : place + ending
+  }
+
+  /// Whether a path is that of a manifest, by its name.
+  public static func isOne(_ path: String) -> Bool {
+    FileKind(of: path) == .file
+      && (Directories.split(path).name == fileName || path.hasSuffix(ending))
+  }
+
+  /// Reads a manifest.
+  ///
+  /// - Throws: `missing`, `inputOutput`; `malformed` for anything that isn't one.
+  public init(path: String) throws(CheckpointError) {
+    let bytes = try InputFile.contents(
+      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do { self = try decoder.decode(CheckpointManifest.self, from: Data(bytes)) } catch {
+      throw CheckpointError(
+        .malformed, "not a manifest", file: path, expected: "manifest/v1",
+        hint: "write it anew from the checkpoint: weighbridge manifest")
+    }
+    let names = files.map(\.name) + tensors.map(\.file)
+    guard schema == "manifest/v1", let stranger = names.first(where: { !Self.isWithin($0) }) else {
+      guard schema == "manifest/v1" else {
+        throw CheckpointError(
+          .unsupported, "a manifest of another version", file: path, expected: "manifest/v1",
+          found: schema, hint: "use the version of weighbridge that wrote it, or write it anew")
+      }
+      return
+    }
+    throw CheckpointError(
+      .malformed, "a manifest that names files outside of the checkpoint", file: path,
+      found: stranger, hint: "write it anew from the checkpoint: weighbridge manifest")
+  }
+
+  init(format: String, files: [File], tensors: [Tensor]) {
+    self.format = format
+    self.files = files.sorted { ExactName($0.name) < ExactName($1.name) }
+    self.tensors = tensors.sorted { ExactName($0.name) < ExactName($1.name) }
+    root = rootDigest(
+      of: tensors.map {
+        TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
+      })
+  }
+
+  /// Whether a name stays in the directory that it is relative to.
+  static func isWithin(_ name: String) -> Bool {
+    !name.utf8.contains(0)
+      && !name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        .contains { ["", ".", ".."].contains(String($0) ?? "") }
+  }
+}

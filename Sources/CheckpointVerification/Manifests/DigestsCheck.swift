@@ -1,0 +1,115 @@
+import CheckpointFormats
+import FileContainers
+import TensorModel
+
+/// A checkpoint's files against the list of digests that lies beside them: a manifest of ours, or `SHA256SUMS`.
+struct DigestsCheck {
+  private let source: Source
+  private let progress: @Sendable (Int) -> Void
+
+  /// Signatures are made after the manifest, and are checked on their own.
+  private static let signatureName = "model.sig"
+
+  /// A list that can be compared with.
+  private struct List {
+    let name: String
+    let files: [(name: String, byteCount: Int?, digest: Digest)]
+    /// Whether it has every file.
+    let isWhole: Bool
+  }
+
+  init(_ source: Source, _ progress: @escaping @Sendable (Int) -> Void) {
+    self.source = source
+    self.progress = progress
+  }
+
+  /// Records the check.
+  ///
+  /// - Throws: what reading throws.
+  func run(_ report: inout VerificationReport) throws(CheckpointError) {
+    let list: List
+    do throws(CheckpointError) {
+      guard let found = try self.list() else {
+        report.skip(
+          .digests, .absent,
+          "no \(CheckpointManifest.fileName) and no \(CheckpointManifest.sumsName) beside the files"
+        )
+        return
+      }
+      list = found
+    } catch {
+      if error.code.isTransient { throw error }
+      report.record(
+        .digests, [Finding("manifest-unusable", error)], "the list of digests can't be used")
+      return
+    }
+    report.record(
+      .digests, try findings(list),
+      "\(counted(list.files.count, "file")) against \(list.name)")
+  }
+
+  private func list() throws(CheckpointError) -> List? {
+    let path = CheckpointManifest.path(for: source.place)
+    let name = Directories.split(path).name
+    if fileExists(path) {
+      let manifest: CheckpointManifest
+      do throws(CheckpointError) { manifest = try CheckpointManifest(path: path) } catch {
+        var placed = error
+        placed.file = name
+        throw placed
+      }
+      return List(
+        name: name, files: manifest.files.map { ($0.name, $0.byteCount, $0.digest) }, isWhole: true)
+    }
+    let sums = "\(source.place)/\(CheckpointManifest.sumsName)"
+    guard FileKind(of: source.place) == .directory, fileExists(sums) else { return nil }
+    let bytes = try InputFile.contents(
+      of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil)
+    let entries = try SHA256Sums(parsing: bytes, CheckpointManifest.sumsName).entries
+    return List(
+      name: CheckpointManifest.sumsName, files: entries.map { ($0.name, nil, $0.digest) },
+      isWhole: false)
+  }
+
+  private func findings(_ list: List) throws(CheckpointError) -> [Finding] {
+    let listed = try ListedFiles(of: source.place)
+    let outcomes = try ParallelPieces.map(list.files.count) { (place) throws(CheckpointError) in
+      try self.finding(list.files[place], listed)
+    }
+    var findings = outcomes.compactMap { $0 }
+    let known = Set(list.files.map { ExactName($0.name) })
+    for name in listed.names where !known.contains(ExactName(name)) && name != Self.signatureName {
+      findings.append(
+        Finding(
+          list.isWhole ? .error : .warning, "file-extra", "not in \(list.name)", file: name))
+    }
+    return findings
+  }
+
+  private func finding(
+    _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
+  ) throws(CheckpointError) -> Finding? {
+    let path = listed.path(entry.name)
+    guard FileKind(of: path) == .file else {
+      return Finding(
+        .error, "file-missing",
+        "listed, and not there, found \(PathObstacle.text(path) ?? "nothing")", file: entry.name)
+    }
+    let file: InputFile
+    do throws(CheckpointError) { file = try InputFile(path: path) } catch {
+      if error.code.isTransient { throw error }
+      return Finding("file-missing", error.in(file: entry.name))
+    }
+    if let byteCount = entry.byteCount, byteCount != file.byteCount {
+      return Finding(
+        .error, "digest-mismatch",
+        "of another size, expected \(byteCount) bytes, found \(file.byteCount)", file: entry.name)
+    }
+    let digest = try Digest(ofFile: file)
+    progress(file.byteCount)
+    guard digest != entry.digest else { return nil }
+    return Finding(
+      .error, "digest-mismatch", "was changed, expected \(entry.digest), found \(digest)",
+      file: entry.name)
+  }
+}

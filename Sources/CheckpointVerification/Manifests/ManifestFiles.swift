@@ -1,0 +1,66 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+public import TensorModel
+
+/// The files that a manifest is written to: its own, and `SHA256SUMS`.
+public struct ManifestFiles {
+  /// Of the manifest.
+  public let path: String
+  private let sums: String
+
+  /// - Parameter place: the checkpoint's file or directory.
+  public init(_ place: String) {
+    path = CheckpointManifest.path(for: place)
+    sums = "\(place)/\(CheckpointManifest.sumsName)"
+  }
+
+  /// Makes sure that what lies there may be replaced, before anything is read.
+  ///
+  /// - Parameter withSums: whether `SHA256SUMS` is written too.
+  /// - Throws: `conflict` if something else is in the way; `inputOutput`.
+  public func requireReplaceable(withSums: Bool) throws(CheckpointError) {
+    if FileKind(ofEntry: path) != nil {
+      guard FileKind(ofEntry: path) == .file,
+        try ifUsable({ () throws(CheckpointError) in try CheckpointManifest(path: path) }) != nil
+      else { throw inTheWay(path, "a manifest") }
+    }
+    guard withSums, FileKind(ofEntry: sums) != nil else { return }
+    guard FileKind(ofEntry: sums) == .file,
+      try ifUsable({ () throws(CheckpointError) in
+        try SHA256Sums(
+          parsing: InputFile.contents(
+            of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil),
+          CheckpointManifest.sumsName)
+      }) != nil
+    else { throw inTheWay(sums, "a list of digests") }
+  }
+
+  private func inTheWay(_ path: String, _ expected: String) -> CheckpointError {
+    CheckpointError(
+      .conflict, "is in the way, and isn't replaced", file: path, expected: expected,
+      found: "something else", hint: "remove or rename it by hand")
+  }
+
+  /// Writes them, each as a whole or not at all: the list first.
+  ///
+  /// - Parameters:
+  ///   - manifest: whose files the list has.
+  ///   - bytes: the manifest's text.
+  ///   - withSums: whether the list is written.
+  /// - Throws: `noSpace`, `inputOutput`, `conflict`.
+  public func write(
+    _ manifest: CheckpointManifest, _ bytes: [UInt8], withSums: Bool
+  ) throws(CheckpointError) {
+    try requireReplaceable(withSums: withSums)
+    if withSums { try write(SHA256Sums.text(manifest.files), to: sums) }
+    try write(bytes, to: path)
+  }
+
+  private func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
+    let kind = SingleOutput.Kind(title: "a list of digests", beginning: [])
+    let output = try SingleOutput(path, kind, besides: ReadFiles(), byteCount: bytes.count)
+    try output.file.write(at: 0, bytes)
+    try output.finish()
+  }
+}

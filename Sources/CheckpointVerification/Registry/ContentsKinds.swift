@@ -1,0 +1,32 @@
+import TensorModel
+
+extension FindingKinds {
+  /// Whether every byte of the tensors and of the files beside them can be read.
+  static let contents: [FindingKind] = [
+    FindingKind(
+      "contents-unreadable", "contents", .error,
+      "A tensor's bytes can't be read",
+      """
+      The catalogue is in order, but the data of the tensor can't be had: a compressed chunk \
+      is damaged, a checksum is wrong, or codes contradict the format. The values are lost in \
+      this copy. Get the file again.
+      """),
+    FindingKind(
+      "bool-value", "contents", .warning,
+      "A BOOL is neither 0 nor 1",
+      """
+      The tensor is declared as truth values, and one of its bytes is another number. Programs \
+      treat such bytes differently. The file was damaged, or its writer stored other values \
+      under the wrong dtype; save it again.
+      """),
+    FindingKind(
+      "sidecar-broken", "contents", .error,
+      "A file beside the weights is broken",
+      """
+      A configuration, tokenizer or other file that goes with the model isn't what its name \
+      says: its JSON is malformed, it is empty, or it is a placeholder of Git LFS or a web \
+      page instead of the download. It is a warning for files that no loader reads. Get the \
+      file again.
+      """),
+  ]
+}

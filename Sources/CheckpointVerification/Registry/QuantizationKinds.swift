@@ -1,0 +1,100 @@
+import TensorModel
+
+extension FindingKinds {
+  /// What quantizing loses, and what the programs that load the result can't do with it.
+  static let quantization: [FindingKind] = [
+    FindingKind(
+      "quantized-twice", "conversion", .warning,
+      "Weights that were quantized are quantized again",
+      """
+      The source stores codes and scales already, and what that lost can't be had back. \
+      Quantizing their values again loses more. Start from the weights before quantization if \
+      you can get them.
+      """),
+    FindingKind(
+      "quantized-again", "conversion", .warning,
+      "Blocks of one type become blocks of another",
+      """
+      Some weights come from a block type and are given another one. The errors of both add \
+      up. Start from the original weights if you can get them.
+      """),
+    FindingKind(
+      "quantization-loss", "conversion", .warning,
+      "A quantized tensor has little to do with its weights",
+      """
+      The relative error of the tensor is one half or more. A few very large weights in it, or \
+      a type with too few bits, can be the cause. Give the tensor more bits with \
+      --tensor-type.
+      """),
+    FindingKind(
+      "type-substituted", "conversion", .warning,
+      "Tensors get another type than the scheme's",
+      """
+      Rows of these tensors don't fill the blocks of the type that was asked for, so they get \
+      one with smaller blocks. The message says which share of the weights it is. --strict \
+      refuses this instead.
+      """),
+    FindingKind(
+      "importance-missing", "conversion", .note,
+      "Tensors have no importances",
+      """
+      The importance matrix has no entry for some tensors, and they are quantized without. For \
+      the embedding and the head this is usual; for others it is a warning, because the matrix \
+      may be of another model. Make the matrix again with this model.
+      """),
+    FindingKind(
+      "importance-unused", "conversion", .warning,
+      "Importances belong to no tensor",
+      """
+      The importance matrix has entries that fit no tensor of the model. It was probably made \
+      with another model or another version of it. Make the matrix again with this model.
+      """),
+    FindingKind(
+      "experts-unquantized", "conversion", .warning,
+      "Stacked experts stay floats",
+      """
+      The model keeps all experts of a layer in one tensor, which isn't a linear layer to the \
+      programs that load this format. They aren't quantized, and the result is larger than you \
+      expect. Choose GGUF for such models.
+      """),
+    FindingKind(
+      "fused-layers-differ", "conversion", .warning,
+      "Layers that are loaded as one have different types",
+      """
+      vLLM makes one layer of queries, keys and values, and of gate and up. Several \
+      quantization types in one of them can't be loaded. Give all of them the same type with \
+      --tensor-type.
+      """),
+    FindingKind(
+      "block-margin", "conversion", .warning,
+      "A layer's width doesn't fill the groups",
+      """
+      transformers quantizes the activations of this scheme in groups of 128, and it refuses \
+      layers of other widths. The result doesn't run there. Choose fp8, which has no groups.
+      """),
+    FindingKind(
+      "values-bf16", "conversion", .warning,
+      "transformers runs this format in BF16 only",
+      """
+      transformers computes the weights of this format in BF16, and the rest of the model has \
+      another dtype. It fails when it runs the model. Convert the model to BF16 first, and \
+      quantize that.
+      """),
+    FindingKind(
+      "mlx-gelu", "conversion", .warning,
+      "mlx-lm computes GELU in another way",
+      """
+      The model's activation is the exact GELU, and mlx-lm uses the approximation by tanh. \
+      Logits differ by about 0.001. Nothing needs to be done unless you compare results \
+      exactly.
+      """),
+    FindingKind(
+      "mlx-window", "conversion", .warning,
+      "mlx-lm has no sliding window for this model",
+      """
+      The model's attention sees only the last tokens, and mlx-lm's model sees all. Results \
+      differ as soon as a text is longer than the window. Keep texts shorter than the window \
+      that the message names.
+      """),
+  ]
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import CheckpointConversion
+import CheckpointFormats
+import CheckpointVerification
+import FileContainers
+import TensorModel
+
+/// `weighbridge manifest`.
+struct ManifestCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "manifest",
+    abstract: "List a checkpoint's files and tensors with their digests.",
+    discussion: """
+      Writes weighbridge-manifest.json into the checkpoint's directory, or FILE.manifest.json \
+      beside a file. verify compares with it whenever it is there, and \
+      verify --against MANIFEST lists the tensors that have changed since.
+
+      Examples:
+        weighbridge manifest gpt-j-6b --sha256sums
+        weighbridge verify gpt-j-6b
+      """)
+
+  @Argument(help: "The checkpoint.")
+  var checkpoint: String
+
+  @Flag(help: "Write SHA256SUMS too, which sha256sum -c checks; of directories only.")
+  var sha256sums = false
+
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    let source = try Source(checkpoint, try shared.openOptions())
+    let place = source.place
+    guard let kind = FileKind(of: place), checkpoint != "-" else {
+      throw CheckpointError(
+        .usage, "a manifest lies beside files, and this is none", file: checkpoint,
+        hint: "unpack the archive, and name the folder")
+    }
+    if sha256sums, kind != .directory {
+      throw CheckpointError(
+        .usage, "SHA256SUMS is for directories", file: place, hint: "leave out --sha256sums")
+    }
+    let target = ManifestFiles(place)
+    try target.requireReplaceable(withSums: sha256sums)
+    let hashing = ProgressLine("hashing", total: 0, quiet: shared.quiet)
+    let manifest = try CheckpointManifest(of: source, shared.resources, progress: hashing.add)
+    hashing.finish()
+    let bytes = try JSONDocument.bytes(manifest)
+    try target.write(manifest, bytes, withSums: sha256sums)
+    if shared.json {
+      Console.output(document: bytes)
+      return
+    }
+    let size = manifest.files.reduce(0) { $0 + $1.byteCount }
+    Console.output(
+      "\(printable(target.path)): \(counted(manifest.files.count, "file")), \(humanSize(size)); \(counted(manifest.tensors.count, "tensor")), root \(manifest.root)"
+        + (sha256sums ? "; \(CheckpointManifest.sumsName) beside it" : "")
+        + "; check them again with: \(shellCommand("weighbridge verify", checkpoint))")
+  }
+}
