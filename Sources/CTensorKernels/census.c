@@ -151,7 +151,8 @@ static const layout layouts[] = {
 
 /// Whether no weight of a block can be NaN or infinite: with finite scales of 16 bits, and those of 8 bits that stand for a number, none is.
 static bool is_finite(wb_block_type type, const layout *found, const uint8_t *block) {
-  if (type == WB_MXFP4) return block[offsetof(wb_block_mxfp4, exponent)] != 0xFF;
+  // 6 times the largest powers of two is infinite.
+  if (type == WB_MXFP4) return block[offsetof(wb_block_mxfp4, exponent)] < 0xFC;
   if (type == WB_NVFP4) {
     const uint8_t *scales = block + offsetof(wb_block_nvfp4, scales);
     for (int i = 0; i < 4; i++) {

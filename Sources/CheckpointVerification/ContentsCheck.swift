@@ -18,8 +18,7 @@ struct ContentsCheck {
   private let resources: EvaluationResources
   private let countsValues: Bool
   private let progress: @Sendable (Int) -> Void
-  /// Scales of quantized weights whose dtype doesn't say what they are.
-  private let byteScales: Set<ExactName>
+  private let dtypes: LookedAtDTypes
 
   /// - Parameters:
   ///   - source: is read.
@@ -34,17 +33,7 @@ struct ContentsCheck {
     self.resources = resources
     self.countsValues = countsValues
     self.progress = progress
-    let model = try? source.model()
-    var scales: Set<ExactName> = []
-    for (place, tensor) in model?.placed ?? [:] {
-      if case .mxfp4Scales = place.role { scales.insert(ExactName(tensor.name)) }
-    }
-    let parts = model?.quantized?.parts ?? []
-    for tensor in source.checkpoint.tensors
-    where ["scale", "scales", "scale_inv"].contains(where: tensor.name.hasSuffix) {
-      if parts.contains(ExactName(tensor.name)) { scales.insert(ExactName(tensor.name)) }
-    }
-    byteScales = scales
+    dtypes = LookedAtDTypes(source)
   }
 
   /// Records the check.
@@ -91,11 +80,6 @@ struct ContentsCheck {
     return contents
   }
 
-  /// By what elements are looked at.
-  private func dtype(_ tensor: TensorInfo) -> DType {
-    tensor.dtype == .u8 && byteScales.contains(ExactName(tensor.name)) ? .f8e8m0 : tensor.dtype
-  }
-
   /// Reads some of the tensors, one after the other in the order of the source.
   private func read(
     _ run: Range<Int>, _ contents: inout Contents, _ errors: inout [Finding],
@@ -104,7 +88,8 @@ struct ContentsCheck {
     let tensors = source.checkpoint.tensors[run]
     // Numbers of others aren't asked for.
     let statistics = StatisticsCollector(tensors.map { $0.dtype == .bool ? .u8 : .c64 })
-    let census = countsValues ? CensusCollector(tensors.map(dtype)) : nil
+    let looked = tensors.map { dtypes.dtype($0.name, $0.dtype) }
+    let census = countsValues ? CensusCollector(looked) : nil
     let collector = DigestCollector(
       statistics: statistics, census: census, goesOnAfterErrors: true, progress: progress)
     try EvaluationPipeline(source.reader, resources).run(

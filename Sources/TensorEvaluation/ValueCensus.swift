@@ -20,28 +20,32 @@ public struct ValueCensus: Hashable, Sendable {
 
 /// Counts values of tensors as they are evaluated: slab by slab, in the pass that hashes them.
 public final class CensusCollector: Sendable {
-  private let dtypes: [DType]
+  private let dtypes: [DType?]
   private let running: Mutex<[Int: wb_census]>
 
   /// A collector for stored tensors, in the order of the tasks.
   ///
-  /// - Parameter dtypes: by which each is looked at.
-  public init(_ dtypes: [DType]) {
+  /// - Parameter dtypes: by which each is looked at; nil for those that aren't.
+  public init(_ dtypes: [DType?]) {
     self.dtypes = dtypes
     running = Mutex([:])
   }
 
   /// Takes in the next bytes of a tensor; to be called in row order.
-  public func update(_ slab: EvaluatedSlab) {
-    guard let base = slab.bytes.baseAddress else { return }
-    let dtype = dtypes[slab.index]
-    var census = running.withLock { $0[slab.index] } ?? wb_census()
+  ///
+  /// - Parameters:
+  ///   - slab: the bytes.
+  ///   - place: the tensor's, where that isn't the task's.
+  public func update(_ slab: EvaluatedSlab, at place: Int? = nil) {
+    let place = place ?? slab.index
+    guard let base = slab.bytes.baseAddress, let dtype = dtypes[place] else { return }
+    var census = running.withLock { $0[place] } ?? wb_census()
     if let blocks = dtype.blockType {
       wb_census_add_blocks(blocks, base, slab.bytes.count / dtype.blockByteCount, &census)
     } else if let (type, width) = dtype.censusType {
       wb_census_add(type, width, base, slab.bytes.count / width, &census)
     }
-    running.withLock { [census] in $0[slab.index] = census }
+    running.withLock { [census] in $0[place] = census }
   }
 
   /// What a tensor has; nil for dtypes whose values aren't looked at (floats of 4 and 6 bits), and for those without elements.

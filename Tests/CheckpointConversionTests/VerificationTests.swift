@@ -140,8 +140,7 @@ import Testing
     try workspace.remove(Self.certificate)
     let report = try verify()
     #expect(report.findings.map(\.severity) == [.warning])
-    #expect(report.findings.map(\.check) == ["index-unlisted-tensor"])
-    #expect(report.findings.map(\.file) == ["model-00001-of-00003.safetensors"])
+    #expect(report.findings.map(\.file) == ["model.safetensors.index.json"])
     #expect(report.hasFindings(.warning))
     #expect(!report.hasFindings(.error))
   }

@@ -5,7 +5,7 @@ import Testing
 /// What the command says about itself.
 @Suite struct HelpTests {
   static let subcommands = [
-    "inspect", "convert", "quantize", "verify", "checks", "compare", "forward",
+    "inspect", "convert", "quantize", "verify", "checks", "manifest", "compare", "forward",
   ]
 
   /// `UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes the files anew.

@@ -29,7 +29,8 @@ import Testing
     #expect(verified.code == 1 && verified.text.contains(word), "\(verified.text)")
     #expect(verified.text.contains("\(name): ") && verified.text.contains("[sidecar-broken]"))
     let converted = try Weighbridge.run("convert", path, workspace.path("out"))
-    #expect(converted.code == 0 && converted.errors.contains("[sidecar-broken]"), "\(converted.errors)")
+    #expect(
+      converted.code == 0 && converted.errors.contains("[sidecar-broken]"), "\(converted.errors)")
     #expect(try Weighbridge.run("verify", workspace.path("out")).code == 1)
   }
 

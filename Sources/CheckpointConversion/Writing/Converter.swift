@@ -143,6 +143,7 @@ public struct Converter: Sendable {
     let run = ConversionRun(
       plan: plan, source: source, folder: destination.partialPath, resources: options.resources,
       journal: journal, results: GroupResults(count: plan.groups.count),
+      census: CensusCollector(countedDTypes),
       progress: options.progress)
     var writer: any WeightWriter =
       plan.format == StoreFormat.name ? StoreWriter(run) : FixedLayoutWriter(run)
@@ -159,6 +160,14 @@ public struct Converter: Sendable {
     return Outcome(
       plan: plan, certificate: certificate, resumedTensorCount: resumedTensorCount,
       leftover: leftover)
+  }
+
+  /// By which dtypes the values of groups are counted; those of several parts were looked at when they were made.
+  private var countedDTypes: [DType?] {
+    let dtypes = LookedAtDTypes(source)
+    return plan.groups.map {
+      $0.parts.count == 1 ? dtypes.dtype($0.name, $0.parts[0].type.dtype) : nil
+    }
   }
 
   /// The certificate beside a single file, which gives way as the file does.
@@ -237,7 +246,7 @@ public struct Converter: Sendable {
     }
     var records: [Certificate.TensorRecord] = []
     // What is said of a group is said of each part, and found once.
-    var (overflows, losses): ([Finding], [Finding]) = ([], [])
+    var (overflows, losses, broken): ([Finding], [Finding], [Finding]) = ([], [], [])
     for (place, group) in plan.groups.enumerated() {
       guard let result = results[place] else {
         throw CheckpointError(.inputOutput, "was not written", tensor: group.name)
@@ -260,6 +269,16 @@ public struct Converter: Sendable {
             .warning, "overflow", "\(result.overflows) finite values became infinite",
             tensor: group.parts[0].name))
       }
+      for (check, count, what) in [
+        ("nan", result.nans, "NaN"),
+        ("infinity", result.infinities.map { $0 - result.overflows }, "infinite"),
+      ] where count ?? 0 > 0 {
+        broken.append(
+          Finding(
+            .warning, check,
+            "\(counted(count ?? 0, "value")) written that \(count == 1 ? "is" : "are") \(what)",
+            tensor: group.parts[0].name))
+      }
       if result.quantization?.relativeRmse ?? 0 >= 0.5 {
         losses.append(
           Finding(
@@ -267,7 +286,7 @@ public struct Converter: Sendable {
             tensor: group.parts[0].name))
       }
     }
-    for finding in overflows + losses { options.report(finding) }
+    for finding in overflows + losses + broken { options.report(finding) }
     let identities = records.map {
       TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
     }
@@ -279,7 +298,7 @@ public struct Converter: Sendable {
       format: plan.format, attention: plan.attention, inputs: inputRecords(digests),
       tensors: records, files: files,
       assets: plan.assetRecords, leftOut: plan.leftOut,
-      findings: findings + overflows + losses,
+      findings: findings + overflows + losses + broken,
       root: rootDigest(of: identities))
   }
 

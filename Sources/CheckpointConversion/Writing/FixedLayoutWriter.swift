@@ -98,6 +98,7 @@ private struct PlacedGroups: EvaluationConsumer {
   }
 
   func receiveInOrder(_ slab: EvaluatedSlab) {
+    run.census.update(slab, at: places[slab.index])
     for (place, part) in zip(run.plan.places(of: places[slab.index]), slab.parts) {
       checksums.update(place, with: part.bytes)
     }

@@ -32,6 +32,9 @@ final class Journal: Sendable {
     let ulp: Double
     let overflows: Int
     var quantization: QuantizationRecord?
+    /// Values that are no numbers, and infinite ones; nil where nobody counted.
+    var nans: Int?
+    var infinities: Int?
   }
 
   /// What an interrupted run says that it has finished.

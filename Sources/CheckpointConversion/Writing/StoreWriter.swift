@@ -239,6 +239,8 @@ private struct CompressedTensors: EvaluationConsumer {
     run.progress(slab.bytes.count)
   }
 
+  func receiveInOrder(_ slab: EvaluatedSlab) { run.census.update(slab, at: places[slab.index]) }
+
   func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {
     volume.finish(tensor.index)
     run.results.set(try run.claim(tensor, at: places[tensor.index]))
@@ -258,6 +260,8 @@ private struct ContiguousTensors: EvaluationConsumer {
     if isWritten { run.progress(slab.bytes.count) }
     return isWritten
   }
+
+  func receiveInOrder(_ slab: EvaluatedSlab) { run.census.update(slab, at: places[slab.index]) }
 
   func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {
     run.results.set(try run.claim(tensor, at: places[tensor.index]))

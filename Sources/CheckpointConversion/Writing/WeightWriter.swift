@@ -56,6 +56,8 @@ struct ConversionRun: Sendable {
   let resources: EvaluationResources
   let journal: Journal
   let results: GroupResults
+  /// What values are written, of groups that are one tensor.
+  let census: CensusCollector
   let progress: @Sendable (Int) -> Void
 
   /// A task for each of some groups of the plan.
@@ -95,7 +97,7 @@ struct ConversionRun: Sendable {
       overflows: report.overflowCount,
       quantization: report.quantization.map {
         QuantizationRecord($0, plan.groups[place].valueShape)
-      })
+      }, nans: census[place]?.nanCount, infinities: census[place]?.infinityCount)
   }
 
   /// Takes over the results of groups that an interrupted run has written.

@@ -1,0 +1,173 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Which checks run, what is said of those that don't, and what that makes of the exit code.
+@Suite struct CheckSelectionTests {
+  private let workspace: Workspace
+  private let path: String
+
+  init() throws {
+    workspace = try Workspace()
+    path = workspace.path("m")
+    try FileManager.default.copyItem(atPath: Fixtures.path("huggingface/llama"), toPath: path)
+  }
+
+  private struct Report: Decodable {
+    struct Check: Decodable {
+      let name: String
+      let status: String
+      let reason: String?
+    }
+    struct Finding: Decodable { let check: String }
+    let checks: [Check]
+    let complete: Bool
+    let verdict: String
+    let path: String
+    let findings: [Finding]
+
+    func reason(_ name: String) -> String? { checks.first { $0.name == name }?.reason }
+  }
+
+  private func report(_ options: String...) throws -> (Report, code: Int32) {
+    let outcome = try Weighbridge.run(["verify", path, "--json"] + options)
+    return (try JSONDecoder().decode(Report.self, from: outcome.output), outcome.code)
+  }
+
+  @Test func whatIsSkippedIsSaid() throws {
+    let (whole, code) = try report()
+    #expect(code == 0 && whole.complete && whole.verdict == "ok" && whole.path == "m")
+    #expect(whole.reason("certificate") == "absent" && whole.reason("against") == "not_asked")
+    let (less, second) = try report("--skip", "values")
+    #expect(second == 0 && !less.complete && less.verdict == "not complete")
+    #expect(less.reason("values") == "not_asked")
+    let text = try Weighbridge.run("verify", path, "--skip", "values").text
+    #expect(text.split(separator: "\n").last?.hasPrefix("not complete: values skipped") == true)
+    let (only, third) = try report("--checks", "structure")
+    #expect(
+      third == 0 && only.checks.filter { $0.status != "skipped" }.map(\.name) == ["structure"])
+  }
+
+  @Test func whatIsRequiredMustPass() throws {
+    let (required, code) = try report("--skip", "values", "--require", "values,structure")
+    #expect(code == 1 && required.findings.map(\.check) == ["not-checked"])
+    #expect(try report("--require", "certificate").code == 1)
+    #expect(try report("--strict").code == 0)
+    let (strict, third) = try report("--strict", "--skip", "contents")
+    #expect(third == 1 && strict.findings.map(\.check) == ["not-complete"])
+  }
+
+  @Test func nothingRunsAfterAFailure() throws {
+    try workspace.edit("m/config.json") { $0 = Data("{".utf8) }
+    let (found, code) = try report("--fail-fast")
+    #expect(code == 1 && found.reason("contents") == "blocked")
+  }
+
+  @Test(arguments: [
+    ["--checks", "nonsense"], ["--skip", ""], ["--require", "values,"],
+    ["--checks", "structure", "--require", "values"],
+  ])
+  func namesThatNoCheckHasAreUsageErrors(_ options: [String]) throws {
+    let outcome = try Weighbridge.run(["verify", path] + options)
+    #expect(outcome.code == 2 && outcome.errors.contains("error:"), "\(outcome.errors)")
+  }
+
+  // MARK: Values
+
+  private func sample(_ tensors: [SampleTensor]) throws -> String {
+    try workspace.write("x.safetensors", SafetensorsSample(tensors).fileContents)
+  }
+
+  private func findings(_ path: String) throws -> [String] {
+    let outcome = try Weighbridge.run("verify", path, "--json", "--checks", "values")
+    return try JSONDecoder().decode(Report.self, from: outcome.output).findings.map(\.check)
+  }
+
+  @Test func valuesThatNoWeightsShouldHaveAreFound() throws {
+    let numbers = (0..<12).map { Float($0) + 0.5 }
+    func matrix(_ name: String, _ values: [Float]) -> SampleTensor {
+      SampleTensor(name, [3, 4], floats: values)
+    }
+    #expect(try findings(sample([matrix("a", numbers)])) == [])
+    var broken = numbers
+    broken[7] = .nan
+    broken[9] = -.infinity
+    #expect(try findings(sample([matrix("a", broken)])) == ["nan", "infinity"])
+    #expect(try findings(sample([matrix("a", Array(repeating: 0, count: 12))])) == ["all-zero"])
+    #expect(try findings(sample([matrix("a", Array(repeating: 7, count: 12))])) == ["constant"])
+    #expect(
+      try findings(sample([matrix("a", numbers), matrix("b", numbers)])) == ["duplicate-tensor"])
+    // Vectors may be anything.
+    let vectors = ["a", "b"].map { SampleTensor($0, [12], floats: Array(repeating: 1, count: 12)) }
+    #expect(try findings(sample(vectors + [SampleTensor("z", [4], floats: [0, 0, 0, 0])])) == [])
+  }
+
+  @Test func filesThatEndWithZerosAreFound() throws {
+    let values = (0..<4096).map { Float($0 < 2000 ? $0 + 1 : 0) }
+    let tail = SampleTensor("a", [64, 64], floats: values)
+    #expect(try findings(sample([tail])) == ["zero-tail"])
+    let bias = SampleTensor("b", [2048], floats: Array(repeating: 0, count: 2048))
+    let whole = SampleTensor("a", [64, 64], floats: values.map { $0 + 1 })
+    #expect(try findings(sample([whole, bias])) == [])
+  }
+
+  /// What conversion writes and `verify` finds is said by both.
+  @Test(arguments: ["out", "out.store", "out.npz"])
+  func conversionSaysThatValuesAreBroken(_ name: String) throws {
+    let source = try sample([SampleTensor("a", [2, 2], floats: [1, .nan, 3, .infinity])])
+    let converted = try Weighbridge.run(
+      "convert", source, workspace.path(name), "--to",
+      name == "out" ? "hf" : name == "out.npz" ? "npz" : "store")
+    #expect(converted.code == 0, "\(converted.errors)")
+    #expect(converted.errors.contains("[nan]") && converted.errors.contains("[infinity]"))
+    let verified = try Weighbridge.run("verify", workspace.path(name))
+    #expect(verified.code == 1 && verified.text.contains("[nan]"))
+  }
+
+  // MARK: Caches
+
+  @Test func filesOfACacheAreWhatTheirNamesSay() throws {
+    let snapshot = "models--a--b/snapshots/0123"
+    try workspace.folder(snapshot)
+    try workspace.folder("models--a--b/refs")
+    func link(_ name: String, _ blob: String) throws {
+      try workspace.write(
+        "models--a--b/blobs/\(blob)", try workspace.contents("m/\(name)"))
+      try FileManager.default.createSymbolicLink(
+        atPath: workspace.path("\(snapshot)/\(name)"), withDestinationPath: "../../blobs/\(blob)")
+    }
+    func verify() throws -> (text: String, code: Int32) {
+      let outcome = try Weighbridge.run(
+        "verify", workspace.path(snapshot), "--checks", "structure,cache")
+      return (outcome.text, outcome.code)
+    }
+    // SHA-256 of the weights, SHA-1 of git's object of the configuration.
+    let weights = try sha("sha256sum", workspace.path("m/model.safetensors"))
+    let configuration = try workspace.contents("m/config.json")
+    try workspace.write("object", Data("blob \(configuration.count)\0".utf8) + configuration)
+    try link("model.safetensors", weights)
+    try link("config.json", try sha("sha1sum", workspace.path("object")))
+    #expect(try verify().code == 0)
+    #expect(try verify().text.contains("cache         passed"))
+    try workspace.edit("models--a--b/blobs/\(weights)") { $0[$0.count - 9] ^= 4 }
+    let changed = try verify()
+    #expect(
+      changed.code == 1 && changed.text.contains("model.safetensors: isn't what was downloaded"))
+    try workspace.edit("models--a--b/blobs/\(weights)") { $0[$0.count - 9] ^= 4 }
+    try link("tokens.npy", "W-etag-of-a-mirror")
+    let other = try verify()
+    #expect(other.code == 0 && other.text.contains("cache         skipped"))
+  }
+
+  private func sha(_ program: String, _ path: String) throws -> String {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [program, path]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return String(decoding: output.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self)
+  }
+}

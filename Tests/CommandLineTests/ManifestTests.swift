@@ -1,0 +1,156 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Manifests: what they list, and that nothing changes unseen.
+@Suite struct ManifestTests {
+  private let workspace: Workspace
+
+  init() throws {
+    workspace = try Workspace()
+    try workspace.write(
+      "m/model.safetensors",
+      SafetensorsSample([
+        SampleTensor("a", [2, 3], floats: [1, 2, 3, 4, 5, 6]),
+        SampleTensor("empty", [0], floats: []), SampleTensor("b", [2], floats: [7, 8]),
+      ]).fileContents)
+    for name in ["a b.txt", "back\\slash.txt", "line\nbreak.txt", "sub/Ünï.txt"] {
+      try workspace.write("m/\(name)", Data(name.utf8))
+    }
+    try workspace.write("m/.git/HEAD", Data("x".utf8))
+  }
+
+  private struct Manifest: Decodable {
+    struct File: Decodable {
+      let name: String
+      let byte_count: Int
+      let digest: String
+    }
+    struct Tensor: Decodable {
+      let name: String
+      let shape: [Int]
+      let file: String
+    }
+    let schema: String
+    let files: [File]
+    let tensors: [Tensor]
+  }
+
+  @discardableResult
+  private func write(_ options: String...) throws -> Manifest {
+    let outcome = try Weighbridge.run(["manifest", workspace.path("m")] + options)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    return try JSONDecoder().decode(
+      Manifest.self, from: workspace.contents("m/weighbridge-manifest.json"))
+  }
+
+  private func verify(_ options: String...) throws -> (text: String, code: Int32) {
+    let outcome = try Weighbridge.run(["verify", workspace.path("m")] + options)
+    return (outcome.text, outcome.code)
+  }
+
+  @Test(arguments: ["1", "4"]) func listsFilesAndTensors(threads: String) throws {
+    let manifest = try write("--threads", threads, "--sha256sums")
+    #expect(manifest.schema == "manifest/v1")
+    #expect(
+      manifest.files.map(\.name) == [
+        "a b.txt", "back\\slash.txt", "line\nbreak.txt", "model.safetensors", "sub/Ünï.txt",
+      ])
+    #expect(manifest.tensors.map(\.name) == ["a", "b", "empty"])
+    #expect(manifest.tensors.allSatisfy { $0.file == "model.safetensors" })
+    #expect(try verify().code == 0)
+    let check = Process()
+    check.executableURL = URL(filePath: "/usr/bin/env")
+    check.arguments = ["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"]
+    check.currentDirectoryURL = URL(filePath: workspace.path("m"))
+    check.standardOutput = FileHandle.nullDevice
+    try check.run()
+    check.waitUntilExit()
+    #expect(check.terminationStatus == 0)
+  }
+
+  @Test func theSameFilesGiveTheSameBytes() throws {
+    try write("--threads", "1")
+    let first = try workspace.contents("m/weighbridge-manifest.json")
+    try write("--threads", "3")
+    #expect(try workspace.contents("m/weighbridge-manifest.json") == first)
+  }
+
+  @Test func everyFlippedBitIsFound() throws {
+    try write()
+    for name in ["model.safetensors", "a b.txt"] {
+      let count = try workspace.contents("m/\(name)").count
+      for place in stride(from: 0, to: count, by: max(1, count / 24)) {
+        try workspace.edit("m/\(name)") { $0[place] ^= UInt8(1 << (place % 8)) }
+        #expect(try verify().code == 1, "\(name) \(place)")
+        try workspace.edit("m/\(name)") { $0[place] ^= UInt8(1 << (place % 8)) }
+      }
+    }
+    #expect(try verify().code == 0)
+  }
+
+  @Test func filesThatComeAndGoAreFound() throws {
+    try write()
+    try workspace.write("m/new.bin", Data("x".utf8))
+    #expect(try verify().text.contains("[file-extra]"))
+    try workspace.remove("m/new.bin")
+    try workspace.remove("m/a b.txt")
+    let gone = try verify()
+    #expect(gone.code == 1 && gone.text.contains("[file-missing]"))
+    try workspace.write("m/a b.txt", Data("A b.txt".utf8))
+    #expect(try verify().text.contains("[digest-mismatch]"))
+  }
+
+  @Test func changesSinceAManifestAreListed() throws {
+    try write()
+    try workspace.write("before.manifest.json", workspace.contents("m/weighbridge-manifest.json"))
+    try workspace.remove("m/weighbridge-manifest.json")
+    try workspace.write(
+      "m/model.safetensors",
+      SafetensorsSample([
+        SampleTensor("a", [2, 3], floats: [1, 2, 3, 4, 5, 7]),
+        SampleTensor("b", [2], floats: [7, 8]),
+        SampleTensor("new", [1], floats: [1]),
+      ]).fileContents)
+    let outcome = try verify("--against", workspace.path("before.manifest.json"))
+    #expect(outcome.code == 1)
+    for (check, tensor) in [("changed", "a"), ("added", "new"), ("removed", "empty")] {
+      #expect(
+        outcome.text.contains { $0.isNewline }
+          && outcome.text.split(separator: "\n").contains {
+            $0.contains("'\(tensor)'") && $0.contains("[tensor-\(check)]")
+          }, "\(outcome.text)")
+    }
+  }
+
+  /// Lists of others may lack files; those that lead out are refused.
+  @Test func listsOfSha256sumAreRead() throws {
+    let digest = try #require(
+      try write().files.first { $0.name == "a b.txt" }?.digest.dropFirst("sha256:".count))
+    try workspace.remove("m/weighbridge-manifest.json")
+    try workspace.write("m/SHA256SUMS", Data("\(digest) *a b.txt\r\n".utf8))
+    let some = try verify()
+    #expect(some.code == 0 && some.text.contains("[file-extra]"), "\(some.text)")
+    for name in ["../x", "/etc/passwd", "a//b", ""] {
+      try workspace.write("m/SHA256SUMS", Data("\(digest)  \(name)\n".utf8))
+      let bad = try verify()
+      #expect(bad.code == 1 && bad.text.contains("[manifest-unusable]"), "\(name)")
+    }
+  }
+
+  @Test func nothingElseIsReplaced() throws {
+    try workspace.write("m/weighbridge-manifest.json", Data("mine".utf8))
+    let outcome = try Weighbridge.run("manifest", workspace.path("m"))
+    #expect(outcome.code == 2 && outcome.errors.contains("in the way"), "\(outcome.errors)")
+    #expect(try workspace.contents("m/weighbridge-manifest.json") == Data("mine".utf8))
+  }
+
+  @Test func liesBesideASingleFile() throws {
+    try workspace.write("one.safetensors", workspace.contents("m/model.safetensors"))
+    #expect(try Weighbridge.run("manifest", workspace.path("one.safetensors")).code == 0)
+    #expect(workspace.has("one.safetensors.manifest.json"))
+    #expect(try Weighbridge.run("verify", workspace.path("one.safetensors")).code == 0)
+    try workspace.edit("one.safetensors") { $0[$0.count - 1] ^= 1 }
+    #expect(try Weighbridge.run("verify", workspace.path("one.safetensors")).code == 1)
+  }
+}
