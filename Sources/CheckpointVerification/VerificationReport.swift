@@ -25,10 +25,16 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
   public var byteCount = 0
   /// The root of all stored tensors; nil if not all were read.
   public var root: Digest?
+  /// What kept the checks from running; nil if they ran.
+  public private(set) var error: CheckpointError?
+  /// Where reports point to.
+  let location: ReportLocation
+  /// Which findings a check brought up, by their places among all.
+  private var places: [Name: [Int]] = [:]
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, path, format, checks, complete, findings, verdict, tensorCount, byteCount,
-      root, reason
+      root, reason, error
   }
 
   /// A report without anything in it.
@@ -36,6 +42,18 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
   /// - Parameter path: the checkpoint's, as it was given.
   public init(path: String) {
     self.path = path.hasPrefix("/") ? Directories.split(path).name : path
+    location = ReportLocation(path, isFile: FileKind(of: path) == .file)
+  }
+
+  /// The report of checks that couldn't run.
+  ///
+  /// - Parameters:
+  ///   - path: the checkpoint's, as it was given.
+  ///   - error: what kept them from it.
+  public init(path: String, _ error: CheckpointError) {
+    self.init(path: path)
+    self.error = error
+    verdict = .notComplete
   }
 
   /// Writes what can't be told as null, with the reason.
@@ -54,10 +72,31 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
     try container.encode(root, forKey: .root)
     if root == nil {
       try container.encode(
-        format == nil
-          ? "the format can't be told" : "not every tensor was read: the checks say why",
+        error != nil
+          ? "the checks couldn't run"
+          : format == nil
+            ? "the format can't be told" : "not every tensor was read: the checks say why",
         forKey: .reason)
     }
+    if let error {
+      var placeless = error
+      (placeless.file, placeless.tensor) = (nil, nil)
+      try container.encode(
+        Failure(
+          code: error.code.rawValue, message: placeless.summary,
+          file: error.file.map { location.path(of: $0) }, tensor: error.tensor,
+          hint: error.hint ?? error.code.usualHint),
+        forKey: .error)
+    }
+  }
+
+  /// An error, as JSON has it.
+  private struct Failure: Encodable {
+    let code: String
+    let message: String
+    let file: String?
+    let tensor: String?
+    let hint: String
   }
 
   /// One kind of check.
@@ -133,6 +172,8 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
 
   mutating func record(_ name: Name, _ found: [Finding], _ detail: String, _ skipped: Reason? = nil)
   {
+    let found = found.map(location.relative)
+    places[name, default: []] += findings.count..<findings.count + found.count
     findings += found
     let failed = found.contains { $0.severity == .error }
     let status: Status = failed ? .failed : skipped == nil ? .passed : .skipped
@@ -148,6 +189,9 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
   /// Takes over a check and what was read for it.
   mutating func take(_ other: VerificationReport) {
     checks += other.checks
+    for (name, own) in other.places {
+      places[name, default: []] += own.map { findings.count + $0 }
+    }
     findings += other.findings
     (tensorCount, byteCount, root) = (other.tensorCount, other.byteCount, other.root)
   }
@@ -161,7 +205,25 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
   }
 
   /// Whether all was checked that there is to check.
-  public var isComplete: Bool { incomplete.isEmpty }
+  public var isComplete: Bool { error == nil && incomplete.isEmpty }
+
+  /// What a check brought up.
+  func findings(of name: Name) -> [Finding] {
+    (places[name] ?? []).compactMap { findings.indices.contains($0) ? findings[$0] : nil }
+  }
+
+  /// What no check brought up, but that one was skipped.
+  var otherFindings: [Finding] {
+    let taken = Set(places.values.joined())
+    return findings.indices.filter { !taken.contains($0) }.map { findings[$0] }
+  }
+
+  /// Errors, warnings, notes; each in the order in which they were found.
+  var worstFirst: [Finding] {
+    Finding.Severity.allCases.reversed().flatMap { severity in
+      findings.filter { $0.severity == severity }
+    }
+  }
 
   /// Whether there is a finding of that severity or a worse one.
   public func hasFindings(_ severity: Finding.Severity) -> Bool {

@@ -28,7 +28,7 @@ struct ChecksCommand: ParsableCommand {
   func run() throws {
     let kinds = try id.map { [try Self.kind($0)] } ?? FindingKinds.all
     if json {
-      Console.output(try JSONDocument.bytes(ChecksDocument(checks: kinds)))
+      Console.output(document: try JSONDocument.bytes(ChecksDocument(checks: kinds)))
     } else if id == nil {
       Console.output(lines: Self.list)
     } else {

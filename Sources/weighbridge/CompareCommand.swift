@@ -104,8 +104,11 @@ struct CompareCommand: ParsableCommand {
     var report = ComparisonReport(comparison)
     if forward { report.forward = try lockstep(sources, comparison, options.readFiles) }
     for source in [sources.0, sources.1] { try source.confirm() }
-    Console.output(
-      shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
+    if shared.json {
+      Console.output(document: try JSONDocument.bytes(report))
+    } else {
+      Console.output(report.text + "\n")
+    }
     if let tolerance, let forward = report.forward {
       if !(forward.maxAbsLogitDifference <= tolerance) { throw ExitCode(1) }
     } else if !comparison.isSame || report.forward?.firstDivergence != nil {

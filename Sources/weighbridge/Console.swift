@@ -11,6 +11,8 @@ import TensorModel
 #endif
 
 /// Standard output for reports, standard error for everything else.
+///
+/// All text goes through here, so this is where names lose the power to give commands to a pipeline's runner.
 enum Console {
   private static let lock = Mutex(())
   private static let isPrintingReport = Atomic(false)
@@ -37,11 +39,12 @@ enum Console {
   ///
   /// A reader that has gone away ends the program without complaint.
   static func output(_ text: String) {
-    output(Array((text.utf8.last == UInt8(ascii: "\n") ? text : text + "\n").utf8))
+    let text = inert(text)
+    output(document: Array((text.utf8.last == UInt8(ascii: "\n") ? text : text + "\n").utf8))
   }
 
-  /// Writes bytes to standard output.
-  static func output(_ bytes: [UInt8]) {
+  /// Writes bytes to standard output: a document of ours, in which no line is a command for a pipeline's runner.
+  static func output(document bytes: [UInt8]) {
     isPrintingReport.store(true, ordering: .relaxed)
     if !write(bytes, to: STDOUT_FILENO) {
       if errno == EPIPE { exit(0) }
@@ -56,14 +59,14 @@ enum Console {
   static func output(lines body: (_ line: (String) -> Void) -> Void) {
     var buffer: [UInt8] = []
     body { line in
-      buffer += line.utf8
+      buffer += inert(line).utf8
       buffer.append(UInt8(ascii: "\n"))
       guard buffer.count >= pieceByteCount else { return }
       Signals.endIfReceived()
-      output(buffer)
+      output(document: buffer)
       buffer.removeAll(keepingCapacity: true)
     }
-    output(buffer)
+    output(document: buffer)
   }
 
   private static let pieceByteCount = 64 << 10
@@ -72,13 +75,13 @@ enum Console {
   static func error(_ text: String) {
     lock.withLock { _ in
       let clear = hasTerminal ? "\r\u{1b}[K" : ""
-      _ = write(Array("\(clear)\(text)\n".utf8), to: STDERR_FILENO)
+      _ = write(Array("\(clear)\(inert(text))\n".utf8), to: STDERR_FILENO)
     }
   }
 
   /// Replaces the progress line on the terminal.
   static func status(_ text: String) {
-    lock.withLock { _ in _ = write(Array("\r\u{1b}[K\(text)".utf8), to: STDERR_FILENO) }
+    lock.withLock { _ in _ = write(Array("\r\u{1b}[K\(inert(text))".utf8), to: STDERR_FILENO) }
   }
 
   private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {

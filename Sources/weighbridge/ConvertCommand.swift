@@ -101,7 +101,7 @@ struct ConvertCommand: ParsableCommand {
       if shared.json {
         try ConversionJob.write(plan, source) { (piece) in
           Signals.endIfReceived()
-          Console.output(piece)
+          Console.output(document: piece)
         }
       } else {
         Console.output { ConversionText.print(plan, source, destination, line: $0) }
@@ -111,7 +111,7 @@ struct ConvertCommand: ParsableCommand {
     let work = try AttendedConversion(job, destination, unpacking, shared)
     if shared.json {
       Console.output(
-        try JSONDocument.bytes(ConversionDocument(work.outcome, seconds: work.seconds)))
+        document: try JSONDocument.bytes(ConversionDocument(work.outcome, seconds: work.seconds)))
     } else {
       Console.output(ConversionText.closing(work.outcome, destination))
     }

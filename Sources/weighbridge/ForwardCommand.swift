@@ -155,7 +155,11 @@ struct ForwardCommand: ParsableCommand {
     try source.confirm()
     if !computesNumbers { report.reason = ForwardReport.noNumbers }
     report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
-    Console.output(shared.json ? try JSONDocument.bytes(report) : Array((report.text + "\n").utf8))
+    if shared.json {
+      Console.output(document: try JSONDocument.bytes(report))
+    } else {
+      Console.output(report.text + "\n")
+    }
     if !computesNumbers {
       Console.error(
         "error: \(ForwardReport.noNumbers): its weights or its configuration are broken\nhint: \(Self.noNumbersHint)"

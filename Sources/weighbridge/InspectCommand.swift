@@ -49,7 +49,7 @@ struct InspectCommand: ParsableCommand {
     if shared.json {
       try inspection.write { (piece) in
         Signals.endIfReceived()
-        Console.output(piece)
+        Console.output(document: piece)
       }
     } else {
       let log = FindingLog(quiet: shared.quiet)

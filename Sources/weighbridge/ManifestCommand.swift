@@ -48,7 +48,7 @@ struct ManifestCommand: ParsableCommand {
     let bytes = try JSONDocument.bytes(manifest)
     try target.write(manifest, bytes, withSums: sha256sums)
     if shared.json {
-      Console.output(bytes)
+      Console.output(document: bytes)
       return
     }
     let size = manifest.files.reduce(0) { $0 + $1.byteCount }

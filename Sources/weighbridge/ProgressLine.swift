@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TensorModel
 
 /// How far long work has come: bytes, rate, time left.
 ///

@@ -158,9 +158,11 @@ struct QuantizeCommand: ParsableCommand {
     if options.dryRun {
       let (_, plan) = try job.plan()
       let report = QuantizationReport(plan, quantization, limits: limits)
-      Console.output(
-        shared.json
-          ? try JSONDocument.bytes(report) : Array((QuantizationText.plan(report) + "\n").utf8))
+      if shared.json {
+        Console.output(document: try JSONDocument.bytes(report))
+      } else {
+        Console.output(QuantizationText.plan(report) + "\n")
+      }
       return
     }
     let page = try reportFile(inputs)
@@ -170,7 +172,7 @@ struct QuantizeCommand: ParsableCommand {
     try page?.write(QuantizationPage(report, source: source, destination: destination).html())
     if shared.json {
       Console.output(
-        try JSONDocument.bytes(
+        document: try JSONDocument.bytes(
           QuantizationDocument(
             report: report, resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
       )

@@ -18,12 +18,16 @@ struct VerifyCommand: ParsableCommand {
       CHECKPOINT's names and dtypes must be what CHECKPOINT holds, bit for bit; OTHER can be of \
       another format, such as the archive that CHECKPOINT was converted from.
 
+      Reports for pipelines are written when the check fails or can't run, too. github also \
+      appends to the summary of the step (GITHUB_STEP_SUMMARY).
+
       Exit code 0: nothing wrong; 1: findings; 2: the check could not run. What was skipped is \
       said, with the reason: the last line says "not complete" where that matters.
 
       Examples:
         weighbridge verify gpt-j-6b
         weighbridge verify gpt-j-6b --against step_383500_slim.tar.zstd --json
+        weighbridge verify gpt-j-6b --report junit=verify.xml --report github
       """)
 
   @Argument(help: "The checkpoint to verify.")
@@ -45,11 +49,14 @@ struct VerifyCommand: ParsableCommand {
 
   @OptionGroup(title: "Signatures") var signature: SignatureOptions
 
+  @OptionGroup var reports: ReportOptions
+
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
     if imatrix != nil && against == nil { throw ValidationError("--imatrix needs --against.") }
     try selection.check(requiring: required)
+    try reports.check(json: shared.json)
   }
 
   /// What must pass because other options ask for it.
@@ -61,8 +68,31 @@ struct VerifyCommand: ParsableCommand {
   }
 
   func run() throws {
+    let output = try ReportOutput(reports.requests(json: shared.json), Self.describe)
+    var inputs = ReadFiles()
+    let report: VerificationReport
+    do throws(CheckpointError) { report = try verified(&inputs) } catch {
+      do throws(CheckpointError) {
+        try output.write(VerificationReport(path: checkpoint, error), besides: inputs)
+      } catch let other {
+        Console.error("error: \(other)")
+      }
+      throw error
+    }
+    try output.write(report, besides: inputs)
+    if report.verdict == .failed { throw ExitCode(1) }
+  }
+
+  /// What is known of a kind of findings.
+  private static let describe: FindingDescription = { id in
+    FindingKinds[id].map { ($0.title, $0.help) }
+  }
+
+  /// Runs the checks; says in any case what was read for them.
+  private func verified(_ inputs: inout ReadFiles) throws(CheckpointError) -> VerificationReport {
     let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
     let options = try shared.openOptions()
+    inputs = options.readFiles
     var other: Source?
     var earlier: (manifest: CheckpointManifest, name: String)?
     if let against, CheckpointManifest.isOne(against) {
@@ -77,48 +107,16 @@ struct VerifyCommand: ParsableCommand {
       CatalogueProcess(
         executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
     }
+    var importance: ImportanceMatrix?
+    if let imatrix { importance = try ImportanceMatrix(path: imatrix) }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues,
       signature: try signature.check(of: checkpoint), progress: reading.add
     ).run(
-      against: other, importance: try imatrix.map { try ImportanceMatrix(path: $0) },
-      since: earlier,
+      against: other, importance: importance, since: earlier,
       selection.checks(requiring: required))
     reading.finish()
-    if shared.json {
-      Console.output(try JSONDocument.bytes(report))
-    } else {
-      Console.output { print(report, line: $0) }
-    }
-    if report.verdict == .failed { throw ExitCode(1) }
-  }
-
-  private func print(_ report: VerificationReport, line: (String) -> Void) {
-    for check in report.checks {
-      let name = check.name.rawValue.padding(toLength: 14, withPad: " ", startingAt: 0)
-      let status = check.status.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
-      line("\(name)\(status)\(printable(check.detail))")
-    }
-    for finding in report.findings { line(finding.line) }
-    let (errors, warnings) = (
-      report.findings.count { $0.severity == .error },
-      report.findings.count { $0.severity == .warning }
-    )
-    let counts = "\(counted(errors, "error")), \(counted(warnings, "warning"))"
-    var verdict: String
-    switch report.verdict {
-    case .failed: verdict = "FAILED: \(counts)"
-    case .ok: verdict = warnings > 0 ? "ok, \(counted(warnings, "warning"))" : "ok"
-    case .notComplete:
-      verdict =
-        "not complete: \(report.incomplete.map(\.name.rawValue).joined(separator: ", ")) skipped"
-        + (warnings > 0 ? ", \(counted(warnings, "warning"))" : "")
-    }
-    if let root = report.root {
-      verdict +=
-        "; \(counted(report.tensorCount, "tensor")), \(humanSize(report.byteCount)); root \(root)"
-    }
-    line(verdict)
+    return report
   }
 }
 
@@ -132,6 +130,7 @@ struct CatalogueCommand: ParsableCommand {
 
   func run() throws {
     try HDF5Catalogue.limitProcess()
-    Console.output([UInt8](try JSONEncoder().encode(try HDF5Catalogue(path: file))))
+    let catalogue = try JSONEncoder().encode(try HDF5Catalogue(path: file))
+    Console.output(document: printableJSON([UInt8](catalogue)))
   }
 }

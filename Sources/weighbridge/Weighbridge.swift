@@ -41,8 +41,8 @@ struct Weighbridge: ParsableCommand {
       let code = exitCode(for: error)
       let message = fullMessage(for: error)
       if code.isSuccess {
-        // Help, version and completion scripts.
-        Console.output(message)
+        // Help, version and completion scripts, which are written as they are.
+        Console.output(document: Array((message + (message.hasSuffix("\n") ? "" : "\n")).utf8))
         Foundation.exit(0)
       }
       if !message.isEmpty { Console.error(UsageMessage(message).text) }

@@ -32,6 +32,28 @@ import Testing
     #expect(try JSONDecoder().decode([String].self, from: Data(shown)) == [text])
   }
 
+  @Test(arguments: [
+    ("::error::x", "\\u{3a}:error::x"), ("a\n \t::add-mask::b", "a\n \t\\u{3a}:add-mask::b"),
+    ("a\r\n\u{a0}::x", "a\r\n\u{a0}\\u{3a}:x"), ("a##[group]b", "a#\\u{23}[group]b"),
+    ("###[error]", "##\\u{23}[error]"), ("x ##vso[task.x]", "x #\\u{23}vso[task.x]"),
+  ])
+  func noLineIsACommandOfARunner(text: String, shown: String) {
+    #expect(inert(text) == shown)
+    #expect(inert(shown) == shown)
+  }
+
+  @Test(arguments: [
+    "", "a::b", "std::vector\nx ::y", "# [x]", "## x[1]", "##", "a:\n:", "#[", "é::",
+  ])
+  func otherTextStays(text: String) { #expect(inert(text) == text) }
+
+  @Test func noStringOfADocumentIsACommandOfARunner() throws {
+    let text = "##[error]é##[group]##vso[x]"
+    let shown = printableJSON([UInt8](try JSONEncoder().encode([text])))
+    #expect(!String(decoding: shown, as: UTF8.self).contains("##"))
+    #expect(try JSONDecoder().decode([String].self, from: Data(shown)) == [text])
+  }
+
   @Test func longTextsAreClipped() {
     #expect(clipped("abcde", to: 5) == "abcde")
     #expect(clipped("abcdef", to: 5) == "abcd…")

@@ -19,5 +19,13 @@ extension FindingKinds {
       skipped. The message lists them with their reasons. Provide what they need, or leave out \
       --strict.
       """),
+    FindingKind(
+      "not-run", "selection", .error,
+      "The checks couldn't run",
+      """
+      Nothing was checked: the checkpoint isn't there, can't be read by this user, or another \
+      argument can't be used. Only reports for other programs have this as a finding; the \
+      command ends with exit code 2. The message says what to change.
+      """),
   ]
 }

@@ -9,13 +9,18 @@ public final class SingleOutput: Sendable {
   public struct Kind: Sendable {
     /// For messages: `a numpy array`.
     let title: String
-    /// What all such files begin with.
-    let beginning: [UInt8]
+    /// What such files begin with: one of these.
+    let beginnings: [[UInt8]]
 
     /// A kind of files.
     public init(title: String, beginning: [UInt8]) {
+      self.init(title: title, beginnings: [beginning])
+    }
+
+    /// A kind of files that begin in one of several ways; an empty one is for files without contents.
+    public init(title: String, beginnings: [[UInt8]]) {
       self.title = title
-      self.beginning = beginning
+      self.beginnings = beginnings
     }
   }
 
@@ -65,7 +70,10 @@ public final class SingleOutput: Sendable {
     var isOwn = false
     if let kind, found == .file {
       let region = try InputFile(path: path).region
-      isOwn = try region.head(kind.beginning.count) == kind.beginning
+      let head = try region.head(kind.beginnings.map(\.count).max() ?? 0)
+      isOwn = kind.beginnings.contains {
+        $0.isEmpty ? head.isEmpty : head.starts(with: $0)
+      }
     }
     guard isOwn else {
       throw CheckpointError(

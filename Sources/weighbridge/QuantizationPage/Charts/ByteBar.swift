@@ -1,3 +1,5 @@
+import TensorModel
+
 /// A bar of bytes, cut into types.
 struct ByteBar {
   /// A type's part.
