@@ -207,8 +207,9 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "weighbridge", "CheckpointVerification", "CheckpointConversion", "Quantization",
-        "StoreWriting", "HDF5Files", "TensorEvaluation", "CheckpointFormats", "FileContainers",
+        "weighbridge", "CheckpointVerification", "CheckpointConversion", "ModelSigning",
+        "Quantization", "StoreWriting", "HDF5Files", "TensorEvaluation", "CheckpointFormats",
+        "FileContainers",
         "TensorModel", "TestSupport",
       ],
       exclude: ["Snapshots"], swiftSettings: strict),

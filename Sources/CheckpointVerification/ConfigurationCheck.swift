@@ -1,4 +1,5 @@
 import CheckpointFormats
+import FileContainers
 import ModelArchitectures
 import TensorModel
 
@@ -15,10 +16,23 @@ struct ConfigurationCheck {
     let model: ModelContents
     do throws(CheckpointError) { model = try source.model() } catch {
       if error.code.isTransient { throw error }
+      // What is wrong is said of the tensors themselves.
+      let checks = Set(source.checkpoint.findings.map(\.check))
+      if checks.contains("data-missing") {
+        return report.skip(.configuration, .blocked, "needs tensors that have data")
+      }
+      if checks.contains("unreadable-tensor") {
+        return report.skip(
+          .configuration, .unsupported, "needs tensors that can be read by what they are")
+      }
       report.record(
         .configuration, [Finding("model-unusable", error)],
         "the tensors can't be named as a model's")
       return
+    }
+    if isBareContainer {
+      return report.skip(
+        .configuration, .absent, "no key of the file says anything of a model")
     }
     var findings = model.findings + model.problems.map { $0.finding() }
     if let error = model.uncomputed {
@@ -32,6 +46,16 @@ struct ConfigurationCheck {
     report.record(
       .configuration, findings,
       "names and shapes of \(counted(count, "tensor")) of the family '\(family)'")
+  }
+
+  /// Whether a GGUF file has no settings of its architecture at all, and so isn't meant to be a model.
+  private var isBareContainer: Bool {
+    guard let header = source.ggufHeader, source.checkpoint.configuration == nil else {
+      return false
+    }
+    let name = header["general.architecture"]?.text
+    return !header.metadata.contains { key, _ in name.map { key.hasPrefix("\($0).") } ?? false }
+      && !header.metadata.contains { key, _ in key.hasPrefix("tokenizer.") }
   }
 
   /// Why names and shapes can't be compared with a table.

@@ -48,6 +48,8 @@ struct ContentsCheck {
     for run in EvaluationTask.runs(of: source.reader.checkpoint) {
       try read(run, &contents, &errors, &values)
     }
+    // Tensors of the catalogue whose values are nowhere.
+    let absent = source.checkpoint.findings.filter { $0.check == "data-missing" }
     var findings = errors
     guard findings.isEmpty else {
       report.record(
@@ -64,7 +66,7 @@ struct ContentsCheck {
         .contents, [Finding("contents-unreadable", error)], "not every tensor can be read")
       return nil
     }
-    findings += values
+    findings += values + absent
     let sidecars = try SidecarSoundness.findings(of: source.checkpoint)
     findings += sidecars
     report.tensorCount = contents.identities.count

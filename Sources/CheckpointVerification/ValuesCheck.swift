@@ -143,30 +143,45 @@ struct ValuesCheck {
   // MARK: Ends of files
 
   private func tailFindings() -> [Finding] {
-    var last: [String: Int] = [:]
+    var places: [String: [Int]] = [:]
     for (place, tensor) in source.checkpoint.tensors.enumerated() where tensor.byteCount > 0 {
-      // What is zero as a whole is said of that, or is a vector that may be.
-      if census[place]?.isZero != true { last[tensor.file] = place }
+      places[tensor.file, default: []].append(place)
     }
-    var findings: [Finding] = []
-    for (file, place) in last.sorted(by: { $0.key < $1.key }) {
-      let tensor = source.checkpoint.tensors[place]
-      guard let census = census[place], isMatrix(tensor),
-        census.zeroByteCountAtEnd >= Self.tailByteCount
-      else { continue }
-      let row = max(1, tensor.byteCount / max(1, tensor.shape.dimensions[0]))
-      // Rows of a vocabulary that is filled up to a round number.
-      let isOfVocabulary = model?.placed.contains {
-        ($0.key.role == .tokenEmbedding || $0.key.role == .weight(.head))
-          && $0.value.expression.sources.contains(tensor.name)
+    return places.sorted { $0.key < $1.key }.compactMap { file, places in
+      guard let (byteCount, tensor) = zerosAtEnd(places), byteCount >= Self.tailByteCount else {
+        return nil
       }
-      if isOfVocabulary == true, census.zeroByteCountAtEnd % row < Self.tailByteCount { continue }
-      findings.append(
-        Finding(
-          .warning, "zero-tail",
-          "the file's data end with \(census.zeroByteCountAtEnd) bytes of zeros, as after a download that stopped",
-          file: file, tensor: tensor.name))
+      return Finding(
+        .warning, "zero-tail",
+        "the file's data end with \(byteCount) bytes of zeros, as after a download that stopped",
+        file: file, tensor: tensor.name)
     }
-    return findings
+  }
+
+  /// The zeros that a file's tensors end with, and the tensor where they begin; vectors may be zero, and count for nothing.
+  private func zerosAtEnd(_ places: [Int]) -> (byteCount: Int, tensor: TensorInfo)? {
+    var total = 0
+    var first: TensorInfo?
+    for place in places.reversed() {
+      let tensor = source.checkpoint.tensors[place]
+      guard let census = census[place] else { break }
+      if census.isZero, !isMatrix(tensor) { continue }
+      guard isMatrix(tensor), census.zeroByteCountAtEnd > 0 else { break }
+      if !census.isZero, isFilledUp(tensor, census) { break }
+      total += census.zeroByteCountAtEnd
+      first = tensor
+      if !census.isZero { break }
+    }
+    return first.map { (total, $0) }
+  }
+
+  /// Whether zeros are rows of a vocabulary that is filled up to a round number.
+  private func isFilledUp(_ tensor: TensorInfo, _ census: ValueCensus) -> Bool {
+    let row = max(1, tensor.byteCount / max(1, tensor.shape.dimensions[0]))
+    guard census.zeroByteCountAtEnd % row < 64 else { return false }
+    return (model?.placed ?? [:]).contains {
+      ($0.key.role == .tokenEmbedding || $0.key.role == .weight(.head))
+        && $0.value.expression.sources.contains(tensor.name)
+    }
   }
 }

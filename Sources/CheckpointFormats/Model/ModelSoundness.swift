@@ -241,7 +241,7 @@ struct ModelSoundness {
     for tensor in missing {
       problems.append(
         ModelProblem(
-          "tensor-missing",
+          isCompanion(tensor) ? "companion-missing" : "tensor-missing",
           CheckpointError(
             .missing, "missing: the configuration asks for it", tensor: name(tensor),
             expected: "\(tensor.shape)",
@@ -249,6 +249,15 @@ struct ModelSoundness {
               "nothing is made up for it: get the file again, or the configuration that belongs to it"
           ), isFatal: true))
     }
+  }
+
+  /// Whether it is codes or scales of blocks of which the other is there.
+  private func isCompanion(_ tensor: Architecture.Tensor) -> Bool {
+    tensor.row.role.isOfBlocks
+      && placed.keys.contains {
+        $0.role.isOfBlocks && $0.layer == tensor.layer
+          && $0.role.projection == tensor.row.role.projection
+      }
   }
 
   /// Whether some layers are there in full and others not at all: one shard of several.

@@ -20,11 +20,7 @@ struct QuantizedModule {
   ///
   /// - Throws: `missing`.
   func part(_ part: String) throws(CheckpointError) -> PackedValue {
-    guard let tensor = tensor(part) else {
-      throw CheckpointError(
-        .missing, "a part of a quantized weight isn't there", tensor: name + part,
-        hint: "the file is incomplete, or was changed: get it again")
-    }
+    guard let tensor = tensor(part) else { throw missing(part) }
     return PackedValue(.stored(tensor.name), TensorType(tensor.dtype, tensor.shape))
   }
 
@@ -67,6 +63,13 @@ struct QuantizedModule {
     return isOrdered || isUnset ? nil : value
   }
 
+  /// The error about a part that isn't there.
+  func missing(_ part: String) -> CheckpointError {
+    CheckpointError(
+      .missing, "a part of a quantized weight isn't there", tensor: name + part,
+      hint: "the file is incomplete, or was changed: get it again")
+  }
+
   /// The bytes of a small part; nil if there is none.
   ///
   /// - Throws: `malformed` for more bytes than the limit; what reading throws.
@@ -96,11 +99,12 @@ struct QuantizedModule {
     return bytes
   }
 
-  /// An error about a part.
+  /// An error about a part: that it isn't there, or what is wrong with it.
   func misfit(
     _ part: String, _ message: String, expected: String? = nil, found: String? = nil
   ) -> CheckpointError {
-    CheckpointError(
+    if tensor(part) == nil { return missing(part) }
+    return CheckpointError(
       .malformed, message, tensor: name + part, expected: expected, found: found,
       hint: "the file is damaged, or its configuration is another file's: get both again")
   }

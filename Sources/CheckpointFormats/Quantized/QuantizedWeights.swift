@@ -87,6 +87,10 @@ public struct QuantizedWeights: Sendable {
     }
     dropCacheScales(tensors)
     for tensor in left where !parts.contains(ExactName(tensor.name)) {
+      if let missing = Self.missing(besides: tensor.name, as: modules, reader) {
+        problems.append(missing)
+        continue
+      }
       problems.append(
         CheckpointError(
           .malformed, "codes of a quantized weight without the rest of it", file: tensor.file,
@@ -98,6 +102,23 @@ public struct QuantizedWeights: Sendable {
         .note, "quantized-weights",
         "\(counted(weights.count, "weight")) quantized (\(method)): a copy keeps codes and scales as they are",
         tensor: example), at: 0)
+  }
+
+  /// What codes that are alone lack and others of the checkpoint have; nil if there are no others.
+  private static func missing(
+    besides name: String,
+    as others: [(container: any QuantizedContainer.Type, module: QuantizedModule)],
+    _ reader: any CheckpointReader
+  ) -> CheckpointError? {
+    for (container, module) in others {
+      let endings = container.markers + container.parts
+      let found = endings.filter { module.tensor($0) != nil }
+      guard let own = found.first(where: name.hasSuffix) else { continue }
+      let alone = QuantizedModule(String(name.dropLast(own.count)), reader)
+      guard let part = found.first(where: { alone.tensor($0) == nil }) else { continue }
+      return alone.missing(part)
+    }
+    return nil
   }
 
   private static func isOfBlocks(_ name: String) -> Bool {

@@ -18,7 +18,6 @@ public enum FindingKinds {
     certificate,
     digests,
     signature,
-    derivation,
     against,
     selection,
     conversion, ggufConversion, quantization,

@@ -58,7 +58,7 @@ extension FindingKinds {
       dict if you pass the file on.
       """),
     FindingKind(
-      "data-missing", "structure", .error,
+      "data-missing", "contents", .error,
       "A tensor has no data",
       """
       The file names the tensor, but its values aren't there: the model was saved from \
