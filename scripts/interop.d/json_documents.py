@@ -19,6 +19,7 @@ def check(report):
         np.savez(work / "arrays.npz", a=np.arange(6, dtype="<f4").reshape(2, 3), b=np.zeros((0, 2), "<i4"), c=np.array([np.nan, np.inf]), d=np.ones(2, "<c8"))
         report.row("inspect an npz", lambda: valid(spoken(work, "inspect", work / "arrays.npz", "--digests", "--statistics"), work))
         report.row("compare npz files", lambda: valid(spoken(work, "compare", work / "arrays.npz", work / "others.npz", check=1), work))
+        report.row("manifest", lambda: valid(run("manifest", work / "arrays.npz", "--json").stdout, work))
         report.row("checks", lambda: valid(run("checks", "--json").stdout, work))
         report.row("checks nan", lambda: valid(run("checks", "nan", "--json").stdout, work))
 
