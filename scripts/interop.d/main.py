@@ -19,6 +19,7 @@ import quantized
 import root
 import sharding
 import signals
+import reports
 import signing
 import statistics_of_tensors
 import store
@@ -45,6 +46,7 @@ GROUPS = {
     "vllm": vllm_writing.check,
     "llama": llama.check,
     "signing": signing.check,
+    "reports": reports.check,
     "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,
