@@ -68,7 +68,7 @@ def compare(source, tensors, store, compression):
                 expect(np.array_equal(raw(dataset), raw(links[entry["dataset"]])), f"{name!r}: weights.h5 leads elsewhere")
                 chunk_count += chunks_agree(dataset, places[name])
             expect(entry["digest"] == digest(array), f"{name!r}: digest")
-    expect(run("verify", store).returncode == 0, "verify finds something")
+    expect(run("verify", store, "--skip", "values").returncode == 0, "verify finds something")
     size = sum(path.stat().st_size for path in store.glob("weights-*.h5"))
     return f"{len(tensors)} datasets, {chunk_count} chunks, {size / max(1, sum(a.nbytes for _, a in tensors.values())):.3f} of the size"
 
