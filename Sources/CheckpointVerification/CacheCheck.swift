@@ -99,7 +99,8 @@ struct CacheCheck {
     guard FileKind(ofEntry: records) == .directory else { return [] }
     var entries: [Entry] = []
     for record in try Directories.files(in: records) where record.hasSuffix(".metadata") {
-      let name = String(Self.name(of: record, in: records).dropLast(".metadata".count))
+      let name =
+        "\(Substring(Self.name(of: record, in: records).utf8.dropLast(".metadata".utf8.count)))"
       let file = "\(folder)/\(name)"
       guard FileKind(of: file) == .file, isFolder || file == source.place,
         let bytes = try ifUsable({ () throws(CheckpointError) in
@@ -114,6 +115,8 @@ struct CacheCheck {
   }
 
   private static func name(of file: String, in folder: String) -> String {
-    file.hasPrefix("\(folder)/") ? String(file.dropFirst(folder.utf8.count + 1)) : file
+    let prefix = "\(folder)/".utf8
+    guard file.utf8.starts(with: prefix) else { return file }
+    return "\(Substring(file.utf8.dropFirst(prefix.count)))"
   }
 }

@@ -58,7 +58,7 @@ public struct Verifier: Sendable {
     }
     guard needsTensors(selection) else {
       for name in VerificationReport.Name.allCases where name != .store && name != .signature {
-        report.skip(name, .notAsked, "not asked for (--checks, --skip)")
+        report.skip(name, .notAsked, Self.notAsked)
       }
       try checkSignature(path, selection, &report)
       selection.conclude(&report)
@@ -95,7 +95,7 @@ public struct Verifier: Sendable {
     /// Whether a check is to run; says otherwise why not.
     func runs(_ name: VerificationReport.Name, _ report: inout VerificationReport) -> Bool {
       guard selection.runs(name) else {
-        report.skip(name, .notAsked, "not asked for (--checks, --skip)")
+        report.skip(name, .notAsked, Self.notAsked)
         return false
       }
       if selection.stopsAtFailure, report.hasFindings(selection.failureLevel) {
@@ -143,6 +143,8 @@ public struct Verifier: Sendable {
     try source.confirm()
   }
 
+  private static let notAsked = "not asked for (--checks, --skip)"
+
   /// Whether anything is checked that needs an open checkpoint: signatures are of files alone.
   private func needsTensors(_ selection: CheckSelection) -> Bool {
     VerificationReport.Name.allCases.contains { $0 != .signature && selection.runs($0) }
@@ -152,7 +154,7 @@ public struct Verifier: Sendable {
     _ place: String, _ selection: CheckSelection, _ report: inout VerificationReport
   ) throws(CheckpointError) {
     guard selection.runs(.signature) else {
-      return report.skip(.signature, .notAsked, "not asked for (--checks, --skip)")
+      return report.skip(.signature, .notAsked, Self.notAsked)
     }
     guard let signature else {
       let name = ModelSigner.signatureName

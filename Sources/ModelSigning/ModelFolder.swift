@@ -1,29 +1,30 @@
 import CheckpointFormats
 import FileContainers
-import TensorModel
+public import TensorModel
 
 /// All that lies in a model's folder.
-struct ModelFolder {
+public struct ModelFolder: Sendable {
   /// Something that isn't a regular file.
-  struct Obstacle {
-    let name: String
+  public struct Obstacle: Sendable {
+    /// Its path in the folder.
+    public let name: String
     /// What it is, such as `a named pipe`.
-    let kind: String
+    public let kind: String
   }
 
   /// The folder's path.
   let path: String
   /// Regular files, and links to such, by their paths in the folder; in the order of their bytes, which is that of code points.
-  let files: [String]
+  public let files: [String]
   /// Those of them that are links.
   let links: Set<ExactName>
   /// What is neither a file nor a folder.
-  let obstacles: [Obstacle]
+  public let obstacles: [Obstacle]
 
   /// Lists a folder; what Git keeps of its own isn't looked into.
   ///
   /// - Throws: `inputOutput`.
-  init(_ path: String) throws(CheckpointError) {
+  public init(_ path: String) throws(CheckpointError) {
     self.path = path
     var (files, links, obstacles): ([ExactName], Set<ExactName>, [Obstacle]) = ([], [], [])
     var pending = [""]
@@ -57,6 +58,9 @@ struct ModelFolder {
     self.links = links
     self.obstacles = obstacles
   }
+
+  /// What git and its hosts keep at the top of a folder, which no list of a model's files has.
+  public static let ofGit = [".git", ".gitattributes", ".github", ".gitignore"]
 
   private static let repository = ".git"
   private static let notUTF8 = "a name that isn't UTF-8"

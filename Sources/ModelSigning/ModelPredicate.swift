@@ -36,7 +36,7 @@ struct ModelPredicate {
   private static let maximumIgnoredPathCount = 1000
 
   /// At the top of a model's folder only.
-  static let standardIgnoredPaths = [".git", ".gitattributes", ".github", ".gitignore"]
+  static let standardIgnoredPaths = ModelFolder.ofGit
 
   /// Whether a predicate type is this one, or one of a later minor version.
   static func isType(_ type: String) -> Bool {

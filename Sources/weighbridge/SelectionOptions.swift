@@ -39,11 +39,9 @@ struct SelectionOptions: ParsableArguments {
   }
 
   /// What was asked for, with what other options ask for.
-  func checks(requiring: Set<Name>) -> CheckSelection {
-    (try? selection(requiring)) ?? CheckSelection()
-  }
-
-  private func selection(_ requiring: Set<Name>) throws -> CheckSelection {
+  ///
+  /// - Throws: a usage error for names that no check has, which `check` has refused.
+  func selection(_ requiring: Set<Name>) throws -> CheckSelection {
     var selection = CheckSelection()
     selection.only = try checks.map { try Self.names($0, "--checks") }
     selection.skipped = try skip.map { try Self.names($0, "--skip") } ?? []

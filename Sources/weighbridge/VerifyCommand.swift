@@ -68,10 +68,11 @@ struct VerifyCommand: ParsableCommand {
   }
 
   func run() throws {
+    let selection = try selection.selection(required)
     let output = try ReportOutput(reports.requests(json: shared.json), Self.describe)
     var inputs = ReadFiles()
     let report: VerificationReport
-    do throws(CheckpointError) { report = try verified(&inputs) } catch {
+    do throws(CheckpointError) { report = try verified(selection, &inputs) } catch {
       do throws(CheckpointError) {
         try output.write(VerificationReport(path: checkpoint, error), besides: inputs)
       } catch let other {
@@ -89,7 +90,9 @@ struct VerifyCommand: ParsableCommand {
   }
 
   /// Runs the checks; says in any case what was read for them.
-  private func verified(_ inputs: inout ReadFiles) throws(CheckpointError) -> VerificationReport {
+  private func verified(
+    _ selection: CheckSelection, _ inputs: inout ReadFiles
+  ) throws(CheckpointError) -> VerificationReport {
     let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
     let options = try shared.openOptions()
     inputs = options.readFiles
@@ -113,8 +116,7 @@ struct VerifyCommand: ParsableCommand {
       checkpoint, ownOptions, shared.resources, catalogues: catalogues,
       signature: try signature.check(of: checkpoint), progress: reading.add
     ).run(
-      against: other, importance: importance, since: earlier,
-      selection.checks(requiring: required))
+      against: other, importance: importance, since: earlier, selection)
     reading.finish()
     return report
   }

@@ -138,6 +138,19 @@ import Testing
     }
   }
 
+  /// Whatever the folder is called, and what lies in it beside files.
+  @Test func foldersOfAnyNameAndWhatIsInThem() throws {
+    try FileManager.default.moveItem(atPath: workspace.path("m"), toPath: workspace.path("modèle"))
+    let path = workspace.path("modèle")
+    #expect(try Weighbridge.run("manifest", path + "/").code == 0)
+    #expect(try Weighbridge.run("verify", path).code == 0)
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(path)/elsewhere", withDestinationPath: "/tmp")
+    let linked = try Weighbridge.run("verify", path)
+    #expect(linked.code == 1 && linked.text.contains("[file-extra]"), "\(linked.text)")
+    #expect(try Weighbridge.run("manifest", path).code == 2)
+  }
+
   @Test func nothingElseIsReplaced() throws {
     try workspace.write("m/weighbridge-manifest.json", Data("mine".utf8))
     let outcome = try Weighbridge.run("manifest", workspace.path("m"))

@@ -56,7 +56,8 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
   /// - Parameter place: the checkpoint's file or directory.
   /// - Returns: a path in or beside it.
   public static func path(for place: String) -> String {
-    FileKind(of: place) == .directory ? "\(place)/\(fileName)" : place + ending
+    guard FileKind(of: place) == .directory else { return place + ending }
+    return place.utf8.last == UInt8(ascii: "/") ? place + fileName : "\(place)/\(fileName)"
   }
 
   /// Whether a path is that of a manifest, by its name.

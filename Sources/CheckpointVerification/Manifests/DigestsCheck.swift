@@ -83,6 +83,11 @@ struct DigestsCheck {
         Finding(
           list.isWhole ? .error : .warning, "file-extra", "not in \(list.name)", file: name))
     }
+    for obstacle in listed.obstacles {
+      findings.append(
+        Finding(
+          .error, "file-extra", "\(obstacle.kind), which no list can have", file: obstacle.name))
+    }
     return findings
   }
 

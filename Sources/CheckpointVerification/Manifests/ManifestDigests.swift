@@ -1,5 +1,6 @@
 public import CheckpointFormats
 import FileContainers
+import ModelSigning
 import Synchronization
 public import TensorEvaluation
 public import TensorModel
@@ -172,6 +173,12 @@ extension CheckpointManifest {
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws(CheckpointError) {
     let listed = try ListedFiles(of: source.place)
+    if let obstacle = listed.obstacles.first {
+      throw CheckpointError(
+        .unsupported, "no manifest can list it", file: obstacle.name,
+        expected: "files with names in UTF-8", found: obstacle.kind,
+        hint: "move it out of the checkpoint's folder, or rename it")
+    }
     let digests = try ManifestDigests(listed, source, resources, progress)
     try source.confirm()
     self.init(
