@@ -181,6 +181,19 @@ import Testing
     }
   }
 
+  /// Scales that are no numbers are looked at like weights, which may be none.
+  @Test(arguments: ["warn_ct_nan", "warn_gptq_nan", "warn_mlx_mxfp4_nan", "warn_ct_nvfp4_nan"])
+  func scalesThatAreNoNumbersAreNotMoved(_ name: String) throws {
+    let source = try Source(Fixtures.path("bad/quantized/\(name)"), OpenOptions())
+    for tensor in try source.model().tensors where tensor.shape.rank == 2 {
+      for format in PackedFormat.all {
+        let repacking = Repacking(
+          tensor.expression, tensor.shape, format, as: nil, type: source.checkpoint.type)
+        #expect(try repacking?.holds(Self.planner(source)) != true, "\(format)")
+      }
+    }
+  }
+
   @Test func otherNumbersAreNotRepacked() throws {
     for (folder, name) in [
       ("ct_llama_w4a16_g128", "mlx-q4-g64"), ("ct_llama_w4a16_g128", "mlx-q8-g128"),

@@ -78,18 +78,19 @@ struct AffineCodes {
     self.offset = offset
   }
 
-  /// What has to be 0 throughout if half the range is what stands for 0.
+  /// What has to be 0 throughout if half the range is what stands for 0, and all scales are finite.
   ///
   /// - Parameter type: of the scales.
   /// - Returns: floats.
   func remainders(_ type: TensorType) -> [TensorExpression] {
     switch offset {
-    case .half: []
+    case .half: [scales.ownDifference]
     case .zeroPoints(let zeros):
       [
         .combine(
           .difference, zeros,
-          .fill(FillValue(Double(half)), TensorType(.f32, Shape(type.shape.dimensions.reversed()))))
+          .fill(FillValue(Double(half)), TensorType(.f32, Shape(type.shape.dimensions.reversed())))),
+        scales.ownDifference,
       ]
     case .biases(let biases): [.sum([biases, halves(type, sign: 1)])]
     }

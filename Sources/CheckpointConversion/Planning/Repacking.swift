@@ -34,7 +34,7 @@ struct Repacking {
     guard format.rowCount == 1, shape.rank == 2 else { return nil }
     let moved: [PackedFormat.Part: TensorExpression]
     if let floats = Self.floats(values, shape, format) {
-      (dtype, remainders, moved) = (.f32, [], floats)
+      (dtype, remainders, moved) = (.f32, [floats.factors.ownDifference], floats.parts)
     } else if let integers = AffineCodes(values, shape, format.groupSize),
       let scales = try? integers.scales.type(stored: type),
       // With scales of 16 bits no product or sum is rounded: codes less half their range are multiples of the scale.
@@ -91,7 +91,7 @@ struct Repacking {
   /// Codes of small floats, with scales that are powers of two or small floats.
   private static func floats(
     _ values: TensorExpression, _ shape: Shape, _ format: PackedFormat
-  ) -> [PackedFormat.Part: TensorExpression]? {
+  ) -> (parts: [PackedFormat.Part: TensorExpression], factors: TensorExpression)? {
     guard
       case .combine(.product, .decode(let codes, let code, shape, axis: 1), let factors) = values,
       case .spread(let spread, shape, block: [1, format.groupSize]) = factors
@@ -100,10 +100,15 @@ struct Repacking {
     case (.mxfp4, .fp4, .decode(let scales, .e8m0, _, axis: 1)),
       (.mxfp8, .e4m3, .decode(let scales, .e8m0, _, axis: 1)),
       (.nvfp4, .fp4, .decode(let scales, .e4m3, _, axis: 1)):
-      return [.codes: codes, .scales: scales]
+      return ([.codes: codes, .scales: scales], spread)
     default: return nil
     }
   }
+}
+
+extension TensorExpression {
+  /// What is 0 throughout where all elements are finite numbers: scales that are none aren't moved, but looked at as weights are.
+  var ownDifference: TensorExpression { .combine(.difference, self, self) }
 }
 
 extension Repacking.Part {

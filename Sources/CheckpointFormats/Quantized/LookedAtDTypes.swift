@@ -2,28 +2,36 @@ import ModelArchitectures
 public import TensorModel
 
 /// By which dtypes stored elements are looked at, where values that are no numbers are looked for: scales of quantized weights stand in bytes whose dtype
-/// doesn't say so.
+/// doesn't say so, and how they are read does.
 public struct LookedAtDTypes: Sendable {
-  private let byteScales: Set<ExactName>
-
-  private static let endings = ["scale", "scales", "scale_inv"]
+  private var bytes: [ExactName: DType] = [:]
 
   /// - Parameter source: whose tensors they are.
   public init(_ source: Source) {
-    let model = try? source.model()
-    var scales: Set<ExactName> = []
-    for (place, tensor) in model?.placed ?? [:] {
-      if case .mxfp4Scales = place.role { scales.insert(ExactName(tensor.name)) }
+    guard let model = try? source.model() else { return }
+    for (place, tensor) in model.placed {
+      if case .mxfp4Scales = place.role { bytes[ExactName(tensor.name)] = .f8e8m0 }
     }
-    let parts = model?.quantized?.parts ?? []
-    for name in parts where Self.endings.contains(where: name.text.hasSuffix) {
-      scales.insert(name)
+    guard model.quantized != nil else { return }
+    for tensor in model.tensors { look(tensor.expression) }
+  }
+
+  private mutating func look(_ expression: TensorExpression) {
+    var pending = [expression]
+    while let next = pending.popLast() {
+      switch next {
+      case .decode(let operand, .e8m0, _, _), .mxfp4(_, let operand):
+        for name in operand.sources { bytes[ExactName(name)] = .f8e8m0 }
+      case .decode(let operand, .e4m3, _, _):
+        for name in operand.sources { bytes[ExactName(name)] = .f8e4m3 }
+      default: break
+      }
+      pending += next.operands
     }
-    byteScales = scales
   }
 
   /// The dtype for a stored tensor.
   public func dtype(_ name: String, _ dtype: DType) -> DType {
-    dtype == .u8 && byteScales.contains(ExactName(name)) ? .f8e8m0 : dtype
+    dtype == .u8 ? bytes[ExactName(name)] ?? dtype : dtype
   }
 }
