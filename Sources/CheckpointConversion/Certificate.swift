@@ -31,6 +31,8 @@ public struct Certificate: Sendable, Codable, Hashable {
   public let source: SourceRecord
   /// The destination's format.
   public let format: String
+  /// What was asked for; absent in certificates of earlier versions.
+  public var settings: SettingsRecord?
   /// What tokens see; absent in certificates of earlier versions, where it always was `causal`.
   public var attention: AttentionMode?
   /// The files that were read.
@@ -177,6 +179,9 @@ public struct Certificate: Sendable, Codable, Hashable {
     /// SHA-256 of it.
     public let digest: Digest
   }
+
+  /// Whether standard input was converted, of which neither name nor size is known.
+  public var isOfStandardInput: Bool { inputs.count == 1 && inputs[0].name == "-" }
 
   /// Identities of all tensors.
   public var identities: [TensorIdentity] {

@@ -72,8 +72,11 @@ public struct ConversionJob: Sendable {
 
   /// A job for a request.
   public init(_ request: ConversionRequest) {
-    self.request = request
     isSingleFile = Targets.isSingleFile(request.destination)
+    var request = request
+    request.settings.fileName =
+      isSingleFile ? Directories.split(request.destination).name : nil
+    self.request = request
     partCount = Targets.partCount(for: request)
   }
 
@@ -111,7 +114,12 @@ public struct ConversionJob: Sendable {
     try PlanDocument.write(plan, source, write)
   }
 
-  private func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
+  /// The plan for a source that is open.
+  ///
+  /// - Parameter source: with the tokenizer that it gets.
+  /// - Returns: the plan.
+  /// - Throws: what planning throws.
+  func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
     if let error = source.checkpoint.configurationError { throw error }
     let target = try Targets.target(for: request, source)
     guard
@@ -144,8 +152,7 @@ public struct ConversionJob: Sendable {
       throw losesAttention(to: target)
     }
     try request.validator?.check(source)
-    return try target.plan(
-      planner, fileName: isSingleFile ? Directories.split(request.destination).name : nil)
+    return try target.plan(planner)
   }
 
   /// In which dtype its values are wanted would be a guess.

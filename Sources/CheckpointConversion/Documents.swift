@@ -133,7 +133,7 @@ struct PlanDocument: Encodable {
   let tool: Certificate.Tool
   let source: ConversionPlan.SourceDescription
   let format: String
-  let settings: Settings
+  let settings: SettingsRecord
   let attention: AttentionMode
   let inputs: [Certificate.InputRecord]
   /// Left out where they are written one by one.
@@ -143,12 +143,6 @@ struct PlanDocument: Encodable {
   let leftOut: [String]
   let findings: [Finding]
   let byteCount: Int
-
-  struct Settings: Encodable {
-    let dtype: String
-    let allowOverflow: Bool
-    let compression: String?
-  }
 
   struct Tensor: Encodable {
     let name: String
@@ -161,13 +155,13 @@ struct PlanDocument: Encodable {
     let sources: [String]
   }
 
-  private init(_ plan: ConversionPlan, inputs: [Certificate.InputRecord]) {
-    tool = .current
+  private init(
+    _ plan: ConversionPlan, inputs: [Certificate.InputRecord], _ tool: Certificate.Tool
+  ) {
+    self.tool = tool
     source = plan.source
     format = plan.format
-    settings = Settings(
-      dtype: plan.settings.dtype?.rawValue ?? "keep", allowOverflow: plan.settings.allowOverflow,
-      compression: plan.settings.compression?.description)
+    settings = SettingsRecord(plan.settings)
     attention = plan.attention
     self.inputs = inputs
     tensors = []
@@ -179,22 +173,39 @@ struct PlanDocument: Encodable {
   }
 
   /// Writes the JSON of a plan, piece by piece.
+  ///
+  /// - Parameters:
+  ///   - plan: of a conversion.
+  ///   - source: what it converts.
+  ///   - certificate: of the same plan, if it is made again: the program that wrote it counts, and that it read standard input.
+  ///   - write: is given the pieces in order.
+  /// - Throws: what `write` throws.
   static func write(
-    _ plan: ConversionPlan, _ source: Source, _ write: ([UInt8]) throws(CheckpointError) -> Void
+    _ plan: ConversionPlan, _ source: Source, as certificate: Certificate? = nil,
+    _ write: ([UInt8]) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
-    let inputs = source.inputs.map {
-      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
-    }
+    let inputs =
+      if let certificate, certificate.isOfStandardInput {
+        certificate.inputs.map {
+          Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+        }
+      } else {
+        source.inputs.map {
+          Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+        }
+      }
     let tensors = JSONList(count: plan.tensors.count) { Tensor(plan.tensors[$0], in: plan) }
-    try JSONDocument.write(PlanDocument(plan, inputs: inputs), ["tensors": tensors], write)
+    try JSONDocument.write(
+      PlanDocument(plan, inputs: inputs, certificate?.tool ?? .current), ["tensors": tensors],
+      write)
   }
 
   /// The digest of that.
   static func digest(
-    _ plan: ConversionPlan, _ source: Source
+    _ plan: ConversionPlan, _ source: Source, as certificate: Certificate? = nil
   ) throws(CheckpointError) -> Digest {
     var digest = StreamingDigest()
-    try write(plan, source) { $0.withUnsafeBytes { digest.update($0) } }
+    try write(plan, source, as: certificate) { $0.withUnsafeBytes { digest.update($0) } }
     return digest.digest
   }
 }

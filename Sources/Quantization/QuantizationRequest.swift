@@ -26,6 +26,9 @@ public struct TensorTypeOverride: Hashable, Sendable {
   /// What they become.
   public let type: WeightType
 
+  /// As it is parsed.
+  public var text: String { "\(pattern.text)=\(type.name)" }
+
   /// Parses `PATTERN=TYPE`.
   ///
   /// - Parameters:

@@ -123,15 +123,8 @@ struct CompressionChoice: ExpressibleByArgument {
   let value: ConversionPlan.Compression
 
   init?(argument: String) {
-    switch argument {
-    case "none": value = .uncompressed
-    case "zstd": value = .zstd(level: nil)
-    default:
-      guard argument.hasPrefix("zstd:"), let level = Int(argument.dropFirst(5)),
-        ConversionPlan.Compression.levels.contains(level)
-      else { return nil }
-      value = .zstd(level: level)
-    }
+    guard let value = ConversionPlan.Compression(argument) else { return nil }
+    self.value = value
   }
 }
 

@@ -14,17 +14,16 @@ enum CompressedTensorsPlan {
   /// - Parameters:
   ///   - planner: of the source.
   ///   - request: the scheme, and what is to be different.
-  ///   - fileName: of a destination that is one file; nil for a directory.
   /// - Returns: the plan.
   /// - Throws: `usage` for one file, what `CompressedTensorsWeights` throws.
   static func plan(
-    _ planner: Planner, _ request: QuantizationRequest, fileName: String?
+    _ planner: Planner, _ request: QuantizationRequest
   ) throws(CheckpointError) -> ConversionPlan {
-    guard fileName == nil else {
+    guard planner.settings.fileName == nil else {
       throw CheckpointError(
         .usage,
         "\(request.scheme) needs a directory: config.json says how the weights are quantized",
-        found: fileName, hint: "name a directory, without .safetensors at the end")
+        found: planner.settings.fileName, hint: "name a directory, without .safetensors at the end")
     }
     let model = try CompressedTensorsWeights(planner, request)
     var metadata = try planner.metadata()

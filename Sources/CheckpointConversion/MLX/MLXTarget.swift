@@ -13,7 +13,7 @@ enum MLXTarget: ConversionTarget {
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(5 << 30)
 
   static func plan(
-    _ planner: Planner, fileName: String?
+    _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     guard planner.settings.experts == nil else {
       throw CheckpointError(

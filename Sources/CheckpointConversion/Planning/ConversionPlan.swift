@@ -88,6 +88,10 @@ public struct ConversionPlan: Sendable {
     public var quantization: QuantizationRequest?
     /// How the experts of a mixture are written; nil keeps the source's spelling.
     public var experts: Architecture.ExpertSpelling?
+    /// The name of a destination that is one file; nil for a directory.
+    public internal(set) var fileName: String?
+    /// What the model is called in formats that have a name for it, where the source's files have none; nil takes the name of the source's place.
+    public internal(set) var title: String?
 
     /// Settings.
     public init(

@@ -8,7 +8,7 @@ public import TensorModel
 /// What the plans of all formats have in common: which canonical tensors, in which dtype, with which files beside them.
 public struct Planner: Sendable {
   let source: Source
-  let settings: ConversionPlan.Settings
+  var settings: ConversionPlan.Settings
 
   let resources: EvaluationResources
 

@@ -13,7 +13,7 @@ enum GGUFTarget: ConversionTarget {
   }
 
   static func plan(
-    _ planner: Planner, fileName: String?
+    _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     guard planner.settings.experts == nil else {
       throw CheckpointError(
@@ -25,8 +25,12 @@ enum GGUFTarget: ConversionTarget {
       planner.source, rows: graph.configuration.dimensions.vocabulary)
     let tensors = try GGUFTensors(planner, graph)
     let header = planner.source.ggufHeader
+    var planner = planner
+    if header?["general.name"]?.text == nil {
+      planner.settings.title = planner.settings.title ?? planner.source.title
+    }
     let name = GGUFName(
-      header?["general.name"]?.text ?? planner.source.title, tokenizer: tokenizer.entries)
+      header?["general.name"]?.text ?? planner.settings.title ?? "", tokenizer: tokenizer.entries)
     let entries =
       graph.entries(fileType: tensors.fileType, name: name.text)
       + (tensors.importances?.entries ?? [])
@@ -53,8 +57,8 @@ enum GGUFTarget: ConversionTarget {
       files.append(
         ConversionPlan.WeightFile(
           name: isCut
-            ? GGUFSplit.fileName(number, of: shards.count, cutFrom: fileName)
-            : fileName ?? GGUFSplit.standardName, layout: layout,
+            ? GGUFSplit.fileName(number, of: shards.count, cutFrom: planner.settings.fileName)
+            : planner.settings.fileName ?? GGUFSplit.standardName, layout: layout,
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
         let output = tensors.outputs[member]

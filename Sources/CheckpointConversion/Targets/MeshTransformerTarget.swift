@@ -12,7 +12,7 @@ enum MeshTransformerTarget: ConversionTarget {
   private static let usualShardCounts = [8, 4, 2, 1]
 
   static func plan(
-    _ planner: Planner, fileName: String?
+    _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     let model = try MeshModel(planner)
     let shardCount = try shardCount(planner, model)

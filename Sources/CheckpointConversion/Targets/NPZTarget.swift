@@ -7,13 +7,14 @@ enum NPZTarget: ConversionTarget {
   static let format: any CheckpointFormat.Type = NPZFormat.self
 
   static func plan(
-    _ planner: Planner, fileName: String?
+    _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     guard planner.settings.sharding == nil else {
       throw CheckpointError(
         .usage, "an npz checkpoint is one file",
         hint: "leave out --max-shard-size and --shards, or choose --to safetensors")
     }
+    let fileName = planner.settings.fileName
     let outputs = try planner.outputs()
     try Planner.requireNoBlocks(outputs.map { ($0.name, $0.type.dtype) }, in: format.name)
     let layout = try NPZLayout.layout(outputs.map { ($0.name, $0.type) })

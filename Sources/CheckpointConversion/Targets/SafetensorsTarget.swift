@@ -15,10 +15,10 @@ enum SafetensorsTarget: ConversionTarget {
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(5_000_000_000)
 
   static func plan(
-    _ planner: Planner, fileName: String?
+    _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     if let request = planner.settings.quantization {
-      return try CompressedTensorsPlan.plan(planner, request, fileName: fileName)
+      return try CompressedTensorsPlan.plan(planner, request)
     }
     let outputs = try planner.outputs()
     if let output = outputs.first(where: { !SafetensorsLayout.accepts(name: $0.name) }) {
@@ -29,6 +29,7 @@ enum SafetensorsTarget: ConversionTarget {
     try Planner.requireNoBlocks(outputs.map { ($0.name, $0.type.dtype) }, in: format.name)
     let sizes = outputs.map(\.byteCount)
     let sharding = planner.settings.sharding ?? standardSharding
+    let fileName = planner.settings.fileName
     let shards = try Sharder(sizes).shards(fileName == nil ? sharding : .none)
     var metadata = try planner.metadata()
     if metadata["format"] == nil { metadata["format"] = ParameterNaming.pytorch.rawValue }

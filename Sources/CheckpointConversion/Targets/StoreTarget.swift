@@ -17,7 +17,7 @@ enum StoreTarget: ConversionTarget {
   private static let (volumeOverhead, datasetOverhead) = (16384, 4096)
 
   static func plan(
-    _ planner: Planner, fileName: String?
+    _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     let outputs = try planner.outputs(as: try exactDTypes(planner))
     let encodings = Self.encodings(outputs, planner)

@@ -25,12 +25,10 @@ protocol ConversionTarget: Sendable {
 
   /// Makes the plan of a conversion.
   ///
-  /// - Parameters:
-  ///   - planner: of the source and the settings.
-  ///   - fileName: of a destination that is one file; nil for a directory.
+  /// - Parameter planner: of the source and the settings.
   /// - Returns: the plan.
   /// - Throws: what `Planner.outputs` throws; `usage` where settings can't be followed.
-  static func plan(_ planner: Planner, fileName: String?) throws(CheckpointError) -> ConversionPlan
+  static func plan(_ planner: Planner) throws(CheckpointError) -> ConversionPlan
 
   /// What a source gives in the names and types of a checkpoint that was written in this format, where these are the format's own.
   ///

@@ -143,7 +143,7 @@ public struct Converter: Sendable {
     let run = ConversionRun(
       plan: plan, source: source, folder: destination.partialPath, resources: options.resources,
       journal: journal, results: GroupResults(count: plan.groups.count),
-      census: CensusCollector(countedDTypes),
+      census: plan.census(of: source),
       progress: options.progress)
     var writer: any WeightWriter =
       plan.format == StoreFormat.name ? StoreWriter(run) : FixedLayoutWriter(run)
@@ -160,14 +160,6 @@ public struct Converter: Sendable {
     return Outcome(
       plan: plan, certificate: certificate, resumedTensorCount: resumedTensorCount,
       leftover: leftover)
-  }
-
-  /// By which dtypes the values of groups are counted; those of several parts were looked at when they were made.
-  private var countedDTypes: [DType?] {
-    let dtypes = LookedAtDTypes(source)
-    return plan.groups.map {
-      $0.parts.count == 1 ? dtypes.dtype($0.name, $0.parts[0].type.dtype) : nil
-    }
   }
 
   /// The certificate beside a single file, which gives way as the file does.
@@ -244,62 +236,18 @@ public struct Converter: Sendable {
         try options.resources.checkCancellation()
       }
     }
-    var records: [Certificate.TensorRecord] = []
-    // What is said of a group is said of each part, and found once.
-    var (overflows, losses, broken): ([Finding], [Finding], [Finding]) = ([], [], [])
-    for (place, group) in plan.groups.enumerated() {
-      guard let result = results[place] else {
-        throw CheckpointError(.inputOutput, "was not written", tensor: group.name)
-      }
-      for (tensor, digest) in zip(group.parts, result.digests) {
-        let isOfValues = tensor.isOfValues
-        records.append(
-          Certificate.TensorRecord(
-            name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
-            file: plan.weightFiles[tensor.file].name, expression: tensor.expression.description,
-            sources: tensor.expression.sources,
-            exactness: .init(tensor.expression, isRounded: isOfValues && result.rounded > 0),
-            largestErrorUlp: isOfValues ? result.ulp : 0,
-            overflowCount: isOfValues ? result.overflows : 0,
-            quantization: isOfValues ? result.quantization : nil, digest: digest))
-      }
-      if result.overflows > 0 {
-        overflows.append(
-          Finding(
-            .warning, "overflow", "\(result.overflows) finite values became infinite",
-            tensor: group.parts[0].name))
-      }
-      for (check, count, what) in [
-        ("nan", result.nans, "NaN"),
-        ("infinity", result.infinities.map { $0 - result.overflows }, "infinite"),
-      ] where count ?? 0 > 0 {
-        broken.append(
-          Finding(
-            .warning, check,
-            "\(counted(count ?? 0, "value")) written that \(count == 1 ? "is" : "are") \(what)",
-            tensor: group.parts[0].name))
-      }
-      if result.quantization?.relativeRmse ?? 0 >= 0.5 {
-        losses.append(
-          Finding(
-            .warning, "quantization-loss", "its blocks have little to do with its weights",
-            tensor: group.parts[0].name))
-      }
-    }
-    for finding in overflows + losses + broken { options.report(finding) }
-    let identities = records.map {
-      TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
-    }
+    let records = try ResultRecords(plan) { results[$0] }
+    for finding in records.findings { options.report(finding) }
     return Certificate(
       tool: .current, plan: planDigest,
       source: Certificate.SourceRecord(
         format: plan.source.format, layout: plan.source.layout,
         architecture: plan.source.architecture),
-      format: plan.format, attention: plan.attention, inputs: inputRecords(digests),
-      tensors: records, files: files,
+      format: plan.format, settings: SettingsRecord(plan.settings), attention: plan.attention,
+      inputs: inputRecords(digests),
+      tensors: records.tensors, files: files,
       assets: plan.assetRecords, leftOut: plan.leftOut,
-      findings: findings + overflows + losses + broken,
-      root: rootDigest(of: identities))
+      findings: findings + records.findings, root: records.root)
   }
 
   private func publish(

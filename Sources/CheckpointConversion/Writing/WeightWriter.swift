@@ -62,16 +62,7 @@ struct ConversionRun: Sendable {
 
   /// A task for each of some groups of the plan.
   func tasks(_ places: [Int]) throws(CheckpointError) -> [EvaluationTask] {
-    var tasks: [EvaluationTask] = []
-    for place in places {
-      let group = plan.groups[place]
-      tasks.append(
-        EvaluationTask(
-          name: group.name,
-          expression: try CompiledExpression(group.expression, in: source.reader.checkpoint),
-          parts: group.rowParts))
-    }
-    return tasks
+    try plan.tasks(places, from: source)
   }
 
   /// Where the bytes of a slab lie in the source, if they are copied as they are.
@@ -90,14 +81,7 @@ struct ConversionRun: Sendable {
     if tensor.report.overflowCount > 0 && !plan.settings.allowOverflow {
       throw try OverflowError.error(plan.groups[place], tensor.report, source.reader)
     }
-    let report = tensor.report
-    return Journal.Claim(
-      group: place, digests: tensor.digests,
-      rounded: report.isExact ? 0 : max(1, report.roundedCount), ulp: report.largestErrorUlp,
-      overflows: report.overflowCount,
-      quantization: report.quantization.map {
-        QuantizationRecord($0, plan.groups[place].valueShape)
-      }, nans: census[place]?.nanCount, infinities: census[place]?.infinityCount)
+    return plan.claim(tensor, at: place, census)
   }
 
   /// Takes over the results of groups that an interrupted run has written.

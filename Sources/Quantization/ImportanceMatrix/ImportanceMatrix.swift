@@ -7,7 +7,7 @@ public import TensorModel
 /// How much each column of a model's weights matters, as llama-imatrix measured it.
 public struct ImportanceMatrix: Sendable {
   /// The file's name, without its folders.
-  public let fileName: String
+  public var fileName: String
   /// SHA-256 of the file.
   public let digest: Digest
   /// The texts that the model read, as paths on the machine where it did; unknown to older files.

@@ -1,0 +1,95 @@
+public import CheckpointFormats
+public import FileContainers
+public import Quantization
+public import TensorEvaluation
+public import TensorModel
+
+/// A conversion that a certificate states, made again from its source: planned anew and evaluated, and nothing written.
+public struct Replay: Sendable {
+  /// What is converted.
+  public let source: Source
+  /// What the certificate's settings come to with this source.
+  public let plan: ConversionPlan
+  /// The digest of that plan, as the program that wrote the certificate would have stated it.
+  public let planDigest: Digest
+  private let resources: EvaluationResources
+
+  /// Plans again.
+  ///
+  /// - Parameters:
+  ///   - certificate: with the settings of the conversion.
+  ///   - path: of the source, which needn't lie where it lay.
+  ///   - openOptions: how to open it.
+  ///   - importance: the matrix that weights were quantized with, if there was one.
+  ///   - resources: memory and threads.
+  /// - Throws: `unsupported` for certificates without settings; what opening and planning throw.
+  public init(
+    of certificate: Certificate, from path: String, _ openOptions: OpenOptions,
+    importance: ImportanceMatrix?, _ resources: EvaluationResources
+  ) throws(CheckpointError) {
+    guard let recorded = certificate.settings else { throw Self.withoutSettings }
+    var request = ConversionRequest(
+      source: path, destination: recorded.file ?? Self.directory, openOptions: openOptions,
+      resources: resources)
+    request.format = certificate.format
+    request.settings = try recorded.settings(importance)
+    var source = RestoredTokenizer.added(to: try Source(path, openOptions))
+    if let attention = certificate.attention, try source.model().attention != attention {
+      request.openOptions.attention = attention
+      source = RestoredTokenizer.added(to: try Source(path, request.openOptions))
+    }
+    self.source = source
+    self.resources = resources
+    plan = try ConversionJob(request).plan(source)
+    planDigest = try PlanDocument.digest(plan, source, as: certificate)
+  }
+
+  /// Stands for any directory: plans don't depend on its name.
+  private static let directory = "replay"
+
+  /// What is said of certificates that don't state what was asked for.
+  public static let withoutSettings = CheckpointError(
+    .unsupported, "the certificate doesn't say what was asked for",
+    hint: "it was written by an earlier version of weighbridge: convert the source again")
+
+  /// Makes all tensors again.
+  ///
+  /// - Parameter progress: told of bytes that were made.
+  /// - Returns: their records and what they bring up, as the certificate must have them.
+  /// - Throws: what reading and evaluating throw.
+  public func results(
+    _ progress: @escaping @Sendable (Int) -> Void
+  ) throws(CheckpointError) -> (tensors: [Certificate.TensorRecord], findings: [Finding]) {
+    let census = plan.census(of: source)
+    let results = DigestCollector(census: census, progress: progress)
+    try EvaluationPipeline(source.reader, resources)
+      .run(try plan.tasks(Array(plan.groups.indices), from: source), results)
+    let records = try ResultRecords(plan) { place in
+      results[place].map { plan.claim($0, at: place, census) }
+    }
+    return (
+      records.tensors, plan.findings + (try source.reader.contentFindings()) + records.findings
+    )
+  }
+
+  /// The root of all tensors that the source stores.
+  ///
+  /// - Parameter progress: told of bytes that were read.
+  /// - Returns: the root.
+  /// - Throws: what reading throws.
+  public func sourceRoot(
+    _ progress: @escaping @Sendable (Int) -> Void
+  ) throws(CheckpointError) -> Digest {
+    let tensors = source.reader.checkpoint.tensors
+    let digests = DigestCollector(progress: progress)
+    try EvaluationPipeline(source.reader, resources)
+      .run(EvaluationTask.stored(in: source.reader.checkpoint), digests)
+    return rootDigest(
+      of: tensors.enumerated().compactMap { place, tensor in
+        digests[place].map {
+          TensorIdentity(
+            name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0.digest)
+        }
+      })
+  }
+}
