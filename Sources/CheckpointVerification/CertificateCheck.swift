@@ -8,10 +8,13 @@ import TensorModel
 struct CertificateCheck {
   private let source: Source
   private let path: String
+  /// Whether another check makes the checkpoint again, and so looks at all that isn't looked at here.
+  private let isReplayed: Bool
 
-  init(_ source: Source, _ path: String) {
+  init(_ source: Source, _ path: String, isReplayed: Bool) {
     self.source = source
     self.path = path
+    self.isReplayed = isReplayed
   }
 
   /// Records the check.
@@ -54,8 +57,11 @@ struct CertificateCheck {
         .certificate, findings,
         contents == nil
           ? "names and shapes against \(place.name); digests need readable tensors"
-          : "digests of \(counted(certificate.tensors.count, "tensor")) against \(place.name); how they were made needs --against"
-            + UncheckedClaims.text(certificate)
+          : "digests of \(counted(certificate.tensors.count, "tensor")) against \(place.name)"
+            + (isReplayed
+              ? ""
+              : "; how they were made needs --replay or --against"
+                + UncheckedClaims.text(certificate))
       )
       return certificate
     }

@@ -18,6 +18,14 @@ public struct CheckSelection: Sendable {
   /// All checks.
   public init() {}
 
+  /// What must hold before a derivation is signed.
+  public static var derivation: CheckSelection {
+    var selection = CheckSelection()
+    selection.only = [.structure, .store, .contents, .certificate, .derivation]
+    selection.required = [.structure, .contents, .certificate, .derivation]
+    return selection
+  }
+
   /// Whether a check runs.
   public func runs(_ name: VerificationReport.Name) -> Bool {
     !skipped.contains(name) && only?.contains(name) ?? true

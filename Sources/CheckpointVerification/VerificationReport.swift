@@ -25,6 +25,8 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
   public var byteCount = 0
   /// The root of all stored tensors; nil if not all were read.
   public var root: Digest?
+  /// What can be signed of the derivation, where that was asked for and all agrees.
+  public internal(set) var derivation: Derivation?
   /// What kept the checks from running; nil if they ran.
   public private(set) var error: CheckpointError?
   /// Where reports point to.
@@ -131,6 +133,8 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
     case digests
     /// Every file against a signature of people who are trusted.
     case signature
+    /// Every tensor and file against what the certificate's conversion gives when it is made again from its source.
+    case derivation
     /// Every tensor against another checkpoint, or a manifest.
     case against
 

@@ -13,6 +13,7 @@ public struct Verifier: Sendable {
   private let resources: EvaluationResources
   private let catalogues: CatalogueProcess?
   private let signature: SignatureCheck?
+  private let replay: ReplaySource?
   private let progress: @Sendable (Int) -> Void
 
   /// A verifier.
@@ -23,10 +24,12 @@ public struct Verifier: Sendable {
   ///   - resources: memory and threads.
   ///   - catalogues: lists what libhdf5 sees in a store's volumes; without it that isn't compared.
   ///   - signature: whose signature there must be; nil checks none.
+  ///   - replay: the source that the checkpoint is made of again; nil doesn't.
   ///   - progress: told of bytes as they are read.
   public init(
     _ path: String, _ openOptions: OpenOptions, _ resources: EvaluationResources,
     catalogues: CatalogueProcess? = nil, signature: SignatureCheck? = nil,
+    replay: ReplaySource? = nil,
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.path = path
@@ -34,6 +37,7 @@ public struct Verifier: Sendable {
     self.resources = resources
     self.catalogues = catalogues
     self.signature = signature
+    self.replay = replay
     self.progress = progress
   }
 
@@ -60,7 +64,7 @@ public struct Verifier: Sendable {
       for name in VerificationReport.Name.allCases where name != .store && name != .signature {
         report.skip(name, .notAsked, Self.notAsked)
       }
-      try checkSignature(path, selection, &report)
+      _ = try checkSignature(path, selection, &report)
       selection.conclude(&report)
       return report
     }
@@ -77,7 +81,7 @@ public struct Verifier: Sendable {
         report.skip(
           name, selection.runs(name) ? .blocked : .notAsked, "needs a checkpoint that opens")
       }
-      try checkSignature(place, selection, &report)
+      _ = try checkSignature(place, selection, &report)
       selection.conclude(&report)
       return report
     }
@@ -120,12 +124,13 @@ public struct Verifier: Sendable {
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
     let contents = try checkContents(source, selection, &report, runs)
     if runs(.cache, &report) { try CacheCheck(source, path).run(&report) }
-    var certificate: Certificate?
-    if runs(.certificate, &report) {
-      certificate = try CertificateCheck(source, source.place).run(&report, contents?.identities)
-    }
+    let certificate = try checkCertificate(source, contents?.identities, &report, runs)
     if runs(.digests, &report) { try DigestsCheck(source, progress).run(&report) }
-    try checkSignature(source.place, selection, &report)
+    let signed = try checkSignature(
+      source.place, selection, &report, certificate, contents?.identities)
+    if runs(.derivation, &report) {
+      try checkDerivation(source, certificate ?? signed?.certificate, signed, contents, &report)
+    }
     if let manifest {
       if runs(.against, &report) {
         ManifestChanges(manifest.manifest, manifest.name)
@@ -150,25 +155,65 @@ public struct Verifier: Sendable {
     VerificationReport.Name.allCases.contains { $0 != .signature && selection.runs($0) }
   }
 
+  /// Checks the signature.
+  ///
+  /// - Returns: the derivation that was signed, if it was one and its signer is trusted.
   private func checkSignature(
-    _ place: String, _ selection: CheckSelection, _ report: inout VerificationReport
-  ) throws(CheckpointError) {
+    _ place: String, _ selection: CheckSelection, _ report: inout VerificationReport,
+    _ certificate: Certificate? = nil, _ contents: [TensorIdentity]? = nil
+  ) throws(CheckpointError) -> Derivation? {
     guard selection.runs(.signature) else {
-      return report.skip(.signature, .notAsked, Self.notAsked)
+      report.skip(.signature, .notAsked, Self.notAsked)
+      return nil
     }
     guard let signature else {
       let name = ModelSigner.signatureName
-      return fileExists("\(place)/\(name)")
+      fileExists("\(place)/\(name)")
         ? report.skip(
           .signature, .notAsked,
           "\(name) is there: --public-key or --certificate-roots says whose it must be")
         : report.skip(.signature, .absent, "there is no \(name)")
+      return nil
     }
     let outcome = try signature.run { (byteCount) throws(CheckpointError) in
       try resources.checkCancellation()
       progress(byteCount)
     }
-    report.record(.signature, outcome.findings, outcome.detail)
+    let signed = SignedDerivation(outcome.statement, certificate, contents)
+    report.record(
+      .signature, outcome.findings + (signed?.findings ?? []),
+      outcome.detail + (signed == nil ? "" : SignedDerivation.remark))
+    return signed?.derivation
+  }
+
+  /// The checkpoint's own certificate, checked, or only read where something else needs it.
+  private func checkCertificate(
+    _ source: Source, _ contents: [TensorIdentity]?, _ report: inout VerificationReport,
+    _ runs: (VerificationReport.Name, inout VerificationReport) -> Bool
+  ) throws(CheckpointError) -> Certificate? {
+    let check = CertificateCheck(source, source.place, isReplayed: replay != nil)
+    if runs(.certificate, &report) { return try check.run(&report, contents) }
+    var inner = VerificationReport(path: path)
+    return replay == nil ? nil : try check.run(&inner, contents)
+  }
+
+  private func checkDerivation(
+    _ source: Source, _ certificate: Certificate?, _ signed: Derivation?,
+    _ contents: ContentsCheck.Contents?, _ report: inout VerificationReport
+  ) throws(CheckpointError) {
+    guard let replay else {
+      return report.skip(
+        .derivation, .notAsked, "makes the checkpoint again from its source: --replay SOURCE")
+    }
+    guard let certificate else {
+      return report.skip(
+        .derivation, .absent, "no certificate says how the checkpoint was made")
+    }
+    guard let contents else {
+      return report.skip(.derivation, .blocked, "needs tensors that can be read")
+    }
+    let check = DerivationCheck(source, certificate, replay, resources, progress)
+    report.derivation = try check.run(&report, contents.identities, signed)
   }
 
   /// Reads all tensors once, for whatever needs their bytes.
@@ -180,7 +225,7 @@ public struct Verifier: Sendable {
     let isBlocked = !isAsked && selection.runs(.contents)
     var contents: ContentsCheck.Contents?
     let wantsValues = selection.runs(.values)
-    if !isBlocked, isAsked || wantsValues || selection.runs(.certificate) {
+    if !isBlocked, isAsked || wantsValues || selection.runs(.certificate) || replay != nil {
       // Without being asked for it only gives the others what they need.
       var inner = VerificationReport(path: path)
       let check = ContentsCheck(source, resources, countsValues: wantsValues, progress)

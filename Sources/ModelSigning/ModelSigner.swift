@@ -1,7 +1,7 @@
-import FileContainers
+public import FileContainers
 public import TensorModel
 
-/// Signs the files of a model's folder.
+/// Signs the files of a model's folder, or a derivation of them.
 public struct ModelSigner: Sendable {
   /// What became of it.
   public struct Result: Sendable {
@@ -19,6 +19,7 @@ public struct ModelSigner: Sendable {
 
   private let model: String
   private let signature: String
+  private let isFile: Bool
 
   /// The name by which a signature is found in a model's folder.
   public static let signatureName = "model.sig"
@@ -26,18 +27,29 @@ public struct ModelSigner: Sendable {
   /// Looks at what is to be signed.
   ///
   /// - Parameters:
-  ///   - model: the folder.
+  ///   - model: the folder; or a file, of which only derivations are signed.
   ///   - signature: where the signature is to be; nil for `model.sig` in the folder.
-  /// - Throws: `usage` for what is no folder, `conflict` if there is a signature already, `missing` if its folder isn't there.
-  public init(_ model: String, signature: String? = nil) throws(CheckpointError) {
-    guard FileKind(of: model) == .directory else {
+  ///   - isDerivation: whether a derivation is to be signed.
+  /// - Throws: `usage` for what can't be signed, `conflict` if there is a signature already, `missing` if its folder isn't there.
+  public init(
+    _ model: String, signature: String? = nil, isDerivation: Bool = false
+  ) throws(CheckpointError) {
+    isFile = FileKind(of: model) == .file
+    guard FileKind(of: model) == .directory || isFile && isDerivation else {
       throw CheckpointError(
         .usage, "only a folder can be signed", file: model,
         found: PathObstacle.text(model) ?? "a file",
         hint: "put the file into a folder of its own, and sign that")
     }
+    guard
+      let place = signature ?? (isFile ? nil : ModelFolder.path(of: Self.signatureName, in: model))
+    else {
+      throw CheckpointError(
+        .usage, "where the signature of a file goes must be said", file: model,
+        hint: shellCommand("name it with --signature", "\(model).sig"))
+    }
     self.model = model
-    self.signature = signature ?? ModelFolder.path(of: Self.signatureName, in: model)
+    self.signature = place
     try requireFree()
   }
 
@@ -55,19 +67,61 @@ public struct ModelSigner: Sendable {
   /// - Parameters:
   ///   - key: the signer's.
   ///   - chain: its certificates; nil to sign with the key alone.
+  ///   - derivation: what the model was made of, to be signed with the files; nil signs what OpenSSF Model Signing has.
+  ///   - confirm: is called when all files have been read; what it throws ends the work.
   ///   - progress: told of bytes as they are read; what it throws ends the work.
   /// - Returns: what was signed.
   /// - Throws: `usage` for links, an empty folder and certificates that aren't the key's; `inputOutput`; `noSpace`; `conflict`.
   public func sign(
-    with key: SigningKey, _ chain: CertificateChain?,
+    with key: SigningKey, _ chain: CertificateChain?, derivation: JSONValue? = nil,
+    confirm: () throws(CheckpointError) -> Void = { () throws(CheckpointError) in },
     progress: @Sendable (_ byteCount: Int) throws(CheckpointError) -> Void = {
       (_) throws(CheckpointError) in
     }
   ) throws(CheckpointError) -> Result {
     // Before hours of hashing.
     try chain?.requireSigner(key.publicKey)
+    let contents = isFile ? try file(progress) : try folder(progress)
+    try confirm()
+    let title = Directories.split(Directories.resolved(model)).name
+    let statement =
+      if let derivation {
+        Statement(
+          subjects: contents.files.map { .init(name: $0.name, digest: $0.digest) },
+          predicateType: Statement.derivationType, predicate: derivation)
+      } else {
+        ModelPredicate.statement(
+          of: title, contents.files, ignoring: contents.signature.map { [$0] } ?? [])
+      }
+    try write(try key.sign(statement.payload, with: chain))
+    return Result(
+      signature: signature, model: title, fileCount: contents.files.count,
+      byteCount: contents.byteCount, unsigned: contents.unsigned)
+  }
+
+  /// What is signed.
+  private struct Contents {
+    let files: [SignedFiles.File]
+    let byteCount: Int
+    /// Files that are left out.
+    var unsigned: [String] = []
+    /// Where the signature will be among them; nil if elsewhere.
+    var signature: String?
+  }
+
+  private func file(
+    _ progress: (Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) -> Contents {
+    let digest = try ModelFolder.digest(model, progress)
+    return Contents(
+      files: [SignedFiles.File(name: Directories.split(model).name, digest: digest)],
+      byteCount: try Directories.size(of: model).byteCount)
+  }
+
+  private func folder(
+    _ progress: @Sendable (Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) -> Contents {
     let folder = try ModelFolder(model)
-    let own = folder.relativePath(signature)
     func isIgnored(_ name: String) -> Bool {
       ModelPredicate.standardIgnoredPaths.contains { RelativePath.isInside(name, $0) }
     }
@@ -80,14 +134,10 @@ public struct ModelSigner: Sendable {
     var byteCount = 0
     for name in names { byteCount += try Directories.size(of: "\(model)/\(name)").byteCount }
     let digests = try folder.digests(of: names, progress)
-    let files = zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) }
-    let title = Directories.split(Directories.resolved(model)).name
-    let statement = ModelPredicate.statement(
-      of: title, files, ignoring: own.map { [$0] } ?? [])
-    try write(try key.sign(statement.payload, with: chain))
-    return Result(
-      signature: signature, model: title, fileCount: files.count, byteCount: byteCount,
-      unsigned: folder.files.filter(isIgnored))
+    return Contents(
+      files: zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) },
+      byteCount: byteCount, unsigned: folder.files.filter(isIgnored),
+      signature: folder.relativePath(signature))
   }
 
   private func refuseObstacles(

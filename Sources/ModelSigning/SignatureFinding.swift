@@ -16,6 +16,7 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
   case fileUnsigned = "signature-file-unsigned"
   case keyless = "signature-keyless"
   case missing = "signature-missing"
+  case derivation = "signature-derivation"
 
   /// How much it matters.
   public var severity: Finding.Severity { self == .ignoredPath ? .note : .error }
@@ -54,6 +55,7 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
     case .fileUnsigned: "A file isn't signed"
     case .keyless: "The signature is keyless, and isn't verified"
     case .missing: "There is no signature"
+    case .derivation: "The signed derivation is of another checkpoint"
     }
   }
 
@@ -86,6 +88,8 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
       "A file was added after the model was signed, or never was a part of it. Remove the file, have the model signed anew, or give --ignore-path or --ignore-unsigned-files if the file is known to be harmless."
     case .keyless:
       "The signature was made with Sigstore's short-lived certificates, which only its transparency log can confirm. This program doesn't ask the log, so it can't say who signed. The files were compared with the unverified statement. Verify the signer with `model_signing verify sigstore`."
+    case .derivation:
+      "The signature is valid, and the derivation that was signed is not this checkpoint's: its certificate or its tensors are others, or it contradicts itself. The signature was put beside another result, or the certificate was edited. Get both again from whoever published them."
     case .missing:
       "A key or roots were given, but the model's folder has no file model.sig. Nothing was verified. Name the signature with --signature, or get it from the publisher."
     }

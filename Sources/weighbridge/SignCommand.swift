@@ -1,4 +1,7 @@
 import ArgumentParser
+import CheckpointConversion
+import CheckpointFormats
+import CheckpointVerification
 import FileContainers
 import ModelSigning
 import TensorModel
@@ -13,14 +16,20 @@ struct SignCommand: ParsableCommand {
       .github and .gitignore at its top. Links aren't signed: a snapshot in Hugging Face's cache \
       must be copied first. An existing signature is never replaced.
 
+      With --derivation the conversion that CHECKPOINT's certificate states is made again from its \
+      source first. What is signed then says so, and holds the certificate. It proves what the \
+      checkpoint was made of, not that it is harmless. Exit code 1: something came out different, \
+      and nothing is signed.
+
       Examples:
         openssl ecparam -name prime256v1 -genkey -noout -out key.pem
         openssl ec -in key.pem -pubout -out key.pub.pem
         weighbridge sign gpt-j-6b --private-key key.pem
         weighbridge verify gpt-j-6b --public-key key.pub.pem
+        weighbridge sign gpt-j.Q4_K_M.gguf --derivation gpt-j-6b --private-key key.pem --signature x.sig
       """)
 
-  @Argument(help: "The checkpoint to sign: a folder.")
+  @Argument(help: "The checkpoint to sign: a folder; with --derivation also a file.")
   var checkpoint: String
 
   @Option(
@@ -39,33 +48,118 @@ struct SignCommand: ParsableCommand {
       "Where the signature is written (default: model.sig in the checkpoint).", valueName: "file"))
   var signature: String?
 
-  @Option(help: ArgumentHelp("Threads; by default as many as the process may use.", valueName: "n"))
-  var threads: Int?
+  @Option(
+    help: ArgumentHelp(
+      "The source that CHECKPOINT was made of: the conversion is made again first, and what is signed says so.",
+      valueName: "source"))
+  var derivation: String?
 
-  @Flag(help: "No progress and no remarks on standard error, only warnings and errors.")
-  var quiet = false
+  @OptionGroup var origin: DerivationOptions
 
-  func validate() throws { try OptionRange("--threads", 1...1024).check(threads) }
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    try origin.check(isUsed: derivation != nil, by: "--derivation")
+    if derivation == nil, shared.config != nil {
+      throw ValidationError("--config needs --derivation.")
+    }
+  }
 
   func run() throws {
-    if let threads { ParallelPieces.threadCount = threads }
-    let signer = try ModelSigner(checkpoint, signature: signature)
+    if let threads = shared.threads { ParallelPieces.threadCount = threads }
+    let signer = try ModelSigner(
+      checkpoint, signature: signature, isDerivation: derivation != nil)
     let key = try SigningKey(path: privateKey)
     let chain = try certificateChain.map { (path) throws(CheckpointError) in
       try CertificateChain(path: path)
     }
-    let hashing = ProgressLine("hashing", total: 0, quiet: quiet)
-    let result = try signer.sign(with: key, chain) { (byteCount) throws(CheckpointError) in
-      try Signals.check()
-      hashing.add(byteCount)
-    }
+    var proof: (derivation: Derivation, checkpoint: Source)?
+    if let derivation { proof = try self.proof(from: derivation) }
+    let statement = try proof?.derivation.predicate
+    let hashing = ProgressLine("hashing", total: 0, quiet: shared.quiet)
+    let result = try signer.sign(
+      with: key, chain, derivation: statement,
+      confirm: { [proof] () throws(CheckpointError) in try proof?.checkpoint.confirm() },
+      progress: { (byteCount) throws(CheckpointError) in
+        try Signals.check()
+        hashing.add(byteCount)
+      })
     hashing.finish()
+    if shared.json {
+      Console.output(
+        document: try JSONDocument.bytes(SigningDocument(result, key, proof?.derivation)))
+      return
+    }
     Console.output { line in
+      if let proof {
+        line(
+          "\(counted(proof.derivation.certificate.tensors.count, "tensor")) made again from \(printable(derivation ?? "")), all as they are"
+        )
+      }
       line(
         "signed \(counted(result.fileCount, "file")), \(humanSize(result.byteCount)), with the \(key.publicKey.name)"
       )
       for name in result.unsigned { line("not signed: \(printable(name))") }
       line("signature: \(printable(result.signature))")
     }
+  }
+
+  /// Makes the checkpoint again from its source.
+  ///
+  /// - Returns: what is signed, and the checkpoint as it was compared.
+  /// - Throws: the exit code 1 where something is another, after it was said.
+  private func proof(
+    from source: String
+  ) throws -> (derivation: Derivation, checkpoint: Source) {
+    let options = try shared.openOptions()
+    let importance = try origin.importance()
+    var ownOptions = options
+    ownOptions.replacesConfiguration = false
+    let opened = try Source(checkpoint, ownOptions)
+    let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
+    let report = try Verifier(
+      checkpoint, ownOptions, shared.resources,
+      replay: origin.source(source, options, importance, isSigned: true), progress: reading.add
+    ).run(against: nil, .derivation)
+    reading.finish()
+    guard report.verdict != .failed, let derivation = report.derivation else {
+      Console.output(document: try ReportFormat.text.bytes(report, { _ in nil }))
+      Console.error("error: nothing is signed: the source doesn't give this checkpoint")
+      throw ExitCode(1)
+    }
+    return (derivation, opened)
+  }
+}
+
+/// `sign --json`: what was signed, and where the signature is.
+private struct SigningDocument: Encodable {
+  let schema = "signing/v1"
+  let tool = Certificate.Tool.current
+  let signature: String
+  let model: String
+  let key: String
+  let fileCount: Int
+  let byteCount: Int
+  let unsigned: [String]
+  /// The root of the source and the digest of the plan, where a derivation was signed.
+  let derivation: Origin?
+
+  struct Origin: Encodable {
+    let source: Derivation.Origin
+    let plan: Digest
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, signature, model, key, fileCount, byteCount, unsigned, derivation
+  }
+
+  init(_ result: ModelSigner.Result, _ key: SigningKey, _ derivation: Derivation?) {
+    signature = result.signature
+    model = result.model
+    self.key = key.publicKey.name
+    fileCount = result.fileCount
+    byteCount = result.byteCount
+    unsigned = result.unsigned
+    self.derivation = derivation.map { Origin(source: $0.source, plan: $0.plan) }
   }
 }

@@ -16,7 +16,9 @@ struct VerifyCommand: ParsableCommand {
     discussion: """
       Everything is checked and every finding reported. With --against, what OTHER gives in \
       CHECKPOINT's names and dtypes must be what CHECKPOINT holds, bit for bit; OTHER can be of \
-      another format, such as the archive that CHECKPOINT was converted from.
+      another format, such as the archive that CHECKPOINT was converted from. With --replay the \
+      conversion is made again as the certificate states it: what was changed together with its \
+      certificate is found.
 
       Reports for pipelines are written when the check fails or can't run, too. github also \
       appends to the summary of the step (GITHUB_STEP_SUMMARY).
@@ -27,6 +29,7 @@ struct VerifyCommand: ParsableCommand {
       Examples:
         weighbridge verify gpt-j-6b
         weighbridge verify gpt-j-6b --against step_383500_slim.tar.zstd --json
+        weighbridge verify gpt-j-6b.Q4_K_M.gguf --replay gpt-j-6b
         weighbridge verify gpt-j-6b --report junit=verify.xml --report github
       """)
 
@@ -41,9 +44,11 @@ struct VerifyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For --against: the importance matrix that CHECKPOINT was quantized with.", valueName: "file")
-  )
-  var imatrix: String?
+      "The source that CHECKPOINT was made of: the conversion that its certificate states is made again, and every tensor and file compared.",
+      valueName: "source"))
+  var replay: String?
+
+  @OptionGroup var derivation: DerivationOptions
 
   @OptionGroup var selection: SelectionOptions
 
@@ -54,7 +59,10 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    if imatrix != nil && against == nil { throw ValidationError("--imatrix needs --against.") }
+    try derivation.check(isUsed: against != nil || replay != nil, by: "--against or --replay")
+    if derivation.assets != nil && replay == nil {
+      throw ValidationError("--assets needs --replay.")
+    }
     try selection.check(requiring: required)
     try reports.check(json: shared.json)
   }
@@ -63,6 +71,7 @@ struct VerifyCommand: ParsableCommand {
   private var required: Set<VerificationReport.Name> {
     var names: Set<VerificationReport.Name> = []
     if against != nil { names.insert(.against) }
+    if replay != nil { names.insert(.derivation) }
     if signature.isAsked { names.insert(.signature) }
     return names
   }
@@ -103,18 +112,18 @@ struct VerifyCommand: ParsableCommand {
     } else if let against {
       other = try Source(against, options)
     }
-    // With --against, the configuration is for the other one as a rule.
+    // With another checkpoint, the configuration is for that one as a rule.
     var ownOptions = options
-    ownOptions.replacesConfiguration = against == nil
+    ownOptions.replacesConfiguration = against == nil && replay == nil
     let catalogues = Bundle.main.executablePath.map {
       CatalogueProcess(
         executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
     }
-    var importance: ImportanceMatrix?
-    if let imatrix { importance = try ImportanceMatrix(path: imatrix) }
+    let importance = try derivation.importance()
+    let origin = replay.map { derivation.source($0, options, importance) }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues,
-      signature: try signature.check(of: checkpoint), progress: reading.add
+      signature: try signature.check(of: checkpoint), replay: origin, progress: reading.add
     ).run(
       against: other, importance: importance, since: earlier, selection)
     reading.finish()

@@ -60,7 +60,8 @@ import Testing
   @Test func whatNothingConfirmsIsSaidToBeUnchecked() throws {
     let alone = try Weighbridge.run("verify", workspace.path("out"))
     #expect(alone.code == 0, "\(alone.text)")
-    #expect(alone.text.contains("unchecked: its plan, source, inputs, findings, left_out"))
+    #expect(
+      alone.text.contains("unchecked: its plan, source, inputs, settings, findings, left_out"))
     let against = try Weighbridge.run("verify", workspace.path("out"), "--against", source)
     #expect(against.code == 0 && against.text.contains("known by size alone"), "\(against.text)")
     try edit { object in

@@ -161,24 +161,9 @@ import Testing
     #expect(smaller.errors.contains("quantized-again"))
   }
 
-  /// An importance matrix in llama.cpp's older form: an entry for one tensor of 64 columns.
   @discardableResult
   private func writeMatrix(for name: String, factor: Int) throws -> String {
-    var matrix = Data()
-    func append(_ number: Int32) { withUnsafeBytes(of: number.littleEndian) { matrix += $0 } }
-    append(1)
-    append(Int32(name.utf8.count))
-    matrix += Data(name.utf8)
-    append(1)
-    append(64)
-    for column in 0..<64 {
-      let value = Float(column % 7 * column * factor)
-      withUnsafeBytes(of: value.bitPattern.littleEndian) { matrix += $0 }
-    }
-    append(1)
-    append(4)
-    matrix += Data("text".utf8)
-    return try workspace.write("imatrix.dat", matrix)
+    try ImportanceSample.write(workspace, "imatrix.dat", for: name, factor: factor)
   }
 
   @Test func importancesMustBeOfTheModelAndSaySomething() throws {

@@ -40,7 +40,9 @@ import Testing
     // Without the source nobody knows, and nobody says that it was checked.
     let alone = try Weighbridge.run(["verify", out])
     #expect(alone.code == (key == "expression" ? 1 : 0))
-    #expect(alone.text.contains("how they were made needs --against; unchecked: its plan, source"))
+    #expect(
+      alone.text.contains(
+        "how they were made needs --replay or --against; unchecked: its plan, source"))
   }
 
   // MARK: Numbers

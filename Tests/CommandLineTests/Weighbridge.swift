@@ -103,9 +103,9 @@ enum Weighbridge {
 
   /// Runs it to its end.
   static func run(
-    _ arguments: [String], shell: String? = nil, directory: String? = nil
+    _ arguments: [String], input: String? = nil, shell: String? = nil, directory: String? = nil
   ) throws -> Outcome {
-    try Run(arguments, shell: shell, directory: directory).outcome()
+    try Run(arguments, input: input, shell: shell, directory: directory).outcome()
   }
 }
 

@@ -18,6 +18,7 @@ public enum FindingKinds {
     certificate,
     digests,
     signature,
+    derivation,
     against,
     selection,
     conversion, ggufConversion, quantization,

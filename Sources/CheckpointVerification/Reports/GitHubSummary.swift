@@ -32,7 +32,7 @@ public enum GitHubSummary {
     let findings = report.worstFirst
     guard !findings.isEmpty else { return text.count <= limit ? text : nil }
     text += "\n| severity | finding | where | what |\n|---|---|---|---|\n".utf8
-    let room = limit - "\nand 1,000,000,000 more findings, all in --report json\n".utf8.count
+    let room = limit - rest(1_000_000_000).utf8.count
     guard text.count <= room else { return nil }
     var count = 0
     for finding in findings.prefix(maximumRowCount) {
@@ -41,12 +41,13 @@ public enum GitHubSummary {
       text += row
       count += 1
     }
-    if count < findings.count {
-      text +=
-        "\nand \(counted(findings.count - count, "more finding")), all in <code>&#45;&#45;report json</code>\n"
-        .utf8
-    }
+    if count < findings.count { text += rest(findings.count - count).utf8 }
     return text
+  }
+
+  /// That there is no room for so many more.
+  private static func rest(_ count: Int) -> String {
+    "\nand \(counted(count, "more finding")), all in <code>&#45;&#45;report json</code>\n"
   }
 
   private static func title(_ report: VerificationReport) -> String {
