@@ -14,6 +14,7 @@ import mesh
 import mesh_writing
 import mlx_writing
 import npz
+import pipelines
 import pytorch
 import quantized
 import root
@@ -47,6 +48,7 @@ GROUPS = {
     "llama": llama.check,
     "signing": signing.check,
     "reports": reports.check,
+    "pipelines": pipelines.check,
     "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,
