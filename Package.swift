@@ -15,6 +15,7 @@ let package = Package(
   name: "weighbridge",
   platforms: [.macOS(.v15)],
   products: [
+    .library(name: "CheckpointReading", targets: ["CheckpointReading"]),
     .library(
       name: "CheckpointFormats",
       targets: ["TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures"]),
@@ -72,6 +73,10 @@ let package = Package(
     .target(
       name: "TensorEvaluation",
       dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
+      swiftSettings: strict),
+    .target(
+      name: "CheckpointReading",
+      dependencies: ["TensorModel", "FileContainers", "CheckpointFormats", "TensorEvaluation"],
       swiftSettings: strict),
     .target(
       name: "ReferenceForward",
@@ -156,6 +161,9 @@ let package = Package(
         "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointReadingTests",
+      dependencies: ["CheckpointReading", "TestSupport"], swiftSettings: strict),
     .executableTarget(
       name: "tokenization-probe", dependencies: ["Tokenization", "FileContainers", "TensorModel"],
       path: "Tests/TokenizationProbe", swiftSettings: strict),
