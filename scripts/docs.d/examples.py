@@ -24,21 +24,15 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures"
 NAMES = {
     "gpt-j-6b": "huggingface/gptj",
     "llama": "huggingface/llama",
-    "pythia": "huggingface/gpt_neox",
     "gpt2": "huggingface/gpt2",
-    "qwen": "huggingface/qwen2_tied",
     "mixtral": "huggingface/mixtral",
     "mixtral-stacked": "huggingface/mixtral_stacked",
-    "gpt-oss": "huggingface/gpt_oss_mxfp4",
     "gptjt": "pytorch/gptjt_prefix",
     "gpt-j-6b-torch": "pytorch/gptj",
     "gpt-j-flax": "foreign/gptj_flax",
-    "llama-gptq": "quantized/gptq_v1_llama",
-    "llama-mlx-q4": "quantized/mlx_llama_q4_g64",
     "mistral.Q4_0.gguf": "gguf/mistral_window.Q4_0.gguf",
     "step_383500_slim.tar.zstd": "mesh-transformer/s8_trained_slim/step.tar.zstd",
     "6B.json": "mesh-transformer/s8_trained_slim/config.json",
-    "tokenizer": "gguf/tokenizer",
     "bad_global_os_getcwd.bin": "bad/torchbin/bad_global_os_getcwd.bin",
     "tokens.npy": "huggingface/llama/tokens.npy",
 }
@@ -144,15 +138,23 @@ def run(page):
         work = pathlib.Path(folder, "work")
         (work / ".bin").mkdir(parents=True)
         (work / ".bin" / "weighbridge").symlink_to(executable.PATH)
-        for name, source in NAMES.items():
-            if any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", example.command) for example in found):
-                source = FIXTURES / source
-                shutil.copytree(source, work / name, ignore=LEFT_OUT) if source.is_dir() else shutil.copy(source, work / name)
+        copy(work, [name for name in NAMES if any(names(example.command, name) for example in found)])
         environment = {"PATH": f"{work / '.bin'}:{os.environ['PATH']}", "HOME": folder, "TMPDIR": folder, "LC_ALL": "C.UTF-8",
                        "NO_COLOR": "1", "COLUMNS": "80"}
         for example in found:
             outcomes.append((example, None if example.reason else printed(example.command, work, environment)))
     return wrong, outcomes
+
+
+def names(command, name):
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", command)
+
+
+def copy(folder, chosen):
+    """Puts checkpoints into a folder, under the names that the documentation has for them."""
+    for name in chosen:
+        source = FIXTURES / NAMES[name]
+        shutil.copytree(source, folder / name, ignore=LEFT_OUT) if source.is_dir() else shutil.copy(source, folder / name)
 
 
 def printed(command, folder, environment):

@@ -17,7 +17,11 @@ def main():
     parser.add_argument("pages", nargs="*", type=pathlib.Path, help="these pages only; by default all")
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     parser.add_argument("--record", action="store_true", help="write what examples print into the pages")
+    parser.add_argument("--models", type=pathlib.Path, metavar="FOLDER", help="make a folder with the models of the examples")
     options = parser.parse_args()
+    if options.models:
+        options.models.mkdir(parents=True)
+        return examples.copy(options.models, examples.NAMES)
     pages = [page.resolve() for page in options.pages] or links.pages(PACKAGE)
     if options.record:
         return report([line for page in pages for line in examples.record(page)])
