@@ -35,7 +35,7 @@ enum GPTQ: QuantizedContainer {
     }
     let numbers = try codes.decodedDown(.unsigned(bits: bits), rows: rows)
     let code: PackedCode =
-      try storesLessOne(module, settings, bits) ? .lessOne(bits: bits) : .unsigned(bits: bits)
+      try version(module, settings, bits) == .first ? .lessOne(bits: bits) : .unsigned(bits: bits)
     let offsets = try zeros.decoded(code, columns: scales.extents[1])
     let group = try index == nil ? group(settings, module, rows: rows, groups: groups) : 1
     func each(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
@@ -93,58 +93,50 @@ enum GPTQ: QuantizedContainer {
 
   // MARK: Zero points
 
-  private static func isFirstVersion(_ settings: QuantizationSettings) -> Bool {
-    (settings["checkpoint_format"]?.text ?? "gptq") != "gptq_v2"
+  private static func said(_ settings: QuantizationSettings) -> ZeroPointVersion {
+    (settings["checkpoint_format"]?.text ?? "gptq") == "gptq_v2" ? .second : .first
   }
 
-  /// Whether zero points are stored less one: what symmetric files have tells it, whatever they say.
-  private static func storesLessOne(
+  /// The version of a module's zero points: what symmetric files have tells it, whatever they say.
+  private static func version(
     _ module: QuantizedModule, _ settings: QuantizationSettings, _ bits: Int
-  ) throws(CheckpointError) -> Bool {
-    guard settings["sym"]?.boolean ?? true, let middle = try onlyZeroPoint(module, bits) else {
-      return isFirstVersion(settings)
-    }
-    switch middle {
-    case 1 << (bits - 1): return false
-    case 1 << (bits - 1) - 1: return true
-    default: return isFirstVersion(settings)
-    }
+  ) throws(CheckpointError) -> ZeroPointVersion {
+    let isSymmetric = settings["sym"]?.boolean ?? true
+    return try isSymmetric
+      ? ZeroPointVersion(symmetric: module, bits: bits) ?? said(settings) : said(settings)
   }
 
-  /// What the first zero points are, if all are the same; of so many that it is certain.
-  private static func onlyZeroPoint(
-    _ module: QuantizedModule, _ bits: Int
-  ) throws(CheckpointError) -> Int? {
-    guard let tensor = module.tensor(".qzeros"), tensor.dtype == .i32 || tensor.dtype == .u32 else {
-      return nil
-    }
-    let row = (tensor.shape.dimensions.last ?? 0) * 4
-    let bytes = try module.head(of: ".qzeros", byteCount: min(row, 3 << 10))
-    var found: Int?
-    for place in 0..<bytes.count * 8 / bits {
-      let bit = place * bits
-      let low = Int(bytes[bit / 8])
-      let high = bit / 8 + 1 < bytes.count ? Int(bytes[bit / 8 + 1]) : 0
-      let value = (low | high << 8) >> (bit % 8) & (1 << bits - 1)
-      if let found, found != value { return nil }
-      found = value
-    }
-    return found
-  }
-
-  static func findings(
-    of modules: [QuantizedModule], _ settings: QuantizationSettings
-  ) throws(CheckpointError) -> [Finding] {
+  static func examined(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding]) {
     guard let first = modules.first, let bits = settings["bits"]?.integer, widths.contains(bits)
-    else { return [] }
-    let (said, stored) = (isFirstVersion(settings), try storesLessOne(first, settings, bits))
-    guard said != stored else { return [] }
-    return [
-      Finding(
-        .warning, "zero-points-of-other-version",
-        "the configuration says \(said ? "gptq" : "gptq_v2"), the zero points are those of \(said ? "gptq_v2" : "gptq"): what is stored counts",
-        tensor: first.name + ".qzeros")
-    ]
+    else { return (settings, []) }
+    let said = said(settings)
+    var counted = settings
+    if let stored = try ZeroPointVersion(asymmetric: modules, bits: bits), stored != said {
+      counted["checkpoint_format"] = .string(stored.name)
+    }
+    let stored = try version(first, counted, bits)
+    guard said != stored else { return (counted, []) }
+    return (
+      counted,
+      [
+        Finding(
+          .warning, "zero-points-of-other-version",
+          "the configuration says \(said.name), the zero points are those of \(stored.name): what is stored counts",
+          tensor: first.name + ".qzeros")
+      ]
+    )
+  }
+}
+
+extension ZeroPointVersion {
+  /// As `checkpoint_format` spells it.
+  fileprivate var name: String {
+    switch self {
+    case .first: "gptq"
+    case .second: "gptq_v2"
+    }
   }
 }
 

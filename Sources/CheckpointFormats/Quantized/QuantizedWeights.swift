@@ -80,10 +80,16 @@ public struct QuantizedWeights: Sendable {
       methods.append(container.method)
     }
     method = methods.isEmpty ? settings.method ?? "not known" : methods.joined(separator: ", ")
-    for (container, module) in modules { try add(module, container, settings) }
+    var counting: [ObjectIdentifier: QuantizationSettings] = [:]
     for container in containers {
       let own = modules.filter { $0.container == container }.map(\.module)
-      findings += try container.findings(of: own, settings)
+      guard !own.isEmpty else { continue }
+      let examined = try container.examined(own, settings)
+      counting[ObjectIdentifier(container)] = examined.settings
+      findings += examined.findings
+    }
+    for (container, module) in modules {
+      try add(module, container, counting[ObjectIdentifier(container)] ?? settings)
     }
     dropCacheScales(tensors)
     for tensor in left where !parts.contains(ExactName(tensor.name)) {
