@@ -138,5 +138,14 @@ extension FindingKinds {
       one that isn't stored. What is stored counts here. Programs that believe the \
       configuration compute wrong weights, so correct 'checkpoint_format' in config.json.
       """),
+    FindingKind(
+      "zero-points-ignored", "configuration", .warning,
+      "Zero points are stored that don't count",
+      """
+      The weights have zero points beside them, but the configuration says 'symmetric': true. \
+      Programs that load the model don't subtract them then, and neither is it done here. If \
+      the weights were quantized with zero points, the configuration is wrong: correct \
+      'symmetric' in config.json.
+      """),
   ]
 }
