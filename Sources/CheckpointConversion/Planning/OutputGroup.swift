@@ -63,11 +63,14 @@ extension ConversionPlan {
       return parts[0].type.dtype
     }
 
-    /// Whether its parts are those of the source, moved or as they are.
-    var isRepacked: Bool {
-      guard case .packed = quantization?.choice.type else { return false }
-      if case .pack = expression { return false }
-      return true
+    /// Whether values are quantized: codes are neither moved nor left as they are.
+    var isQuantizedAnew: Bool {
+      guard quantization?.choice.type.isQuantized == true else { return false }
+      return switch expression {
+      case .pack: true
+      case .cast(_, let dtype), .quantize(_, let dtype, _): dtype.isBlockQuantized
+      default: false
+      }
     }
 
     /// The shape of the weight, whatever it is stored as.

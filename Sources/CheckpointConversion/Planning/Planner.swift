@@ -172,22 +172,12 @@ public struct Planner: Sendable {
     return metadata
   }
 
-  /// What is lost twice.
+  /// What is lost twice, or not made at all.
   private func quantizationFindings(
     _ model: ModelContents, _ groups: [ConversionPlan.OutputGroup]
-  ) -> [Finding] {
-    guard let quantized = model.quantized, settings.quantization != nil,
-      groups.contains(where: {
-        $0.quantization?.choice.type.isQuantized == true && !$0.isRepacked
-          && $0.expression.sources.contains { quantized.parts.contains(ExactName($0)) }
-      })
-    else { return [] }
-    return [
-      Finding(
-        .warning, "quantized-twice",
-        "\(counted(quantized.weights.count, "weight")) of the source \(quantized.weights.count == 1 ? "is" : "are") quantized already (\(quantized.method)): what that lost is lost, and this loses more; start from the weights before, if there are any"
-      )
-    ]
+  ) throws(CheckpointError) -> [Finding] {
+    guard let request = settings.quantization else { return [] }
+    return try QuantizationFindings(request, model, groups).all()
   }
 
   /// Code that a model needs and that doesn't go along: nobody should run it unseen.

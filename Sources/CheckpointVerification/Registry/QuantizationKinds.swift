@@ -9,14 +9,15 @@ extension FindingKinds {
       """
       The source stores codes and scales already, and what that lost can't be had back. \
       Quantizing their values again loses more. Start from the weights before quantization if \
-      you can get them.
+      you can get them. Weights whose codes are moved, or stay as they are, don't count. \
+      --strict refuses this.
       """),
     FindingKind(
       "quantized-again", "conversion", .warning,
       "Blocks of one type become blocks of another",
       """
       Some weights come from a block type and are given another one. The errors of both add \
-      up. Start from the original weights if you can get them.
+      up. Start from the original weights if you can get them. --strict refuses this.
       """),
     FindingKind(
       "quantization-loss", "conversion", .warning,
@@ -33,6 +34,14 @@ extension FindingKinds {
       Rows of these tensors don't fill the blocks of the type that was asked for, so they get \
       one with smaller blocks. The message says which share of the weights it is. --strict \
       refuses this instead.
+      """),
+    FindingKind(
+      "nothing-quantized", "conversion", .warning,
+      "No weight is quantized",
+      """
+      The scheme takes none of the model's tensors: their rows don't fill its groups, or \
+      programs that load the format don't take what the model consists of for linear layers. \
+      The result is a copy in floats. Choose another scheme. --strict refuses this.
       """),
     FindingKind(
       "importance-missing", "conversion", .note,
