@@ -18,6 +18,9 @@ extension ConversionPlan {
     /// Which type it gets and why, where weights are quantized.
     public let quantization: Quantization?
 
+    /// What the source has it as, where that is codes.
+    public internal(set) var codes: StoredCodes?
+
     /// Whether it belongs to the weight before it, and is no weight on its own.
     private(set) var isCompanion = false
 

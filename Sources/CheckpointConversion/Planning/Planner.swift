@@ -120,6 +120,11 @@ public struct Planner: Sendable {
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
   ) throws(CheckpointError) -> ConversionPlan {
     let model = try source.model()
+    let groups = groups.map { group in
+      var group = group
+      group.codes = storedCodes(group.expression, model)
+      return group
+    }
     return ConversionPlan(
       source: ConversionPlan.SourceDescription(
         format: source.checkpoint.format, layout: source.checkpoint.layout,
@@ -134,6 +139,13 @@ public struct Planner: Sendable {
         + (format == GGUFFormat.name ? [] : Self.normFindings(model)) + sidecarFindings(sidecars)
         + codeFindings(model) + quantizationFindings(model, groups),
       storedByteCount: settings.quantization == nil ? 0 : storedByteCount(groups))
+  }
+
+  /// What an expression is made of, where that is codes: of weights whose family has blocks anyway they are in the expression itself.
+  private func storedCodes(_ expression: TensorExpression, _ model: ModelContents) -> StoredCodes? {
+    if let quantized = model.quantized { return quantized.codes(in: expression) }
+    guard model.spelling == .mxfp4 else { return nil }
+    return StoredCodes(expression, method: "mxfp4", type: source.checkpoint.type)
   }
 
   private func storedByteCount(_ groups: [ConversionPlan.OutputGroup]) -> Int {

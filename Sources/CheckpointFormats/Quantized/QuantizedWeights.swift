@@ -17,6 +17,8 @@ public struct QuantizedWeights: Sendable {
   public private(set) var problems: [CheckpointError] = []
   /// What is strange about them, and what they are.
   private(set) var findings: [Finding] = []
+  /// What codes are, by the tensors that hold them.
+  private var codes: [ExactName: StoredCodes] = [:]
   /// The weights' values by the first of their parts.
   private var values: [ExactName: CanonicalTensor] = [:]
 
@@ -161,12 +163,22 @@ public struct QuantizedWeights: Sendable {
     } catch {
       if error.code.isTransient { throw error }
       problems.append(error.in(tensor: name))
+      if let stored = StoredCodes(
+        value.expression, method: container.method, type: { module.type(of: $0) })
+      {
+        codes[ExactName(stored.tensor)] = stored
+      }
     }
   }
 
   private mutating func dropCacheScales(_ tensors: [TensorInfo]) {
     let scales = tensors.filter { tensor in Self.cacheScales.contains(where: tensor.name.hasSuffix)
     }
+  /// What the codes are that an expression is made of; nil if there are none.
+  public func codes(in expression: TensorExpression) -> StoredCodes? {
+    expression.sources.lazy.compactMap { codes[ExactName($0)] }.first
+  }
+
     guard let first = scales.first else { return }
     parts.formUnion(scales.map { ExactName($0.name) })
     findings.append(
