@@ -70,4 +70,22 @@ import Testing
       #expect(tensor["source_dtype"] as? String == "U32" && tensor["reuse"] == nil)
     }
   }
+
+  /// gpt-oss's blocks have no place in compressed-tensors: what they become, and how large that is.
+  @Test func blocksOfExpertsThatBecomeFloatsAreSaid() throws {
+    let source = fixture("huggingface/gpt_oss_mxfp4")
+    let outcome = try quantize(source, "out", "mxfp4a16", "--json")
+    #expect(outcome.errors.contains(/4 tensors of MXFP4 become BF16, .* instead of .*; GGUF keeps/))
+    let experts = try tensors(outcome).filter {
+      ($0["name"] as? String)?.hasSuffix("_proj") == true
+    }
+    #expect(experts.count == 4)
+    for tensor in experts {
+      #expect(tensor["dtype"] as? String == "BF16" && tensor["reason"] as? String == "unquantized")
+      #expect(tensor["source_codes"] as? String == "MXFP4")
+      #expect(tensor["largest_error_ulp"] as? Double == 0)
+    }
+    let verified = try Weighbridge.run("verify", workspace.path("out"), "--against", source)
+    #expect(verified.code == 0, "\(verified.text)")
+  }
 }

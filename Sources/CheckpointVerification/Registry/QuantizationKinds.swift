@@ -60,11 +60,12 @@ extension FindingKinds {
       """),
     FindingKind(
       "experts-unquantized", "conversion", .warning,
-      "Stacked experts stay floats",
+      "Stacked experts aren't quantized",
       """
       The model keeps all experts of a layer in one tensor, which isn't a linear layer to the \
-      programs that load this format. They aren't quantized, and the result is larger than you \
-      expect. Choose GGUF for such models.
+      programs that load this format. They are written as floats, blocks of MXFP4 too, which \
+      take about four times the room then; the message says how much. The result is larger \
+      than you expect. Choose GGUF for such models.
       """),
     FindingKind(
       "fused-layers-differ", "conversion", .warning,
