@@ -122,30 +122,40 @@ enum CompressedTensors: QuantizedContainer {
     return try numbers.combined(.product, spread(scales, scheme, over: extents, index: index))
   }
 
-  // MARK: Zero points
+  // MARK: What contradicts itself
 
   static func examined(
     _ modules: [QuantizedModule], _ settings: QuantizationSettings
   ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding]) {
     var ignored: [QuantizedModule] = []
-    for module in modules where module.tensor(".weight_zero_point") != nil {
+    var otherGroups: Finding?
+    for module in modules {
+      let hasIndex = module.tensor(".weight_g_idx") != nil
       // What is wrong with the groups is said where values are taken.
-      guard let groups = try? settings.groups?.get(),
-        let scheme = try? groups.scheme(of: module.name), scheme.isSymmetric,
+      guard hasIndex || module.tensor(".weight_zero_point") != nil,
+        let groups = try? settings.groups?.get(),
+        let scheme = try? groups.scheme(of: module.name)
+      else { continue }
+      if hasIndex, otherGroups == nil, scheme.strategy == "group" {
+        otherGroups = ContradictedSettings.groupSize(
+          scheme.group, inputs: module.tensor(".weight_g_idx")?.shape.dimensions.first ?? 0,
+          groups: module.tensor(".weight_scale")?.shape.dimensions.last ?? 0,
+          module.name + ".weight_scale")
+      }
+      guard scheme.isSymmetric, module.tensor(".weight_zero_point") != nil,
         try hasZeroPoints(module, bits: scheme.bits)
       else { continue }
       ignored.append(module)
     }
-    guard let first = ignored.first else { return (settings, []) }
-    return (
-      settings,
-      [
+    var findings = [otherGroups].compactMap { $0 }
+    if let first = ignored.first {
+      findings.append(
         Finding(
           .warning, "zero-points-ignored",
           "\(counted(ignored.count, "weight")) \(ignored.count == 1 ? "has" : "have") zero points beside them, and the configuration says that codes are symmetric: they aren't subtracted, as compressed-tensors and vLLM don't",
-          tensor: first.name + ".weight_zero_point")
-      ]
-    )
+          tensor: first.name + ".weight_zero_point"))
+    }
+    return (settings, findings)
   }
 
   /// Whether the first zero points of a module are others than 0, which stands as half the range where they are packed.

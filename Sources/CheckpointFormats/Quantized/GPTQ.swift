@@ -56,7 +56,7 @@ enum GPTQ: QuantizedContainer {
     return try module.groupIndex(".g_idx", count: rows, groups: groups, size: size)
   }
 
-  /// How many inputs have a group's scale, where they lie one after the other.
+  /// How many inputs have a group's scale, where they lie one after the other; an index counts more than the configuration.
   private static func group(
     _ settings: QuantizationSettings, _ module: QuantizedModule, rows: Int, groups: Int
   ) throws(CheckpointError) -> Int {
@@ -65,6 +65,9 @@ enum GPTQ: QuantizedContainer {
     guard group > 0, group < Int.max / 2, (rows + group - 1) / group == groups,
       said != nil || rows.isMultiple(of: group)
     else {
+      if module.tensor(".g_idx") != nil, groups > 0, rows.isMultiple(of: groups) {
+        return max(1, rows / groups)
+      }
       throw module.misfit(
         ".scales", "groups don't make the inputs",
         expected: "\(rows) inputs in groups of \(said.map(String.init) ?? "one size")",
@@ -116,17 +119,46 @@ enum GPTQ: QuantizedContainer {
     if let stored = try ZeroPointVersion(asymmetric: modules, bits: bits), stored != said {
       counted["checkpoint_format"] = .string(stored.name)
     }
+    var findings = try contradictions(modules, settings, bits)
     let stored = try version(first, counted, bits)
-    guard said != stored else { return (counted, []) }
-    return (
-      counted,
-      [
+    if said != stored {
+      findings.append(
         Finding(
           .warning, "zero-points-of-other-version",
           "the configuration says \(said.name), the zero points are those of \(stored.name): what is stored counts",
-          tensor: first.name + ".qzeros")
-      ]
-    )
+          tensor: first.name + ".qzeros"))
+    }
+    return (counted, findings)
+  }
+
+  /// Where an index says something else of groups than the configuration; without one it is an error.
+  private static func contradictions(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings, _ bits: Int
+  ) throws(CheckpointError) -> [Finding] {
+    var findings: [Finding] = []
+    for module in modules where findings.isEmpty && module.tensor(".g_idx") != nil {
+      guard let rows = module.tensor(".g_idx")?.shape.dimensions.first,
+        let groups = module.tensor(".scales")?.shape.dimensions.first
+      else { continue }
+      let finding = ContradictedSettings.groupSize(
+        settings["group_size"]?.integer, inputs: rows, groups: groups, module.name + ".scales")
+      if let finding { findings.append(finding) }
+    }
+    // Files have one order for all: the first tells it.
+    guard findings.isEmpty, settings["desc_act"]?.boolean == false,
+      let first = modules.first(where: { $0.tensor(".g_idx") != nil }),
+      let rows = first.tensor(".g_idx")?.shape.dimensions.first,
+      let groups = first.tensor(".scales")?.shape.dimensions.first,
+      let size = try? group(settings, first, rows: rows, groups: groups)
+    else { return findings }
+    do throws(CheckpointError) {
+      let index = try first.groupIndex(".g_idx", count: rows, groups: groups, size: size)
+      return index == nil ? [] : [ContradictedSettings.order(first.name + ".g_idx")]
+    } catch {
+      // What is wrong with it is said where values are taken.
+      if error.code.isTransient { throw error }
+      return []
+    }
   }
 }
 

@@ -44,10 +44,12 @@ public struct QuantizedWeights: Sendable {
   /// - Parameters:
   ///   - reader: of the checkpoint.
   ///   - configuration: the model's; nil without one.
+  ///   - assets: the files beside its weights.
   ///   - besidesMXFP4: whether blocks of MXFP4 are something that the model's family has anyway.
   /// - Throws: what reading a small part throws.
   init?(
-    _ reader: any CheckpointReader, _ configuration: JSONValue?, besidesMXFP4: Bool
+    _ reader: any CheckpointReader, _ configuration: JSONValue?, beside assets: [Checkpoint.Asset],
+    besidesMXFP4: Bool
   ) throws(CheckpointError) {
     let tensors = reader.checkpoint.tensors
     // Few checkpoints have any: all names are looked at closely only where one has a marker's ending.
@@ -90,6 +92,7 @@ public struct QuantizedWeights: Sendable {
       counting[ObjectIdentifier(container)] = examined.settings
       findings += examined.findings
     }
+    findings += try ContradictedSettings.files(assets, settings)
     for (container, module) in modules {
       try add(module, container, counting[ObjectIdentifier(container)] ?? settings)
     }
@@ -160,25 +163,25 @@ public struct QuantizedWeights: Sendable {
       let value = try container.value(of: module, settings)
       values[ExactName(module.name + (found.first ?? ""))] = CanonicalTensor(
         name: name, shape: value.type.shape, dtype: value.type.dtype, expression: value.expression)
-    } catch {
-      if error.code.isTransient { throw error }
-      problems.append(error.in(tensor: name))
       if let stored = StoredCodes(
         value.expression, method: container.method, type: { module.type(of: $0) })
       {
         codes[ExactName(stored.tensor)] = stored
       }
+    } catch {
+      if error.code.isTransient { throw error }
+      problems.append(error.in(tensor: name))
     }
   }
 
-  private mutating func dropCacheScales(_ tensors: [TensorInfo]) {
-    let scales = tensors.filter { tensor in Self.cacheScales.contains(where: tensor.name.hasSuffix)
-    }
   /// What the codes are that an expression is made of; nil if there are none.
   public func codes(in expression: TensorExpression) -> StoredCodes? {
     expression.sources.lazy.compactMap { codes[ExactName($0)] }.first
   }
 
+  private mutating func dropCacheScales(_ tensors: [TensorInfo]) {
+    let scales = tensors.filter { tensor in Self.cacheScales.contains(where: tensor.name.hasSuffix)
+    }
     guard let first = scales.first else { return }
     parts.formUnion(scales.map { ExactName($0.name) })
     findings.append(

@@ -64,7 +64,6 @@ enum ZeroPointVersion {
       return nil
     }
     let columns = codes.shape.dimensions[1]
-    let inputs = codes.shape.dimensions[0] * 32 / bits
     let (groups, words) = (zeros.shape.dimensions[0], zeros.shape.dimensions[1])
     // So many rows of words end with a whole code.
     let step = bits == 3 ? 3 : 1
@@ -77,6 +76,7 @@ enum ZeroPointVersion {
     let cells = try module.head(of: ".qweight", byteCount: rows * step * columns * 4)
     let points = try module.head(of: ".qzeros", byteCount: zerosByteCount)
     let index = try module.indexHead(count: seen)
+    let inputs = codes.shape.dimensions[0] * 32 / bits
     let size = (inputs + groups - 1) / groups
     let places = (0..<seen).compactMap { place -> (input: Int, group: Int)? in
       let group = index?[place] ?? place / size

@@ -139,6 +139,15 @@ extension FindingKinds {
       configuration compute wrong weights, so correct 'checkpoint_format' in config.json.
       """),
     FindingKind(
+      "quantization-settings", "configuration", .warning,
+      "Settings of quantization contradict the file",
+      """
+      config.json says something of groups that the file contradicts, or quantize_config.json \
+      says something else than config.json. The message has both values, and which one counts \
+      here. Programs that believe the other compute wrong weights, so correct the file that is \
+      wrong.
+      """),
+    FindingKind(
       "zero-points-ignored", "configuration", .warning,
       "Zero points are stored that don't count",
       """
