@@ -67,6 +67,36 @@ import Testing
     #expect(!room.has("again"))
   }
 
+  /// Scales of the weights' own dtype reach as far as these do; those of blocks don't.
+  @Test(arguments: [
+    ("w8a16-channel", true), ("fp8", true), ("w8a8", true), ("nvfp4a16", true), ("mxfp4a16", true),
+    ("mlx-q8-g64", true), ("mlx-nvfp4", false), ("q8_0", false),
+  ])
+  func weightsOfAnySizeThatScalesHave(_ scheme: String, _ isFine: Bool) throws {
+    let room = try Workspace()
+    var sample = try SafetensorsSample(folder: Self.gptj)
+    let name = "transformer.h.0.attn.q_proj.weight"
+    let place = try #require(sample.tensors.firstIndex { $0.name == name })
+    let floats: [Float] = sample.tensors[place].data.numbers()
+    sample.tensors[place] = SampleTensor(
+      name, sample.tensors[place].shape, floats: floats.map { $0 * 1e32 })
+    let folder = room.path("source")
+    try FileManager.default.copyItem(atPath: Self.gptj, toPath: folder)
+    try sample.fileContents.write(to: URL(filePath: "\(folder)/model.safetensors"))
+    let request = try quantization(folder, room.path(scheme == "q8_0" ? "out.gguf" : "out"), scheme)
+    guard isFine else {
+      #expect(failure(of: request)?.code == .overflow)
+      return
+    }
+    let records = try convert(request).certificate.tensors.filter {
+      $0.name.hasPrefix("transformer.h.0.attn.q_proj.weight")
+        || $0.name.hasPrefix("model.h.0.attn.q_proj.weight")
+    }
+    #expect(
+      records.contains { ($0.quantization?.relativeRmse).map { (1e-5..<0.2).contains($0) } == true }
+    )
+  }
+
   /// Rows of 64 fill no groups of 128, and heads aren't quantized.
   @Test func nothingIsSaidToBeQuantizedWhereNothingIs() throws {
     let room = try Workspace()
