@@ -68,7 +68,7 @@ enum ContradictedSettings {
     return [
       Finding(
         .warning, check,
-        "config.json and \(fileName) contradict each other: \(differences.joined(separator: "; ")); config.json counts",
+        "config.json and \(fileName) contradict each other: \(differences.joined(separator: "; ")); config.json counts where the weights don't tell",
         file: fileName)
     ]
   }
