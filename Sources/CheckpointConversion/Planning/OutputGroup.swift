@@ -18,6 +18,9 @@ extension ConversionPlan {
     /// Which type it gets and why, where weights are quantized.
     public let quantization: Quantization?
 
+    /// What the source has it as, where that is codes.
+    public internal(set) var codes: StoredCodes?
+
     /// Whether it belongs to the weight before it, and is no weight on its own.
     private(set) var isCompanion = false
 
@@ -63,11 +66,14 @@ extension ConversionPlan {
       return parts[0].type.dtype
     }
 
-    /// Whether its parts are those of the source, moved or as they are.
-    var isRepacked: Bool {
-      guard case .packed = quantization?.choice.type else { return false }
-      if case .pack = expression { return false }
-      return true
+    /// Whether values are quantized: codes are neither moved nor left as they are.
+    var isQuantizedAnew: Bool {
+      guard quantization?.choice.type.isQuantized == true else { return false }
+      return switch expression {
+      case .pack: true
+      case .cast(_, let dtype), .quantize(_, let dtype, _): dtype.isBlockQuantized
+      default: false
+      }
     }
 
     /// The shape of the weight, whatever it is stored as.
