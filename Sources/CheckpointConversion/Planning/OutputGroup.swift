@@ -95,6 +95,25 @@ extension ConversionPlan {
     /// How a store keeps it; nil for other formats.
     public var encoding: StoreManifest.Encoding?
 
+    /// A tensor at a place in a file.
+    ///
+    /// - Parameters:
+    ///   - name: in the destination.
+    ///   - type: its dtype and shape.
+    ///   - expression: that gives just this type.
+    ///   - file: a place in the plan's `weightFiles`.
+    ///   - place: where in the file it goes; nil where that depends on how well others compress.
+    public init(
+      name: String, type: TensorType, expression: TensorExpression, file: Int,
+      place: FileLayout.Place?
+    ) {
+      self.name = name
+      self.type = type
+      self.expression = expression
+      self.file = file
+      self.place = place
+    }
+
     /// Bytes of it.
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
 

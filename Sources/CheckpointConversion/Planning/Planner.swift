@@ -8,7 +8,8 @@ public import TensorModel
 /// What the plans of all formats have in common: which canonical tensors, in which dtype, with which files beside them.
 public struct Planner: Sendable {
   let source: Source
-  var settings: ConversionPlan.Settings
+  /// What was asked for.
+  public internal(set) var settings: ConversionPlan.Settings
 
   let resources: EvaluationResources
 
@@ -102,7 +103,18 @@ public struct Planner: Sendable {
   }
 
   /// A plan of tensors that each stand for themselves.
-  func plan(
+  ///
+  /// - Parameters:
+  ///   - format: its name, for the certificate.
+  ///   - tensors: each with its expression, its file as a place in `weightFiles`, and where it lies there.
+  ///   - weightFiles: the files that hold them, with a layout each.
+  ///   - sidecars: files beside them.
+  ///   - companions: files that describe the weights and are written after them; only this package's own targets have some.
+  ///   - leftOut: files of the source that aren't carried along.
+  ///   - findings: what a person should know.
+  /// - Returns: the plan.
+  /// - Throws: what opening the source as a model throws.
+  public func plan(
     format: String, tensors: [ConversionPlan.PlannedTensor],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
