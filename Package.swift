@@ -57,7 +57,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "HDF5Files", dependencies: ["TensorModel", "CHDF5", "CHDF5Driver"],
+      name: "HDF5Files", dependencies: ["TensorModel", "FileContainers", "CHDF5", "CHDF5Driver"],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],

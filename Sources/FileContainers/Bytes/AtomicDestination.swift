@@ -1,6 +1,5 @@
 // A destination is complete or absent. Work goes into a hidden directory beside it, which is renamed at the end.
 
-import CPlatform
 public import TensorModel
 
 #if canImport(Glibc)
@@ -190,7 +189,7 @@ public final class AtomicDestination: Sendable {
     if fileExists(path) { return }
     do throws(CheckpointError) { _ = try OutputFile(creating: path, byteCount: 0) } catch {
       // Only if it is empty: another process may have begun there since.
-      rmdir(partialPath)
+      try? FileSystem.operations.removeDirectory(partialPath)
       throw error
     }
   }

@@ -59,7 +59,7 @@ public final class SingleOutput: Sendable {
 
   deinit {
     // Once it has its name, the other one may be somebody else's.
-    if !isFinished.withLock({ $0 }) { removeFile(file.path) }
+    if !isFinished.withLock({ $0 }) { try? FileSystem.operations.removeFile(file.path) }
   }
 
   private static func requireReplaceable(
