@@ -182,12 +182,16 @@ public final class AtomicDestination: Sendable {
   /// The file that makes a partial directory one of ours: written before anything else in it, removed after everything else.
   public static let markName = "journal"
 
-  /// Creates the partial directory with its mark; none stays without.
+  /// Creates the partial directory with its mark; none stays without, and no other file outlasts it.
   private func createPartial() throws(CheckpointError) {
     try Directories.create(partialPath)
     let path = "\(partialPath)/\(Self.markName)"
     if fileExists(path) { return }
-    do throws(CheckpointError) { _ = try OutputFile(creating: path, byteCount: 0) } catch {
+    do throws(CheckpointError) {
+      _ = try OutputFile(creating: path, byteCount: 0)
+      try Directories.synchronise(partialPath)
+      try Directories.synchronise(Directories.split(partialPath).parent)
+    } catch {
       // Only if it is empty: another process may have begun there since.
       try? FileSystem.operations.removeDirectory(partialPath)
       throw error
@@ -250,6 +254,8 @@ public final class AtomicDestination: Sendable {
     if !publishesSeparately {
       // Journal, spools: whatever is no part of the result.
       try removePartial { !files.contains($0) }
+      // None of it comes back once the directory has its name.
+      try Directories.synchronise(partialPath)
       try place(partialPath, at: path, replacing: replaces)
     } else {
       for name in files where !givingWay.contains(name) {
@@ -269,9 +275,10 @@ public final class AtomicDestination: Sendable {
       // What was replaced stands there now.
       if hasPartial && !publishesSeparately {
         try OutputFile.create("\(partialPath)/\(Self.markName)", contents: mark)
+        try Directories.synchronise(partialPath)
       }
       try discardPartial()
-    } catch { return partialPath }
+    } catch { return hasPartial ? partialPath : nil }
     return nil
   }
 
@@ -327,15 +334,17 @@ public final class AtomicDestination: Sendable {
     guard FileKind(ofEntry: partialPath) == .directory else { return }
     try removePartial { _ in true }
     try Directories.removeTree(partialPath)
+    try Directories.synchronise(Directories.split(partialPath).parent)
   }
 
-  /// Removes files of the partial directory, the mark last.
+  /// Removes files of the partial directory, the mark when the others can't come back.
   private func removePartial(_ isRemoved: (String) -> Bool) throws(CheckpointError) {
     let names = try Directories.names(in: partialPath).filter(isRemoved)
     for name in names where name != Self.markName {
       try Directories.removeTree("\(partialPath)/\(name)")
     }
     if names.contains(Self.markName) {
+      if names.count > 1 { try Directories.synchronise(partialPath) }
       try Directories.removeTree("\(partialPath)/\(Self.markName)")
     }
   }

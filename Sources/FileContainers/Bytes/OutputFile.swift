@@ -190,12 +190,17 @@ public final class OutputFile: Sendable {
     }
   }
 
-  /// Creates a small file with the given contents and makes it durable.
+  /// Creates a small file with the given contents and makes it durable; where that fails, there is none.
   ///
   /// - Throws: `noSpace` or `inputOutput`.
   public static func create(_ path: String, contents: [UInt8]) throws(CheckpointError) {
     let file = try OutputFile(creating: path, byteCount: 0)
-    try file.write(at: 0, contents)
-    try file.synchronise()
+    do throws(CheckpointError) {
+      try file.write(at: 0, contents)
+      try file.synchronise()
+    } catch {
+      try? file.operations.removeFile(path)
+      throw error
+    }
   }
 }
