@@ -71,7 +71,7 @@ extension Journal {
 
     /// Whether a file of the directory is one of the work.
     func isOfWork(_ name: String) -> Bool {
-      if name == Journal.fileName { return true }
+      if [Journal.fileName, AtomicDestination.publicationName].contains(name) { return true }
       if name.wholeMatch(of: /spool-(stdin|[0-9-]+)\.tar(\.unfinished)?/) != nil { return true }
       switch names {
       case .spoolAlone: return false

@@ -84,7 +84,7 @@ public final class AtomicDestination: Sendable {
       fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
     let existing = try Self.existing(parent, name, partCount)
     var isPublished = false
-    if kind == .file && resuming && fileExists(partialPath) {
+    if kind == .file && resuming && fileExists("\(partialPath)/\(Self.publicationName)") {
       isPublished = Self.isPublished(existing, try Directories.names(in: partialPath), partCount)
     }
     replaced = fillsExistingDirectory || isPublished ? [] : existing
@@ -182,6 +182,11 @@ public final class AtomicDestination: Sendable {
   /// The file that makes a partial directory one of ours: written before anything else in it, removed after everything else.
   public static let markName = "journal"
 
+  /// The file that is in the partial directory of one file, or of its parts, while they are moved out: what stands there then may be ours.
+  public static let publicationName = "publishing"
+
+  private var publicationPath: String { "\(partialPath)/\(Self.publicationName)" }
+
   /// Creates the partial directory with its mark; none stays without, and no other file outlasts it.
   private func createPartial() throws(CheckpointError) {
     try Directories.create(partialPath)
@@ -207,16 +212,26 @@ public final class AtomicDestination: Sendable {
   ///   - companion: one of them, which may be replaced wherever the rest may.
   /// - Throws: `conflict` if something else is there, `inputOutput`.
   public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
-    guard publishesSeparately, !replaces else { return }
-    let own = names.filter { $0 != companion || !isForced }
+    guard publishesSeparately else { return }
+    // In a directory that was empty, whatever has a name of ours is ours.
+    let isPublishing = kind == .directory || fileExists(publicationPath)
+    let own = replaces ? [] : names.filter { $0 != companion || !isForced }
     let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
-    guard let first = published.first else { return }
-    let isFinished = own.allSatisfy {
-      published.contains($0) != fileExists("\(partialPath)/\($0)")
+    if let first = published.first {
+      let isFinished = own.allSatisfy {
+        published.contains($0) != fileExists("\(partialPath)/\($0)")
+      }
+      guard isPublishing, isFinished else {
+        throw somethingAppeared("\(publicationFolder)/\(first)")
+      }
+      for name in published {
+        try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
+      }
     }
-    guard isFinished else { throw somethingAppeared("\(publicationFolder)/\(first)") }
-    for name in published {
-      try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
+    if fileExists(publicationPath) {
+      // Before anything of it is written anew.
+      try Directories.removeTree(publicationPath)
+      try Directories.synchronise(partialPath)
     }
   }
 
@@ -246,6 +261,7 @@ public final class AtomicDestination: Sendable {
   public func publish(
     _ files: [String], companion: String?, discarding mark: [UInt8]
   ) throws(CheckpointError) -> String? {
+    if kind == .file { try OutputFile.create(publicationPath, contents: []) }
     try Directories.synchronise(partialPath)
     // Somebody may have put something there since it was looked at.
     try requireReplaceable()
