@@ -5,6 +5,14 @@ import Foundation
 import Synchronization
 public import TensorModel
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// A file being written by several threads at once, each at positions of its own.
 public final class OutputFile: Sendable {
   /// Its path.
@@ -202,5 +210,15 @@ public final class OutputFile: Sendable {
       try? file.operations.removeFile(path)
       throw error
     }
+  }
+
+  /// Keeps others from taking the file for one that nobody writes any more; the system lets go of it when the process ends.
+  ///
+  /// - Returns: whether the file still has its name, which others may have taken from it before.
+  func lock() -> Bool {
+    let isRefused = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    var status = stat()
+    return !isRefused && fstat(descriptor, &status) == 0
+      && FileIdentity(ofEntry: path) == FileIdentity(status)
   }
 }
