@@ -190,6 +190,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "CrashSafetyTests",
+      dependencies: [
+        "CheckpointConversion", "CheckpointVerification", "ModelArchitectures", "ModelSigning",
+        "Quantization", "TensorEvaluation", "CheckpointFormats", "FileContainers", "TensorModel",
+        "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "ReferenceForwardTests",
       dependencies: [
         "ReferenceForward", "TensorEvaluation", "CheckpointFormats",
