@@ -52,7 +52,7 @@ extension TensorEvaluator {
             format, floats + skippedBlocks * rows.elementCount, wanted, shared.count, &errors)
         }
         let outcome = QuantizationErrors(errors)
-        guard outcome.isFinite(withPowersOfTwo: type.dtype == .mxfp4) else {
+        guard outcome.isFinite(hasRange: type.dtype == .mxfp4) else {
           throw Self.unfit(
             floats + skippedBlocks * rows.elementCount, shared.count * rows.elementCount,
             shared.lowerBound * rows.elementCount, type.shape, type.dtype.rawValue)
