@@ -118,12 +118,7 @@ extension ConversionPlan {
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
 
     /// Whether values are rounded in it, as the group's are; not so where it says how the other parts are to be read.
-    var isOfValues: Bool {
-      switch expression {
-      case .part(_, .shape), .part(_, .tensorScale): false
-      default: true
-      }
-    }
+    var isOfValues: Bool { expression.isOfValues }
   }
 
   /// What a tensor is quantized to.
@@ -138,4 +133,19 @@ extension ConversionPlan {
   func places(of group: Int) -> Range<Int> {
     firstPlaces[group]..<firstPlaces[group] + groups[group].parts.count
   }
+}
+
+extension TensorExpression {
+  /// Whether values are rounded in a part of a group, as the group's are.
+  fileprivate var isOfValues: Bool {
+    switch self {
+    case .part(_, .shape), .part(_, .tensorScale): false
+    default: true
+    }
+  }
+}
+
+extension Planner.Output {
+  /// Whether values are rounded in it, where it is a part of several.
+  public var isOfValues: Bool { expression.isOfValues }
 }
