@@ -50,7 +50,7 @@ struct UnfinishedWork {
 
   private func foreign(_ found: String) -> CheckpointError {
     CheckpointError(
-      .conflict, "is in the way: not all of it is unfinished work of this tool", file: path,
+      .conflict, "is in the way: it has files that this tool didn't write", file: path,
       found: found, hint: "move away what isn't, or choose another destination")
   }
 }

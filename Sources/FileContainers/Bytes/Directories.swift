@@ -85,7 +85,7 @@ public enum Directories {
         hint: shellCommand("mkdir -p", path))
     default:
       throw CheckpointError(
-        .usage, "is no folder, so the destination can't lie in it", file: path,
+        .usage, "isn't a folder, so nothing can be written there", file: path,
         expected: "a folder", found: PathObstacle.text(path) ?? "a file",
         hint: "choose another destination")
     }
