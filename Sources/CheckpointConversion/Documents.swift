@@ -140,8 +140,8 @@ struct PlanDocument: Encodable {
   private let tensors: [Tensor]
   let files: [Certificate.FileRecord]
   let assets: [Certificate.AssetRecord]
-  let leftOut: [String]
-  let findings: [Finding]
+  private var leftOut: [String]
+  private var findings: [Finding]
   let byteCount: Int
 
   struct Tensor: Encodable {
@@ -156,7 +156,8 @@ struct PlanDocument: Encodable {
   }
 
   private init(
-    _ plan: ConversionPlan, inputs: [Certificate.InputRecord], _ tool: Certificate.Tool
+    _ plan: ConversionPlan, inputs: [Certificate.InputRecord],
+    by tool: Certificate.Tool = .current
   ) {
     self.tool = tool
     source = plan.source
@@ -173,39 +174,44 @@ struct PlanDocument: Encodable {
   }
 
   /// Writes the JSON of a plan, piece by piece.
+  static func write(
+    _ plan: ConversionPlan, _ source: Source, _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let inputs = source.inputs.map {
+      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+    }
+    try PlanDocument(plan, inputs: inputs).write(plan, write)
+  }
+
+  private func write(
+    _ plan: ConversionPlan, _ write: ([UInt8]) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let tensors = JSONList(count: plan.tensors.count) { Tensor(plan.tensors[$0], in: plan) }
+    try JSONDocument.write(self, ["tensors": tensors], write)
+  }
+
+  /// The digest of a plan's JSON, without what depends on where the source lies and on what else lies there.
   ///
   /// - Parameters:
   ///   - plan: of a conversion.
   ///   - source: what it converts.
   ///   - certificate: of the same plan, if it is made again: the program that wrote it counts, and that it read standard input.
-  ///   - write: is given the pieces in order.
-  /// - Throws: what `write` throws.
-  static func write(
-    _ plan: ConversionPlan, _ source: Source, as certificate: Certificate? = nil,
-    _ write: ([UInt8]) throws(CheckpointError) -> Void
-  ) throws(CheckpointError) {
-    let inputs =
-      if let certificate, certificate.isOfStandardInput {
-        certificate.inputs.map {
-          Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
-        }
-      } else {
-        source.inputs.map {
-          Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
-        }
-      }
-    let tensors = JSONList(count: plan.tensors.count) { Tensor(plan.tensors[$0], in: plan) }
-    try JSONDocument.write(
-      PlanDocument(plan, inputs: inputs, certificate?.tool ?? .current), ["tensors": tensors],
-      write)
-  }
-
-  /// The digest of that.
+  /// - Returns: the digest.
+  /// - Throws: never for plans made here.
   static func digest(
     _ plan: ConversionPlan, _ source: Source, as certificate: Certificate? = nil
   ) throws(CheckpointError) -> Digest {
+    let known = certificate.flatMap { $0.isOfStandardInput ? $0.inputs.map(\.name) : nil }
+    let inputs =
+      known?.map { Certificate.InputRecord(name: $0, byteCount: nil, digest: nil) }
+      ?? source.inputs.map {
+        Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+      }
+    var document = PlanDocument(plan, inputs: inputs, by: certificate?.tool ?? .current)
+    document.leftOut = []
+    document.findings.removeAll(where: \.isOfPlace)
     var digest = StreamingDigest()
-    try write(plan, source, as: certificate) { $0.withUnsafeBytes { digest.update($0) } }
+    try document.write(plan) { $0.withUnsafeBytes { digest.update($0) } }
     return digest.digest
   }
 }
@@ -230,4 +236,13 @@ extension ConversionPlan {
   var assetRecords: [Certificate.AssetRecord] {
     sidecars.map { .init(name: $0.name, byteCount: $0.byteCount, digest: $0.digest) }
   }
+}
+
+extension Finding {
+  /// Whether it is about how the source's path was spelled, or about what lies beside the source, and not about what is converted.
+  public var isOfPlace: Bool { Self.kindsOfPlaces.contains(check) }
+
+  private static let kindsOfPlaces: Set<String> = [
+    "opened-as", "files-left-out", "unused-weights", "unreadable-file", "link-out",
+  ]
 }

@@ -22,26 +22,39 @@ public struct Replay: Sendable {
   ///   - openOptions: how to open it.
   ///   - importance: the matrix that weights were quantized with, if there was one.
   ///   - resources: memory and threads.
-  /// - Throws: `unsupported` for certificates without settings; what opening and planning throw.
-  public init(
+  /// - Returns: the replay, or why the source has no such conversion.
+  /// - Throws: `unsupported` for certificates without settings; `usage` without a matrix that is needed; what opening the source throws.
+  public static func plan(
     of certificate: Certificate, from path: String, _ openOptions: OpenOptions,
     importance: ImportanceMatrix?, _ resources: EvaluationResources
-  ) throws(CheckpointError) {
-    guard let recorded = certificate.settings else { throw Self.withoutSettings }
-    var request = ConversionRequest(
-      source: path, destination: recorded.file ?? Self.directory, openOptions: openOptions,
-      resources: resources)
-    request.format = certificate.format
-    request.settings = try recorded.settings(importance)
-    var source = RestoredTokenizer.added(to: try Source(path, openOptions))
-    if let attention = certificate.attention, try source.model().attention != attention {
-      request.openOptions.attention = attention
-      source = RestoredTokenizer.added(to: try Source(path, request.openOptions))
+  ) throws(CheckpointError) -> Result<Replay, CheckpointError> {
+    guard let recorded = certificate.settings else { throw withoutSettings }
+    guard recorded.quantization?.importance == nil || importance != nil else {
+      throw CheckpointError(
+        .usage, "the weights were quantized with an importance matrix, which is needed again",
+        expected: recorded.quantization?.importance, hint: "name it by --imatrix")
     }
-    self.source = source
-    self.resources = resources
-    plan = try ConversionJob(request).plan(source)
-    planDigest = try PlanDocument.digest(plan, source, as: certificate)
+    var source = RestoredTokenizer.added(to: try Source(path, openOptions))
+    do throws(CheckpointError) {
+      var request = ConversionRequest(
+        source: path, destination: recorded.file ?? Self.directory, openOptions: openOptions,
+        resources: resources)
+      request.format = certificate.format
+      request.settings = try recorded.settings(importance)
+      if let attention = certificate.attention, try source.model().attention != attention {
+        request.openOptions.attention = attention
+        source = RestoredTokenizer.added(to: try Source(path, request.openOptions))
+      }
+      let plan = try ConversionJob(request).plan(source)
+      return .success(
+        Replay(
+          source: source, plan: plan,
+          planDigest: try PlanDocument.digest(plan, source, as: certificate),
+          resources: resources))
+    } catch {
+      if error.code.isTransient { throw error }
+      return .failure(error)
+    }
   }
 
   /// Stands for any directory: plans don't depend on its name.

@@ -38,6 +38,14 @@ public struct NamedPath: Sendable {
     }
   }
 
+  /// Where a path leads, if that is a folder; the path itself for anything else.
+  public static func folder(of path: String) -> String {
+    guard let place = try? NamedPath(path).place, FileKind(of: place) == .directory else {
+      return path
+    }
+    return place
+  }
+
   /// What people call a checkpoint: the last part of its path; for a snapshot in Hugging Face's cache, the model's name.
   static func title(of place: String) -> String {
     let (parent, name) = Directories.split(place)

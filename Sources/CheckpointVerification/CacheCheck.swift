@@ -53,13 +53,19 @@ struct CacheCheck {
     let findings = try ParallelPieces.map(checked.count) { (place) throws(CheckpointError) in
       try Self.finding(checked[place])
     }
+    // A file that took a download's place has no digest of its own.
+    let known = Set(entries.map { ExactName($0.name) })
+    let unknown = source.checkpoint.files.map(\.name).filter { !known.contains(ExactName($0)) }
+    let example = unknown.first.map {
+      "; no digest is known of \(counted(unknown.count, "weight file")), such as \($0)"
+    }
     report.record(
       .cache, findings.compactMap { $0 },
-      checked.isEmpty
-        ? "the names of \(counted(others, "blob")) are no digests: another server's"
+      (checked.isEmpty
+        ? "the names of \(counted(others, "blob")) aren't digests: another server's"
         : "\(counted(checked.count, "file")) against the digests that they were downloaded by"
-          + (others == 0 ? "" : "; the names of \(others) more are no digests"),
-      others == 0 ? nil : .unsupported)
+          + (others == 0 ? "" : "; the names of \(others) more aren't digests")) + (example ?? ""),
+      others == 0 && unknown.isEmpty ? nil : .unsupported)
   }
 
   private static func finding(_ entry: Entry) throws(CheckpointError) -> Finding? {

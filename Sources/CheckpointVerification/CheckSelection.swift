@@ -33,6 +33,7 @@ public struct CheckSelection: Sendable {
 
   /// Says of a report what was asked for and not checked, and sums it up.
   func conclude(_ report: inout VerificationReport) {
+    report.sortChecks()
     for check in report.checks where required.contains(check.name) && check.status == .skipped {
       report.findings.append(
         Finding(

@@ -41,32 +41,38 @@ struct DerivationCheck {
   func run(
     _ report: inout VerificationReport, _ stored: [TensorIdentity], _ signed: Derivation?
   ) throws(CheckpointError) -> Derivation? {
+    guard certificate.settings != nil else {
+      report.skip(.derivation, .unsupported, Replay.withoutSettings.summary)
+      return nil
+    }
     let replayed: Replay
-    do throws(CheckpointError) {
-      replayed = try Replay(
-        of: certificate, from: replay.path, replay.openOptions, importance: replay.importance,
-        resources)
-    } catch {
-      // What is wrong with the certificate's plan for this source is found; a source that can't be read stops the check.
-      if error.code == .usage || error.code == .missing || error.code.isTransient { throw error }
-      if error == Replay.withoutSettings {
-        report.skip(.derivation, .unsupported, error.summary)
-        return nil
-      }
+    switch try Replay.plan(
+      of: certificate, from: replay.path, replay.openOptions, importance: replay.importance,
+      resources)
+    {
+    case .success(let replay): replayed = replay
+    case .failure(let error):
+      // The options that it may name are those of the conversion, as the certificate has them.
+      let finding = Finding(
+        .error, "replay-plan",
+        "the certificate states a conversion that this source has not: \(error.summary)")
       report.record(
-        .derivation, [Finding("replay-plan", error)],
-        "the conversion can't be planned again from \(replay.name)")
+        .derivation, [finding], "the conversion can't be planned again from \(replay.name)")
       return nil
     }
     let comparison = ReplayComparison(certificate, replayed)
-    var findings = try comparison.sourceFindings()
-    if let other = comparison.otherTensors() {
+    let others = try comparison.sourceFindings() + [comparison.otherTensors()].compactMap { $0 }
+    guard others.isEmpty else {
       report.record(
-        .derivation, findings + [other],
-        "\(replay.name) gives other tensors than the certificate states: nothing is made again")
+        .derivation, others,
+        "\(replay.name) isn't what the certificate says was converted: nothing is made again")
       return nil
     }
-    findings += comparison.planFindings()
+    if let other = comparison.otherImportance() {
+      report.record(.derivation, [other], "nothing is made again")
+      return nil
+    }
+    var findings = comparison.planFindings()
     var root: Digest?
     if signed != nil || replay.wantsDerivation {
       root = try replayed.sourceRoot(progress)
@@ -74,11 +80,12 @@ struct DerivationCheck {
     }
     let results = try replayed.results(progress)
     findings += comparison.resultFindings(results, stored)
-    findings += try WrittenFiles(written, replayed.plan).findings()
+    findings += try WrittenFiles(written, certificate, replayed.plan).findings()
     try replayed.source.confirm()
     report.record(
       .derivation, findings,
       "\(counted(results.tensors.count, "tensor")) made again from \(replay.name) by the certificate's plan"
+        + (certificate.validation == nil ? "" : "; its validation isn't made again")
     )
     let agrees = !findings.contains { $0.severity == .error }
     guard agrees, replay.wantsDerivation, let root else { return nil }

@@ -86,12 +86,6 @@ struct ReplayComparison {
       findings.append(
         finding("replay-plan", "the attention", certified.rawValue, plan.attention.rawValue))
     }
-    if certificate.leftOut != plan.leftOut {
-      findings.append(
-        finding(
-          "replay-plan", "the files left out", Self.list(certificate.leftOut),
-          Self.list(plan.leftOut)))
-    }
     // Said once: with other inputs, tensors or files the digest is another, too.
     if findings.isEmpty, certificate.plan != replay.planDigest {
       findings.append(
@@ -158,6 +152,10 @@ struct ReplayComparison {
     }
     var assets = Dictionary(
       certificate.assets.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
+    if assets.count < certificate.assets.count {
+      findings.append(
+        Finding(.error, "replay-plan", "the certificate names a file beside the weights twice"))
+    }
     for sidecar in plan.sidecars {
       let record = assets.removeValue(forKey: ExactName(sidecar.name))
       guard record?.digest != sidecar.digest || record?.byteCount != sidecar.byteCount else {
@@ -168,9 +166,13 @@ struct ReplayComparison {
           "replay-plan", "the file", Self.text(record?.digest), Self.text(sidecar.digest),
           file: sidecar.name))
     }
-    for record in certificate.assets where assets[ExactName(record.name)] != nil {
+    let missing = certificate.assets.map(\.name).filter { assets[ExactName($0)] != nil }
+    if !missing.isEmpty {
       findings.append(
-        finding("replay-plan", "the file", "\(record.digest)", "none", file: record.name))
+        Finding(
+          .error, "replay-plan",
+          "the certificate names files that this source doesn't give: \(Self.list(missing)); if they were carried along from elsewhere, name their directory by --assets"
+        ))
     }
     return findings
   }
@@ -227,14 +229,49 @@ struct ReplayComparison {
           finding(check, what, certified, found, file: tensor.file, tensor: tensor.name))
       }
     }
-    let said = Set(certificate.findings)
-    for finding in results.findings where finding.severity != .note && !said.contains(finding) {
-      findings.append(
-        Finding(
-          .error, check, "the certificate leaves out '\(finding.check)': \(finding.message)",
-          file: finding.file, tensor: finding.tensor))
+    return findings + findingDifferences(results.findings)
+  }
+
+  /// What the certificate says that nothing brings up, and the other way round.
+  private func findingDifferences(_ found: [Finding]) -> [Finding] {
+    let (said, made) = (Set(certificate.findings), Set(found))
+    let missing = found.filter { !$0.isOfPlace && !said.contains($0) }
+    let extra = certificate.findings.filter { !$0.isOfPlace && !made.contains($0) }
+    return missing.map { ("leaves out", $0) }.map(Self.finding)
+      + extra.map { ("has, and nothing brings up,", $0) }.map(Self.finding)
+  }
+
+  private static func finding(_ what: String, _ other: Finding) -> Finding {
+    Finding(
+      .error, "replay-difference", "the certificate \(what) '\(other.check)': \(other.message)",
+      file: other.file, tensor: other.tensor)
+  }
+
+  /// That another importance matrix was given, if that is what all expressions differ in.
+  func otherImportance() -> Finding? {
+    guard let name = certificate.settings?.quantization?.importance else { return nil }
+    let records = Dictionary(
+      certificate.tensors.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
+    var isOther = false
+    for tensor in replay.plan.tensors {
+      guard let record = records[ExactName(tensor.name)] else { return nil }
+      let found = tensor.expression.description
+      guard record.expression != found else { continue }
+      guard Self.withoutDigests(record.expression) == Self.withoutDigests(found) else {
+        return nil
+      }
+      isOther = true
     }
-    return findings
+    return isOther
+      ? Finding(
+        .error, "replay-plan",
+        "the weights were quantized with another importance matrix than the given one: '\(printable(name))'"
+      )
+      : nil
+  }
+
+  private static func withoutDigests(_ expression: String) -> String {
+    expression.replacing(#/[0-9a-f]{64}/#, with: "")
   }
 
   private static func text(_ record: QuantizationRecord?) -> String {

@@ -186,6 +186,13 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
         name: name, status: status, detail: detail, reason: status == .skipped ? skipped : nil))
   }
 
+  /// Puts the checks into the order of their names' declarations.
+  mutating func sortChecks() {
+    let order = Dictionary(
+      uniqueKeysWithValues: Name.allCases.enumerated().map { ($0.element, $0.offset) })
+    checks.sort { (order[$0.name] ?? 0) < (order[$1.name] ?? 0) }
+  }
+
   mutating func skip(_ name: Name, _ reason: Reason, _ detail: String) {
     checks.append(Check(name: name, status: .skipped, detail: detail, reason: reason))
   }

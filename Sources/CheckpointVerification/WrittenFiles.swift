@@ -1,20 +1,24 @@
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
+import ModelSigning
 import TensorModel
 
 /// What stands in a checkpoint's files besides tensors, against the plan that wrote them: headers, and the files beside the weights.
 struct WrittenFiles {
+  private let place: String
   private let folder: String
+  private let certificate: Certificate
   private let plan: ConversionPlan
 
   /// - Parameters:
   ///   - written: the checkpoint.
+  ///   - certificate: its own.
   ///   - plan: of its conversion.
-  init(_ written: Source, _ plan: ConversionPlan) {
-    folder =
-      FileKind(of: written.place) == .directory
-      ? written.place : Directories.split(written.place).parent
+  init(_ written: Source, _ certificate: Certificate, _ plan: ConversionPlan) {
+    place = written.place
+    folder = FileKind(of: place) == .directory ? place : Directories.split(place).parent
+    self.certificate = certificate
     self.plan = plan
   }
 
@@ -30,14 +34,42 @@ struct WrittenFiles {
         try frameDifference(input, layout, checksums(inFile: number))
       }
     }
-    for sidecar in plan.sidecars {
+    let certified = Set(certificate.assets.map { ExactName($0.name) })
+    // What the certificate hasn't is found there.
+    for sidecar in plan.sidecars where certified.contains(ExactName(sidecar.name)) {
       findings += try finding(in: sidecar.name) { (input) throws(CheckpointError) in
         let digest = try Digest(ofFile: input)
         return digest == sidecar.digest
           ? nil : "made again it is another, expected \(sidecar.digest), found \(digest)"
       }
     }
-    return findings
+    return try findings + strangers()
+  }
+
+  /// What else lies in the folder and may be taken for a part of the model: the conversion gives none of it.
+  private func strangers() throws(CheckpointError) -> [Finding] {
+    guard FileKind(of: place) == .directory else { return [] }
+    let own =
+      plan.weightFiles.map(\.name) + plan.sidecars.map(\.name) + plan.companions
+      + certificate.assets.map(\.name)
+      + [
+        Certificate.fileName, CheckpointManifest.fileName, CheckpointManifest.sumsName,
+        ModelSigner.signatureName,
+      ]
+    let names = Set(own.map { ExactName($0) })
+    return try ModelFolder(place).files.filter { name in
+      !names.contains(ExactName(name)) && !Self.isForPeople(name)
+    }.map {
+      Finding(
+        .error, "replay-difference", "the conversion doesn't give this file", file: $0)
+    }
+  }
+
+  /// What git and the hubs keep, signatures, and texts that no program that loads the model reads.
+  private static func isForPeople(_ name: String) -> Bool {
+    let top = String(name.split(separator: "/").first ?? "")
+    return ModelFolder.ofGit.contains(top) || name.hasPrefix(".cache/huggingface/")
+      || name.hasSuffix(".sig") || name == "README.md" || name.hasPrefix("LICENSE")
   }
 
   /// A file that can't be read differs, too.

@@ -136,14 +136,19 @@ struct FileComparison {
       if weights.isEmpty && closed.isEmpty { note(path, inside.count, "the signer") }
     }
     for path in ignoredByUser {
-      note(path, others.count { RelativePath.isInside($0, path) }, "--ignore-path")
+      let count = self.signed.files.count { RelativePath.isInside($0.name, path) }
+      note(
+        path, others.count { RelativePath.isInside($0, path) }, "--ignore-path",
+        count == 0 ? "" : "\(counted(count, "signed file")) not compared; ")
     }
   }
 
-  private mutating func note(_ path: String, _ count: Int, _ by: String) {
+  private mutating func note(
+    _ path: String, _ count: Int, _ by: String, _ unchecked: String = ""
+  ) {
     let contents =
       count == 0 ? "nothing unsigned lies there" : "\(counted(count, "unsigned file")) there"
-    add(.ignoredPath, "left out by \(by): \(contents)", path)
+    add(.ignoredPath, "left out by \(by): \(unchecked)\(contents)", path)
   }
 
   private mutating func add(_ kind: SignatureFinding, _ message: String, _ file: String) {

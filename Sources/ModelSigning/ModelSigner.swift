@@ -34,7 +34,8 @@ public struct ModelSigner: Sendable {
   public init(
     _ model: String, signature: String? = nil, isDerivation: Bool = false
   ) throws(CheckpointError) {
-    isFile = FileKind(of: model) == .file
+    guard let kind = FileKind(of: model) else { throw PathObstacle.error(model) }
+    isFile = kind == .file
     guard FileKind(of: model) == .directory || isFile && isDerivation else {
       throw CheckpointError(
         .usage, "only a folder can be signed", file: model,
@@ -46,7 +47,7 @@ public struct ModelSigner: Sendable {
     else {
       throw CheckpointError(
         .usage, "where the signature of a file goes must be said", file: model,
-        hint: shellCommand("name it with --signature", "\(model).sig"))
+        hint: "name it:", hintLines: [shellCommand("--signature", "\(model).sig")])
     }
     self.model = model
     self.signature = place

@@ -70,6 +70,12 @@ struct SignCommand: ParsableCommand {
     let signer = try ModelSigner(
       checkpoint, signature: signature, isDerivation: derivation != nil)
     let key = try SigningKey(path: privateKey)
+    let folder = Directories.resolved(checkpoint)
+    guard !Directories.resolved(privateKey).utf8.starts(with: "\(folder)/".utf8) else {
+      throw CheckpointError(
+        .usage, "the private key lies in the folder that is to be signed", file: privateKey,
+        hint: "move it out of the folder: it would be published with the model")
+    }
     let chain = try certificateChain.map { (path) throws(CheckpointError) in
       try CertificateChain(path: path)
     }
@@ -116,6 +122,12 @@ struct SignCommand: ParsableCommand {
     var ownOptions = options
     ownOptions.replacesConfiguration = false
     let opened = try Source(checkpoint, ownOptions)
+    let count = opened.checkpoint.files.count
+    guard FileKind(of: checkpoint) == .directory || count == 1 else {
+      throw CheckpointError(
+        .usage, "is one of \(count) files of a checkpoint, which are signed together",
+        file: checkpoint, hint: "convert to a folder, and sign that")
+    }
     let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources,

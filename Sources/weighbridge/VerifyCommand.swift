@@ -63,6 +63,9 @@ struct VerifyCommand: ParsableCommand {
     if derivation.assets != nil && replay == nil {
       throw ValidationError("--assets needs --replay.")
     }
+    if [checkpoint, against, replay].count(where: { $0 == "-" }) > 1 {
+      throw ValidationError("Only one of the checkpoints can be standard input (-).")
+    }
     try selection.check(requiring: required)
     try reports.check(json: shared.json)
   }
@@ -123,7 +126,8 @@ struct VerifyCommand: ParsableCommand {
     let origin = replay.map { derivation.source($0, options, importance) }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues,
-      signature: try signature.check(of: checkpoint), replay: origin, progress: reading.add
+      signature: try signature.check(of: NamedPath.folder(of: checkpoint)), replay: origin,
+      progress: reading.add
     ).run(
       against: other, importance: importance, since: earlier, selection)
     reading.finish()

@@ -172,7 +172,13 @@ import Testing
     try expect("replay-plan") { $0["plan"] = "sha256:" + String(repeating: "0", count: 64) }
     try expect("replay-plan") { $0["settings"] = ["dtype": "keep", "allow_overflow": false] }
     try expect("replay-plan") { $0["settings"] = ["dtype": "f8", "allow_overflow": false] }
-    try expect("replay-plan") { $0["left_out"] = ["x"] }
+    try expect("replay-plan") {
+      $0["settings"] = ["dtype": "keep", "allow_overflow": false, "compression": "none"]
+    }
+    try expect("replay-plan") { $0["format"] = "safetensorsx" }
+    try expect("replay-difference") { object in
+      object["findings"] = [["check": "audited", "message": "harmless", "severity": "note"]]
+    }
     try expect(
       "replay-plan",
       tensor {
@@ -184,6 +190,53 @@ import Testing
     try expect("replay-source") { $0["source"] = ["format": "safetensors", "layout": "x"] }
     try expect("replay-source") { $0["inputs"] = [["name": "model.safetensors", "byte_count": 1]] }
     try expect("not-checked") { $0["settings"] = nil }
+  }
+
+  @Test func whatElseLiesBesideTheSourceDoesntMatter() throws {
+    let source = workspace.path("source")
+    try FileManager.default.copyItem(atPath: Self.gptj, toPath: source)
+    let path = try make(.convert("", "--to", "hf"), source, in: "own")
+    #expect(try Weighbridge.run("manifest", source, "--sha256sums", "--quiet").code == 0)
+    try workspace.write("source/NOTES.md", Data("text".utf8))
+    #expect(try replay(path, source).code == 0)
+    // A folder, and the file in it.
+    let index = try replay(path, source + "/")
+    #expect(index.code == 0, "\(index.text)")
+  }
+
+  @Test func filesThatTheConversionDoesntGiveArentSigned() throws {
+    let path = try make(.convert("", "--to", "hf"), Self.gptj, in: "own")
+    try workspace.write("own/out/README.md", Data("text".utf8))
+    #expect(try replay(path, Self.gptj).code == 0)
+    try workspace.write("own/out/modeling_x.py", Data("import os".utf8))
+    let found = try replay(path, Self.gptj)
+    #expect(found.code == 1 && found.text.contains("modeling_x.py"), "\(found.text)")
+    let refused = try sign(path, Self.gptj, "x.sig")
+    #expect(refused.code == 1 && !workspace.has("x.sig"))
+  }
+
+  @Test func partsOfAFileAreSignedTogether() throws {
+    _ = try make(
+      .convert(".gguf", "--max-shard-size", "200KB", "--dtype", "f16"), Self.gptj, in: "own")
+    let part = try #require(
+      FileManager.default.contentsOfDirectory(atPath: workspace.path("own")).sorted().first {
+        $0.hasSuffix(".gguf")
+      })
+    let refused = try sign(workspace.path("own/\(part)"), Self.gptj, "x.sig")
+    #expect(refused.code == 2 && refused.errors.contains("are signed together"))
+  }
+
+  @Test func keysInTheFolderAreNotSigned() throws {
+    let path = try make(.convert("", "--to", "hf"), Self.gptj, in: "own")
+    let key = try workspace.write(
+      "own/out/key.pem", Data(Fixtures.bytes("signing/private/prime256v1.pkcs8.pem")))
+    let refused = try Weighbridge.run("sign", path, "--private-key", key)
+    #expect(refused.code == 2 && refused.errors.contains("would be published"))
+  }
+
+  @Test func standardInputIsReadOnce() throws {
+    let outcome = try Weighbridge.run("verify", Self.gptj, "--replay", "-", "--against", "-")
+    #expect(outcome.code == 2 && outcome.errors.contains("Only one"))
   }
 
   @Test func withoutACertificateNothingIsDerived() throws {

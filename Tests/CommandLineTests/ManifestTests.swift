@@ -49,6 +49,37 @@ import Testing
     return (outcome.text, outcome.code)
   }
 
+  @Test func listsOfCoreutilsAreReadInEachOfTheirForms() throws {
+    let digest = try #require(
+      try write().files.first { $0.name == "a b.txt" }?.digest.split(separator: ":").last)
+    try FileManager.default.removeItem(atPath: workspace.path("m/weighbridge-manifest.json"))
+    for line in [
+      "\(digest)  ./a b.txt", "SHA256 (a b.txt) = \(digest)", "# a list\n\(digest)  a b.txt",
+    ] {
+      try workspace.write("m/SHA256SUMS", Data("\(line)\n".utf8))
+      let found = try verify()
+      #expect(found.code == 0 && found.text.contains("1 file against SHA256SUMS"), "\(found.text)")
+    }
+    try workspace.write("m/SHA256SUMS", Data())
+    #expect(try verify("--require", "digests").code == 1)
+  }
+
+  @Test func listsThatContradictEachOtherAreFound() throws {
+    try write("--sha256sums")
+    let sums = try workspace.contents("m/SHA256SUMS")
+    try workspace.write("m/a b.txt", Data("changed".utf8))
+    try write()
+    try workspace.write("m/SHA256SUMS", sums)
+    let found = try verify()
+    #expect(found.code == 1 && found.text.contains("against SHA256SUMS"), "\(found.text)")
+  }
+
+  @Test func aManifestIsOneByAnyName() throws {
+    try write()
+    let path = try workspace.write("old.json", workspace.contents("m/weighbridge-manifest.json"))
+    #expect(try verify("--against", path).code == 0)
+  }
+
   @Test(arguments: ["1", "4"]) func listsFilesAndTensors(threads: String) throws {
     let manifest = try write("--threads", threads, "--sha256sums")
     #expect(manifest.schema == "manifest/v1")

@@ -1,6 +1,6 @@
 import ModelArchitectures
-public import Quantization
-public import TensorModel
+import Quantization
+import TensorModel
 
 /// What was asked for, as documents have it: with it and the source the same conversion can be planned again.
 public struct SettingsRecord: Sendable, Codable, Hashable {
@@ -61,8 +61,8 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
   ///
   /// - Parameter importance: the matrix that the weights were quantized with, if there was one.
   /// - Returns: settings to plan with.
-  /// - Throws: `usage` if the matrix is needed and missing; `malformed` for records that this version never writes.
-  public func settings(
+  /// - Throws: `malformed` for records that this version never writes.
+  func settings(
     _ importance: ImportanceMatrix?
   ) throws(CheckpointError) -> ConversionPlan.Settings {
     var settings = ConversionPlan.Settings(allowOverflow: allowOverflow)
@@ -111,12 +111,7 @@ extension SettingsRecord.Quantization {
     request.outputType = try outputType.map { (name) throws(CheckpointError) in
       try SettingsRecord.known("output_type", name, scheme.container.type(named:))
     }
-    guard let importance else { return request }
-    guard var matrix else {
-      throw CheckpointError(
-        .usage, "the weights were quantized with an importance matrix, which is needed again",
-        expected: importance, hint: "name it by --imatrix")
-    }
+    guard let importance, var matrix else { return request }
     // It may lie under another name now.
     matrix.fileName = importance
     request.importance = matrix

@@ -60,10 +60,11 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
     return place.utf8.last == UInt8(ascii: "/") ? place + fileName : "\(place)/\(fileName)"
   }
 
-  /// Whether a path is that of a manifest, by its name.
+  /// Whether a path is that of a manifest: by its name, or because it can be read as one.
   public static func isOne(_ path: String) -> Bool {
-    FileKind(of: path) == .file
-      && (Directories.split(path).name == fileName || path.hasSuffix(ending))
+    guard FileKind(of: path) == .file else { return false }
+    if Directories.split(path).name == fileName || path.hasSuffix(ending) { return true }
+    return path.hasSuffix(".json") && (try? CheckpointManifest(path: path)) != nil
   }
 
   /// Reads a manifest.

@@ -25,28 +25,35 @@ struct DigestsCheck {
   ///
   /// - Throws: what reading throws.
   func run(_ report: inout VerificationReport) throws(CheckpointError) {
-    let list: List
+    var lists: [List] = []
     do throws(CheckpointError) {
-      guard let found = try self.list() else {
-        report.skip(
-          .digests, .absent,
-          "no \(CheckpointManifest.fileName) and no \(CheckpointManifest.sumsName) beside the files"
-        )
-        return
-      }
-      list = found
+      lists = try [manifest(), sums()].compactMap { $0 }
     } catch {
       if error.code.isTransient { throw error }
       report.record(
         .digests, [Finding("manifest-unusable", error)], "the list of digests can't be used")
       return
     }
+    guard !lists.isEmpty else {
+      report.skip(
+        .digests, .absent,
+        "no \(CheckpointManifest.fileName) and no \(CheckpointManifest.sumsName) beside the files")
+      return
+    }
+    var findings: [Finding] = []
+    for list in lists {
+      // What the manifest says already needn't be said again.
+      let known = Set(findings.map { ExactName($0.file ?? "") })
+      findings += try self.findings(list, isFirst: findings.isEmpty && list.name == lists[0].name)
+        .filter { !known.contains(ExactName($0.file ?? "")) }
+    }
     report.record(
-      .digests, try findings(list),
-      "\(counted(list.files.count, "file")) against \(list.name)")
+      .digests, findings,
+      lists.map { "\(counted($0.files.count, "file")) against \($0.name)" }
+        .joined(separator: ", "))
   }
 
-  private func list() throws(CheckpointError) -> List? {
+  private func manifest() throws(CheckpointError) -> List? {
     let path = CheckpointManifest.path(for: source.place)
     let name = Directories.split(path).name
     if fileExists(path) {
@@ -59,22 +66,29 @@ struct DigestsCheck {
       return List(
         name: name, files: manifest.files.map { ($0.name, $0.byteCount, $0.digest) }, isWhole: true)
     }
+    return nil
+  }
+
+  private func sums() throws(CheckpointError) -> List? {
     let sums = "\(source.place)/\(CheckpointManifest.sumsName)"
     guard FileKind(of: source.place) == .directory, fileExists(sums) else { return nil }
     let bytes = try InputFile.contents(
       of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil)
     let entries = try SHA256Sums(parsing: bytes, CheckpointManifest.sumsName).entries
+    guard !entries.isEmpty else { return nil }
     return List(
       name: CheckpointManifest.sumsName, files: entries.map { ($0.name, nil, $0.digest) },
       isWhole: false)
   }
 
-  private func findings(_ list: List) throws(CheckpointError) -> [Finding] {
+  private func findings(_ list: List, isFirst: Bool) throws(CheckpointError) -> [Finding] {
     let listed = try ListedFiles(of: source.place)
     let outcomes = try ParallelPieces.map(list.files.count) { (place) throws(CheckpointError) in
       try self.finding(list.files[place], listed)
     }
     var findings = outcomes.compactMap { $0 }
+    // A second list needn't have what the first one has.
+    guard isFirst else { return findings }
     let known = Set(list.files.map { ExactName($0.name) })
     // Signatures are made after the manifest, and are checked on their own.
     for name in listed.names

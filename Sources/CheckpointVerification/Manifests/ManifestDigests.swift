@@ -176,7 +176,7 @@ extension CheckpointManifest {
     if let obstacle = listed.obstacles.first {
       throw CheckpointError(
         .unsupported, "no manifest can list it", file: obstacle.name,
-        expected: "files with names in UTF-8", found: obstacle.kind,
+        expected: "a regular file", found: obstacle.kind,
         hint: "move it out of the checkpoint's folder, or rename it")
     }
     let digests = try ManifestDigests(listed, source, resources, progress)

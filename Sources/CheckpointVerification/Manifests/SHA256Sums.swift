@@ -1,8 +1,10 @@
 import FileContainers
 import TensorModel
 
-/// The lines of `SHA256SUMS` as coreutils writes and checks them: `<hex>  <name>`; where a name has a backslash or a line's end, the line begins with a
-/// backslash, and they are written `\\`, `\n`, `\r`.
+/// The lines of `SHA256SUMS` as coreutils writes and checks them.
+///
+/// `<hex>  <name>`, or `SHA256 (<name>) = <hex>`; where a name has a backslash or a line's
+/// end, the line begins with a backslash, and they are written `\\`, `\n`, `\r`. Lines that begin with `#` are comments.
 struct SHA256Sums {
   /// Names and digests, in the order of the lines.
   let entries: [(name: String, digest: Digest)]
@@ -38,6 +40,7 @@ struct SHA256Sums {
     var seen: Set<ExactName> = []
     for (number, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
       let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+      if line.isEmpty || line.first == UInt8(ascii: "#") { continue }
       guard let entry = Self.entry(line), CheckpointManifest.isWithin(entry.name),
         seen.insert(ExactName(entry.name)).inserted
       else {
@@ -55,14 +58,12 @@ struct SHA256Sums {
   private static func entry(_ line: ArraySlice<UInt8>) -> (name: String, digest: Digest)? {
     let isEscaped = line.first == UInt8(ascii: "\\")
     let rest = isEscaped ? line.dropFirst() : line
-    let marks = [UInt8(ascii: " "), UInt8(ascii: "*")]
-    guard rest.count > 66, let digits = String(rest.prefix(64)),
-      let digest = Digest("sha256:\(digits.lowercased())"),
-      rest[rest.startIndex + 64] == UInt8(ascii: " "), marks.contains(rest[rest.startIndex + 65])
+    guard let (written, digits) = tagged(rest) ?? plain(rest), let text = String(digits),
+      let digest = Digest("sha256:\(text.lowercased())")
     else { return nil }
     var name: [UInt8] = []
     var isAfterBackslash = false
-    for byte in rest.dropFirst(66) {
+    for byte in written {
       if isAfterBackslash {
         switch byte {
         case UInt8(ascii: "n"): name.append(UInt8(ascii: "\n"))
@@ -78,7 +79,30 @@ struct SHA256Sums {
       }
     }
     guard !isAfterBackslash, let text = String(name[...]) else { return nil }
-    return (text, digest)
+    // As `find` names files.
+    return (text.hasPrefix("./") ? String(text.dropFirst(2)) : text, digest)
+  }
+
+  /// The name and the digits of `<hex>  <name>`.
+  private static func plain(
+    _ line: ArraySlice<UInt8>
+  ) -> (name: ArraySlice<UInt8>, digits: ArraySlice<UInt8>)? {
+    let marks = [UInt8(ascii: " "), UInt8(ascii: "*")]
+    guard line.count > 66, line[line.startIndex + 64] == UInt8(ascii: " "),
+      marks.contains(line[line.startIndex + 65])
+    else { return nil }
+    return (line.dropFirst(66), line.prefix(64))
+  }
+
+  /// Those of `SHA256 (<name>) = <hex>`, as `sha256sum --tag` writes it.
+  private static func tagged(
+    _ line: ArraySlice<UInt8>
+  ) -> (name: ArraySlice<UInt8>, digits: ArraySlice<UInt8>)? {
+    let (start, middle) = (Array("SHA256 (".utf8), Array(") = ".utf8))
+    guard line.starts(with: start), line.count > start.count + middle.count + 64,
+      line.dropLast(64).suffix(middle.count).elementsEqual(middle)
+    else { return nil }
+    return (line.dropFirst(start.count).dropLast(64 + middle.count), line.suffix(64))
   }
 }
 
