@@ -15,6 +15,7 @@ let package = Package(
   name: "weighbridge",
   platforms: [.macOS(.v15)],
   products: [
+    .library(name: "CheckpointReading", targets: ["CheckpointReading"]),
     .library(
       name: "CheckpointFormats",
       targets: ["TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures"]),
@@ -57,7 +58,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "HDF5Files", dependencies: ["TensorModel", "CHDF5", "CHDF5Driver"],
+      name: "HDF5Files", dependencies: ["TensorModel", "FileContainers", "CHDF5", "CHDF5Driver"],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],
@@ -72,6 +73,10 @@ let package = Package(
     .target(
       name: "TensorEvaluation",
       dependencies: ["TensorModel", "FileContainers", "CTensorKernels"],
+      swiftSettings: strict),
+    .target(
+      name: "CheckpointReading",
+      dependencies: ["TensorModel", "FileContainers", "CheckpointFormats", "TensorEvaluation"],
       swiftSettings: strict),
     .target(
       name: "ReferenceForward",
@@ -156,6 +161,9 @@ let package = Package(
         "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointReadingTests",
+      dependencies: ["CheckpointReading", "TestSupport"], swiftSettings: strict),
     .executableTarget(
       name: "tokenization-probe", dependencies: ["Tokenization", "FileContainers", "TensorModel"],
       path: "Tests/TokenizationProbe", swiftSettings: strict),
@@ -186,6 +194,14 @@ let package = Package(
       dependencies: [
         "CheckpointConversion", "CheckpointVerification", "Quantization", "TensorEvaluation",
         "CheckpointFormats", "ModelArchitectures", "Tokenization", "FileContainers", "TensorModel",
+        "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CrashSafetyTests",
+      dependencies: [
+        "CheckpointConversion", "CheckpointVerification", "ModelArchitectures", "ModelSigning",
+        "Quantization", "TensorEvaluation", "CheckpointFormats", "FileContainers", "TensorModel",
         "TestSupport",
       ],
       swiftSettings: strict),

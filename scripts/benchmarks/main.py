@@ -74,7 +74,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize"],
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity"],
                       help="some of the tasks; quantize has those of parts, for MLX and vLLM, too")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
@@ -241,6 +241,42 @@ class Bench:
         targets.append(Target(
           f"{name}: peak {figures.peak / 1e6:.0f} MB (target: below {FORWARD_PEAK_LIMIT / 1e6:.0f})", figures.peak, FORWARD_PEAK_LIMIT, True))
       yield Task(name, sum(os.path.getsize(path) for path in files_below(source)), rows, targets)
+
+  # MARK: Integrity
+
+  def integrity(self):
+    """A manifest of 3.24 GB in shards (every byte is hashed for its file and for its tensor), and verifying values, beside a hash of the files alone."""
+    source = f"{self.input('hf', LAYERS)}/model"
+    key, public, signature = (f"{self.scratch}/{name}" for name in ["key.pem", "key.pub.pem", "model.sig"])
+    for command in [["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key],
+                    ["openssl", "ec", "-in", key, "-pubout", "-out", public],
+                    [self.options.tool, "sign", source, "--private-key", key, "--signature", signature, "--quiet"]]:
+      subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # The manifest goes beside the weights: beside links to them, made for each run.
+    manifest = Command(
+      "weighbridge manifest", ["sh", "-c", 'mkdir "$0" && cp -rl "$1" "$0/model" && exec "$2" manifest "$0/model" --quiet', "{destination}", source,
+                               self.options.tool], is_synced=False, rounds=self.options.rounds)
+    verify = self.without_output("weighbridge verify, with values", self.options.tool, "verify", source, "--quiet")
+    files = [path for path in files_below(source) if path.endswith(".safetensors")]
+    openssl = dataclasses.replace(
+      self.without_output("openssl dgst -sha256", "openssl", "dgst", "-sha256", *files), rounds=max(self.options.peer_rounds, self.options.rounds))
+    peer = dataclasses.replace(
+      self.without_output("model_signing verify", self.options.peer_python, "-m", "model_signing", "verify", "key", source, "--signature", signature,
+                          "--public-key", public), rounds=self.options.peer_rounds)
+    commands = [command for command in [manifest, verify, openssl, peer] if command.rounds]
+    progress("integrity:")
+    alternate(commands, source, self.scratch, progress)
+    rows = [Figures.of(command, with_sync=False) for command in commands]
+    ours, values, alone, *peers = rows
+    targets = [
+      Target(f"manifest: {alone.wall / ours.wall:.2f} × faster than openssl dgst on one core (target: at least 2; files and tensors are hashed, "
+             f"so that twice the bytes are)", alone.wall / ours.wall, 2),
+      Target(f"verify with values: {values.wall / ours.wall:.2f} × the time of manifest (target: at most 1.3)", values.wall / ours.wall, 1.3, True),
+      self.peak("manifest", ours, 200e6), self.peak("verify", values, 200e6)]
+    for theirs in peers:
+      targets.append(Target(
+        f"manifest: {theirs.wall / ours.wall:.2f} × faster than model_signing verify (target: at least 1.5)", theirs.wall / ours.wall, 1.5))
+    return Task("integrity", byte_count(source), rows, targets)
 
   # MARK: Stores
 
@@ -535,7 +571,7 @@ def main():
                 ("store", bench.store),
                 ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
                 ("parts", lambda: list(bench.quantize_to_parts())),
-                ("dequantize", lambda: [bench.dequantize()])]
+                ("dequantize", lambda: [bench.dequantize()]), ("integrity", lambda: [bench.integrity()])]
       wanted = {"quantize": ["quantize", "parts"], None: [name for name, _ in groups]}.get(options.only, [options.only])
       tasks = [task for name, run in groups if name in wanted for task in run()]
   finally:
