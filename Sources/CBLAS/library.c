@@ -28,6 +28,8 @@ void wb_library_sgemm(const wb_product *p) {
 /// CBLAS's constants (netlib's cblas.h).
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 
+#define PACKAGE "Debian and Ubuntu have it as libopenblas0-pthread, Fedora as openblas"
+
 typedef void cblas_sgemm_function(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a,
                                   int lda, const float *b, int ldb, float beta, float *c, int ldc);
 typedef void set_threads_function(int count);
@@ -55,14 +57,14 @@ static void load(void) {
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *reason = dlerror();
-    snprintf(failure, sizeof failure, "OpenBLAS can't be loaded (%s); install libopenblas0-pthread", reason ? reason : "unknown");
+    snprintf(failure, sizeof failure, "OpenBLAS can't be loaded (%s); install it: " PACKAGE, reason ? reason : "unknown");
     return;
   }
   cblas_sgemm_function *sgemm = (cblas_sgemm_function *)dlsym(library, "cblas_sgemm");
   set_threads_function *set_threads = (set_threads_function *)dlsym(library, "openblas_set_num_threads");
   text_function *configuration = (text_function *)dlsym(library, "openblas_get_config");
   if (!sgemm || !set_threads || !configuration) {
-    snprintf(failure, sizeof failure, "libopenblas.so.0 lacks functions of OpenBLAS; install libopenblas0-pthread");
+    snprintf(failure, sizeof failure, "libopenblas.so.0 lacks functions of OpenBLAS; install it: " PACKAGE);
     dlclose(library);
     return;
   }

@@ -70,3 +70,5 @@ const char *wb_blas_load(int threads) {
   atomic_store(&allowed_threads, threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads);
   return wb_library_load();
 }
+
+const char *wb_blas_failure(void) { return wb_library_load(); }

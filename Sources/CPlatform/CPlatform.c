@@ -6,10 +6,12 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #if defined(__linux__)
 #include <linux/fs.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -17,10 +19,36 @@
 
 #if defined(__APPLE__)
 #include <crt_externs.h>
+#include <mach-o/dyld.h>
 char *const *wb_environment(void) { return *_NSGetEnviron(); }
 #else
 char *const *wb_environment(void) { return environ; }
 #endif
+
+static char *const *arguments;
+
+#if defined(__GLIBC__) || defined(__APPLE__)
+// These C libraries call constructors as they call main.
+__attribute__((constructor)) static void keep_arguments(int count, char **values) {
+  (void)count;
+  arguments = values;
+}
+#endif
+
+char *const *wb_arguments(void) { return arguments; }
+
+char *wb_executable_path(void) {
+#if defined(__APPLE__)
+  char path[4096];
+  uint32_t size = sizeof path;
+  return _NSGetExecutablePath(path, &size) == 0 ? realpath(path, NULL) : NULL;
+#else
+  char *path = realpath("/proc/self/exe", NULL);
+  // What the kernel was asked to run.
+  const char *name = path ? NULL : (const char *)getauxval(AT_EXECFN);
+  return name ? realpath(name, NULL) : path;
+#endif
+}
 
 static int outcome(int result) { return result == 0 ? 0 : errno; }
 

@@ -66,6 +66,9 @@ public final class Decoder {
     layers = Array(repeating: nil, count: configuration.dimensions.layers)
   }
 
+  /// Why products are slow here, for people; nil where there is a library for them.
+  public static var slowness: String? { wb_blas_failure().map { String(cString: $0) } }
+
   /// How many of a prompt's first tokens see each other.
   ///
   /// - Parameter asked: what was asked for; nil leaves it to the model, which sees all of its prompt or nothing ahead.

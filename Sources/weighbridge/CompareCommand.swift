@@ -149,6 +149,7 @@ struct CompareCommand: ParsableCommand {
     let decoders = (
       try Decoder(sources.0, resources), try Decoder(sources.1, resources)
     )
+    shared.noteSlowness()
     let layers = ProgressLine(
       "layers", total: decoders.0.configuration.dimensions.layers, quiet: true)
     defer { layers.finish() }

@@ -88,6 +88,7 @@ struct ConvertCommand: ParsableCommand {
     request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
     if validatesResult {
+      shared.noteSlowness()
       request.validator = try validation.validator(request, standardCount: 32)
     }
     return request

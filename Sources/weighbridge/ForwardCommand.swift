@@ -135,6 +135,7 @@ struct ForwardCommand: ParsableCommand {
     let findings =
       try source.checkpoint.findings + source.model().findings + decoder.weights.findings
     for finding in findings where !shared.quiet { Console.error(finding.line) }
+    shared.noteSlowness()
     if perplexity && decoder.attention == .prefix {
       Console.error(
         "warning: perplexity is measured causally, although the model has prefix attention")

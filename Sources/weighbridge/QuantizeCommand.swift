@@ -152,6 +152,7 @@ struct QuantizeCommand: ParsableCommand {
     request.format = scheme.scheme.container.format
     request.settings.quantization = quantization
     if validatesResult {
+      shared.noteSlowness()
       request.validator = try validation.validator(request, standardCount: 128)
     }
     let job = ConversionJob(request)

@@ -2,6 +2,7 @@ import ArgumentParser
 import CheckpointFormats
 import FileContainers
 import Foundation
+import ReferenceForward
 import TensorEvaluation
 import TensorModel
 
@@ -82,6 +83,12 @@ struct SharedOptions: ParsableArguments {
     return EvaluationResources(
       memory: memory, threads: threads ?? Processors.allowedCount,
       checkCancellation: Signals.check)
+  }
+
+  /// Says that a forward pass takes long here, and what would make it fast.
+  func noteSlowness() {
+    guard !quiet, let reason = Decoder.slowness else { return }
+    Console.error("note: a forward pass takes several times as long here: \(reason)")
   }
 
   /// How to open a checkpoint.

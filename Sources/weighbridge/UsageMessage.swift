@@ -1,3 +1,4 @@
+import FileContainers
 import TensorModel
 
 /// What the argument parser says of a command line, as all errors are said: arguments escaped, a hint at the end.
@@ -10,7 +11,7 @@ struct UsageMessage {
   /// - Parameters:
   ///   - message: of several lines.
   ///   - arguments: of the command line, which may stand in it.
-  init(_ message: String, arguments: [String] = CommandLine.arguments) {
+  init(_ message: String, arguments: [String] = ProcessArguments.all) {
     var message = message
     // `--option=value` may be shown in two parts.
     let parts = arguments.flatMap { argument in

@@ -118,7 +118,7 @@ struct VerifyCommand: ParsableCommand {
     // With another checkpoint, the configuration is for that one as a rule.
     var ownOptions = options
     ownOptions.replacesConfiguration = against == nil && replay == nil
-    let catalogues = Bundle.main.executablePath.map {
+    let catalogues = ProcessArguments.executablePath.map {
       CatalogueProcess(
         executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
     }

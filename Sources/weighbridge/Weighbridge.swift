@@ -32,7 +32,7 @@ struct Weighbridge: ParsableCommand {
     Signals.install()
     Processors.raiseOpenFileLimit()
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(Array(ProcessArguments.all.dropFirst()))
       try command.run()
     } catch let error as CheckpointError {
       Console.error("error: \(error)")

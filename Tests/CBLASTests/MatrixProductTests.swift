@@ -154,6 +154,7 @@ import Testing
     } else {
       #expect(description.contains("OpenBLAS") || description == "Accelerate")
     }
+    #expect(wb_blas_failure().map { String(cString: $0) } == failure)
     // Idempotent.
     #expect(wb_blas_load(2).map { String(cString: $0) } == failure)
   }

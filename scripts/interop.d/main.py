@@ -14,6 +14,7 @@ import mesh
 import mesh_writing
 import mlx_writing
 import npz
+import packages
 import pipelines
 import pytorch
 import quantized
@@ -49,6 +50,7 @@ GROUPS = {
     "signing": signing.check,
     "reports": reports.check,
     "pipelines": pipelines.check,
+    "packages": packages.check,
     "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,

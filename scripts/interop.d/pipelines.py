@@ -265,7 +265,7 @@ def gitlab(work, archives):
     folder = work / "gitlab"
     folder.mkdir()
     checkpoints(folder)
-    # The machine that runs this has the packages; the job's own asks for them.
+    # The machine that runs this has curl; the job's own asks for it.
     tools = folder / "tools"
     tools.mkdir()
     (tools / "apt-get").write_text('#!/bin/sh\necho "$@" >>"$(dirname "$0")/asked"\n')
@@ -287,7 +287,7 @@ def gitlab(work, archives):
     expect(done.returncode == 1, complaint(done))
     issues = json.loads(reports[0].read_text())
     expect(issues and issues[0]["location"]["path"] == "bad/model.safetensors", str(issues)[:300])
-    expect("libhdf5-103-1" in (tools / "asked").read_text(), "libhdf5 isn't installed")
+    expect(re.search(r"^install .* ca-certificates curl$", (tools / "asked").read_text(), re.M), "another package than curl is asked for")
     for wrong in ({"WEIGHBRIDGE_SHA256": "0" * 64}, {"WEIGHBRIDGE_SHA256": ""}, {"WEIGHBRIDGE_ARCHIVE": ""}):
         done = outcome(**right | wrong, WEIGHBRIDGE_CHECKPOINT="good")
         expect(done.returncode != 0 and "structure" not in done.stdout, f"{wrong} passes")
@@ -376,7 +376,7 @@ def shellcheck():
     command = shutil.which("shellcheck")
     if not command:
         raise Skipped("no shellcheck on the PATH")
-    scripts = [PACKAGE / "scripts/package", PACKAGE / "scripts/packaging/bare-system", *(path for path in (PACKAGE / "scripts/pipelines").iterdir() if path.suffix != ".yml")]
+    scripts = [PACKAGE / "scripts/package", PACKAGE / "scripts/build", *(PACKAGE / "scripts/packaging" / name for name in ("bare-system", "static-libraries")), *(path for path in (PACKAGE / "scripts/pipelines").iterdir() if path.suffix != ".yml")]
     done = subprocess.run([command, *scripts], capture_output=True, text=True)
     expect(done.returncode == 0, done.stdout[:400])
     return f"{len(scripts)} scripts"

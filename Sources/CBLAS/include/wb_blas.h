@@ -25,6 +25,9 @@ extern "C" {
 /// the user hasn't, for this process and its children, so it should come before other threads read the environment.
 const char *wb_blas_load(int threads);
 
+/// Why there is no library, as `wb_blas_load` says it, or null; the number of threads stays as it is. Loads it if need be.
+const char *wb_blas_failure(void);
+
 /// Names the library, its version and core type, for reports: "OpenBLAS 0.3.21 … SkylakeX …". Loads it if need be.
 const char *wb_blas_description(void);
 

@@ -27,6 +27,14 @@ int wb_exchange(const char *first, const char *second);
 /// Processors that the process's affinity allows, or 0 if that can't be told.
 int wb_allowed_processors(void);
 
+/// The process's arguments as main gets them, NULL after the last; NULL where the C library doesn't tell.
+///
+/// Swift's own are read from /proc on Linux, and there are none where that isn't mounted.
+char *const *wb_arguments(void);
+
+/// The path of the program that runs, to be freed; NULL where it can't be found. On Linux /proc need not be mounted.
+char *wb_executable_path(void);
+
 /// The variables of the process's environment, NULL after the last.
 char *const *wb_environment(void);
 
