@@ -38,10 +38,11 @@ struct ChecksCommand: ParsableCommand {
 
   private static func kind(_ id: String) throws(CheckpointError) -> FindingKind {
     if let kind = FindingKinds[id] { return kind }
-    let near = FindingKinds.ids(near: id).map { "'\($0)'" }.joined(separator: ", ")
+    let near = FindingKinds.ids(near: id)
+    let question = near.isEmpty ? "" : "did you mean \(alternatives(near))? "
     throw CheckpointError(
       .usage, "no finding has this id", found: "'\(id)'",
-      hint: "ids like it are \(near); weighbridge checks lists all")
+      hint: "\(question)weighbridge checks lists all")
   }
 
   /// All kinds by group: id, severity and title.

@@ -122,6 +122,8 @@ struct ConvertCommand: ParsableCommand {
 struct CompressionChoice: ExpressibleByArgument {
   let value: ConversionPlan.Compression
 
+  static let allValueStrings = ["zstd", "none"]
+
   init?(argument: String) {
     guard let value = ConversionPlan.Compression(argument) else { return nil }
     self.value = value
@@ -143,6 +145,8 @@ enum ExpertChoice: String, ExpressibleByArgument, CaseIterable {
 /// What `--dtype` takes.
 enum DTypeChoice: String, ExpressibleByArgument, CaseIterable {
   case keep, f32, f16, bf16
+
+  init?(argument: String) { self.init(rawValue: DType.optionName(argument)) }
 
   var dtype: DType? {
     switch self {

@@ -124,9 +124,7 @@ struct QuantizeCommand: ParsableCommand {
     _ name: String, _ container: QuantizationContainer
   ) throws(CheckpointError) -> WeightType {
     guard let type = container.type(named: name) else {
-      throw CheckpointError(
-        .usage, "--output-type: a type that weights can't be given",
-        expected: container.typeNames.joined(separator: ", "), found: String(name.prefix(100)))
+      throw container.unknownType(name, option: "--output-type")
     }
     return type
   }

@@ -37,6 +37,8 @@ struct ReportOptions: ParsableArguments {
 struct ReportChoice: ExpressibleByArgument {
   let request: ReportRequest
 
+  static let allValueStrings = ReportFormat.allCases.map(\.rawValue)
+
   init?(argument: String) {
     guard let request = ReportRequest(parsing: argument) else { return nil }
     self.request = request

@@ -53,11 +53,15 @@ struct SelectionOptions: ParsableArguments {
   }
 
   private static func names(_ list: String, _ option: String) throws -> Set<Name> {
-    let known = Name.allCases.map(\.rawValue).joined(separator: ", ")
+    let known = Name.allCases.map(\.rawValue)
     var names: Set<Name> = []
     for word in list.split(separator: ",", omittingEmptySubsequences: false) {
       guard let name = Name(rawValue: String(word)) else {
-        throw ValidationError("\(option): no check is called '\(word)'; there are \(known).")
+        let near = nearNames(String(word), among: known)
+        let help =
+          near.isEmpty
+          ? "There are \(known.joined(separator: ", "))." : "Did you mean \(alternatives(near))?"
+        throw ValidationError("\(option): no check is called '\(word)'. \(help)")
       }
       names.insert(name)
     }

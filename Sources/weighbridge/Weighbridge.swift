@@ -32,6 +32,7 @@ struct Weighbridge: ParsableCommand {
     Signals.install()
     Processors.raiseOpenFileLimit()
     do {
+      try CommandLineCheck(Array(CommandLine.arguments.dropFirst())).run()
       var command = try parseAsRoot()
       try command.run()
     } catch let error as CheckpointError {
