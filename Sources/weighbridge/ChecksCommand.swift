@@ -19,7 +19,8 @@ struct ChecksCommand: ParsableCommand {
         weighbridge checks --json
       """)
 
-  @Argument(help: "A finding's id; all are listed without.")
+  @Argument(
+    help: "A finding's id; all are listed without.", completion: .list(FindingKinds.all.map(\.id)))
   var id: String?
 
   @Flag(help: "Print one JSON document to standard output.")

@@ -29,10 +29,10 @@ struct CompareCommand: ParsableCommand {
         weighbridge compare gpt-j-6b gpt-j-6b-bf16 --forward --tolerance 0.1 --json
       """)
 
-  @Argument(help: "A checkpoint.")
+  @Argument(help: "A checkpoint.", completion: .file())
   var first: String
 
-  @Argument(help: "Another checkpoint.")
+  @Argument(help: "Another checkpoint.", completion: .file())
   var second: String
 
   @Flag(help: "Run both models side by side, too.")
@@ -44,13 +44,14 @@ struct CompareCommand: ParsableCommand {
   var tokens: String?
 
   @Option(
-    help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"))
+    help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"),
+    completion: .file())
   var tokensFile: String?
 
   @Option(
     help: ArgumentHelp(
       "A text in UTF-8 for --forward, cut into tokens by the first checkpoint's tokenizer, or the second's: its first 512 tokens, or as many as both models have positions.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var text: String?
 
   @Option(

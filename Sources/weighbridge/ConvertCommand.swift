@@ -38,13 +38,16 @@ struct ConvertCommand: ParsableCommand {
         zstd -dc step.tar.zst | weighbridge convert - out --to hf
       """)
 
-  @Argument(help: "The checkpoint to convert.")
+  @Argument(help: "The checkpoint to convert.", completion: .file())
   var source: String
 
-  @Argument(help: "Where to write; must not exist, unless it is an empty directory.")
+  @Argument(
+    help: "Where to write; must not exist, unless it is an empty directory.", completion: .file())
   var destination: String
 
-  @Option(help: ArgumentHelp("The format to write.", valueName: "format"))
+  @Option(
+    help: ArgumentHelp("The format to write.", valueName: "format"),
+    completion: .list(ConversionJob.formatNames))
   var to: String?
 
   @Option(help: "The dtype of float tensors: keep, f32, f16 or bf16.")
@@ -123,6 +126,7 @@ struct CompressionChoice: ExpressibleByArgument {
   let value: ConversionPlan.Compression
 
   static let allValueStrings = ["zstd", "none"]
+  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
 
   init?(argument: String) {
     guard let value = ConversionPlan.Compression(argument) else { return nil }

@@ -18,7 +18,8 @@ struct DestinationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"))
+      "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"),
+    completion: .directory)
   var assets: String?
 
   @Option(

@@ -26,7 +26,7 @@ struct ForwardCommand: ParsableCommand {
         weighbridge forward gpt-j-6b --text book.txt --perplexity
       """)
 
-  @Argument(help: "The checkpoint to run.")
+  @Argument(help: "The checkpoint to run.", completion: .file())
   var checkpoint: String
 
   @Option(help: ArgumentHelp("Token ids, separated by commas.", valueName: "ids"))
@@ -35,7 +35,7 @@ struct ForwardCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Token ids from a numpy array (int32 or int64, [tokens] or [rows, tokens]) or JSON.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var tokensFile: String?
 
   @Option(
@@ -47,12 +47,13 @@ struct ForwardCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "A file in UTF-8 that holds such a text; without --perplexity and --generate, a long one is run in rows of as many tokens as the model has positions.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var text: String?
 
   @Option(
     help: ArgumentHelp(
-      "A directory with the tokenizer's files, where the checkpoint has none.", valueName: "dir"))
+      "A directory with the tokenizer's files, where the checkpoint has none.", valueName: "dir"),
+    completion: .directory)
   var assets: String?
 
   @Option(
@@ -64,7 +65,7 @@ struct ForwardCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Write all logits as a numpy array: f32 [tokens, vocabulary], or [rows, tokens, vocabulary].",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var logits: String?
 
   @Option(help: ArgumentHelp("How many of the likeliest next tokens are shown.", valueName: "n"))

@@ -19,7 +19,7 @@ struct InspectCommand: ParsableCommand {
         weighbridge inspect model.safetensors --digests --json
       """)
 
-  @Argument(help: "The checkpoint to inspect.")
+  @Argument(help: "The checkpoint to inspect.", completion: .file())
   var checkpoint: String
 
   @Flag(help: "List every tensor.")

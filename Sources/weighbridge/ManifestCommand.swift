@@ -20,7 +20,7 @@ struct ManifestCommand: ParsableCommand {
         weighbridge verify gpt-j-6b
       """)
 
-  @Argument(help: "The checkpoint.")
+  @Argument(help: "The checkpoint.", completion: .file())
   var checkpoint: String
 
   @Flag(help: "Write SHA256SUMS too, which sha256sum -c checks; of directories only.")

@@ -39,10 +39,12 @@ struct QuantizeCommand: ParsableCommand {
         weighbridge quantize llama llama.gguf --scheme q5_k_m --validate --max-kl 0.02 --report q.html
       """)
 
-  @Argument(help: "The checkpoint to quantize.")
+  @Argument(help: "The checkpoint to quantize.", completion: .file())
   var source: String
 
-  @Argument(help: "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM.")
+  @Argument(
+    help: "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM.",
+    completion: .file())
   var destination: String
 
   @Option(help: ArgumentHelp("What most weights become.", valueName: "scheme"))
@@ -57,13 +59,13 @@ struct QuantizeCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The type of what makes the logits: the head, or the embedding where that is the head.",
-      valueName: "type"))
+      valueName: "type"), completion: .list(SchemeChoice.typeNames))
   var outputType: String?
 
   @Option(
     help: ArgumentHelp(
       "An importance matrix of llama.cpp's, GGUF or .dat: errors in columns that matter count more.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var imatrix: String?
 
   @Flag(
@@ -93,7 +95,8 @@ struct QuantizeCommand: ParsableCommand {
   var maxRmse: Double?
 
   @Option(
-    help: ArgumentHelp("Write the report to a file, for a browser: .html.", valueName: "file"))
+    help: ArgumentHelp("Write the report to a file, for a browser: .html.", valueName: "file"),
+    completion: .file())
   var report: String?
 
   @OptionGroup var options: DestinationOptions
@@ -208,7 +211,8 @@ struct SchemeChoice: ExpressibleByArgument {
     self.scheme = scheme
   }
 
-  static var allValueStrings: [String] { QuantizationScheme.all.map(\.name) }
+  static let allValueStrings = QuantizationScheme.all.map(\.name)
+  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
 
   /// A line or two for each family of schemes, as `--help` has them.
   static var table: String {

@@ -38,6 +38,7 @@ struct ReportChoice: ExpressibleByArgument {
   let request: ReportRequest
 
   static let allValueStrings = ReportFormat.allCases.map(\.rawValue)
+  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
 
   init?(argument: String) {
     guard let request = ReportRequest(parsing: argument) else { return nil }

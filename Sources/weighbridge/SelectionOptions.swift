@@ -6,15 +6,19 @@ import TensorModel
 struct SelectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The only checks that run, such as structure,configuration.", valueName: "list"))
+      "The only checks that run, such as structure,configuration.", valueName: "list"),
+    completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var checks: String?
 
-  @Option(help: ArgumentHelp("Checks that don't run.", valueName: "list"))
+  @Option(
+    help: ArgumentHelp("Checks that don't run.", valueName: "list"),
+    completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var skip: String?
 
   @Option(
-    help: ArgumentHelp("Checks that must pass: one that is skipped is an error.", valueName: "list")
-  )
+    help: ArgumentHelp(
+      "Checks that must pass: one that is skipped is an error.", valueName: "list"),
+    completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var require: String?
 
   @Flag(help: "Fail where not all was checked, and at warnings.")

@@ -28,7 +28,7 @@ struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The model's configuration, where the checkpoint has none or another shall count: Mesh-Transformer's JSON, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var config: String?
 
   @Option(
@@ -43,7 +43,7 @@ struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where archives are unpacked to; by default beside the destination, or the temporary directory.",
-      valueName: "dir"))
+      valueName: "dir"), completion: .directory)
   var spool: String?
 
   @Option(

@@ -29,29 +29,32 @@ struct SignCommand: ParsableCommand {
         weighbridge sign gpt-j.Q4_K_M.gguf --derivation gpt-j-6b --private-key key.pem --signature x.sig
       """)
 
-  @Argument(help: "The checkpoint to sign: a folder; with --derivation also a file.")
+  @Argument(
+    help: "The checkpoint to sign: a folder; with --derivation also a file.", completion: .file())
   var checkpoint: String
 
   @Option(
     help: ArgumentHelp(
-      "The signer's key as PEM: EC on P-256, P-384 or P-521, not encrypted.", valueName: "file"))
+      "The signer's key as PEM: EC on P-256, P-384 or P-521, not encrypted.", valueName: "file"),
+    completion: .file())
   var privateKey: String
 
   @Option(
     help: ArgumentHelp(
       "Certificates as PEM: the key's own first, then the one that signed it, and so on.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var certificateChain: String?
 
   @Option(
     help: ArgumentHelp(
-      "Where the signature is written (default: model.sig in the checkpoint).", valueName: "file"))
+      "Where the signature is written (default: model.sig in the checkpoint).", valueName: "file"),
+    completion: .file())
   var signature: String?
 
   @Option(
     help: ArgumentHelp(
       "The source that CHECKPOINT was made of: the conversion is made again first, and what is signed says so.",
-      valueName: "source"))
+      valueName: "source"), completion: .file())
   var derivation: String?
 
   @OptionGroup var origin: DerivationOptions

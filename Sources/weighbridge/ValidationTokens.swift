@@ -13,13 +13,14 @@ struct ValidationTokens: ParsableArguments {
   var tokens: String?
 
   @Option(
-    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"))
+    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"),
+    completion: .file())
   var tokensFile: String?
 
   @Option(
     help: ArgumentHelp(
       "A text in UTF-8 for --validate, cut into tokens by the source's tokenizer: its first 512, or as many as the model has positions.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var text: String?
 
   /// Whether any are given.

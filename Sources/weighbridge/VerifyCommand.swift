@@ -33,19 +33,19 @@ struct VerifyCommand: ParsableCommand {
         weighbridge verify gpt-j-6b --report junit=verify.xml --report github
       """)
 
-  @Argument(help: "The checkpoint to verify.")
+  @Argument(help: "The checkpoint to verify.", completion: .file())
   var checkpoint: String
 
   @Option(
     help: ArgumentHelp(
       "A checkpoint that must give the same tensors, or a manifest of an earlier state.",
-      valueName: "other"))
+      valueName: "other"), completion: .file())
   var against: String?
 
   @Option(
     help: ArgumentHelp(
       "The source that CHECKPOINT was made of: the conversion that its certificate states is made again, and every tensor and file compared.",
-      valueName: "source"))
+      valueName: "source"), completion: .file())
   var replay: String?
 
   @OptionGroup var derivation: DerivationOptions
