@@ -139,19 +139,20 @@ public struct Inspection: Sendable, Encodable {
   ///   - digests: whether to digest every tensor.
   ///   - statistics: whether to look at all values.
   ///   - resources: memory and threads.
-  ///   - progress: told of bytes as they are read.
+  ///   - progress: told of each step, and of bytes as they are read.
   /// - Throws: what reading throws.
   public init(
     _ source: Source, digests: Bool, statistics: Bool, _ resources: EvaluationResources,
-    progress: @escaping @Sendable (Int) -> Void = { _ in }
+    progress: WorkProgress = .none
   ) throws(CheckpointError) {
     let checkpoint = source.checkpoint
     var findings = checkpoint.findings
     var details: [Details] = []
+    if digests || statistics { progress.begin("reading", checkpoint.byteCount) }
     for run in EvaluationTask.runs(of: checkpoint) where digests || statistics {
       let stored = checkpoint.tensors[run]
       let values = statistics ? StatisticsCollector(stored.map(\.dtype)) : nil
-      let collector = DigestCollector(statistics: values, progress: progress)
+      let collector = DigestCollector(statistics: values, progress: progress.add)
       try EvaluationPipeline(source.reader, resources).run(
         EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
       for place in 0..<stored.count {

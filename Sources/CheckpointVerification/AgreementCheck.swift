@@ -14,11 +14,11 @@ struct AgreementCheck {
   private let other: Source
   private let importance: ImportanceMatrix?
   private let resources: EvaluationResources
-  private let progress: @Sendable (Int) -> Void
+  private let progress: WorkProgress
 
   init(
     _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
-    _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
+    _ resources: EvaluationResources, _ progress: WorkProgress
   ) {
     self.source = source
     self.other = other
@@ -75,7 +75,9 @@ struct AgreementCheck {
     }
     // What is compared with takes as much memory.
     let resources = resources.halved
-    let comparison = StreamingComparison(source.reader, pairs.stored, resources, progress)
+    let comparison = StreamingComparison(
+      source.reader, pairs.stored, resources, progress.add)
+    progress.begin("comparing", tasks.reduce(0) { $0 + $1.byteCount })
     try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
     for (place, task) in tasks.enumerated() {
       if let failure = comparison.failure(of: place) {

@@ -82,9 +82,13 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
-    var options = try shared.openOptions()
+    let progress = shared.progress
+    var options = try shared.openOptions(first, progress)
     options.replacesConfiguration = false
-    let sources = (try Source(first, options), try Source(second, options))
+    let one = try Source(first, options)
+    options.progress = progress.unpacking(second)
+    let sources = (one, try Source(second, options))
+    progress.finish()
     let log = FindingLog(quiet: shared.quiet)
     for source in [sources.0, sources.1] {
       let model = try source.model()
@@ -97,13 +101,11 @@ struct CompareCommand: ParsableCommand {
         Finding(.warning, "configuration-differs", difference.text, file: sources.0.path))
     }
     log.finish("weighbridge verify")
-    let reading = ProgressLine(
-      "comparing", total: sources.0.checkpoint.byteCount, quiet: shared.quiet)
     let comparison = try CheckpointComparison(
-      sources.0, sources.1, shared.resources, progress: reading.add)
-    reading.finish()
+      sources.0, sources.1, shared.resources, progress: progress.work)
+    progress.finish()
     var report = ComparisonReport(comparison)
-    if forward { report.forward = try lockstep(sources, comparison, options.readFiles) }
+    if forward { report.forward = try lockstep(sources, comparison, options.readFiles, progress) }
     for source in [sources.0, sources.1] { try source.confirm() }
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
@@ -144,20 +146,22 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func lockstep(
-    _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles
+    _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles,
+    _ progress: ProgressLine
   ) throws(CheckpointError) -> ForwardComparison {
     let resources = shared.resources(standardMemory: Processors.halfOfMemory)
     let decoders = (
       try Decoder(sources.0, resources), try Decoder(sources.1, resources)
     )
-    let layers = ProgressLine(
-      "layers", total: decoders.0.configuration.dimensions.layers, quiet: true)
-    defer { layers.finish() }
+    progress.begin(
+      "running both models", decoders.0.configuration.dimensions.layers, .layers)
+    defer { progress.finish() }
     return try ForwardComparison(
       decoders.0, decoders.1,
       tokens: try row(sources, decoders, inputs),
       prefixes: prefixes(decoders.0, decoders.1),
-      differences: comparison.differences)
+      differences: comparison.differences
+    ) { _ in progress.add(1) }
   }
 }
 

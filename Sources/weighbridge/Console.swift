@@ -32,9 +32,6 @@ enum Console {
     }
   }
 
-  /// Whether messages go to a terminal, on which a progress line can be drawn.
-  static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
-
   /// Writes a line, or a text that ends with one, to standard output.
   ///
   /// A reader that has gone away ends the program without complaint.
@@ -74,13 +71,14 @@ enum Console {
   /// Writes a line to standard error, after clearing the progress line.
   static func error(_ text: String) {
     lock.withLock { _ in
-      let clear = hasTerminal ? "\r\u{1b}[K" : ""
+      let clear = Terminal.showsErrors ? "\r\u{1b}[K" : ""
       _ = write(Array("\(clear)\(inert(text))\n".utf8), to: STDERR_FILENO)
     }
   }
 
-  /// Replaces the progress line on the terminal.
+  /// Replaces the progress line on the terminal, with one that isn't wider.
   static func status(_ text: String) {
+    let text = clipped(text, to: Terminal.width - 1)
     lock.withLock { _ in _ = write(Array("\r\u{1b}[K\(inert(text))".utf8), to: STDERR_FILENO) }
   }
 

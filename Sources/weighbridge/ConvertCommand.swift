@@ -84,21 +84,21 @@ struct ConvertCommand: ParsableCommand {
     }
   }
 
-  private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {
+  private func request(_ progress: ProgressLine) throws(CheckpointError) -> ConversionRequest {
     var request = try options.request(source, destination, shared, progress)
     request.format = to
     request.settings.dtype = dtype.dtype
     request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
     if validatesResult {
-      request.validator = try validation.validator(request, standardCount: 32)
+      request.validator = try validation.validator(request, standardCount: 32, progress.work)
     }
     return request
   }
 
   func run() throws {
-    let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
-    let job = ConversionJob(try request(unpacking))
+    let progress = shared.progress
+    let job = ConversionJob(try request(progress))
     if options.dryRun {
       let (source, plan) = try job.plan()
       if shared.json {
@@ -111,7 +111,7 @@ struct ConvertCommand: ParsableCommand {
       }
       return
     }
-    let work = try AttendedConversion(job, destination, unpacking, shared)
+    let work = try AttendedConversion(job, destination, progress, shared)
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(ConversionDocument(work.outcome, seconds: work.seconds)))

@@ -104,9 +104,11 @@ struct ForwardCommand: ParsableCommand {
   }
 
   func run() throws {
-    var options = try shared.openOptions()
+    let progress = shared.progress
+    var options = try shared.openOptions(checkpoint, progress)
     options.assetsDirectory = assets
     let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
+    progress.finish()
     // Without a prompt, a tokenizer only makes the results readable.
     let tokenizer =
       prompt == nil
@@ -145,13 +147,13 @@ struct ForwardCommand: ParsableCommand {
     let start = Date()
     var computesNumbers = true
     if perplexity {
-      let measured = try measure(decoder, rows)
+      let measured = try measure(decoder, rows, progress)
       report.perplexity = measured
       computesNumbers = measured.meanNegativeLogLikelihood.isFinite
     } else if let generate {
-      (report.generated, computesNumbers) = try continued(decoder, rows, generate)
+      (report.generated, computesNumbers) = try continued(decoder, rows, generate, progress)
     } else {
-      (report.top, computesNumbers) = try onePass(decoder, rows, options.readFiles)
+      (report.top, computesNumbers) = try onePass(decoder, rows, options.readFiles, progress)
     }
     try source.confirm()
     if !computesNumbers { report.reason = ForwardReport.noNumbers }
@@ -184,7 +186,7 @@ struct ForwardCommand: ParsableCommand {
 
   /// All logits in one pass; the likeliest next tokens of each row.
   private func onePass(
-    _ decoder: Decoder, _ rows: [[Int]], _ inputs: ReadFiles
+    _ decoder: Decoder, _ rows: [[Int]], _ inputs: ReadFiles, _ progress: ProgressLine
   ) throws(CheckpointError) -> (top: [[ForwardReport.Candidate]], areNumbers: Bool) {
     let vocabulary = decoder.configuration.dimensions.vocabulary
     var output: LogitsFile?
@@ -196,10 +198,11 @@ struct ForwardCommand: ParsableCommand {
         logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary,
         besides: inputs)
     }
-    let line = ProgressLine("layers", total: 0, quiet: true)
     let sequences = Sequences(rows.map(\.count), prefix: decoder.prefix(prefix))
-    let state = try decoder.run(rows, sequences)
-    line.finish()
+    progress.begin("running", decoder.configuration.dimensions.layers, .layers)
+    let state = try decoder.run(rows, sequences) { _ in progress.add(1) }
+    progress.begin("making logits", output == nil ? rows.count : sequences.rowCount, .tokens)
+    defer { progress.finish() }
     let block = FloatBuffer()
     var candidates: [[ForwardReport.Candidate]] = []
     var areNumbers = true
@@ -212,6 +215,7 @@ struct ForwardCommand: ParsableCommand {
         try output?.append(block, count: part.count * vocabulary)
         areNumbers =
           areNumbers && LogitRow(block.base, count: part.count * vocabulary).areNumbers
+        progress.add(part.count)
         if part.upperBound == end {
           let last = LogitRow(block.base + (part.count - 1) * vocabulary, count: vocabulary)
           candidates.append(last.top(top).map(ForwardReport.Candidate.init))
@@ -222,22 +226,27 @@ struct ForwardCommand: ParsableCommand {
     return (candidates, areNumbers)
   }
 
-  private func measure(_ decoder: Decoder, _ rows: [[Int]]) throws(CheckpointError) -> Perplexity {
-    let line = ProgressLine(
-      "tokens", total: rows.reduce(0) { $0 + $1.count }, quiet: shared.quiet)
-    defer { line.finish() }
+  private func measure(
+    _ decoder: Decoder, _ rows: [[Int]], _ progress: ProgressLine
+  ) throws(CheckpointError) -> Perplexity {
+    progress.begin("measuring", rows.reduce(0) { $0 + $1.count }, .tokens)
+    defer { progress.finish() }
     return try Perplexity.measure(
       decoder, rows, window: window ?? decoder.configuration.positionLimit ?? 2048,
-      progress: line.add)
+      progress: progress.add)
   }
 
   private func continued(
-    _ decoder: Decoder, _ rows: [[Int]], _ count: Int
+    _ decoder: Decoder, _ rows: [[Int]], _ count: Int, _ progress: ProgressLine
   ) throws(CheckpointError) -> (tokens: [Int], areByNumbers: Bool) {
     guard rows.count == 1 else {
       throw CheckpointError(
         .usage, "--generate continues one row of tokens", found: "\(rows.count) rows")
     }
-    return try Generation(decoder).tokens(after: rows[0], count, prefix: decoder.prefix(prefix))
+    progress.begin("generating", count, .tokens)
+    defer { progress.finish() }
+    return try Generation(decoder).tokens(
+      after: rows[0], count, prefix: decoder.prefix(prefix)
+    ) { _ in progress.add(1) }
   }
 }

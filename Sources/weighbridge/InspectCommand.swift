@@ -38,13 +38,11 @@ struct InspectCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    let unpacking = ProgressLine("unpacking", total: 0, quiet: shared.quiet)
-    let source = try Source(checkpoint, try shared.openOptions(progress: unpacking))
-    unpacking.finish()
-    let reading = ProgressLine("reading", total: source.checkpoint.byteCount, quiet: shared.quiet)
+    let progress = shared.progress
+    let source = try Source(checkpoint, try shared.openOptions(checkpoint, progress))
     let inspection = try Inspection(
-      source, digests: digests, statistics: statistics, shared.resources, progress: reading.add)
-    reading.finish()
+      source, digests: digests, statistics: statistics, shared.resources, progress: progress.work)
+    progress.finish()
     try source.confirm()
     if shared.json {
       try inspection.write { (piece) in

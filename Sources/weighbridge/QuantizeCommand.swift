@@ -145,14 +145,14 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
-    var request = try options.request(source, destination, shared, unpacking)
+    let progress = shared.progress
+    var request = try options.request(source, destination, shared, progress)
     let inputs = request.openOptions.readFiles
     let quantization = try quantization(inputs)
     request.format = scheme.scheme.container.format
     request.settings.quantization = quantization
     if validatesResult {
-      request.validator = try validation.validator(request, standardCount: 128)
+      request.validator = try validation.validator(request, standardCount: 128, progress.work)
     }
     let job = ConversionJob(request)
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
@@ -167,7 +167,7 @@ struct QuantizeCommand: ParsableCommand {
       return
     }
     let page = try reportFile(inputs)
-    let work = try AttendedConversion(job, destination, unpacking, shared)
+    let work = try AttendedConversion(job, destination, progress, shared)
     let report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
     try page?.write(QuantizationPage(report, source: source, destination: destination).html())

@@ -77,17 +77,18 @@ struct SignCommand: ParsableCommand {
       try CertificateChain(path: path)
     }
     var proof: (derivation: Derivation, checkpoint: Source)?
-    if let derivation { proof = try self.proof(from: derivation) }
+    let progress = shared.progress
+    if let derivation { proof = try self.proof(from: derivation, progress) }
     let statement = try proof?.derivation.predicate
-    let hashing = ProgressLine("hashing", total: 0, quiet: shared.quiet)
     let result = try signer.sign(
       with: key, chain, derivation: statement,
       confirm: { [proof] () throws(CheckpointError) in try proof?.checkpoint.confirm() },
+      expecting: { progress.begin("hashing", $0) },
       progress: { (byteCount) throws(CheckpointError) in
         try Signals.check()
-        hashing.add(byteCount)
+        progress.add(byteCount)
       })
-    hashing.finish()
+    progress.finish()
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(SigningDocument(result, key, proof?.derivation)))
@@ -112,19 +113,19 @@ struct SignCommand: ParsableCommand {
   /// - Returns: what is signed, and the checkpoint as it was compared.
   /// - Throws: the exit code 1 where something is another, after it was said.
   private func proof(
-    from source: String
+    from source: String, _ progress: ProgressLine
   ) throws -> (derivation: Derivation, checkpoint: Source) {
-    let options = try shared.openOptions()
+    let options = try shared.openOptions(source, progress)
     let importance = try origin.importance()
     var ownOptions = options
+    ownOptions.progress = progress.unpacking(checkpoint)
     ownOptions.replacesConfiguration = false
     let opened = try Source(checkpoint, ownOptions)
-    let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources,
-      replay: origin.source(source, options, importance, isSigned: true), progress: reading.add
+      replay: origin.source(source, options, importance, isSigned: true), progress: progress.work
     ).run(against: nil, .derivation)
-    reading.finish()
+    progress.finish()
     guard report.verdict != .failed, let derivation = report.derivation else {
       Console.output(document: try ReportFormat.text.bytes(report, { _ in nil }))
       Console.error("error: nothing is signed: the source doesn't give this checkpoint")

@@ -14,7 +14,7 @@ enum Signals {
     signal(SIGXFSZ, SIG_IGN)
     // Made here: nothing may be made when a signal has come.
     _ = received.load(ordering: .relaxed)
-    _ = (Console.isPrinting, Console.hasTerminal)
+    _ = (Console.isPrinting, Terminal.showsErrors)
     for number in [SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGQUIT] {
       // Swift's runtime would print a trace, which helps nobody who runs the command.
       signal(number, SIG_DFL)
@@ -32,7 +32,7 @@ enum Signals {
         let earlier = Signals.received.exchange(number, ordering: .relaxed)
         if earlier != 0 || Console.isPrinting { _exit(128 + number) }
         let text: StaticString =
-          Console.hasTerminal
+          Terminal.showsErrors
           ? "\r\u{1b}[Kstopping; once more to stop at once\n"
           : "stopping; once more to stop at once\n"
         let error = errno

@@ -34,11 +34,11 @@ struct ValidationTokens: ParsableArguments {
   ///
   /// - Throws: `usage` for tokens and texts that are none; `missing` or `inputOutput`.
   func validator(
-    _ request: ConversionRequest, standardCount: Int
+    _ request: ConversionRequest, standardCount: Int, _ progress: WorkProgress
   ) throws(CheckpointError) -> ForwardValidator {
     if let text {
       let file = try TextFile(text, request.openOptions.readFiles)
-      return ForwardValidator(request.resources) {
+      return ForwardValidator(request.resources, progress: progress) {
         (source, positionLimit) throws(CheckpointError) in
         try file.row(source, positionLimit: positionLimit)
       }
@@ -48,6 +48,6 @@ struct ValidationTokens: ParsableArguments {
       tokens: try TokenArguments(
         tokens: tokens, file: tokensFile, inputs: request.openOptions.readFiles
       ).row,
-      standardCount: standardCount)
+      standardCount: standardCount, progress: progress)
   }
 }

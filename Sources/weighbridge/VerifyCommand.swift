@@ -102,8 +102,8 @@ struct VerifyCommand: ParsableCommand {
   private func verified(
     _ selection: CheckSelection, _ inputs: inout ReadFiles
   ) throws(CheckpointError) -> VerificationReport {
-    let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
-    let options = try shared.openOptions()
+    let progress = shared.progress
+    let options = try shared.openOptions(against ?? replay ?? checkpoint, progress)
     inputs = options.readFiles
     var other: Source?
     var earlier: (manifest: CheckpointManifest, name: String)?
@@ -114,6 +114,7 @@ struct VerifyCommand: ParsableCommand {
     }
     // With another checkpoint, the configuration is for that one as a rule.
     var ownOptions = options
+    ownOptions.progress = progress.unpacking(checkpoint)
     ownOptions.replacesConfiguration = against == nil && replay == nil
     let catalogues = Bundle.main.executablePath.map {
       CatalogueProcess(
@@ -123,10 +124,10 @@ struct VerifyCommand: ParsableCommand {
     let origin = replay.map { derivation.source($0, options, importance) }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues,
-      signature: try signature.check(of: checkpoint), replay: origin, progress: reading.add
+      signature: try signature.check(of: checkpoint), replay: origin, progress: progress.work
     ).run(
       against: other, importance: importance, since: earlier, selection)
-    reading.finish()
+    progress.finish()
     return report
   }
 }
