@@ -10,6 +10,8 @@ public struct Inspection: Sendable, Encodable {
   public let schema = "inspection/v1"
   /// Who wrote it.
   public let tool = Certificate.Tool.current
+  /// The checkpoint: as it was given if that is relative, else the path's last component.
+  public let path: String
   /// The format's name.
   public let format: String
   /// The layout, in words.
@@ -128,7 +130,8 @@ public struct Inspection: Sendable, Encodable {
   public var hasDetails: Bool { !details.isEmpty }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, format, layout, architecture, attention, parameterCount, byteCount, findings,
+    case schema, tool, path, format, layout, architecture, attention, parameterCount, byteCount,
+      findings,
       metadata, tensors, root, canonicalRoot, quantization, effectivePrecision
   }
 
@@ -169,6 +172,7 @@ public struct Inspection: Sendable, Encodable {
       }
     }
     root = digests ? rootDigest(of: identities) : nil
+    path = JSONDocument.path(source.path)
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
@@ -230,6 +234,7 @@ public struct Inspection: Sendable, Encodable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(schema, forKey: .schema)
     try container.encode(tool, forKey: .tool)
+    try container.encode(path, forKey: .path)
     try container.encode(format, forKey: .format)
     try container.encode(layout, forKey: .layout)
     try container.encode(architecture, forKey: .architecture)

@@ -104,7 +104,7 @@ struct CompareCommand: ParsableCommand {
     let comparison = try CheckpointComparison(
       sources.0, sources.1, shared.resources, progress: progress.work)
     progress.finish()
-    var report = ComparisonReport(comparison)
+    var report = ComparisonReport(comparison, first, second)
     if forward { report.forward = try lockstep(sources, comparison, options.readFiles, progress) }
     for source in [sources.0, sources.1] { try source.confirm() }
     if shared.json {

@@ -20,6 +20,9 @@ enum Console {
   /// Whether a report is being printed, which a signal may cut short at once: the work is done.
   static var isPrinting: Bool { isPrintingReport.load(ordering: .relaxed) }
 
+  /// Says that more work follows on what was printed.
+  static func endReport() { isPrintingReport.store(false, ordering: .relaxed) }
+
   /// Makes sure that no file that is opened later gets the number of a standard stream that is closed.
   ///
   /// What is put there can't be used: reading and writing end with an error, as they do on closed streams.

@@ -114,7 +114,8 @@ struct ConvertCommand: ParsableCommand {
     let work = try AttendedConversion(job, destination, progress, shared)
     if shared.json {
       Console.output(
-        document: try JSONDocument.bytes(ConversionDocument(work.outcome, seconds: work.seconds)))
+        document: try JSONDocument.bytes(
+          ConversionDocument(work.outcome, destination, seconds: work.seconds)))
     } else {
       Console.output(ConversionText.closing(work.outcome, destination))
     }

@@ -143,7 +143,8 @@ struct ForwardCommand: ParsableCommand {
         "warning: perplexity is measured causally, although the model has prefix attention")
     }
     var report = ForwardReport(
-      decoder.configuration, rows: rows, prefix: perplexity ? 0 : decoder.prefix(prefix), tokenizer)
+      checkpoint, decoder.configuration, rows: rows,
+      prefix: perplexity ? 0 : decoder.prefix(prefix), tokenizer)
     let start = Date()
     var computesNumbers = true
     if perplexity {

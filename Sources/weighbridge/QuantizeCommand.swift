@@ -175,7 +175,8 @@ struct QuantizeCommand: ParsableCommand {
       Console.output(
         document: try JSONDocument.bytes(
           QuantizationDocument(
-            report: report, resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
+            report: report, path: JSONDocument.path(destination),
+            resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
       )
     } else {
       Console.output(QuantizationText.outcome(report, destination))
@@ -187,16 +188,18 @@ struct QuantizeCommand: ParsableCommand {
 /// `quantize --json`: the report, and what may differ from run to run.
 private struct QuantizationDocument: Encodable {
   let report: QuantizationReport
+  let path: String
   let resumedTensors: Int
   let seconds: Double
 
   private struct Timing: Encodable { let seconds: Double }
 
-  private enum CodingKeys: String, CodingKey { case resumedTensors, timing }
+  private enum CodingKeys: String, CodingKey { case path, resumedTensors, timing }
 
   func encode(to encoder: any Encoder) throws {
     try report.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(path, forKey: .path)
     try container.encode(resumedTensors, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
   }

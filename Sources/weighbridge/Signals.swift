@@ -47,6 +47,15 @@ enum Signals {
     pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
   }
 
+  /// The name of the signal that has come.
+  static var name: String {
+    switch received.load(ordering: .relaxed) {
+    case SIGTERM: "SIGTERM"
+    case SIGHUP: "SIGHUP"
+    default: "SIGINT"
+    }
+  }
+
   /// 128 plus the signal's number, as shells report it.
   static var exitCode: Int32 {
     let number = received.load(ordering: .relaxed)

@@ -4,6 +4,10 @@ import TensorModel
 struct UsageMessage {
   /// The lines to print.
   let text: String
+  /// What is wrong, without what can be given instead.
+  let summary: String
+  /// What to do.
+  let hint: String
 
   /// Takes a message of the argument parser.
   ///
@@ -34,6 +38,13 @@ struct UsageMessage {
       lines.append("hint: \(CheckpointError.Code.usage.usualHint)")
     }
     text = lines.joined(separator: "\n")
+    summary = Self.rest(of: lines.first, after: "error: ")
+    hint = Self.rest(of: lines.last { $0.hasPrefix("hint: ") }, after: "hint: ")
+  }
+
+  private static func rest(of line: String?, after start: String) -> String {
+    guard let line, line.hasPrefix(start) else { return line ?? "" }
+    return String(line.dropFirst(start.count))
   }
 
   /// Of the values that an option takes, leaves those that may have been meant, if there are any.

@@ -31,12 +31,13 @@ struct Weighbridge: ParsableCommand {
     Console.occupyStreams()
     Signals.install()
     Processors.raiseOpenFileLimit()
+    let arguments = Array(CommandLine.arguments.dropFirst())
     do {
-      try CommandLineCheck(Array(CommandLine.arguments.dropFirst())).run()
+      try CommandLineCheck(arguments).run()
       var command = try parseAsRoot()
       try command.run()
     } catch let error as CheckpointError {
-      Console.error("error: \(error)")
+      CommandFailure(error).report(asked: arguments)
       Foundation.exit(error.code == .interrupted ? Signals.exitCode : 2)
     } catch {
       let code = exitCode(for: error)
@@ -46,7 +47,7 @@ struct Weighbridge: ParsableCommand {
         Console.output(document: Array((message + (message.hasSuffix("\n") ? "" : "\n")).utf8))
         Foundation.exit(0)
       }
-      if !message.isEmpty { Console.error(UsageMessage(message).text) }
+      if !message.isEmpty { CommandFailure(UsageMessage(message)).report(asked: arguments) }
       // A command that ran has chosen its code; everything else here is a usage error.
       Foundation.exit(error is ExitCode ? code.rawValue : 2)
     }

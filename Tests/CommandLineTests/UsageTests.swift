@@ -11,7 +11,7 @@ import Testing
 
   static let wrong: [[String]] = [
     ["convert"], ["convert", source], ["inspect"], ["verify"], ["nonsense"], ["--nonsense"],
-    ["inspect", source, source], ["inspect", source, "--nonsense"],
+    ["verify", source, source], ["inspect", source, "--nonsense"],
     ["convert", source, "/nowhere/x", "--dtype", "f99"], ["convert", source, "x", "--dtype"],
     ["convert", source, "x", "--max-shard-size", "lots"],
     ["convert", source, "x", "--max-shard-size", "-5MB"],
