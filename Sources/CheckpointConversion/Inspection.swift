@@ -24,6 +24,10 @@ public struct Inspection: Sendable, Encodable {
   public let parameterCount: Int
   /// Bytes of the stored tensors.
   public let byteCount: Int
+  /// Bytes of the files that it was read from; nil for standard input.
+  public let fileByteCount: Int?
+  /// What isn't there and some commands need.
+  public let missing: [Missing]
   /// What opening and reading brought up.
   public let findings: [Finding]
   /// The container's metadata.
@@ -43,6 +47,30 @@ public struct Inspection: Sendable, Encodable {
   public let quantization: Quantization?
   /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
   public let effectivePrecision: CheckpointPrecision?
+
+  /// What a checkpoint can lack.
+  public enum Missing: String, Sendable, Encodable {
+    /// A model's configuration, which running it needs, and formats that have other names for its tensors.
+    case configuration
+    /// A tokenizer, which texts need, and GGUF files.
+    case tokenizer
+
+    static func of(_ source: Source) -> [Missing] {
+      var missing: [Missing] = []
+      do throws(CheckpointError) {
+        if try source.huggingFaceConfiguration() == nil { missing.append(.configuration) }
+      } catch {
+        // Some formats have all of it but what only the user knows.
+        if error.code == .usage { missing.append(.configuration) }
+      }
+      let vocabularies = Checkpoint.Asset.tokenizerNames.prefix(3)
+      let hasTokenizer =
+        source.checkpoint.assets.contains { vocabularies.contains($0.name) }
+        || source.ggufHeader?["tokenizer.ggml.tokens"] != nil
+      if !hasTokenizer { missing.append(.tokenizer) }
+      return missing
+    }
+  }
 
   /// How weights are stored as codes with scales beside them.
   public struct Quantization: Hashable, Sendable, Encodable {
@@ -131,7 +159,7 @@ public struct Inspection: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, path, format, layout, architecture, attention, parameterCount, byteCount,
-      findings,
+      fileByteCount, missing, findings,
       metadata, tensors, root, canonicalRoot, quantization, effectivePrecision
   }
 
@@ -207,6 +235,9 @@ public struct Inspection: Sendable, Encodable {
       model?.parameterCount
       ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
     byteCount = checkpoint.byteCount
+    let sizes = source.inputs.map(\.byteCount)
+    fileByteCount = sizes.contains(nil) ? nil : sizes.compactMap(\.self).reduce(0, +)
+    missing = Missing.of(source)
     quantization = model.flatMap { Quantization($0) }
     metadata = checkpoint.metadata
     self.findings = findings
@@ -241,6 +272,8 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(attention, forKey: .attention)
     try container.encode(parameterCount, forKey: .parameterCount)
     try container.encode(byteCount, forKey: .byteCount)
+    try container.encode(fileByteCount, forKey: .fileByteCount)
+    try container.encode(missing, forKey: .missing)
     try container.encode(findings, forKey: .findings)
     try container.encode(metadataEntries, forKey: .metadata)
     try container.encode(Array(tensors), forKey: .tensors)
