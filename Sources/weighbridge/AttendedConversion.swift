@@ -50,5 +50,12 @@ struct AttendedConversion {
     plan = outcome.plan
     self.outcome = outcome
     seconds = Date().timeIntervalSince(start)
+    let files =
+      outcome.certificate.files.map(\.byteCount) + outcome.certificate.assets.map(\.byteCount)
+    if !shared.quiet {
+      Console.error(
+        "written      \(humanSize(files.reduce(0, +))) in \(counted(files.count, "file")), in \(duration(seconds))"
+      )
+    }
   }
 }

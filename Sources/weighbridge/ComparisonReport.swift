@@ -75,14 +75,17 @@ struct ComparisonReport: Encodable {
     let count = counted(comparison.comparedCount, "tensor")
     let others = "\(grouped(differences.count)) of \(count) differ"
     switch verdict {
-    case .identical: return "identical: \(count)"
-    case .differentAttention: return "different attention, identical weights: \(count)"
-    case .equalValues: return "equal values in other dtypes: \(others) in dtype only"
+    case .identical: return "\(Paint.text("identical", .success)): \(count)"
+    case .differentAttention:
+      return "\(Paint.text("different attention", .error)), identical weights: \(count)"
+    case .equalValues:
+      return "\(Paint.text("equal values", .success)) in other dtypes: \(others) in dtype only"
     case .equalWithinRounding:
       let dtypes = Set(
         differences.flatMap { [$0.first?.dtype, $0.second?.dtype].compactMap { $0?.rawValue } })
-      return "equal within \(Self.coarsest(dtypes)) rounding: \(others) in dtype only"
-    case .different: return "different: \(parts.joined(separator: ", "))"
+      let words = Paint.text("equal within \(Self.coarsest(dtypes)) rounding", .warning)
+      return "\(words): \(others) in dtype only"
+    case .different: return "\(Paint.text("different", .error)): \(parts.joined(separator: ", "))"
     }
   }
 

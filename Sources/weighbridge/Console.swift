@@ -75,7 +75,7 @@ enum Console {
   static func error(_ text: String) {
     lock.withLock { _ in
       let clear = Terminal.showsErrors ? "\r\u{1b}[K" : ""
-      _ = write(Array("\(clear)\(inert(text))\n".utf8), to: STDERR_FILENO)
+      _ = write(Array("\(clear)\(Paint.message(inert(text)))\n".utf8), to: STDERR_FILENO)
     }
   }
 

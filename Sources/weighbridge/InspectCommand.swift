@@ -57,7 +57,7 @@ struct InspectCommand: ParsableCommand {
     for (place, checkpoint) in checkpoints.enumerated() {
       do throws(CheckpointError) {
         if !jsonLines {
-          Console.output("\(place == 0 ? "" : "\n")\(printable(checkpoint))")
+          Console.output("\(place == 0 ? "" : "\n")\(Paint.text(printable(checkpoint), .name))")
         }
         try inspect(checkpoint)
       } catch {

@@ -84,7 +84,8 @@ struct ReportOutput {
     for request in requests where request.path == nil {
       // Messages for people go to standard error.
       if request.format == .text, report.error != nil { continue }
-      Console.output(document: try request.format.bytes(report, describe))
+      let bytes = try request.format.bytes(report, describe)
+      Console.output(document: request.format == .text ? Paint.report(bytes) : bytes)
     }
     if let failure { throw failure }
   }

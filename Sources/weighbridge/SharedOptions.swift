@@ -65,6 +65,8 @@ struct SharedOptions: ParsableArguments {
     help: "Say after each step of the work how much was done, and how long it took.")
   var verbose = false
 
+  @OptionGroup var colors: ColorOption
+
   func validate() throws {
     if quiet && verbose { throw ValidationError("Give --quiet or --verbose, not both.") }
     try OptionRange("--max-expansion", 1...1_000_000).check(maxExpansion)

@@ -127,7 +127,7 @@ struct SignCommand: ParsableCommand {
     ).run(against: nil, .derivation)
     progress.finish()
     guard report.verdict != .failed, let derivation = report.derivation else {
-      Console.output(document: try ReportFormat.text.bytes(report, { _ in nil }))
+      Console.output(document: Paint.report(try ReportFormat.text.bytes(report, { _ in nil })))
       Console.error("error: nothing is signed: the source doesn't give this checkpoint")
       throw ExitCode(1)
     }

@@ -32,6 +32,7 @@ struct Weighbridge: ParsableCommand {
     Signals.install()
     Processors.raiseOpenFileLimit()
     let arguments = Array(CommandLine.arguments.dropFirst())
+    Paint.choose(from: arguments)
     do {
       try CommandLineCheck(arguments).run()
       var command = try parseAsRoot()
