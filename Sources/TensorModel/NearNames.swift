@@ -17,9 +17,12 @@ public func nearNames(_ written: String, among names: [String], count: Int = 3) 
   var near: [(name: String, distance: Int)] = []
   for name in names {
     let other = plainLetters(name.utf8[...])
-    var distance = slipCount(letters, other)
-    if letters.count > 1, other.contains(letters) { distance = min(distance, limit) }
-    if distance <= limit { near.append((name, distance)) }
+    let distance = slipCount(letters, other)
+    if distance <= limit {
+      near.append((name, distance))
+    } else if letters.count > 1, other.contains(letters) {
+      near.append((name, limit + 1))
+    }
   }
   // Beside a name that only case and dashes tell apart, no other was meant.
   if near.contains(where: { $0.distance == 0 }) { near.removeAll { $0.distance > 0 } }

@@ -89,7 +89,7 @@ import Testing
 
   @Test func withoutJSONOnlyPeopleAreTold() throws {
     #expect(try Weighbridge.run("inspect", "/nowhere/x").output.isEmpty)
-    #expect(try Weighbridge.run("inspect", "--", "/nowhere/x", "--json").output.isEmpty)
+    #expect(try Weighbridge.run("compare", "--", "/nowhere/x", "--json").output.isEmpty)
   }
 
   @Test func aVerificationHasItsErrorInItsReport() throws {

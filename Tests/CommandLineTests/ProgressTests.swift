@@ -70,8 +70,9 @@ import Testing
     #expect(
       try steps(["compare", Self.gptj, Self.gptj])
         == [step("comparing bytes", 2 * Self.tensorByteCount)])
-    let half = workspace.path("half.safetensors")
-    #expect(try Weighbridge.run("convert", Self.gptj, half, "--dtype", "f16").code == 0)
+    let half = workspace.path("half")
+    #expect(
+      try Weighbridge.run("convert", Self.gptj, half, "--to", "hf", "--dtype", "f16").code == 0)
     #expect(
       try steps(["compare", Self.gptj, half, "--forward"]) == [
         step("comparing values", Self.tensorByteCount * 3 / 2),

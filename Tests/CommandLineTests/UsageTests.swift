@@ -1,4 +1,5 @@
 import Foundation
+import Quantization
 import TensorModel
 import TestSupport
 import Testing
@@ -49,7 +50,7 @@ import Testing
     (["convert", source, absent, "--to", "safetensor"], "hint: did you mean 'safetensors'?"),
     (["convert", source, absent, "--to", "papyrus"], "expected safetensors, store, "),
     (["quantize", "a", "b", "--scheme", "q4km"], "Did you mean 'q4_k_m'?"),
-    (["quantize", "a", "b", "--scheme", "papyrus"], "There are f32, f16, bf16, "),
+    (["quantize", "a", "b", "--scheme", "papyrus"], "There are q8_0, q6_k, "),
     (
       ["quantize", source, absent + ".gguf", "--scheme", "q8_0", "--output-type", "q8_o"],
       "hint: did you mean 'q8_0'"
