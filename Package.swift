@@ -58,7 +58,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "HDF5Files", dependencies: ["TensorModel", "CHDF5", "CHDF5Driver"],
+      name: "HDF5Files", dependencies: ["TensorModel", "FileContainers", "CHDF5", "CHDF5Driver"],
       swiftSettings: strict),
     .target(
       name: "ModelArchitectures", dependencies: ["TensorModel", "FileContainers"],
@@ -194,6 +194,14 @@ let package = Package(
       dependencies: [
         "CheckpointConversion", "CheckpointVerification", "Quantization", "TensorEvaluation",
         "CheckpointFormats", "ModelArchitectures", "Tokenization", "FileContainers", "TensorModel",
+        "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CrashSafetyTests",
+      dependencies: [
+        "CheckpointConversion", "CheckpointVerification", "ModelArchitectures", "ModelSigning",
+        "Quantization", "TensorEvaluation", "CheckpointFormats", "FileContainers", "TensorModel",
         "TestSupport",
       ],
       swiftSettings: strict),

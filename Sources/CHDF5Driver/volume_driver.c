@@ -1,10 +1,5 @@
 // The virtual file driver of volumes, https://support.hdfgroup.org/documentation/hdf5/latest/_v_f_l_t_n.html
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define H5_USE_110_API
 #include <hdf5.h>
@@ -33,11 +28,6 @@ typedef struct {
 // Raw data of so many bytes begins at a page, if that is asked for: so it can be mapped, and share blocks with another file.
 #define LARGE 65536
 #define PAGE 4096
-
-static herr_t fail(volume *it, int number) {
-  if (it->settings.file->failure == 0) it->settings.file->failure = number;
-  return -1;
-}
 
 static H5FD_t *open_volume(const char *name, unsigned flags, hid_t access, haddr_t largest) {
   (void)name, (void)flags, (void)largest;
@@ -87,19 +77,8 @@ static haddr_t end_of_file(const H5FD_t *base, H5FD_mem_t type) {
 
 static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t start, size_t count, void *bytes) {
   (void)type, (void)transfer;
-  volume *it = (volume *)base;
-  char *rest = bytes;
-  while (count > 0) {
-    ssize_t got = pread(it->settings.file->descriptor, rest, count, (off_t)start);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(it, errno);
-    if (got == 0) {
-      memset(rest, 0, count);
-      return 0;
-    }
-    rest += got, start += (haddr_t)got, count -= (size_t)got;
-  }
-  return 0;
+  wb_volume_file *file = ((volume *)base)->settings.file;
+  return !file->discards && file->read(file->context, start, bytes, count) == 0 ? 0 : -1;
 }
 
 static herr_t write_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t start, size_t count, const void *bytes) {
@@ -108,14 +87,8 @@ static herr_t write_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
   wb_volume_file *file = it->settings.file;
   if (file->discards) return 0;
   if (type == H5FD_MEM_DRAW) file->raw_offset = start, file->raw_byte_count = count;
-  const char *rest = bytes;
-  while (count > 0) {
-    ssize_t put = pwrite(file->descriptor, rest, count, (off_t)start);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return fail(it, put == 0 ? ENOSPC : errno);
-    rest += put, start += (haddr_t)put, count -= (size_t)put;
-  }
-  if (start > it->end_of_file) it->end_of_file = start;
+  if (file->write(file->context, start, bytes, count) != 0) return -1;
+  if (start + count > it->end_of_file) it->end_of_file = start + count;
   return 0;
 }
 
@@ -123,8 +96,9 @@ static herr_t write_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
 static herr_t truncate_volume(H5FD_t *base, hid_t transfer, hbool_t closing) {
   (void)transfer, (void)closing;
   volume *it = (volume *)base;
-  if (it->settings.file->discards) return 0;
-  if (ftruncate(it->settings.file->descriptor, (off_t)it->end_of_allocations) != 0) return fail(it, errno);
+  wb_volume_file *file = it->settings.file;
+  if (file->discards) return 0;
+  if (file->resize(file->context, it->end_of_allocations) != 0) return -1;
   it->end_of_file = it->end_of_allocations;
   return 0;
 }
@@ -152,18 +126,6 @@ static const H5FD_class_t volume_class = {
     // Space that one kind of data gives back goes to that kind only: raw data never lies where metadata was.
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
-
-int wb_volume_create(const char *path, wb_volume_file *file) {
-  *file = (wb_volume_file){.descriptor = -1};
-  do file->descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  while (file->descriptor < 0 && errno == EINTR);
-  return file->descriptor < 0 ? errno : 0;
-}
-
-void wb_volume_release(wb_volume_file *file) {
-  if (file->descriptor >= 0) close(file->descriptor);
-  file->descriptor = -1;
-}
 
 int64_t wb_volume_access(wb_volume_file *file, uint64_t alignment, bool aligns_pages) {
   static hid_t driver = -1;

@@ -108,14 +108,15 @@ public struct CheckpointComparison: Sendable {
 
   private static func difference(
     _ relation: TensorDifference.Relation, _ first: CanonicalTensor?, _ second: CanonicalTensor?,
-    _ sums: DifferenceSums? = nil, values: ValueDifference? = nil
+    _ sums: DifferenceSums? = nil, values: DifferenceSums? = nil
   ) -> TensorDifference {
     let tensor = first ?? second
     return TensorDifference(
       name: tensor?.name ?? "", relation: relation,
       first: first.map { .init(dtype: $0.dtype, shape: $0.shape) },
       second: second.map { .init(dtype: $0.dtype, shape: $0.shape) },
-      values: values, differingCount: sums?.differingCount,
+      values: values?.values, differingCount: sums?.differingCount,
+      zeroSignCount: values.flatMap { $0.zeroSignCount > 0 ? $0.zeroSignCount : nil },
       firstIndex: sums?.firstCell.flatMap { cell in tensor.map { index(cell, $0.shape) } })
   }
 
@@ -132,7 +133,7 @@ public struct CheckpointComparison: Sendable {
     let counted = pair.first.dtype.isBlockQuantized ? values ?? bytes : bytes ?? values
     return difference(
       isRounding ? .equalAfterRounding : .values, pair.first, pair.second, counted,
-      values: values?.values)
+      values: values)
   }
 
   private static func index(_ cell: Int, _ shape: Shape) -> [Int] {

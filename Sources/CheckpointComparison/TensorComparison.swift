@@ -118,6 +118,7 @@ final class TensorComparison: EvaluationConsumer {
       if a.bitPattern != b.bitPattern && !(isWidened && a.isNaN && b.isNaN) {
         sums.firstCell = sums.firstCell ?? firstCell + index
         sums.differingCount += 1
+        if a == 0 && b == 0 { sums.zeroSignCount += 1 }
       }
       sums.add(Double(a), Double(b), narrower)
     }
@@ -137,6 +138,7 @@ final class TensorComparison: EvaluationConsumer {
       if a.bitPattern != b.bitPattern && !(isWidened && a.isNaN && b.isNaN) {
         sums.firstCell = sums.firstCell ?? firstCell + index
         sums.differingCount += 1
+        if a == 0 && b == 0 { sums.zeroSignCount += 1 }
       }
       sums.add(a, b, narrower)
     }
@@ -178,7 +180,9 @@ extension DifferenceSums {
     let distance = abs(a - b)
     squaredDifference += distance * distance
     maxAbsolute = max(maxAbsolute, distance)
-    maxUlp = max(maxUlp, distance / narrower.spacing(at: a))
+    // Of the larger, so that what is near 0 isn't measured by what is nearer.
+    maxUlp = max(
+      maxUlp, distance.isFinite ? distance / narrower.spacing(at: max(abs(a), abs(b))) : .infinity)
   }
 }
 

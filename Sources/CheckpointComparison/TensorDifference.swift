@@ -14,6 +14,8 @@ public struct TensorDifference: Sendable, Hashable, Encodable {
   public let values: ValueDifference?
   /// Elements that differ, where they were compared.
   public let differingCount: Int?
+  /// Those of them that are zero in both checkpoints, with different signs; nil if there are none.
+  public let zeroSignCount: Int?
   /// The indices of the first element that differs.
   public let firstIndex: [Int]?
 
@@ -49,7 +51,7 @@ public struct TensorDifference: Sendable, Hashable, Encodable {
 public struct ValueDifference: Sendable, Hashable, Encodable {
   /// The largest |a − b|.
   public let maxAbsolute: Double
-  /// The largest |a − b| in units of the narrower dtype's spacing at a.
+  /// The largest |a − b| in units of the narrower dtype's spacing at the larger of both.
   public let maxUlp: Double
   /// ‖a − b‖ / ‖a‖.
   public let relativeL2: Double
@@ -82,6 +84,7 @@ public struct ValueDifference: Sendable, Hashable, Encodable {
 /// Sums of which a `ValueDifference` is made, in f64.
 struct DifferenceSums {
   var differingCount = 0
+  var zeroSignCount = 0
   var firstCell: Int?
   var maxAbsolute = 0.0
   var maxUlp = 0.0
@@ -93,6 +96,7 @@ struct DifferenceSums {
 
   mutating func merge(_ other: DifferenceSums) {
     differingCount += other.differingCount
+    zeroSignCount += other.zeroSignCount
     firstCell = [firstCell, other.firstCell].compactMap { $0 }.min()
     maxAbsolute = max(maxAbsolute, other.maxAbsolute)
     maxUlp = max(maxUlp, other.maxUlp)

@@ -11,6 +11,8 @@ public struct ConversionRequest: Sendable {
   public var destination: String
   /// The format; nil leaves it to the destination's ending and the source's format.
   public var format: String?
+  /// What writes it, where that is none of this package's targets; counts instead of `format`.
+  public var target: (any ConversionTarget.Type)?
   /// Dtype, sharding, what is allowed.
   public var settings = ConversionPlan.Settings()
   /// How to open the source.

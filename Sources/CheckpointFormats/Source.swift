@@ -185,7 +185,8 @@ public struct Source: Sendable {
       {
         settings = .success(nil)
       }
-      let found = try ModelContents(reader, settings, declared: declaredAttention)
+      let found = try ModelContents(
+        reader, settings, beside: checkpoint.assets, declared: declaredAttention)
       known = found
       return found
     }

@@ -28,7 +28,7 @@ struct Spool {
       // Not named by the process alone: two may be open at once, and in containers a killed one's number returns.
       let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
       let path = "\(options.temporaryDirectory)/.weighbridge-spool-\(getpid())-\(suffix)"
-      defer { unlink(path) }
+      defer { try? FileSystem.operations.removeFile(path) }
       return try unpack(archive, name, to: path)
     }
     if fileExists(path) {

@@ -1,7 +1,6 @@
 import CheckpointFormats
 import FileContainers
 import TensorEvaluation
-
 @_exported public import TensorModel
 
 extension Checkpoint {

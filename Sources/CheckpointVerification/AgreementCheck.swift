@@ -70,40 +70,31 @@ struct AgreementCheck {
     }
     var findings =
       try configurationFindings(pairs.configuration) + attentionFindings() + pairs.findings
-    let tasks = zip(pairs.tasks, pairs.stored).map { task, stored in
-      EvaluationTask(name: task.name, expression: task.expression, counterpart: stored)
-    }
     // What is compared with takes as much memory.
     let resources = resources.halved
-    let comparison = StreamingComparison(
-      source.reader, pairs.stored, resources, progress.add)
-    progress.begin("comparing", tasks.reduce(0) { $0 + $1.byteCount })
-    try EvaluationPipeline(other.reader, resources).run(tasks, comparison)
-    for (place, task) in tasks.enumerated() {
+    let comparison = StreamingComparison(source.reader, pairs.parts, resources, progress.add)
+    progress.begin("comparing", pairs.tasks.reduce(0) { $0 + $1.byteCount })
+    try EvaluationPipeline(other.reader, resources).run(pairs.tasks, comparison)
+    let parts = pairs.parts.joined()
+    for (place, part) in parts.enumerated() {
       if let failure = comparison.failure(of: place) {
-        findings.append(Finding("against-unreadable", failure.in(tensor: task.name)))
+        findings.append(Finding("against-unreadable", failure.in(tensor: part.name)))
         continue
       }
       guard let difference = comparison.difference(of: place) else { continue }
-      let geometry = task.expression.geometry
-      let unit = task.expression.type.dtype.isBlockQuantized ? "blocks" : "elements"
+      let geometry = part.stored.geometry
+      let unit = part.stored.type.dtype.isBlockQuantized ? "blocks" : "elements"
       findings.append(
         Finding(
           .error, "against-difference",
           "\(difference.cellCount) of \(geometry.rows * geometry.columns) \(unit) differ from the other's, the first at place \(difference.firstByte / geometry.cellByteCount)",
-          tensor: task.name))
+          tensor: part.name))
     }
     var detail =
-      "\(counted(tasks.count, "tensor")) compared with \(Directories.split(other.path).name)"
+      "\(counted(parts.count, "tensor")) compared with \(Directories.split(other.path).name)"
     if let certificate {
-      let places = Dictionary(
-        tasks.enumerated().map { (ExactName($1.name), $0) }, uniquingKeysWith: { $1 })
-      let claims = try ClaimsCheck(certificate, other, resources).run { name in
-        guard let place = places[name], let result = comparison.result(of: place) else {
-          return nil
-        }
-        return (pairs.descriptions[place], tasks[place].expression.valueShape, result)
-      }
+      let results = comparison.results(pairs)
+      let claims = try ClaimsCheck(certificate, other, resources).run { results[$0] }
       findings += claims.findings
       detail += "; \(claims.detail)"
     }
@@ -119,61 +110,100 @@ private final class StreamingComparison: EvaluationConsumer {
   }
 
   private let evaluator: CounterpartEvaluator
-  private let expressions: [CompiledExpression]
+  /// Where each task's tensors begin among all.
+  private let firstPlaces: [Int]
+  private let geometries: [MatrixGeometry]
   private let differences = Mutex<[Int: Difference]>([:])
   private let failures = Mutex<[Int: CheckpointError]>([:])
-  private let results: Mutex<[EvaluatedTensor?]>
+  private let finished: Mutex<[EvaluatedTensor?]>
   private let progress: @Sendable (Int) -> Void
 
   init(
-    _ reader: any CheckpointReader, _ expressions: [CompiledExpression],
+    _ reader: any CheckpointReader, _ parts: [[AgreementPairs.Part]],
     _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
   ) {
-    evaluator = CounterpartEvaluator(reader, expressions, resources)
-    self.expressions = expressions
+    let stored = parts.joined().map(\.stored)
+    evaluator = CounterpartEvaluator(reader, stored, resources)
+    geometries = stored.map(\.geometry)
+    var places: [Int] = []
+    var place = 0
+    for tensors in parts {
+      places.append(place)
+      place += tensors.count
+    }
+    firstPlaces = places
     self.progress = progress
-    results = Mutex(Array(repeating: nil, count: expressions.count))
+    finished = Mutex(Array(repeating: nil, count: parts.count))
   }
 
   /// Why this checkpoint's own tensor couldn't be read; nil if it could.
-  func failure(of task: Int) -> CheckpointError? { failures.withLock { $0[task] } }
+  func failure(of place: Int) -> CheckpointError? { failures.withLock { $0[place] } }
 
-  func difference(of task: Int) -> Difference? { differences.withLock { $0[task] } }
+  func difference(of place: Int) -> Difference? { differences.withLock { $0[place] } }
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     defer { progress(slab.bytes.count) }
-    guard !slab.bytes.isEmpty, failure(of: slab.index) == nil else { return true }
-    do throws(CheckpointError) { try compare(slab) } catch {
-      if error.code.isTransient { throw error }
-      failures.withLock { $0[slab.index] = error }
+    for (number, part) in slab.parts.enumerated() where !part.bytes.isEmpty {
+      let place = firstPlaces[slab.index] + number
+      guard failure(of: place) == nil else { continue }
+      do throws(CheckpointError) {
+        // Of several tensors there are whole rows.
+        let region = slab.parts.count == 1 ? slab.region : geometries[place].rows(of: part)
+        try evaluator.withCounterpart(region, at: place, byteCount: part.bytes.count) {
+          compare($0, part, place)
+        }
+      } catch {
+        if error.code.isTransient { throw error }
+        failures.withLock { $0[place] = error }
+      }
     }
     return true
   }
 
-  private func compare(_ slab: EvaluatedSlab) throws(CheckpointError) {
-    let cell = expressions[slab.index].geometry.cellByteCount
-    try evaluator.withCounterpart(of: slab) { found in
-      guard let base = found.baseAddress, let expected = slab.bytes.baseAddress,
-        memcmp(base, expected, found.count) != 0
-      else { return }
-      var difference: Difference?
-      for start in Swift.stride(from: 0, to: found.count, by: cell)
-      where !found[start..<start + cell].elementsEqual(slab.bytes[start..<start + cell]) {
-        difference = difference ?? Difference(firstByte: slab.byteOffset + start, cellCount: 0)
-        difference?.cellCount += 1
-      }
-      guard let difference else { return }
-      differences.withLock {
-        let earlier = $0[slab.index]
-        $0[slab.index] = Difference(
-          firstByte: min(earlier?.firstByte ?? .max, difference.firstByte),
-          cellCount: (earlier?.cellCount ?? 0) + difference.cellCount)
-      }
+  private func compare(_ found: UnsafeRawBufferPointer, _ part: SlabPart, _ place: Int) {
+    guard let base = found.baseAddress, let expected = part.bytes.baseAddress,
+      memcmp(base, expected, found.count) != 0
+    else { return }
+    let cell = geometries[place].cellByteCount
+    var difference: Difference?
+    for start in Swift.stride(from: 0, to: found.count, by: cell)
+    where !found[start..<start + cell].elementsEqual(part.bytes[start..<start + cell]) {
+      difference = difference ?? Difference(firstByte: part.byteOffset + start, cellCount: 0)
+      difference?.cellCount += 1
+    }
+    guard let difference else { return }
+    differences.withLock {
+      let earlier = $0[place]
+      $0[place] = Difference(
+        firstByte: min(earlier?.firstByte ?? .max, difference.firstByte),
+        cellCount: (earlier?.cellCount ?? 0) + difference.cellCount)
     }
   }
 
-  /// What came of a task.
-  func result(of task: Int) -> EvaluatedTensor? { results.withLock { $0[task] } }
+  func finish(_ tensor: EvaluatedTensor) { finished.withLock { $0[tensor.index] = tensor } }
 
-  func finish(_ tensor: EvaluatedTensor) { results.withLock { $0[tensor.index] = tensor } }
+  /// What came of each tensor that was evaluated.
+  func results(_ pairs: AgreementPairs) -> [ExactName: ClaimsCheck.Result] {
+    var results: [ExactName: ClaimsCheck.Result] = [:]
+    finished.withLock { finished in
+      for (task, tensor) in finished.enumerated() {
+        guard let tensor else { continue }
+        for (part, digest) in zip(pairs.parts[task], tensor.digests) {
+          results[ExactName(part.name)] = ClaimsCheck.Result(
+            expression: part.description, valueShape: pairs.tasks[task].expression.valueShape,
+            digest: digest, report: part.isOfValues ? tensor.report : CastReport())
+        }
+      }
+    }
+    return results
+  }
+}
+
+extension MatrixGeometry {
+  /// The rows that a part of a slab consists of.
+  fileprivate func rows(of part: SlabPart) -> MatrixRegion {
+    let first = part.byteOffset / rowByteCount
+    return MatrixRegion(
+      rows: first..<first + part.bytes.count / rowByteCount, columns: 0..<columns)
+  }
 }

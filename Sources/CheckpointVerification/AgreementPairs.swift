@@ -7,17 +7,26 @@ import TensorModel
 
 /// The tensors of a checkpoint, each with what another one gives in its name and dtype.
 struct AgreementPairs {
-  /// What the other gives.
+  /// What the other gives: a tensor each, or a weight that is stored as several.
   private(set) var tasks: [EvaluationTask] = []
-  /// Its expressions, printed.
-  private(set) var descriptions: [String] = []
-  /// What is stored, in the same order.
-  private(set) var stored: [CompiledExpression] = []
+  /// The tensors that each task gives, in the same order.
+  private(set) var parts: [[Part]] = []
   /// Tensors without a counterpart, and those of other shapes.
   private(set) var findings: [Finding] = []
 
   /// The other's configuration as the checkpoint's format has it; nil where that is its own.
   private(set) var configuration: [UInt8]?
+
+  /// A tensor of the checkpoint, and what the other gives for it.
+  struct Part {
+    let name: String
+    /// The other's expression for it alone, printed.
+    let description: String
+    /// Whether what is said of rounding is said of it.
+    let isOfValues: Bool
+    /// What is stored.
+    let stored: CompiledExpression
+  }
 
   private let source: Source
   private let other: Source
@@ -35,23 +44,58 @@ struct AgreementPairs {
       of: other, like: source, importance: importance, resources)
     {
       configuration = replanned.configuration
-      appendStored(replanned.outputs)
+      appendStored(replanned.weights)
     } else {
       try appendCanonical()
     }
   }
 
   /// Tensors as the file has them: blocks are made along its rows, which may be columns of the model's own matrices.
-  private mutating func appendStored(_ outputs: [Planner.Output]) {
-    var theirs = Dictionary(
-      outputs.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
-    for tensor in source.checkpoint.tensors {
-      let output = theirs.removeValue(forKey: ExactName(tensor.name))
-      append(tensor.name, tensor.shape, output?.type.shape) { () throws(CheckpointError) in
-        (output?.expression, .stored(tensor.name))
+  private mutating func appendStored(_ weights: [Replanned.Weight]) {
+    let checkpoint = source.checkpoint
+    var expected: Set<ExactName> = []
+    var missing: [ExactName] = []
+    for weight in weights {
+      expected.formUnion(weight.parts.map { ExactName($0.name) })
+      if let rowParts = weight.rowParts,
+        weight.parts.allSatisfy({ checkpoint.type(of: $0.name) == $0.type })
+      {
+        appendParts(weight, rowParts)
+        continue
+      }
+      for part in weight.parts {
+        guard let type = checkpoint.type(of: part.name) else {
+          missing.append(ExactName(part.name))
+          continue
+        }
+        append(part.name, type.shape, part.type.shape) { () throws(CheckpointError) in
+          (part.expression, .stored(part.name))
+        }
       }
     }
-    appendMissing(theirs.keys)
+    for tensor in checkpoint.tensors where !expected.contains(ExactName(tensor.name)) {
+      append(tensor.name, tensor.shape, nil) { () throws(CheckpointError) in
+        (nil, .stored(tensor.name))
+      }
+    }
+    appendMissing(missing)
+  }
+
+  /// Parts that are made of the same values are made at once.
+  private mutating func appendParts(_ weight: Replanned.Weight, _ rowParts: RowParts) {
+    do throws(CheckpointError) {
+      let theirs = try CompiledExpression(weight.expression, in: other.reader.checkpoint)
+      var parts: [Part] = []
+      for part in weight.parts {
+        parts.append(
+          Part(
+            name: part.name, description: part.expression.description,
+            isOfValues: part.isOfValues,
+            stored: try CompiledExpression(.stored(part.name), in: source.reader.checkpoint)))
+      }
+      tasks.append(EvaluationTask(name: weight.name, expression: theirs, parts: rowParts))
+      self.parts.append(parts)
+    } catch { findings.append(Finding("against-unreadable", error.in(tensor: weight.name))) }
   }
 
   private mutating func appendCanonical() throws(CheckpointError) {
@@ -134,9 +178,10 @@ struct AgreementPairs {
       guard let expected else { return }
       let theirs = try CompiledExpression(expected, in: other.reader.checkpoint)
       let ours = try CompiledExpression(found, in: source.reader.checkpoint)
-      tasks.append(EvaluationTask(name: name, expression: theirs))
-      descriptions.append(expected.description)
-      stored.append(ours)
+      tasks.append(EvaluationTask(name: name, expression: theirs, counterpart: ours))
+      parts.append([
+        Part(name: name, description: expected.description, isOfValues: true, stored: ours)
+      ])
     } catch { findings.append(Finding("against-unreadable", error.in(tensor: name))) }
   }
 

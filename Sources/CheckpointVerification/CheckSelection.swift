@@ -43,7 +43,8 @@ public struct CheckSelection: Sendable {
     if wantsAll, !others.isEmpty {
       let names = others.map { "'\($0.name.rawValue)' (\($0.detail))" }
       report.findings.append(
-        Finding(.error, "not-complete", "not all was checked: \(names.joined(separator: ", "))"))
+        Finding(
+          .error, "not-complete", "some checks were skipped: \(names.joined(separator: ", "))"))
     }
     report.verdict =
       report.hasFindings(failureLevel) ? .failed : report.isComplete ? .ok : .notComplete

@@ -10,6 +10,16 @@ struct ClaimsCheck {
   private let source: Source
   private let resources: EvaluationResources
 
+  /// What evaluating a tensor gave.
+  struct Result {
+    /// What was evaluated, printed.
+    let expression: String
+    /// The extents of the values that it is made of.
+    let valueShape: Shape
+    let digest: Digest
+    let report: CastReport
+  }
+
   /// Where claims are found out to be wrong.
   private static let check = "certificate-claim"
 
@@ -38,7 +48,7 @@ struct ClaimsCheck {
   /// - Returns: what is wrong, and a text that says what was checked.
   /// - Throws: what keeps the source from being read.
   func run(
-    _ evaluated: (ExactName) -> (expression: String, valueShape: Shape, result: EvaluatedTensor)?
+    _ evaluated: (ExactName) -> Result?
   ) throws(CheckpointError) -> (findings: [Finding], detail: String) {
     guard isOfSource else {
       return (
@@ -52,7 +62,7 @@ struct ClaimsCheck {
     for record in certificate.tensors {
       if let known = evaluated(ExactName(record.name)), known.expression == record.expression {
         checked += 1
-        findings += self.findings(record, known.result, known.valueShape)
+        findings += self.findings(record, known)
         continue
       }
       do throws(CheckpointError) {
@@ -79,7 +89,11 @@ struct ClaimsCheck {
     try EvaluationPipeline(source.reader, resources).run(tasks, results)
     for (place, record) in records.enumerated() {
       guard let result = results[place] else { continue }
-      findings += self.findings(record, result, tasks[place].expression.valueShape)
+      findings += self.findings(
+        record,
+        Result(
+          expression: record.expression, valueShape: tasks[place].expression.valueShape,
+          digest: result.digest, report: result.report))
     }
     findings += results.errors.map { Finding(Self.check, $0) }
     let rest =
@@ -97,9 +111,9 @@ struct ClaimsCheck {
   }
 
   private func findings(
-    _ record: Certificate.TensorRecord, _ result: EvaluatedTensor, _ valueShape: Shape
+    _ record: Certificate.TensorRecord, _ result: Result
   ) -> [Finding] {
-    record.disagreements(with: result, valueShape).map {
+    record.disagreements(with: result).map {
       Finding(.error, Self.check, $0, file: record.file, tensor: record.name)
     }
   }
@@ -136,22 +150,20 @@ struct ClaimsCheck {
 extension Certificate.TensorRecord {
   /// What a certificate claims of a tensor that evaluating its expression doesn't confirm.
   ///
-  /// - Parameters:
-  ///   - tensor: the result of the evaluation.
-  ///   - valueShape: of the weight, which for a part of several isn't the tensor's.
+  /// - Parameter result: of the evaluation.
   /// - Returns: a message for each wrong claim.
-  func disagreements(with tensor: EvaluatedTensor, _ valueShape: Shape) -> [String] {
-    let report = tensor.report
+  func disagreements(with result: ClaimsCheck.Result) -> [String] {
+    let report = result.report
     var messages: [String] = []
     func compare<Value: Equatable>(_ claim: String, _ certified: Value, _ found: Value) {
       guard certified != found else { return }
       messages.append("the certificate's \(claim) isn't so, expected \(certified), found \(found)")
     }
-    compare("digest", digest, tensor.digest)
+    compare("digest", digest, result.digest)
     compare("exactness", exactness.rawValue, found(report).rawValue)
     compare("largest_error_ulp", largestErrorUlp, report.largestErrorUlp)
     compare("overflow_count", overflowCount, report.overflowCount)
-    if quantization != report.quantization.map({ QuantizationRecord($0, valueShape) }) {
+    if quantization != report.quantization.map({ QuantizationRecord($0, result.valueShape) }) {
       messages.append("the certificate's errors of blocks aren't so")
     }
     return messages

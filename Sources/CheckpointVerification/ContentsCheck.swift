@@ -78,7 +78,7 @@ struct ContentsCheck {
       .contents, findings,
       "\(counted(contents.identities.count, "tensor")) read"
         + (unread == 0 ? "" : "; \(counted(unread, "other")) can't be, by what they are")
-        + (sidecars.isEmpty ? "" : "; not all files beside them are what their names say"),
+        + (sidecars.isEmpty ? "" : "; some files beside them aren't what their names say"),
       unread == 0 ? nil : .unsupported)
     return contents
   }

@@ -34,7 +34,8 @@ struct ValuesCheck {
   /// Records the check.
   func run(_ report: inout VerificationReport) {
     let tensors = source.checkpoint.tensors
-    let findings = brokenFindings() + flatFindings() + duplicateFindings() + tailFindings()
+    let findings =
+      brokenFindings() + zeroScaleFindings() + flatFindings() + duplicateFindings() + tailFindings()
     let looked = census.count { $0 != nil }
     report.record(
       .values, findings,
@@ -48,7 +49,7 @@ struct ValuesCheck {
     var findings: [Finding] = []
     for (tensor, census) in zip(source.checkpoint.tensors, census) {
       guard let census, let place = census.firstPlace, isOfModel(tensor) else { continue }
-      let unit = parts.contains(ExactName(tensor.name)) ? "scale" : "value"
+      let unit = unit(of: tensor)
       let first = "the first at \(Self.index(place, in: tensor.shape))"
       if census.nanCount > 0 {
         findings.append(
@@ -66,6 +67,47 @@ struct ValuesCheck {
       }
     }
     return findings
+  }
+
+  /// What the elements of a tensor are called.
+  private func unit(of tensor: TensorInfo) -> String {
+    guard parts.contains(ExactName(tensor.name)) else { return "value" }
+    return Self.units.first { $0.endings.contains(where: tensor.name.hasSuffix) }?.unit ?? "scale"
+  }
+
+  private static let units: [(unit: String, endings: [String])] = [
+    ("code", codes), ("zero point", [".qzeros", "_zero_point"]),
+    ("offset", [".biases", "_offset"]),
+    ("table value", ["quant_map"]),
+  ]
+
+  // MARK: Scales of zero
+
+  /// Scales that make all weights zero, or none of them a number.
+  private func zeroScaleFindings() -> [Finding] {
+    guard let model, model.quantized != nil else { return [] }
+    var used: Set<ExactName> = []
+    var divisors: Set<ExactName> = []
+    for tensor in model.tensors {
+      let sources = tensor.expression.sources.map { ExactName($0) }
+      guard sources.contains(where: parts.contains) else { continue }
+      used.formUnion(sources)
+      divisors.formUnion(tensor.expression.divisors.map { ExactName($0) })
+    }
+    return zip(source.checkpoint.tensors, census).compactMap { tensor, census in
+      let name = ExactName(tensor.name)
+      guard census?.isZero == true, parts.contains(name), used.contains(name),
+        tensor.dtype.isCastable || tensor.dtype == .f8e4m3, unit(of: tensor) == "scale"
+      else { return nil }
+      let isDivisor = divisors.contains(name)
+      let subject = tensor.shape.elementCount == 1 ? "the scale is" : "all scales are"
+      return Finding(
+        isDivisor ? .error : .warning, "zero-scale",
+        isDivisor
+          ? "\(subject) zero, and weights are divided by it: none of them is a finite number"
+          : "\(subject) zero, and so are all weights",
+        file: tensor.file, tensor: tensor.name)
+    }
   }
 
   private func isOfModel(_ tensor: TensorInfo) -> Bool {
@@ -183,5 +225,17 @@ struct ValuesCheck {
       ($0.key.role == .tokenEmbedding || $0.key.role == .weight(.head))
         && $0.value.expression.sources.contains(tensor.name)
     }
+  }
+}
+
+extension TensorExpression {
+  /// The stored tensors that others are divided by.
+  fileprivate var divisors: [String] {
+    var (pending, names) = ([self], [String]())
+    while let next = pending.popLast() {
+      if case .combine(.quotient, _, let divisor) = next { names += divisor.sources }
+      pending += next.operands
+    }
+    return names
   }
 }

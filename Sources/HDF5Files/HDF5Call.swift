@@ -85,17 +85,3 @@ final class HDF5Identifier: Sendable {
 
   deinit { HDF5.releasing { if fate?.isGivenUp != true { _ = release(value) } } }
 }
-
-/// The error for a failed system call.
-func systemError(_ action: String, _ path: String, number: Int32) -> CheckpointError {
-  let reason = String(cString: strerror(number))
-  return switch number {
-  case EEXIST: CheckpointError(.conflict, "already exists", file: path)
-  case ENOENT: CheckpointError(.missing, "no such file or directory", file: path)
-  case ENOSPC, EDQUOT, EFBIG:
-    CheckpointError(
-      .noSpace, "can't \(action): \(reason)", file: path,
-      hint: "free some space, or choose a destination on another disk")
-  default: CheckpointError(.inputOutput, "can't \(action): \(reason)", file: path)
-  }
-}

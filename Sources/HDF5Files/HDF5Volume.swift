@@ -7,6 +7,7 @@
 
 import CHDF5
 import CHDF5Driver
+public import FileContainers
 public import TensorModel
 
 /// A volume that is being written.
@@ -48,8 +49,11 @@ public final class HDF5Volume: @unchecked Sendable {
     fileprivate let tensor: String
   }
 
-  private let path: String
-  private let state: UnsafeMutablePointer<wb_volume_file>
+  /// The file itself: what lies in it, between the library's calls, may be written past the library.
+  public let output: OutputFile
+  private let driver: DriverFile
+  private var state: UnsafeMutablePointer<wb_volume_file> { driver.state }
+  private var path: String { output.path }
   private var file: hid_t?
   private var group: HDF5Identifier?
   private let fate = HDF5FileFate()
@@ -61,11 +65,8 @@ public final class HDF5Volume: @unchecked Sendable {
   ///   - alignsPages: whether datasets and chunks of 64 KiB and more begin at multiples of 4096.
   /// - Throws: `conflict` if it exists, `noSpace`, `missing` or `inputOutput`.
   public init(creating path: String, alignsPages: Bool = false) throws(CheckpointError) {
-    self.path = path
-    state = .allocate(capacity: 1)
-    state.initialize(to: wb_volume_file())
-    let failure = wb_volume_create(path, state)
-    guard failure == 0 else { throw systemError("create", path, number: failure) }
+    output = try OutputFile(creating: path, byteCount: 0)
+    driver = DriverFile(output)
     try perform("create") { (attempt) throws(CheckpointError) in
       let access = try attempt.own(
         wb_volume_access(state, UInt64(Self.alignment), alignsPages), H5Pclose)
@@ -97,17 +98,16 @@ public final class HDF5Volume: @unchecked Sendable {
   deinit {
     var isReleased = true
     HDF5.releasing {
-      state.pointee.discards = true
+      driver.discard()
       group = nil
       if fate.isGivenUp {
         isReleased = false
       } else if let file {
         isReleased = H5Fclose(file) >= 0
       }
-      wb_volume_release(state)
     }
     // What the library has kept it may look at again.
-    if isReleased { state.deallocate() }
+    if isReleased { driver.release() }
   }
 
   /// Runs calls of the library; a failed system call among them is what the error tells.
@@ -117,13 +117,13 @@ public final class HDF5Volume: @unchecked Sendable {
   ) throws(CheckpointError) -> Result {
     try HDF5.exclusively { () throws(CheckpointError) in
       do throws(CheckpointError) {
-        defer { if state.pointee.failure != 0 { fate.giveUp() } }
+        defer { if driver.failure != nil { fate.giveUp() } }
         let result = try body(HDF5Attempt(action: action, path: path, fate: fate))
-        if state.pointee.failure == 0 { return result }
+        guard let failure = driver.failure else { return result }
+        throw failure
       } catch {
-        if state.pointee.failure == 0 { throw error.in(file: path, tensor: tensor) }
+        throw (driver.failure ?? error).in(file: path, tensor: tensor)
       }
-      throw systemError("write", path, number: state.pointee.failure).in(tensor: tensor)
     }
   }
 
@@ -232,7 +232,7 @@ public final class HDF5Volume: @unchecked Sendable {
 
   /// Where a contiguous dataset's bytes begin in the file; nil if it has none.
   ///
-  /// They may be written there through another descriptor until the volume is closed.
+  /// They may be written there past the library.
   ///
   /// - Throws: `usage` if the volume is closed.
   public func byteOffset(of dataset: Dataset) throws(CheckpointError) -> Int? {
@@ -294,9 +294,9 @@ public final class HDF5Volume: @unchecked Sendable {
 
   // MARK: Ends
 
-  /// Writes what the library still holds and closes the file.
+  /// Has the library write what it still holds, and let go of the file.
   ///
-  /// Datasets can't be used any more. What was written isn't made durable.
+  /// Datasets can't be used any more. What was written isn't made durable: `output` does that.
   ///
   /// - Throws: `noSpace` or `inputOutput`; the file is given up then.
   public func close() throws(CheckpointError) {
@@ -306,7 +306,6 @@ public final class HDF5Volume: @unchecked Sendable {
       try attempt.check(H5Fflush(file, H5F_SCOPE_LOCAL))
       try attempt.check(H5Fclose(file))
       self.file = nil
-      wb_volume_release(state)
     }
   }
 
@@ -315,10 +314,11 @@ public final class HDF5Volume: @unchecked Sendable {
   /// - Parameters:
   ///   - path: of the file to create.
   ///   - links: names in `/tensors`, and the volumes that hold them, relative to the file's folder.
+  /// - Returns: the file, which isn't durable yet.
   /// - Throws: `conflict` if the file exists, `unsupported` for a name that is too long, `noSpace`, `missing` or `inputOutput`.
   public static func createLinks(
     _ path: String, _ links: [(linkName: String, volume: String)]
-  ) throws(CheckpointError) {
+  ) throws(CheckpointError) -> OutputFile {
     let file = try HDF5Volume(creating: path)
     try file.perform("create a link") { (attempt) throws(CheckpointError) in
       let group = try file.openGroup
@@ -336,6 +336,7 @@ public final class HDF5Volume: @unchecked Sendable {
       }
     }
     try file.close()
+    return file.output
   }
 
   private static let maximumVolumeNameByteCount = 4096 - 64

@@ -39,6 +39,9 @@ extension HDF5Catalogue {
     limit.rlim_max = min(limit.rlim_max, most)
     limit.rlim_cur = limit.rlim_max
     if result == 0 { result = setrlimit(resource, &limit) }
-    guard result == 0 else { throw systemError("limit the process", "", number: errno) }
+    guard result == 0 else {
+      throw CheckpointError(
+        .inputOutput, "can't limit the process: \(String(cString: strerror(errno)))")
+    }
   }
 }

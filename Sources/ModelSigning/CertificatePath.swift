@@ -64,7 +64,7 @@ struct CertificatePath {
     throw SignatureRefusal(
       .certificate,
       firstProblem
-        ?? "no chain leads to a given root: the issuer '\(end.issuerName)' of '\(end.name)' is none of them"
+        ?? "no chain leads to a given root: the issuer '\(end.issuerName)' of '\(end.name)' isn't one of them"
     )
   }
 

@@ -60,6 +60,7 @@ public struct ModelSigner: Sendable {
         hint: "name another file with --signature, or move this one away")
     }
     try Directories.requireParent(Directories.split(signature).parent)
+    SingleOutput.removeAbandoned(signature)
   }
 
   /// Signs all files and writes the signature.

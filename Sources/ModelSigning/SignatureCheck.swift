@@ -40,7 +40,7 @@ public struct SignatureCheck: Sendable {
     self.model = model
     guard signature != nil || FileKind(of: model) == .directory else {
       throw CheckpointError(
-        .usage, "the signature of what is no folder must be named", file: model,
+        .usage, "this isn't a folder: where its signature is must be said", file: model,
         hint: "name it with --signature")
     }
     self.signature = signature ?? ModelFolder.path(of: ModelSigner.signatureName, in: model)

@@ -67,11 +67,11 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
     case .key:
       "The signature was made with another key than the one that was given, or with a certificate. Nothing is known about the files then. Check that the key is the publisher's. For a signature with a certificate give --certificate-roots."
     case .certificate:
-      "No chain of valid certificates leads from the signer to one of the given roots, or the signer's certificate may not be used to sign. A root must be self-signed: an intermediate certificate alone is none. The time that counts is the beginning of the signer's certificate, or now with --require-currently-valid. Check the roots, or ask the publisher for a new signature."
+      "No chain of valid certificates leads from the signer to one of the given roots, or the signer's certificate may not be used to sign. A root must be self-signed: an intermediate certificate alone isn't enough. The time that counts is the beginning of the signer's certificate, or now with --require-currently-valid. Check the roots, or ask the publisher for a new signature."
     case .format:
-      "The file isn't a signature as OpenSSF Model Signing and Sigstore define it, or the signed statement isn't as it should be. A damaged download or a faulty signing program makes this. Get the signature again, or have the model signed anew."
+      "The file isn't a signature as OpenSSF Model Signing and Sigstore define it, or the signed statement isn't as it should be. A damaged download or a faulty signing program makes this. Get the signature again, or have the model signed again."
     case .predicate:
-      "The signature is valid, but what was signed isn't a statement about a model's files. Statements of version 0.2 are no longer accepted. Have the model signed anew."
+      "The signature is valid, but what was signed isn't a statement about a model's files. Statements of version 0.2 are no longer accepted. Have the model signed again."
     case .method:
       "The model was signed shard by shard, or with another hash than SHA-256. The files weren't checked. Verify it with the program that signed it, or have it signed by files with SHA-256."
     case .nameTwice:
@@ -81,11 +81,11 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
     case .ignoredPath:
       "Files at this path are not protected by the signature, because the signer or --ignore-path left them out. No weights lie there by the signer's choice. Look at what lies there before you use it."
     case .fileChanged:
-      "A file has other contents than it had when the model was signed. A damaged or exchanged file makes this. Get the file again, or have the changed model signed anew."
+      "A file has other contents than it had when the model was signed. A damaged or exchanged file makes this. Get the file again, or have the changed model signed again."
     case .fileMissing:
       "The signature names a file that isn't in the model's folder. Get the whole model."
     case .fileUnsigned:
-      "A file was added after the model was signed, or never was a part of it. Remove the file, have the model signed anew, or give --ignore-path or --ignore-unsigned-files if the file is known to be harmless."
+      "A file was added after the model was signed, or never was a part of it. Remove the file, have the model signed again, or give --ignore-path or --ignore-unsigned-files if the file is known to be harmless."
     case .keyless:
       "The signature was made with Sigstore's short-lived certificates, which only its transparency log can confirm. This program doesn't ask the log, so it can't say who signed. The files were compared with the unverified statement. Verify the signer with `model_signing verify sigstore`."
     case .derivation:

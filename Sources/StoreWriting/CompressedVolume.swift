@@ -8,7 +8,6 @@ public import TensorModel
 /// Chunks are encoded by several threads at once, outside of libhdf5, and written by one thread at a time in the order of the tensors and their
 /// bytes: so equal stores have equal bytes.
 public final class CompressedVolume: Sendable {
-  private let path: String
   private let volume: HDF5Volume
   private let datasets: [PlannedDataset]
   private let grids: [ChunkGrid]
@@ -36,7 +35,6 @@ public final class CompressedVolume: Sendable {
   public init(
     creating path: String, _ datasets: [PlannedDataset], level: Int?
   ) throws(CheckpointError) {
-    self.path = path
     self.datasets = datasets
     self.level = level
     grids = datasets.map(\.grid)
@@ -159,6 +157,6 @@ public final class CompressedVolume: Sendable {
   public func close() throws(CheckpointError) -> FinishedVolume {
     state.withLock { $0.open = [:] }
     try volume.close()
-    return try FinishedVolume(syncing: path, state.withLock { $0.chunks })
+    return try FinishedVolume(syncing: volume.output, state.withLock { $0.chunks })
   }
 }

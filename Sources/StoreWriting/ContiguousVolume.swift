@@ -9,7 +9,6 @@ public import TensorModel
 ///
 /// libhdf5 lays the file out; the tensors are then written to their places by several threads at once.
 public final class ContiguousVolume: Sendable {
-  private let path: String
   private let file: OutputFile
   private let grids: [ChunkGrid]
   private let offsets: [Int]
@@ -22,14 +21,14 @@ public final class ContiguousVolume: Sendable {
   ///   - datasets: in the order in which they are to lie in the file.
   /// - Throws: `noSpace` or `inputOutput`.
   public init(creating path: String, _ datasets: [PlannedDataset]) throws(CheckpointError) {
-    self.path = path
     let volume = try HDF5Volume(creating: path, alignsPages: true)
     var offsets: [Int] = []
     for dataset in datasets {
       offsets.append(try volume.byteOffset(of: volume.createDataset(dataset)) ?? 0)
     }
     try volume.close()
-    file = try OutputFile(resuming: path, byteCount: InputFile(path: path).byteCount)
+    file = volume.output
+    try file.reserve(byteCount: InputFile(path: path).byteCount)
     let grids = datasets.map(\.grid)
     self.grids = grids
     self.offsets = offsets
@@ -75,7 +74,7 @@ public final class ContiguousVolume: Sendable {
   ///
   /// - Throws: `noSpace` or `inputOutput`.
   public func close() throws(CheckpointError) -> FinishedVolume {
-    try FinishedVolume(syncing: path, chunks.withLock { $0.map { $0.compactMap { $0 } } })
+    try FinishedVolume(syncing: file, chunks.withLock { $0.map { $0.compactMap { $0 } } })
   }
 }
 

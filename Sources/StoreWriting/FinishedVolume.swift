@@ -25,15 +25,13 @@ public struct FinishedVolume: Hashable, Sendable {
   }
 
   /// Makes a file that libhdf5 has closed durable, and looks at what it has written.
-  init(syncing path: String, _ chunks: [[StoredChunk]]) throws(CheckpointError) {
-    let file = try InputFile(path: path)
-    do throws(CheckpointError) {
-      try OutputFile(resuming: path, byteCount: file.byteCount).synchronise()
-    } catch {
+  init(syncing output: OutputFile, _ chunks: [[StoredChunk]]) throws(CheckpointError) {
+    do throws(CheckpointError) { try output.synchronise() } catch {
       // After a failed sync nobody knows what is on the disk.
-      try? Directories.removeTree(path)
+      try? Directories.removeTree(output.path)
       throw error
     }
+    let file = try InputFile(path: output.path)
     self.init(
       byteCount: file.byteCount,
       structureDigest: try VolumeStructure.digest(
@@ -62,10 +60,9 @@ public enum LinkFile {
   public static func create(
     _ path: String, _ tensors: [(name: String, volume: String)]
   ) throws(CheckpointError) -> StoreManifest.FileRecord {
-    try HDF5Volume.createLinks(
-      path, tensors.map { (HDF5Storage.linkName(for: $0.name), $0.volume) })
+    let links = tensors.map { (HDF5Storage.linkName(for: $0.name), $0.volume) }
+    try HDF5Volume.createLinks(path, links).synchronise()
     let file = try InputFile(path: path)
-    try OutputFile(resuming: path, byteCount: file.byteCount).synchronise()
     return StoreManifest.FileRecord(
       name: Directories.split(path).name, byteCount: file.byteCount,
       digest: try Digest(ofFile: file))

@@ -43,19 +43,34 @@ public final class CounterpartEvaluator: Sendable {
   public func withCounterpart<Result>(
     of slab: EvaluatedSlab, _ body: (UnsafeRawBufferPointer) -> Result
   ) throws(CheckpointError) -> Result {
-    let expression = expressions[slab.index]
-    var room = try takeRoom(byteCount: slab.bytes.count)
+    try withCounterpart(slab.region, at: slab.index, byteCount: slab.bytes.count, body)
+  }
+
+  /// Evaluates a region of a counterpart.
+  ///
+  /// - Parameters:
+  ///   - region: of the counterpart's geometry.
+  ///   - place: of the counterpart among the expressions.
+  ///   - byteCount: of the region.
+  ///   - body: is lent as many bytes.
+  /// - Returns: what `body` returns.
+  /// - Throws: what the reader throws; `inputOutput` without memory.
+  public func withCounterpart<Result>(
+    _ region: MatrixRegion, at place: Int, byteCount: Int,
+    _ body: (UnsafeRawBufferPointer) -> Result
+  ) throws(CheckpointError) -> Result {
+    let expression = expressions[place]
+    var room = try takeRoom(byteCount: byteCount)
     defer { idle.withLock { [room] in $0.append(room) } }
-    if ScratchArena.rounded(slab.bytes.count) > room.buffer.byteCount {
-      room.buffer = try ScratchArena(byteCount: ScratchArena.rounded(slab.bytes.count))
+    if ScratchArena.rounded(byteCount) > room.buffer.byteCount {
+      room.buffer = try ScratchArena(byteCount: ScratchArena.rounded(byteCount))
     }
-    return try room.buffer.withPiece(byteCount: slab.bytes.count) {
-      (piece) throws(CheckpointError) in
-      let stride = slab.region.columns.count * expression.geometry.cellByteCount
+    return try room.buffer.withPiece(byteCount: byteCount) { (piece) throws(CheckpointError) in
+      let stride = region.columns.count * expression.geometry.cellByteCount
       _ = try evaluator.evaluate(
-        expression, slab.region, into: MatrixBuffer(base: piece, rowStride: stride),
+        expression, region, into: MatrixBuffer(base: piece, rowStride: stride),
         scratch: room.scratch)
-      return body(UnsafeRawBufferPointer(start: piece, count: slab.bytes.count))
+      return body(UnsafeRawBufferPointer(start: piece, count: byteCount))
     }
   }
 

@@ -102,7 +102,7 @@ extension TensorEvaluator {
             kernel, floats + skipped * columns, made + skipped * stride, stride, rows: taken.count,
             columns: columns, group: format.groupSize ?? columns, arena)
         }
-        guard outcome.isFinite(withPowersOfTwo: format.coding.hasPowersOfTwo) else {
+        guard outcome.isFinite(hasRange: format.scalesHaveRange) else {
           throw Self.unfit(
             floats, rows.count * columns, rows.lowerBound * columns, values.type.shape, format.name)
         }

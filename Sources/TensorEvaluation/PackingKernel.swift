@@ -80,7 +80,9 @@ extension PackedFormat.Coding {
     case .affine: nil
     }
   }
+}
 
-  /// Whether scales reach as far as values do.
-  var hasPowersOfTwo: Bool { self == .mxfp4 || self == .mxfp8 }
+extension PackedFormat {
+  /// Whether scales reach as far as values do: floats of 8 bits don't, unless a scale of the tensor does.
+  var scalesHaveRange: Bool { coding != .nvfp4 || hasTensorScale }
 }

@@ -52,7 +52,7 @@ extension TensorEvaluator {
             format, floats + skippedBlocks * rows.elementCount, wanted, shared.count, &errors)
         }
         let outcome = QuantizationErrors(errors)
-        guard outcome.isFinite(withPowersOfTwo: type.dtype == .mxfp4) else {
+        guard outcome.isFinite(hasRange: type.dtype == .mxfp4) else {
           throw Self.unfit(
             floats + skippedBlocks * rows.elementCount, shared.count * rows.elementCount,
             shared.lowerBound * rows.elementCount, type.shape, type.dtype.rawValue)
@@ -93,7 +93,7 @@ extension TensorEvaluator {
   ) -> CheckpointError {
     for place in 0..<count where !values[place].isFinite {
       return CheckpointError(
-        .malformed, "a weight is no finite number: \(format) can't stand for it",
+        .malformed, "a weight is NaN or infinite: \(format) can't stand for it",
         found:
           "\(values[place].isNaN ? "NaN" : values[place] < 0 ? "-inf" : "inf") at \(shape.indexText(of: first + place))",
         hint: "the source is damaged, or has weights that were never trained")

@@ -60,10 +60,13 @@ public struct QuantizationErrors: Hashable, Sendable {
     return min(1, product / (squaredValues * squaredBlocks).squareRoot())
   }
 
-  /// Whether values and blocks are numbers, and in the range that scales give: those that are powers of two have that of values.
-  func isFinite(withPowersOfTwo: Bool) -> Bool {
-    // The searches square in F32. No scale but a power of two of its own reaches beyond 3e8.
-    let limit = withPowersOfTwo ? Double.infinity : 1e30
+  /// Whether values and blocks are numbers, and in the range that scales give.
+  ///
+  /// - Parameter hasRange: whether scales have the range of values.
+  /// - Returns: false for what can't be written.
+  func isFinite(hasRange: Bool) -> Bool {
+    // The searches square in F32. No scale of 16 or 8 bits in a block reaches beyond 3e8, unless it is a power of two.
+    let limit = hasRange ? Double.infinity : 1e30
     return squaredError.isFinite && squaredValues < limit
   }
 }

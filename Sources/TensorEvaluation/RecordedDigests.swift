@@ -52,7 +52,7 @@ final class RecordedDigests: Sendable {
     throw CheckpointError(
       .corrupt, "its bytes are not those that were stored", file: tensor.file, tensor: tensor.name,
       expected: "sha256:\(recorded)", found: "\(digest)",
-      hint: "the checkpoint is damaged: get it again, or make it anew from its source")
+      hint: "the checkpoint is damaged: get it again, or make it again from its source")
   }
 
   private func digest(

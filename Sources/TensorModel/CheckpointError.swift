@@ -34,7 +34,7 @@ public struct CheckpointError: Error, Sendable, Hashable {
     public var usualHint: String {
       switch self {
       case .malformed:
-        "the file was damaged, or what wrote it breaks the format's rules: get it again, or write it anew"
+        "the file was damaged, or what wrote it breaks the format's rules: get it again, or write it again"
       case .unsupported:
         "have the program that made it write safetensors, GGUF, npz or PyTorch's files, which are read here"
       case .corrupt: "the file was damaged: get it again"

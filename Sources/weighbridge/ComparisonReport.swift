@@ -120,6 +120,9 @@ struct ComparisonReport: Encodable {
     case .equalAfterWidening: return "\(name): \(types), equal values"
     case .equalAfterRounding: return "\(name): \(types), equal after rounding"
     case .values:
+      if let count = difference.zeroSignCount, count == difference.differingCount {
+        return "\(name): differs only in the sign of \(counted(count, "zero"))"
+      }
       var text =
         "\(name): \(difference.differingCount.map { counted($0, "element") } ?? "elements") \(difference.differingCount == 1 ? "differs" : "differ")"
       if let index = difference.firstIndex {
@@ -127,11 +130,16 @@ struct ComparisonReport: Encodable {
       }
       if let values = difference.values {
         text += String(
-          format: "; max |Δ| %.3g (%.3g ulp), relative L2 %.3g, cosine %.6f", values.maxAbsolute,
-          values.maxUlp, values.relativeL2, values.cosine)
+          format: "; max |Δ| %.3g (\(ulp(values.maxUlp))), relative L2 %.3g, cosine %.6f",
+          values.maxAbsolute, values.relativeL2, values.cosine)
       }
       return text
     }
+  }
+
+  /// More than a million say no more than that values have nothing to do with each other.
+  private static func ulp(_ value: Double) -> String {
+    value > 1e6 ? "over 1e6 ulp" : String(format: "%.3g ulp", value)
   }
 
   private static func lines(_ forward: ForwardComparison) -> [String] {

@@ -80,7 +80,7 @@ struct ForwardCommand: ParsableCommand {
       valueName: "n"))
   var window: Int?
 
-  @Option(help: ArgumentHelp("Generate so many tokens, always the likeliest.", valueName: "n"))
+  @Option(help: ArgumentHelp("Generate N tokens, taking the likeliest each time.", valueName: "n"))
   var generate: Int?
 
   @OptionGroup var shared: SharedOptions

@@ -34,7 +34,8 @@ struct ManifestCommand: ParsableCommand {
     let place = source.place
     guard let kind = FileKind(of: place), checkpoint != "-" else {
       throw CheckpointError(
-        .usage, "a manifest lies beside files, and this is none", file: checkpoint,
+        .usage, "a manifest lies beside a checkpoint's files, and this path isn't a checkpoint",
+        file: checkpoint,
         hint: "unpack the archive, and name the folder")
     }
     if sha256sums, kind != .directory {

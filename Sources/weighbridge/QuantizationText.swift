@@ -12,18 +12,18 @@ enum QuantizationText {
       report.substitutions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var lines = report.tensors.map { tensor in
       let reason =
-        substitutions[tensor.name].map(reason) ?? reason(tensor.reason, report.scheme)
+        substitutions[tensor.name].map(reason) ?? reason(tensor, report.scheme)
       return
         "\(names.padded(tensor.name))  \(padded(tensor.dtype.name, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
     }
-    lines += [""] + types(report) + [size(report)]
+    lines += [""] + types(report) + reused(report) + [size(report)]
     lines += report.findings.map(\.line)
     return lines.joined(separator: "\n")
   }
 
   /// What came of it.
   static func outcome(_ report: QuantizationReport, _ destination: String) -> String {
-    var lines = types(report)
+    var lines = types(report) + reused(report)
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
     if let validation = report.validation { lines.append(self.validation(validation)) }
@@ -45,6 +45,17 @@ enum QuantizationText {
       ]
     }
     return table([["type", "tensors", "weights", "size", "worst relative error"]] + rows)
+  }
+
+  /// What of the source is moved or kept, by what it is there.
+  private static func reused(_ report: QuantizationReport) -> [String] {
+    func line(_ reuse: QuantizationReport.Tensor.Reuse, _ text: String) -> String? {
+      let tensors = report.tensors.filter { $0.reuse == reuse }
+      guard !tensors.isEmpty else { return nil }
+      let types = Set(tensors.map(\.sourceType)).sorted().joined(separator: ", ")
+      return "\(counted(tensors.count, "tensor")) of \(types) \(text), bit for bit"
+    }
+    return [line(.repacked, "repacked"), line(.kept, "kept as stored")].compactMap { $0 }
   }
 
   private static func worst(_ report: QuantizationReport) -> [String] {
@@ -102,9 +113,16 @@ enum QuantizationText {
     "instead of \(substitution.wanted.name): \(substitution.columns) columns don't fill blocks of \(substitution.wanted.groupSize ?? 1)"
   }
 
-  /// Why a tensor gets its type; nothing for the type of most.
-  static func reason(_ reason: TypeChoice.Reason, _ scheme: QuantizationScheme) -> String {
-    switch reason {
+  /// Where a tensor's codes are from if they aren't made, else why it gets its type; nothing for the type of most.
+  static func reason(
+    _ tensor: QuantizationReport.Tensor, _ scheme: QuantizationScheme
+  ) -> String {
+    switch tensor.reuse {
+    case .repacked: return "repacked from \(tensor.sourceType)"
+    case .kept: return "kept as it is"
+    case nil: break
+    }
+    return switch tensor.reason {
     case .unquantized: "isn't quantized"
     case .scheme: ""
     case .rule: "\(scheme.name)'s rule for this tensor"

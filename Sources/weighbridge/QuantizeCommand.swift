@@ -70,7 +70,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @Flag(
     help:
-      "Stop where a tensor's rows don't fill blocks of its type, instead of substituting another.")
+      "Stop where a tensor's rows don't fill blocks of its type, instead of substituting another; where weights would be quantized a second time; and where none would be."
+  )
   var strict = false
 
   @Flag(

@@ -107,23 +107,25 @@ enum StepSummary {
   static func append(_ report: VerificationReport) {
     guard let path = ProcessInfo.processInfo.environment["GITHUB_STEP_SUMMARY"], !path.isEmpty
     else { return }
-    do {
+    do throws(CheckpointError) {
+      var byteCount = 0
+      let file: OutputFile
       if FileKind(ofEntry: path) == nil {
-        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        file = try OutputFile(creating: path, byteCount: 0)
+      } else {
+        byteCount = try InputFile(path: path).byteCount
+        file = try OutputFile(resuming: path, byteCount: byteCount)
       }
-      let file = try FileHandle(forUpdating: URL(filePath: path))
-      defer { try? file.close() }
-      let byteCount = Int(try file.seekToEnd())
       // What others have written ends before a heading of ours.
-      let gap = Data(byteCount > 0 ? "\n".utf8 : "".utf8)
+      let gap = Array(byteCount > 0 ? "\n".utf8 : "".utf8)
       let room = GitHubSummary.maximumByteCount - byteCount - gap.count
       guard let text = GitHubSummary.bytes(report, limit: room) else {
         return Console.error("warning: there is no room left in the step's summary")
       }
-      try file.write(contentsOf: gap + Data(text))
+      try file.write(at: byteCount, gap + text)
     } catch {
       Console.error(
-        "warning: can't append to the step's summary: \(printable(error.localizedDescription))")
+        "warning: can't append to the step's summary: \(error.summary)")
     }
   }
 }

@@ -21,7 +21,7 @@ struct SelectionOptions: ParsableArguments {
     completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var require: String?
 
-  @Flag(help: "Fail where not all was checked, and at warnings.")
+  @Flag(help: "Fail if a check was skipped, and on warnings.")
   var strict = false
 
   @Option(help: "The least severity that makes the exit code 1: warning or error.")

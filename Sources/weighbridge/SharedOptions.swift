@@ -27,7 +27,7 @@ struct OptionRange {
 struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The model's configuration, where the checkpoint has none or another shall count: Mesh-Transformer's JSON, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
+      "The model's configuration, if the checkpoint has none, or to use another: Mesh-Transformer's JSON, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
       valueName: "file"), completion: .file())
   var config: String?
 
@@ -78,7 +78,7 @@ struct SharedOptions: ParsableArguments {
       )
     }
     if let spool, FileKind(of: spool) != .directory {
-      throw ValidationError("--spool needs a directory that exists; '\(spool)' is none.")
+      throw ValidationError("--spool needs a directory that exists; '\(spool)' isn't one.")
     }
   }
 

@@ -10,7 +10,7 @@ import TensorModel
 struct SignCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sign",
-    abstract: "Sign all files of a checkpoint, as OpenSSF Model Signing has it.",
+    abstract: "Sign all files of a checkpoint, in OpenSSF Model Signing's format.",
     discussion: """
       The signature lists every file of the folder with its SHA-256, but .git, .gitattributes, \
       .github and .gitignore at its top. Links aren't signed: a snapshot in Hugging Face's cache \

@@ -121,7 +121,7 @@ import Testing
     for (a, b) in zip(first, second) {
       let distance = abs(Double(a) - Double(b))
       largest = max(largest, distance)
-      ulps = max(ulps, distance / Double(a.ulp))
+      ulps = max(ulps, distance / Double(max(abs(a), abs(b)).ulp))
       squares += distance * distance
       own += Double(a) * Double(a)
       others += Double(b) * Double(b)
@@ -134,6 +134,28 @@ import Testing
     #expect(values.maxUlp == ulps)
     #expect(abs(values.relativeL2 / (squares / own).squareRoot() - 1) < 1e-12)
     #expect(abs(values.cosine - product / (own * others).squareRoot()) < 1e-12)
+  }
+
+  /// However far apart values are, the distance is one that can be read.
+  @Test func nothingIsMeasuredByWhatIsNearZero() throws {
+    let comparison = try compare(
+      [SampleTensor("a", [3], floats: [0, 1, -2])], [SampleTensor("a", [3], floats: [1, 1, 2])])
+    let values = try #require(comparison.differences.first?.values)
+    #expect(values.maxUlp == 0x1p24)
+    #expect(comparison.differences.first?.zeroSignCount == nil)
+    let infinite = try compare(
+      [SampleTensor("a", [1], floats: [.infinity])], [SampleTensor("a", [1], floats: [1])])
+    #expect(infinite.differences.first?.values?.maxUlp == .infinity)
+  }
+
+  @Test func signsOfZerosAreCounted() throws {
+    let first = [SampleTensor("a", [4], floats: [0, -0.0, 3, 0])]
+    let signs = try compare(first, [SampleTensor("a", [4], floats: [-0.0, 0, 3, 0])])
+    #expect(signs.differences.first?.zeroSignCount == 2)
+    #expect(signs.differences.first?.differingCount == 2)
+    let more = try compare(first, [SampleTensor("a", [4], floats: [-0.0, -0.0, 4, 0])])
+    #expect(more.differences.first?.zeroSignCount == 1)
+    #expect(more.differences.first?.differingCount == 2)
   }
 
   @Test func theFirstDifferenceHasAnIndexForEachDimension() throws {

@@ -43,7 +43,7 @@ import Testing
     try check(ModelSample(name), "huggingface/\(name)")
   }
 
-  /// README: an architecture is a folder with a table, and one line.
+  /// CONTRIBUTING: an architecture is a folder with a table, and one line.
   @Test func aFamilyIsATableAndALine() throws {
     let moonbeam = Architecture.moonbeam
     var sample = try ModelSample("llama")
@@ -60,10 +60,10 @@ import Testing
     try Architectures.adding([moonbeam]) { try check(sample, "huggingface/llama") }
   }
 
-  /// README's table of families says of each which commands there are.
-  @Test func theReadmeListsEveryFamily() throws {
-    let text = try String(
-      decoding: Data(contentsOf: Fixtures.packageRoot.appending(path: "README.md")), as: UTF8.self)
+  /// The documentation's table of families says of each which commands there are.
+  @Test func theDocumentationListsEveryFamily() throws {
+    let page = Fixtures.packageRoot.appending(path: "docs/reference/families.md")
+    let text = try String(decoding: Data(contentsOf: page), as: UTF8.self)
     let rows = text.split(separator: "\n").filter { $0.hasPrefix("|") }
     for architecture in Architectures.all {
       let row = try #require(

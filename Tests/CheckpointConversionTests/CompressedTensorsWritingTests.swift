@@ -82,7 +82,7 @@ import Testing
     let source = try Source(Fixtures.path("huggingface/llama"), OpenOptions())
     let again = try #require(
       try Replanned.plan(of: source, like: written, importance: nil, smallResources)
-    ).outputs
+    ).weights.flatMap(\.parts)
     let digests = DigestCollector()
     try EvaluationPipeline(source.reader, smallResources).run(
       try again.map {

@@ -175,6 +175,7 @@ import Testing
     for name in order { try workspace.remove(name) }
     let last = Interruption(at: never.callCount).resources()
     #expect(failure(of: request { $0.resources = last })?.code == .interrupted)
+    try workspace.write(".x.gguf.partial/\(AtomicDestination.publicationName)", Data())
     for (place, name) in order.enumerated() {
       let path = ".x.gguf.partial/\(name)"
       if workspace.has(path) { try workspace.remove(path) }

@@ -81,7 +81,7 @@ import Testing
     let source = try Source(Fixtures.path("huggingface/gptj"), OpenOptions())
     let again = try #require(
       try Replanned.plan(of: source, like: written, importance: nil, smallResources)
-    ).outputs
+    ).weights.flatMap(\.parts)
     let tasks = try again.map {
       EvaluationTask(
         name: $0.name,

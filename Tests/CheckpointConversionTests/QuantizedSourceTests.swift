@@ -67,16 +67,17 @@ import Testing
     #expect(Set(Self.all.map(\.method)) == Set(QuantizedWeights.kinds.map(\.method)))
   }
 
-  /// The README's table has what the registries have: copy rows from this test's report.
-  @Test func theReadmeHasARowForEach() throws {
-    let readme = try String(
-      contentsOf: Fixtures.packageRoot.appending(path: "README.md"), encoding: .utf8)
+  /// The documentation's table has what the registries have: copy rows from this test's report.
+  @Test func theDocumentationHasARowForEach() throws {
+    let page = try String(
+      contentsOf: Fixtures.packageRoot.appending(path: "docs/reference/quantized-formats.md"),
+      encoding: .utf8)
     let head = "| stored as | `method` | read | written | repacked |\n|---|---|---|---|---|\n"
     let gguf = ("gguf", "GGUF: blocks of llama.cpp", "MXFP4 as gpt-oss's and back, bit for bit")
     let rows = (QuantizedWeights.kinds + [gguf]).map { method, summary, repacked in
       "| \(summary) | `\(method)` | ✓ | \(Self.written(method)) | \(repacked) |"
     }
-    let table = try #require(readme.split(separator: head).dropFirst().first)
+    let table = try #require(page.split(separator: head).dropFirst().first)
     let found = table.split(separator: "\n", omittingEmptySubsequences: false)
       .prefix { $0.hasPrefix("|") }.map { String($0) }
     // Empty cells are one blank wide.

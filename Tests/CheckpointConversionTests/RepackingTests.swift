@@ -170,6 +170,7 @@ import Testing
     ("gptq_v2_asym_llama", "mlx-q4-g32"), ("gptq_v2_asym_llama", "w4a16-g32"),
     ("awq_llama", "mlx-q4-g128"), ("awq_llama", "mlx-q4-g32"),
     ("gptq_act_order_llama", "mlx-q4-g64"), ("mlx_gpt2_q4_g32", "w4a16-g32"),
+    ("ct_llama_w4a16_asym", "mlx-q4-g128"), ("ct_llama_w4a16_asym", "w4a16-g128"),
   ])
   func valuesDecideWhatIsSymmetric(_ folder: String, _ name: String) throws {
     let source = try Source(Fixtures.path("quantized/\(folder)"), OpenOptions())
@@ -197,7 +198,7 @@ import Testing
   @Test func otherNumbersAreNotRepacked() throws {
     for (folder, name) in [
       ("ct_llama_w4a16_g128", "mlx-q4-g64"), ("ct_llama_w4a16_g128", "mlx-q8-g128"),
-      ("ct_llama_w4a16_g128", "w4a16-g32"), ("ct_llama_w4a16_asym", "mlx-q4-g128"),
+      ("ct_llama_w4a16_g128", "w4a16-g32"),
       ("mlx_llama_mxfp4", "nvfp4a16"), ("mlx_llama_q4_g64", "w4a16-g32"),
       ("ct_qwen2_nvfp4a16", "mlx-nvfp4"), ("gptq_v1_llama", "mlx-q4-g128"),
     ] {

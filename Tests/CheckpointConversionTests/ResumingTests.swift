@@ -433,6 +433,8 @@ struct SmallConversion {
   @Test func worksBetweenCertificateAndFile() throws {
     let conversion = try SmallConversion(.file)
     _ = try completePartial(conversion)
+    try conversion.workspace.write(
+      ".out.safetensors.partial/\(AtomicDestination.publicationName)", Data())
     try conversion.workspace.move(
       ".out.safetensors.partial/out.certificate.json", to: "out.certificate.json")
     #expect(try conversion.resume() == SmallConversion.tensorCount)

@@ -40,18 +40,31 @@ import Testing
     #expect(known.subtracting(reported).sorted() == [])
   }
 
-  /// The README's table has what the registry has: copy rows from this test's report.
-  @Test func theReadmeHasARowForEach() throws {
-    let readme = try String(
-      contentsOf: Fixtures.packageRoot.appending(path: "README.md"), encoding: .utf8)
+  /// `scripts/docs` writes the page from the command's own list.
+  @Test func theDocumentationHasAnEntryForEach() throws {
+    let page = try String(
+      contentsOf: Fixtures.packageRoot.appending(path: "docs/reference/findings.md"),
+      encoding: .utf8)
     let head = "| id | group | severity | what it says |\n|---|---|---|---|\n"
-    let table = try #require(readme.split(separator: head).dropFirst().first)
+    let table = try #require(page.split(separator: head).dropFirst().first)
     let found = table.split(separator: "\n", omittingEmptySubsequences: false)
       .prefix { $0.hasPrefix("|") }.map(String.init)
-    let rows = FindingKinds.groups.flatMap(FindingKinds.kinds).map {
-      "| `\($0.id)` | \($0.group) | \($0.severity.rawValue) | \($0.title) |"
+    let kinds = FindingKinds.groups.flatMap(FindingKinds.kinds)
+    let rows = kinds.map {
+      "| [`\($0.id)`](#\($0.id)) | \($0.group) | \($0.severity.rawValue) | \($0.title) |"
     }
     #expect(found == rows)
+    for kind in kinds {
+      let entry = """
+        ### \(kind.id)
+
+        **\(kind.title).** Severity: \(kind.severity.rawValue).
+
+        \(kind.help)
+
+        """
+      #expect(page.contains(entry), "\(kind.id)")
+    }
   }
 
   // MARK: The command
@@ -144,7 +157,7 @@ private enum SourceText {
   /// What makes findings, and errors that become some, with the place of the id among the arguments.
   private static let makers: [(name: String, places: Range<Int>)] = [
     ("Finding(", 0..<2), ("ModelProblem(", 0..<1), (".called(", 0..<1), ("problem(", 0..<1),
-    ("drop(", 2..<3),
+    ("drop(", 2..<3), ("Told(", 0..<1),
   ]
 
   private static func ids(in text: ArraySlice<UInt8>) -> [String] {

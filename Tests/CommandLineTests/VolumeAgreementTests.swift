@@ -190,7 +190,7 @@ import Testing
   @Test func findsLinksOutOfTheVolume() throws {
     try write()
     try workspace.remove(Self.volume)
-    try HDF5Volume.createLinks(
+    _ = try HDF5Volume.createLinks(
       workspace.path(Self.volume), [("w%2F1", "/etc/passwd"), ("p", "weights-00002.h5")])
     var editor = StoreEditor(workspace.path("made.store"), try manifest([], []), [])
     editor.manifest.tensors = []

@@ -1,3 +1,4 @@
+import CheckpointFormats
 import Quantization
 import TensorModel
 
@@ -5,18 +6,40 @@ import TensorModel
 struct CompressedTensorsFindings {
   /// All tensors of the model.
   let candidates: [CompressedTensorsCandidate]
+  /// What they are made of.
+  let checkpoint: Checkpoint
 
   /// All that is said.
   var all: [Finding] { fusion() + loading() + experts() }
 
   private func experts() -> [Finding] {
-    guard let stacked = candidates.first(where: \.isOfStackedExperts) else { return [] }
-    return [
-      Finding(
-        .warning, "experts-unquantized",
-        "experts that are one tensor for all of a layer are no linear layers: they stay floats",
-        tensor: stacked.tensor.name)
-    ]
+    let stacked = candidates.filter(\.isOfStackedExperts)
+    let (blocks, floats) = (
+      stacked.filter(\.tensor.expression.isOfMXFP4),
+      stacked.filter { !$0.tensor.expression.isOfMXFP4 }
+    )
+    let fact = "experts that are one tensor for all of a layer are no linear layers"
+    var findings: [Finding] = []
+    if let first = floats.first {
+      findings.append(
+        Finding(
+          .warning, "experts-unquantized", "\(fact): they stay floats", tensor: first.tensor.name))
+    }
+    if let first = blocks.first {
+      let sources = Set(blocks.flatMap(\.tensor.expression.sources).map { ExactName($0) })
+      let before = checkpoint.tensors.reduce(0) {
+        $0 + (sources.contains(ExactName($1.name)) ? $1.byteCount : 0)
+      }
+      let after = blocks.reduce(0) { total, candidate in
+        total + candidate.type.geometry.rows * candidate.type.geometry.rowByteCount
+      }
+      findings.append(
+        Finding(
+          .warning, "experts-unquantized",
+          "\(fact): \(counted(blocks.count, "tensor")) of MXFP4 \(blocks.count == 1 ? "becomes" : "become") \(first.type.dtype.rawValue), \(humanSize(after)) instead of \(humanSize(before)); GGUF keeps the blocks",
+          tensor: first.tensor.name))
+    }
+    return findings
   }
 
   /// What transformers doesn't run as it is.

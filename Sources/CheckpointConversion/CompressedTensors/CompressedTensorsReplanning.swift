@@ -35,7 +35,7 @@ extension CompressedTensorsPlan {
     if dtypes.count == 1 { settings.dtype = dtypes.first }
     do throws(CheckpointError) {
       let weights = try CompressedTensorsWeights(Planner(other, settings, resources), request)
-      return Replanned(outputs: weights.weights.flatMap(\.outputs), configuration: nil)
+      return Replanned(weights: weights.weights, configuration: nil)
     } catch {
       guard error.code == .unsupported else { throw error }
       return nil

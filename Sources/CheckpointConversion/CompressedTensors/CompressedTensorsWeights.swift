@@ -47,7 +47,10 @@ struct CompressedTensorsWeights {
     findings += try ChoiceFindings(request).findings(
       weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
       remedy: { _ in "choose a scheme without groups, such as w4a16-channel" })
-    findings += CompressedTensorsFindings(candidates: candidates).all
+    findings +=
+      CompressedTensorsFindings(
+        candidates: candidates, checkpoint: planner.source.checkpoint
+      ).all
   }
 
   /// Experts are linear layers where each has tensors of its own.

@@ -53,13 +53,13 @@ struct Replaceable {
     }
   }
 
-  /// Whether everything in a directory is a checkpoint's.
+  /// Whether everything in a directory is a checkpoint's, but for the journal that may lie there.
   ///
   /// - Throws: `inputOutput`.
   static func areOwn(directory path: String) throws(CheckpointError) -> Bool {
     var found = Replaceable(path: path, inputs: ReadFiles())
     try found.look()
-    return found.strangers.isEmpty
+    return found.strangers.allSatisfy { $0 == Journal.fileName }
   }
 
   /// Makes sure that a file is of the kind that it gives way to.

@@ -22,18 +22,20 @@ struct UnfinishedWork {
     if files.isEmpty { return }
     let names = files.map { String($0.dropFirst(path.count + 1)) }
     // A journal behind a link isn't even looked at.
-    guard let journal = try Journal.Mark(of: path) else {
-      // A run that was stopped at its very end has left its certificate alone.
-      if names.contains(where: { $0 == Certificate.fileName || $0.hasSuffix(".certificate.json") }),
-        try Replaceable.areOwn(directory: path)
-      {
-        return
-      }
-      throw foreign(shown(names))
+    let journal = try Journal.Mark(of: path)
+    if journal?.isOfDiscardedFiles == true { return }
+    let strangers = names.filter {
+      journal?.isOfWork($0) != true || !isPlain("\(path)/\($0)")
     }
-    if journal.isOfDiscardedFiles { return }
-    let strangers = names.filter { !journal.isOfWork($0) || !isPlain("\(path)/\($0)") }
-    guard strangers.isEmpty else { throw foreign(shown(strangers)) }
+    if strangers.isEmpty { return }
+    // A run that was stopped at its very end has left the result, or what it had replaced, with a journal that says nothing yet or without one.
+    if journal?.saysNothing ?? !names.contains(Journal.fileName),
+      names.contains(where: { $0 == Certificate.fileName || $0.hasSuffix(".certificate.json") }),
+      try Replaceable.areOwn(directory: path)
+    {
+      return
+    }
+    throw foreign(shown(strangers))
   }
 
   /// No link, and no other name of a file that somebody keeps: writing to it would change that.
@@ -48,7 +50,7 @@ struct UnfinishedWork {
 
   private func foreign(_ found: String) -> CheckpointError {
     CheckpointError(
-      .conflict, "is in the way: not all of it is unfinished work of this tool", file: path,
+      .conflict, "is in the way: it has files that this tool didn't write", file: path,
       found: found, hint: "move away what isn't, or choose another destination")
   }
 }

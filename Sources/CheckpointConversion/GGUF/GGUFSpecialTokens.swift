@@ -91,7 +91,7 @@ struct GGUFSpecialTokens {
     // Before there was null, -1 said that there is no such token.
     Finding(
       role.matters && id != -1 ? .warning : .note, "special-token",
-      "left out: \(role.rawValue)_token_id is \(text), which is none of the \(rows) rows of the embedding",
+      "left out: \(role.rawValue)_token_id is \(text), which is outside the embedding's \(rows) rows",
       file: file)
   }
 

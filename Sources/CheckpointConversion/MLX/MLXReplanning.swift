@@ -41,7 +41,7 @@ extension MLXTarget {
       let planner = Planner(other, settings, resources)
       let graph = try MLXGraph(other)
       return Replanned(
-        outputs: try MLXTensors(planner, graph).weights.flatMap(\.outputs),
+        weights: try MLXTensors(planner, graph).weights,
         configuration: MLXConfiguration(graph).text(dtype: nil, standard: nil, []))
     } catch {
       guard error.code == .unsupported else { throw error }

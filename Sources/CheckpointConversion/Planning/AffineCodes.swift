@@ -23,6 +23,8 @@ struct AffineCodes {
     case half
     /// These codes.
     case zeroPoints(TensorExpression)
+    /// Half the range, with these numbers added.
+    case differences(TensorExpression)
     /// What, with this added, is a multiple of the scale.
     case biases(TensorExpression)
   }
@@ -42,6 +44,13 @@ struct AffineCodes {
       .product, .decode(let codes, .excess(let bits), shape, axis: 1),
       .spread(let scales, shape, block)):
       self.init(scales, bits, .packed(codes), .half)
+    case .combine(
+      .product,
+      .combine(
+        .difference, .decode(let codes, .excess(let bits), shape, axis: 1),
+        .spread(let zeros, shape, block)),
+      .spread(let scales, shape, block)):
+      self.init(scales, bits, .packed(codes), .differences(zeros))
     // MLX.
     case .sum(let terms):
       guard terms.count == 2,
@@ -85,6 +94,7 @@ struct AffineCodes {
   func remainders(_ type: TensorType) -> [TensorExpression] {
     switch offset {
     case .half: [scales.ownDifference]
+    case .differences(let zeros): [zeros, scales.ownDifference]
     case .zeroPoints(let zeros):
       [
         .combine(

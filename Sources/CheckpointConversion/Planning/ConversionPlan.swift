@@ -143,6 +143,17 @@ public struct ConversionPlan: Sendable {
     public let layout: FileLayout?
     /// Its size; for a volume of a store the most that it can be.
     public let byteCount: Int
+
+    init(name: String, layout: FileLayout?, byteCount: Int) {
+      self.name = name
+      self.layout = layout
+      self.byteCount = byteCount
+    }
+
+    /// A file whose every offset is known.
+    public init(name: String, layout: FileLayout) {
+      self.init(name: name, layout: layout, byteCount: layout.byteCount)
+    }
   }
 
   /// A file that is written whole.

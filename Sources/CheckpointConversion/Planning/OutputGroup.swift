@@ -18,6 +18,9 @@ extension ConversionPlan {
     /// Which type it gets and why, where weights are quantized.
     public let quantization: Quantization?
 
+    /// What the source has it as, where that is codes.
+    public internal(set) var codes: StoredCodes?
+
     /// Whether it belongs to the weight before it, and is no weight on its own.
     private(set) var isCompanion = false
 
@@ -63,11 +66,14 @@ extension ConversionPlan {
       return parts[0].type.dtype
     }
 
-    /// Whether its parts are those of the source, moved or as they are.
-    var isRepacked: Bool {
-      guard case .packed = quantization?.choice.type else { return false }
-      if case .pack = expression { return false }
-      return true
+    /// Whether values are quantized: codes are neither moved nor left as they are.
+    var isQuantizedAnew: Bool {
+      guard quantization?.choice.type.isQuantized == true else { return false }
+      return switch expression {
+      case .pack: true
+      case .cast(_, let dtype), .quantize(_, let dtype, _): dtype.isBlockQuantized
+      default: false
+      }
     }
 
     /// The shape of the weight, whatever it is stored as.
@@ -89,16 +95,30 @@ extension ConversionPlan {
     /// How a store keeps it; nil for other formats.
     public var encoding: StoreManifest.Encoding?
 
+    /// A tensor at a place in a file.
+    ///
+    /// - Parameters:
+    ///   - name: in the destination.
+    ///   - type: its dtype and shape.
+    ///   - expression: that gives just this type.
+    ///   - file: a place in the plan's `weightFiles`.
+    ///   - place: where in the file it goes; nil where that depends on how well others compress.
+    public init(
+      name: String, type: TensorType, expression: TensorExpression, file: Int,
+      place: FileLayout.Place?
+    ) {
+      self.name = name
+      self.type = type
+      self.expression = expression
+      self.file = file
+      self.place = place
+    }
+
     /// Bytes of it.
     public var byteCount: Int { type.geometry.rows * type.geometry.rowByteCount }
 
     /// Whether values are rounded in it, as the group's are; not so where it says how the other parts are to be read.
-    var isOfValues: Bool {
-      switch expression {
-      case .part(_, .shape), .part(_, .tensorScale): false
-      default: true
-      }
-    }
+    var isOfValues: Bool { expression.isOfValues }
   }
 
   /// What a tensor is quantized to.
@@ -113,4 +133,19 @@ extension ConversionPlan {
   func places(of group: Int) -> Range<Int> {
     firstPlaces[group]..<firstPlaces[group] + groups[group].parts.count
   }
+}
+
+extension TensorExpression {
+  /// Whether values are rounded in a part of a group, as the group's are.
+  fileprivate var isOfValues: Bool {
+    switch self {
+    case .part(_, .shape), .part(_, .tensorScale): false
+    default: true
+    }
+  }
+}
+
+extension Planner.Output {
+  /// Whether values are rounded in it, where it is a part of several.
+  public var isOfValues: Bool { expression.isOfValues }
 }

@@ -8,7 +8,8 @@ public import TensorModel
 /// What the plans of all formats have in common: which canonical tensors, in which dtype, with which files beside them.
 public struct Planner: Sendable {
   let source: Source
-  var settings: ConversionPlan.Settings
+  /// What was asked for.
+  public internal(set) var settings: ConversionPlan.Settings
 
   let resources: EvaluationResources
 
@@ -102,7 +103,18 @@ public struct Planner: Sendable {
   }
 
   /// A plan of tensors that each stand for themselves.
-  func plan(
+  ///
+  /// - Parameters:
+  ///   - format: its name, for the certificate.
+  ///   - tensors: each with its expression, its file as a place in `weightFiles`, and where it lies there.
+  ///   - weightFiles: the files that hold them, with a layout each.
+  ///   - sidecars: files beside them.
+  ///   - companions: files that describe the weights and are written after them; only this package's own targets have some.
+  ///   - leftOut: files of the source that aren't carried along.
+  ///   - findings: what a person should know.
+  /// - Returns: the plan.
+  /// - Throws: what opening the source as a model throws.
+  public func plan(
     format: String, tensors: [ConversionPlan.PlannedTensor],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
@@ -120,6 +132,11 @@ public struct Planner: Sendable {
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
   ) throws(CheckpointError) -> ConversionPlan {
     let model = try source.model()
+    let groups = groups.map { group in
+      var group = group
+      group.codes = storedCodes(group.expression, model)
+      return group
+    }
     return ConversionPlan(
       source: ConversionPlan.SourceDescription(
         format: source.checkpoint.format, layout: source.checkpoint.layout,
@@ -134,6 +151,13 @@ public struct Planner: Sendable {
         + (format == GGUFFormat.name ? [] : Self.normFindings(model)) + sidecarFindings(sidecars)
         + codeFindings(model) + quantizationFindings(model, groups),
       storedByteCount: settings.quantization == nil ? 0 : storedByteCount(groups))
+  }
+
+  /// What an expression is made of, where that is codes: of weights whose family has blocks anyway they are in the expression itself.
+  private func storedCodes(_ expression: TensorExpression, _ model: ModelContents) -> StoredCodes? {
+    if let quantized = model.quantized { return quantized.codes(in: expression) }
+    guard model.spelling == .mxfp4 else { return nil }
+    return StoredCodes(expression, method: "mxfp4", type: source.checkpoint.type)
   }
 
   private func storedByteCount(_ groups: [ConversionPlan.OutputGroup]) -> Int {
@@ -172,22 +196,12 @@ public struct Planner: Sendable {
     return metadata
   }
 
-  /// What is lost twice.
+  /// What is lost twice, or not made at all.
   private func quantizationFindings(
     _ model: ModelContents, _ groups: [ConversionPlan.OutputGroup]
-  ) -> [Finding] {
-    guard let quantized = model.quantized, settings.quantization != nil,
-      groups.contains(where: {
-        $0.quantization?.choice.type.isQuantized == true && !$0.isRepacked
-          && $0.expression.sources.contains { quantized.parts.contains(ExactName($0)) }
-      })
-    else { return [] }
-    return [
-      Finding(
-        .warning, "quantized-twice",
-        "\(counted(quantized.weights.count, "weight")) of the source \(quantized.weights.count == 1 ? "is" : "are") quantized already (\(quantized.method)): what that lost is lost, and this loses more; start from the weights before, if there are any"
-      )
-    ]
+  ) throws(CheckpointError) -> [Finding] {
+    guard let request = settings.quantization else { return [] }
+    return try QuantizationFindings(request, model, groups).all()
   }
 
   /// Code that a model needs and that doesn't go along: nobody should run it unseen.

@@ -21,7 +21,8 @@ struct ValueDTypes {
     }.flatMap { $0 }
   }
 
-  /// The dtype of a tensor: as asked, else its own; that the model computes in for values of quantized weights, whose scales are to have one.
+  /// The dtype of a tensor: as asked, else its own; for values of quantized weights that the model computes in, and BF16 for those of MXFP4, all of
+  /// which it has.
   ///
   /// - Parameter tensor: of the model.
   /// - Returns: one that formats of several tensors can have scales of, where it is one of floats.
@@ -32,6 +33,7 @@ struct ValueDTypes {
     if tensor.dtype.isBlockQuantized { return .f16 }
     let isOfParts =
       !parts.isEmpty && tensor.expression.sources.contains { parts.contains(ExactName($0)) }
-    return isOfParts ? computation ?? tensor.dtype : tensor.dtype
+    if isOfParts, let computation { return computation }
+    return tensor.expression.isOfMXFP4 ? .bf16 : tensor.dtype
   }
 }

@@ -45,15 +45,6 @@ struct ChoiceFindings {
           "\(counted(substituted.count, "tensor")), \(share * 100 / max(1, total)) % of the weights, given another type because rows don't fill blocks: \(Self.pairs(substituted.map(\.quantization.choice)))",
           tensor: first.name))
     }
-    if weights.contains(where: {
-      $0.quantization.values.dtype.isBlockQuantized
-        && $0.quantization.choice.type != .dtype($0.quantization.values.dtype)
-    }) {
-      findings.append(
-        Finding(
-          .warning, "quantized-again",
-          "weights that were quantized before are quantized again: better start from the original"))
-    }
     return findings
   }
 

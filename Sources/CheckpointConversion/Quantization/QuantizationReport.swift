@@ -81,8 +81,12 @@ public struct QuantizationReport: Sendable, Encodable {
     public let name: String
     /// The type that it gets.
     public let dtype: WeightType
-    /// The dtype that its values had.
+    /// The dtype that its values had, or codes that stood for them.
     public let sourceDtype: DType
+    /// What these codes are; nil where values were stored.
+    public var sourceCodes: String?
+    /// Where codes stay what they are: how; nil where there are none, or new ones.
+    public var reuse: Reuse?
     /// Rows and columns.
     public let shape: Shape
     /// Bytes of it.
@@ -96,12 +100,25 @@ public struct QuantizationReport: Sendable, Encodable {
     /// SHA-256 of its bytes; nil as long as nothing is written.
     public let digest: Digest?
 
+    /// What becomes of codes that aren't made anew.
+    public enum Reuse: String, Sendable, Encodable {
+      /// They are as they were.
+      case kept
+      /// They lie in another container, and each number is what it was.
+      case repacked
+    }
+
+    /// What the source has, for people: a dtype, or what codes are.
+    public var sourceType: String { sourceCodes ?? sourceDtype.rawValue }
+
     /// Errors stand beside the rest, so that a table can be made of the list.
     public func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(name, forKey: .name)
       try container.encode(dtype, forKey: .dtype)
       try container.encode(sourceDtype, forKey: .sourceDtype)
+      try container.encodeIfPresent(sourceCodes, forKey: .sourceCodes)
+      try container.encodeIfPresent(reuse, forKey: .reuse)
       try container.encode(shape, forKey: .shape)
       try container.encode(byteCount, forKey: .byteCount)
       try container.encode(reason, forKey: .reason)
@@ -111,7 +128,8 @@ public struct QuantizationReport: Sendable, Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-      case name, dtype, sourceDtype, shape, byteCount, reason, largestErrorUlp, digest
+      case name, dtype, sourceDtype, sourceCodes, reuse, shape, byteCount, reason, largestErrorUlp,
+        digest
     }
   }
 

@@ -1,3 +1,4 @@
+import CheckpointFormats
 public import Quantization
 import TensorModel
 
@@ -108,7 +109,11 @@ extension QuantizationReport.Tensor {
     let type = group.parts[0].type
     name = group.name
     dtype = group.quantization?.choice.type ?? .dtype(type.dtype)
-    sourceDtype = group.quantization?.values.dtype ?? type.dtype
+    sourceDtype = group.codes?.dtype ?? group.quantization?.values.dtype ?? type.dtype
+    sourceCodes = group.codes?.name
+    if group.quantization?.choice.type.isQuantized == true, !group.isQuantizedAnew {
+      reuse = group.parts.contains { $0.expression.isRepacked } ? .repacked : .kept
+    }
     shape = group.valueShape
     byteCount = group.byteCount
     reason = group.quantization?.choice.reason ?? .unquantized

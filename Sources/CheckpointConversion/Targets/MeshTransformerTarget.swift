@@ -78,7 +78,7 @@ enum MeshTransformerTarget: ConversionTarget {
     }
     guard model.shardCounts.contains(asked) else {
       throw CheckpointError(
-        .usage, "so many shards don't divide the model's heads and vocabulary",
+        .usage, "the number of shards doesn't divide the model's heads and vocabulary",
         expected:
           "\(list(model.shardCounts)) for \(model.configuration.heads) heads and \(model.configuration.vocabulary) tokens",
         found: "\(asked)", hint: "say --shards \(list(model.shardCounts))")

@@ -1,12 +1,13 @@
-import CheckpointFormats
-import Quantization
-import TensorEvaluation
-import TensorModel
+public import CheckpointFormats
+public import Quantization
+public import TensorEvaluation
+public import TensorModel
 
-/// A format that conversions write.
+/// A format that conversions write: it makes the plan, which is then run like any other, with a certificate, `--resume` and bounded memory.
 ///
-/// Conformers are listed in `Targets.swift`.
-protocol ConversionTarget: Sendable {
+/// Conformers of this package are listed in `Targets.swift`; a program gives its own with `ConversionRequest.target`. Only `format` and `plan` must be
+/// written. Until version 1.0 requirements may be added, always with a default.
+public protocol ConversionTarget: Sendable {
   /// The format.
   static var format: any CheckpointFormat.Type { get }
   /// How many parts a file of the set has that a name is of, given the name of the file that was cut; nil where files aren't cut.
@@ -46,12 +47,18 @@ protocol ConversionTarget: Sendable {
 }
 
 extension ConversionTarget {
-  static var partCount: (@Sendable (String, String) -> Int?)? { nil }
-  static var isResharded: Bool { false }
-  static var carriesAttention: Bool { false }
-  static var keepsNames: Bool { true }
-  static var keepsQuantizedParts: Bool { false }
-  static func replanned(
+  /// Files aren't cut.
+  public static var partCount: (@Sendable (String, String) -> Int?)? { nil }
+  /// Another format must be asked for.
+  public static var isResharded: Bool { false }
+  /// Tokens see those before them.
+  public static var carriesAttention: Bool { false }
+  /// Names and shapes are the model's.
+  public static var keepsNames: Bool { true }
+  /// Quantized weights are written as values.
+  public static var keepsQuantizedParts: Bool { false }
+  /// Canonical names and dtypes say all.
+  public static func replanned(
     _ other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? { nil }

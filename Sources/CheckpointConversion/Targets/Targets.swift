@@ -87,6 +87,7 @@ enum Targets {
   static func target(
     for request: ConversionRequest, _ source: Source
   ) throws(CheckpointError) -> any ConversionTarget.Type {
+    if let target = request.target { return target }
     let entry = known.first { $0.isNamed(by: request.destination) }
     let named = entry?.target
     if let asked = request.format {

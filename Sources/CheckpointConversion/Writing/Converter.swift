@@ -120,7 +120,7 @@ public struct Converter: Sendable {
         options.report(
           Finding(
             .warning, "input-replaced",
-            "another file stands there than when the conversion was started, of the same size and time: all is made anew",
+            "another file stands there than when the conversion was started, of the same size and time: everything is made again",
             file: input))
       }
     } else {

@@ -31,7 +31,7 @@ enum FiniteWeights {
     } while mayOverflow ? one.nan_count == 0 : one.finite_count == 1
     let index = tensor.type.shape.indexText(of: slab.byteOffset / size + place - 1)
     throw CheckpointError(
-      .malformed, "a weight is no finite number", tensor: tensor.name,
+      .malformed, "a weight is NaN or infinite", tensor: tensor.name,
       found: "\(one.nan_count > 0 ? "NaN" : "an infinity") at \(index)",
       hint: "the source is damaged, or has weights that were never trained")
   }

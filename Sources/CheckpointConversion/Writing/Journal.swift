@@ -127,6 +127,7 @@ final class Journal: Sendable {
       // Killed before the first line was whole: nothing has been claimed.
       let journal = Journal(try OutputFile(resuming: path, byteCount: 0), end: 0)
       try journal.append(Header(plan, files, inputs))
+      try journal.file.synchronise()
       return (journal, Claims())
     }
     guard let header = parsed(Header.self, first) else {

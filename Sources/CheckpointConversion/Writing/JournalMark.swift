@@ -19,6 +19,9 @@ extension Journal {
       let discarded: Bool?
     }
 
+    /// What a line begins with, and the space after it.
+    private static let checksumByteCount = 9
+
     /// More than the first line has, with the names of a checkpoint's files.
     private static let firstLineLimit = 64 << 20
 
@@ -29,6 +32,11 @@ extension Journal {
       let path = "\(folder)/\(Journal.fileName)"
       guard FileKind(ofEntry: path) == .file, !Directories.hasOtherNames(path) else { return nil }
       let head = try InputFile(path: path).region.head(Self.firstLineLimit)
+      // It has its size, and the disk never got its bytes.
+      if !head.isEmpty && head.prefix(Self.checksumByteCount).allSatisfy({ $0 == 0 }) {
+        names = .spoolAlone
+        return
+      }
       let lines = head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       guard let line = lines.first, lines.count > 1 else {
         // Empty, or cut short: it was being written when the process ended.
@@ -43,10 +51,10 @@ extension Journal {
     }
 
     private static func isBeginning(_ line: ArraySlice<UInt8>) -> Bool {
-      line.prefix(9).allSatisfy {
+      line.prefix(checksumByteCount).allSatisfy {
         UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
           || $0 == UInt8(ascii: " ")
-      } && line.dropFirst(9).prefix(1).allSatisfy { $0 == UInt8(ascii: "{") }
+      } && line.dropFirst(checksumByteCount).prefix(1).allSatisfy { $0 == UInt8(ascii: "{") }
     }
 
     /// Whether everything else in the directory has been replaced, and nobody needs it.
@@ -55,9 +63,15 @@ extension Journal {
       return false
     }
 
+    /// Whether it was still to be written.
+    var saysNothing: Bool {
+      if case .spoolAlone = names { return true }
+      return false
+    }
+
     /// Whether a file of the directory is one of the work.
     func isOfWork(_ name: String) -> Bool {
-      if name == Journal.fileName { return true }
+      if [Journal.fileName, AtomicDestination.publicationName].contains(name) { return true }
       if name.wholeMatch(of: /spool-(stdin|[0-9-]+)\.tar(\.unfinished)?/) != nil { return true }
       switch names {
       case .spoolAlone: return false

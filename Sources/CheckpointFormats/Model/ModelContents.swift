@@ -41,11 +41,12 @@ public struct ModelContents: Sendable {
   /// - Parameters:
   ///   - reader: of the checkpoint.
   ///   - configuration: the text of the model's configuration, nil if there is none; or why it can't be made.
+  ///   - assets: the files beside its weights.
   ///   - declared: what the user says that tokens see.
   /// - Throws: what reading throws; `unsupported` for layouts that can't be mapped.
   public init(
     _ reader: any CheckpointReader, _ configuration: Result<[UInt8]?, CheckpointError>,
-    declared: AttentionMode? = nil
+    beside assets: [Checkpoint.Asset] = [], declared: AttentionMode? = nil
   ) throws(CheckpointError) {
     let checkpoint = reader.checkpoint
     var canonical = try reader.canonicalTensors()
@@ -61,7 +62,7 @@ public struct ModelContents: Sendable {
     findings += settings.configuration?.findings ?? []
     // Blocks that the family's table has are read like other weights.
     let quantized = try QuantizedWeights(
-      reader, settings.configuration?.document,
+      reader, settings.configuration?.document, beside: assets,
       besidesMXFP4: settings.sizes?.architecture.spellings.contains(.mxfp4) ?? false)
     self.quantized = quantized
     findings += quantized?.findings ?? []

@@ -83,7 +83,7 @@ struct TorchInterpreter: PickleInterpreter {
   ) throws(CheckpointError) -> PickleValue {
     guard case .global(let global) = object(callable), let values = heap.tuple(arguments) else {
       throw CheckpointError(
-        .malformed, "a pickle calls something that is no function of PyTorch's",
+        .malformed, "a pickle calls something that isn't one of PyTorch's functions",
         found: skippedName(callable).map { "an object of \($0)" })
     }
     if case .skipped(let name) = global {

@@ -122,6 +122,59 @@ enum CompressedTensors: QuantizedContainer {
     return try numbers.combined(.product, spread(scales, scheme, over: extents, index: index))
   }
 
+  // MARK: What contradicts itself
+
+  static func examined(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding]) {
+    var ignored: [QuantizedModule] = []
+    var otherGroups: Finding?
+    for module in modules {
+      let hasIndex = module.tensor(".weight_g_idx") != nil
+      // What is wrong with the groups is said where values are taken.
+      guard hasIndex || module.tensor(".weight_zero_point") != nil,
+        let groups = try? settings.groups?.get(),
+        let scheme = try? groups.scheme(of: module.name)
+      else { continue }
+      if hasIndex, otherGroups == nil, scheme.strategy == "group" {
+        otherGroups = ContradictedSettings.groupSize(
+          scheme.group, inputs: module.tensor(".weight_g_idx")?.shape.dimensions.first ?? 0,
+          groups: module.tensor(".weight_scale")?.shape.dimensions.last ?? 0,
+          module.name + ".weight_scale")
+      }
+      guard scheme.isSymmetric, module.tensor(".weight_zero_point") != nil,
+        try hasZeroPoints(module, bits: scheme.bits)
+      else { continue }
+      ignored.append(module)
+    }
+    var findings = [otherGroups].compactMap { $0 }
+    if let first = ignored.first {
+      findings.append(
+        Finding(
+          .warning, "zero-points-ignored",
+          "\(counted(ignored.count, "weight")) \(ignored.count == 1 ? "has" : "have") zero points beside them, and the configuration says that codes are symmetric: they aren't subtracted, as compressed-tensors and vLLM don't",
+          tensor: first.name + ".weight_zero_point"))
+    }
+    return (settings, findings)
+  }
+
+  /// Whether the first zero points of a module are others than 0, which stands as half the range where they are packed.
+  private static func hasZeroPoints(
+    _ module: QuantizedModule, bits: Int
+  ) throws(CheckpointError) -> Bool {
+    let part = ".weight_zero_point"
+    let bytes = try module.head(of: part, byteCount: 3 << 10)
+    guard let tensor = module.tensor(part), tensor.dtype == .i32 else {
+      return bytes.contains { $0 != 0 }
+    }
+    let columns = max(1, tensor.shape.dimensions.last ?? 1)
+    return (0..<columns).contains { column in
+      let fields = CodeFields(bytes, bits: bits, column: column, of: columns)
+      // The last word of a column is filled up with 0.
+      return (0..<fields.count).contains { fields[$0] != 0 && fields[$0] != 1 << (bits - 1) }
+    }
+  }
+
   /// The group of each column; nil where groups are of neighbours, and where the library left all of them unset.
   private static func index(
     _ module: QuantizedModule, _ scheme: Scheme, of columns: Int, groups: Int

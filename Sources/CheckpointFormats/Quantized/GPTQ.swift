@@ -35,7 +35,7 @@ enum GPTQ: QuantizedContainer {
     }
     let numbers = try codes.decodedDown(.unsigned(bits: bits), rows: rows)
     let code: PackedCode =
-      try storesLessOne(module, settings, bits) ? .lessOne(bits: bits) : .unsigned(bits: bits)
+      try version(module, settings, bits) == .first ? .lessOne(bits: bits) : .unsigned(bits: bits)
     let offsets = try zeros.decoded(code, columns: scales.extents[1])
     let group = try index == nil ? group(settings, module, rows: rows, groups: groups) : 1
     func each(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
@@ -56,7 +56,7 @@ enum GPTQ: QuantizedContainer {
     return try module.groupIndex(".g_idx", count: rows, groups: groups, size: size)
   }
 
-  /// How many inputs have a group's scale, where they lie one after the other.
+  /// How many inputs have a group's scale, where they lie one after the other; an index counts more than the configuration.
   private static func group(
     _ settings: QuantizationSettings, _ module: QuantizedModule, rows: Int, groups: Int
   ) throws(CheckpointError) -> Int {
@@ -65,6 +65,9 @@ enum GPTQ: QuantizedContainer {
     guard group > 0, group < Int.max / 2, (rows + group - 1) / group == groups,
       said != nil || rows.isMultiple(of: group)
     else {
+      if module.tensor(".g_idx") != nil, groups > 0, rows.isMultiple(of: groups) {
+        return max(1, rows / groups)
+      }
       throw module.misfit(
         ".scales", "groups don't make the inputs",
         expected: "\(rows) inputs in groups of \(said.map(String.init) ?? "one size")",
@@ -93,58 +96,79 @@ enum GPTQ: QuantizedContainer {
 
   // MARK: Zero points
 
-  private static func isFirstVersion(_ settings: QuantizationSettings) -> Bool {
-    (settings["checkpoint_format"]?.text ?? "gptq") != "gptq_v2"
+  private static func said(_ settings: QuantizationSettings) -> ZeroPointVersion {
+    (settings["checkpoint_format"]?.text ?? "gptq") == "gptq_v2" ? .second : .first
   }
 
-  /// Whether zero points are stored less one: what symmetric files have tells it, whatever they say.
-  private static func storesLessOne(
+  /// The version of a module's zero points: what symmetric files have tells it, whatever they say.
+  private static func version(
     _ module: QuantizedModule, _ settings: QuantizationSettings, _ bits: Int
-  ) throws(CheckpointError) -> Bool {
-    guard settings["sym"]?.boolean ?? true, let middle = try onlyZeroPoint(module, bits) else {
-      return isFirstVersion(settings)
-    }
-    switch middle {
-    case 1 << (bits - 1): return false
-    case 1 << (bits - 1) - 1: return true
-    default: return isFirstVersion(settings)
-    }
+  ) throws(CheckpointError) -> ZeroPointVersion {
+    let isSymmetric = settings["sym"]?.boolean ?? true
+    return try isSymmetric
+      ? ZeroPointVersion(symmetric: module, bits: bits) ?? said(settings) : said(settings)
   }
 
-  /// What the first zero points are, if all are the same; of so many that it is certain.
-  private static func onlyZeroPoint(
-    _ module: QuantizedModule, _ bits: Int
-  ) throws(CheckpointError) -> Int? {
-    guard let tensor = module.tensor(".qzeros"), tensor.dtype == .i32 || tensor.dtype == .u32 else {
-      return nil
-    }
-    let row = (tensor.shape.dimensions.last ?? 0) * 4
-    let bytes = try module.head(of: ".qzeros", byteCount: min(row, 3 << 10))
-    var found: Int?
-    for place in 0..<bytes.count * 8 / bits {
-      let bit = place * bits
-      let low = Int(bytes[bit / 8])
-      let high = bit / 8 + 1 < bytes.count ? Int(bytes[bit / 8 + 1]) : 0
-      let value = (low | high << 8) >> (bit % 8) & (1 << bits - 1)
-      if let found, found != value { return nil }
-      found = value
-    }
-    return found
-  }
-
-  static func findings(
-    of modules: [QuantizedModule], _ settings: QuantizationSettings
-  ) throws(CheckpointError) -> [Finding] {
+  static func examined(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding]) {
     guard let first = modules.first, let bits = settings["bits"]?.integer, widths.contains(bits)
-    else { return [] }
-    let (said, stored) = (isFirstVersion(settings), try storesLessOne(first, settings, bits))
-    guard said != stored else { return [] }
-    return [
-      Finding(
-        .warning, "zero-points-of-other-version",
-        "the configuration says \(said ? "gptq" : "gptq_v2"), the zero points are those of \(said ? "gptq_v2" : "gptq"): what is stored counts",
-        tensor: first.name + ".qzeros")
-    ]
+    else { return (settings, []) }
+    let said = said(settings)
+    var counted = settings
+    if let stored = try ZeroPointVersion(asymmetric: modules, bits: bits), stored != said {
+      counted["checkpoint_format"] = .string(stored.name)
+    }
+    var findings = try contradictions(modules, settings, bits)
+    let stored = try version(first, counted, bits)
+    if said != stored {
+      findings.append(
+        Finding(
+          .warning, "zero-points-of-other-version",
+          "the configuration says \(said.name), the zero points are those of \(stored.name): what is stored counts",
+          tensor: first.name + ".qzeros"))
+    }
+    return (counted, findings)
+  }
+
+  /// Where an index says something else of groups than the configuration; without one it is an error.
+  private static func contradictions(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings, _ bits: Int
+  ) throws(CheckpointError) -> [Finding] {
+    var findings: [Finding] = []
+    for module in modules where findings.isEmpty && module.tensor(".g_idx") != nil {
+      guard let rows = module.tensor(".g_idx")?.shape.dimensions.first,
+        let groups = module.tensor(".scales")?.shape.dimensions.first
+      else { continue }
+      let finding = ContradictedSettings.groupSize(
+        settings["group_size"]?.integer, inputs: rows, groups: groups, module.name + ".scales")
+      if let finding { findings.append(finding) }
+    }
+    // Files have one order for all: the first tells it.
+    guard findings.isEmpty, settings["desc_act"]?.boolean == false,
+      let first = modules.first(where: { $0.tensor(".g_idx") != nil }),
+      let rows = first.tensor(".g_idx")?.shape.dimensions.first,
+      let groups = first.tensor(".scales")?.shape.dimensions.first,
+      let size = try? group(settings, first, rows: rows, groups: groups)
+    else { return findings }
+    do throws(CheckpointError) {
+      let index = try first.groupIndex(".g_idx", count: rows, groups: groups, size: size)
+      return index == nil ? [] : [ContradictedSettings.order(first.name + ".g_idx")]
+    } catch {
+      // What is wrong with it is said where values are taken.
+      if error.code.isTransient { throw error }
+      return []
+    }
+  }
+}
+
+extension ZeroPointVersion {
+  /// As `checkpoint_format` spells it.
+  fileprivate var name: String {
+    switch self {
+    case .first: "gptq"
+    case .second: "gptq_v2"
+    }
   }
 }
 

@@ -31,12 +31,16 @@ protocol QuantizedContainer: Sendable {
     of module: QuantizedModule, _ settings: QuantizationSettings
   ) throws(CheckpointError) -> PackedValue
 
-  /// What is said of the file as a whole.
+  /// What counts of the settings where values contradict them, and what is said of the file as a whole.
   ///
+  /// - Parameters:
+  ///   - modules: all of this kind.
+  ///   - settings: what the configuration says of quantization.
+  /// - Returns: both.
   /// - Throws: what reading throws.
-  static func findings(
-    of modules: [QuantizedModule], _ settings: QuantizationSettings
-  ) throws(CheckpointError) -> [Finding]
+  static func examined(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding])
 }
 
 extension QuantizedContainer {
@@ -46,9 +50,9 @@ extension QuantizedContainer {
     true
   }
 
-  static func findings(
-    of modules: [QuantizedModule], _ settings: QuantizationSettings
-  ) -> [Finding] { [] }
+  static func examined(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) -> (settings: QuantizationSettings, findings: [Finding]) { (settings, []) }
 }
 
 /// What a configuration says of quantization.
@@ -58,7 +62,7 @@ struct QuantizationSettings {
   /// Those of compressed-tensors; nil where there are none.
   let groups: Result<CompressedGroups, CheckpointError>?
   /// By name: there may be one for each module.
-  private let entries: [ExactName: JSONValue]
+  private var entries: [ExactName: JSONValue]
 
   init(_ configuration: JSONValue?) {
     let document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }
@@ -75,7 +79,10 @@ struct QuantizationSettings {
     }
   }
 
-  subscript(key: String) -> JSONValue? { entries[ExactName(key)] }
+  subscript(key: String) -> JSONValue? {
+    get { entries[ExactName(key)] }
+    set { entries[ExactName(key)] = newValue }
+  }
 
   /// Where compressed-tensors' transforms change what layers are given or give while the model runs; nil if nowhere.
   var transformedPlace: String? {

@@ -16,6 +16,9 @@ struct QuantizedModule {
     reader.checkpoint.position(of: name + part).map { reader.checkpoint.tensors[$0] }
   }
 
+  /// The type of a stored tensor of the checkpoint, by its full name; nil if there is none.
+  func type(of name: String) -> TensorType? { reader.checkpoint.type(of: name) }
+
   /// A part as a value.
   ///
   /// - Throws: `missing`.

@@ -17,6 +17,8 @@ public struct QuantizedWeights: Sendable {
   public private(set) var problems: [CheckpointError] = []
   /// What is strange about them, and what they are.
   private(set) var findings: [Finding] = []
+  /// What codes are, by the tensors that hold them.
+  private var codes: [ExactName: StoredCodes] = [:]
   /// The weights' values by the first of their parts.
   private var values: [ExactName: CanonicalTensor] = [:]
 
@@ -42,10 +44,12 @@ public struct QuantizedWeights: Sendable {
   /// - Parameters:
   ///   - reader: of the checkpoint.
   ///   - configuration: the model's; nil without one.
+  ///   - assets: the files beside its weights.
   ///   - besidesMXFP4: whether blocks of MXFP4 are something that the model's family has anyway.
   /// - Throws: what reading a small part throws.
   init?(
-    _ reader: any CheckpointReader, _ configuration: JSONValue?, besidesMXFP4: Bool
+    _ reader: any CheckpointReader, _ configuration: JSONValue?, beside assets: [Checkpoint.Asset],
+    besidesMXFP4: Bool
   ) throws(CheckpointError) {
     let tensors = reader.checkpoint.tensors
     // Few checkpoints have any: all names are looked at closely only where one has a marker's ending.
@@ -80,10 +84,17 @@ public struct QuantizedWeights: Sendable {
       methods.append(container.method)
     }
     method = methods.isEmpty ? settings.method ?? "not known" : methods.joined(separator: ", ")
-    for (container, module) in modules { try add(module, container, settings) }
+    var counting: [ObjectIdentifier: QuantizationSettings] = [:]
     for container in containers {
       let own = modules.filter { $0.container == container }.map(\.module)
-      findings += try container.findings(of: own, settings)
+      guard !own.isEmpty else { continue }
+      let examined = try container.examined(own, settings)
+      counting[ObjectIdentifier(container)] = examined.settings
+      findings += examined.findings
+    }
+    findings += try ContradictedSettings.files(assets, settings)
+    for (container, module) in modules {
+      try add(module, container, counting[ObjectIdentifier(container)] ?? settings)
     }
     dropCacheScales(tensors)
     for tensor in left where !parts.contains(ExactName(tensor.name)) {
@@ -152,10 +163,20 @@ public struct QuantizedWeights: Sendable {
       let value = try container.value(of: module, settings)
       values[ExactName(module.name + (found.first ?? ""))] = CanonicalTensor(
         name: name, shape: value.type.shape, dtype: value.type.dtype, expression: value.expression)
+      if let stored = StoredCodes(
+        value.expression, method: container.method, type: { module.type(of: $0) })
+      {
+        codes[ExactName(stored.tensor)] = stored
+      }
     } catch {
       if error.code.isTransient { throw error }
       problems.append(error.in(tensor: name))
     }
+  }
+
+  /// What the codes are that an expression is made of; nil if there are none.
+  public func codes(in expression: TensorExpression) -> StoredCodes? {
+    expression.sources.lazy.compactMap { codes[ExactName($0)] }.first
   }
 
   private mutating func dropCacheScales(_ tensors: [TensorInfo]) {

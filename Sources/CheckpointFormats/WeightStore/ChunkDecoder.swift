@@ -108,7 +108,7 @@ extension StoredChunk {
         .corrupt, "checksum of a chunk", byteOffset: byteOffset,
         expected: "CRC-32 \(checksum, hexadecimalDigits: 8)",
         found: "\(found, hexadecimalDigits: 8)",
-        hint: "the store is damaged: get it again, or import it anew")
+        hint: "the store is damaged: get it again, or import it again")
     }
   }
 }

@@ -18,7 +18,7 @@ extension StoreManifest {
       guard rootOfTensors == root else {
         throw CheckpointError(
           .corrupt, "the manifest's root is not that of its tensors", expected: "\(root)",
-          found: "\(rootOfTensors)", hint: "get the store again, or import it anew")
+          found: "\(rootOfTensors)", hint: "get the store again, or import it again")
       }
     } catch { throw error.in(file: StoreFormat.manifestName) }
   }
@@ -37,7 +37,7 @@ extension StoreManifest {
       throw CheckpointError(
         .corrupt, "the manifest was changed after it was written",
         expected: "sha256:\(recorded)", found: "sha256:\(found)",
-        hint: "get the store again, or import it anew")
+        hint: "get the store again, or import it again")
     }
   }
 

@@ -310,7 +310,7 @@ extension StoreManifest.FileRecord {
       throw CheckpointError(
         .corrupt, "was changed after the store was written",
         expected: "\(byteCount) bytes, \(digest)", found: "\(foundCount) bytes, \(found)",
-        hint: "get the store again, or import it anew")
+        hint: "get the store again, or import it again")
     }
   }
 }

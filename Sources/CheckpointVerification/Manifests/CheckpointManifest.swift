@@ -77,20 +77,20 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
     do { self = try decoder.decode(CheckpointManifest.self, from: Data(bytes)) } catch {
       throw CheckpointError(
         .malformed, "not a manifest", file: path, expected: "manifest/v1",
-        hint: "write it anew from the checkpoint: weighbridge manifest")
+        hint: "write it again from the checkpoint: weighbridge manifest")
     }
     let names = files.map(\.name) + tensors.map(\.file)
     guard schema == "manifest/v1", let stranger = names.first(where: { !Self.isWithin($0) }) else {
       guard schema == "manifest/v1" else {
         throw CheckpointError(
           .unsupported, "a manifest of another version", file: path, expected: "manifest/v1",
-          found: schema, hint: "use the version of weighbridge that wrote it, or write it anew")
+          found: schema, hint: "use the version of weighbridge that wrote it, or write it again")
       }
       return
     }
     throw CheckpointError(
       .malformed, "a manifest that names files outside of the checkpoint", file: path,
-      found: stranger, hint: "write it anew from the checkpoint: weighbridge manifest")
+      found: stranger, hint: "write it again from the checkpoint: weighbridge manifest")
   }
 
   init(format: String, files: [File], tensors: [Tensor]) {

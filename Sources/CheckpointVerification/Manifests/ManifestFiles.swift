@@ -20,6 +20,7 @@ public struct ManifestFiles {
   /// - Parameter withSums: whether `SHA256SUMS` is written too.
   /// - Throws: `conflict` if something else is in the way; `inputOutput`.
   public func requireReplaceable(withSums: Bool) throws(CheckpointError) {
+    for output in [path, sums] { SingleOutput.removeAbandoned(output) }
     if FileKind(ofEntry: path) != nil {
       guard FileKind(ofEntry: path) == .file,
         try ifUsable({ () throws(CheckpointError) in try CheckpointManifest(path: path) }) != nil

@@ -30,7 +30,7 @@ extension FindingKinds {
       """),
     FindingKind(
       "unknown-setting", "configuration", .note,
-      "A setting is one that nobody reads",
+      "No program reads a setting",
       """
       The configuration has a key that transformers' class for this model type doesn't read, \
       so it can't change the model. It is a leftover of a training framework, or it is \

@@ -9,14 +9,15 @@ extension FindingKinds {
       """
       The source stores codes and scales already, and what that lost can't be had back. \
       Quantizing their values again loses more. Start from the weights before quantization if \
-      you can get them.
+      you can get them. Weights whose codes are moved, or stay as they are, don't count. \
+      --strict refuses this.
       """),
     FindingKind(
       "quantized-again", "conversion", .warning,
       "Blocks of one type become blocks of another",
       """
       Some weights come from a block type and are given another one. The errors of both add \
-      up. Start from the original weights if you can get them.
+      up. Start from the original weights if you can get them. --strict refuses this.
       """),
     FindingKind(
       "quantization-loss", "conversion", .warning,
@@ -35,6 +36,14 @@ extension FindingKinds {
       refuses this instead.
       """),
     FindingKind(
+      "nothing-quantized", "conversion", .warning,
+      "No weight is quantized",
+      """
+      The scheme takes none of the model's tensors: their rows don't fill its groups, or \
+      programs that load the format don't take what the model consists of for linear layers. \
+      The result is a copy in floats. Choose another scheme. --strict refuses this.
+      """),
+    FindingKind(
       "importance-missing", "conversion", .note,
       "Tensors have no importances",
       """
@@ -51,11 +60,12 @@ extension FindingKinds {
       """),
     FindingKind(
       "experts-unquantized", "conversion", .warning,
-      "Stacked experts stay floats",
+      "Stacked experts aren't quantized",
       """
       The model keeps all experts of a layer in one tensor, which isn't a linear layer to the \
-      programs that load this format. They aren't quantized, and the result is larger than you \
-      expect. Choose GGUF for such models.
+      programs that load this format. They are written as floats, blocks of MXFP4 too, which \
+      take about four times the room then; the message says how much. The result is larger \
+      than you expect. Choose GGUF for such models.
       """),
     FindingKind(
       "fused-layers-differ", "conversion", .warning,

@@ -138,5 +138,23 @@ extension FindingKinds {
       one that isn't stored. What is stored counts here. Programs that believe the \
       configuration compute wrong weights, so correct 'checkpoint_format' in config.json.
       """),
+    FindingKind(
+      "quantization-settings", "configuration", .warning,
+      "Settings of quantization contradict the file",
+      """
+      config.json says something of groups that the file contradicts, or quantize_config.json \
+      says something else than config.json. The message has both values, and which one counts \
+      here. Programs that believe the other compute wrong weights, so correct the file that is \
+      wrong.
+      """),
+    FindingKind(
+      "zero-points-ignored", "configuration", .warning,
+      "Zero points are stored that don't count",
+      """
+      The weights have zero points beside them, but the configuration says 'symmetric': true. \
+      Programs that load the model don't subtract them then, and neither is it done here. If \
+      the weights were quantized with zero points, the configuration is wrong: correct \
+      'symmetric' in config.json.
+      """),
   ]
 }

@@ -44,6 +44,15 @@ extension FindingKinds {
       written twice and another one is lost. Compare it with the model's original.
       """),
     FindingKind(
+      "zero-scale", "values", .error,
+      "A quantized weight has scales of zero",
+      """
+      All scales of a quantized weight are zero. Where weights are divided by them, as by the \
+      global scale of compressed-tensors' NVFP4, none is a finite number. Where weights are \
+      multiplied by them all weights are zero, which is a warning. The writer didn't fill the \
+      tensor, or it was damaged: get the file again.
+      """),
+    FindingKind(
       "zero-tail", "values", .warning,
       "The file's data end with zeros",
       """

@@ -1,6 +1,5 @@
 // A destination is complete or absent. Work goes into a hidden directory beside it, which is renamed at the end.
 
-import CPlatform
 public import TensorModel
 
 #if canImport(Glibc)
@@ -85,7 +84,7 @@ public final class AtomicDestination: Sendable {
       fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
     let existing = try Self.existing(parent, name, partCount)
     var isPublished = false
-    if kind == .file && resuming && fileExists(partialPath) {
+    if kind == .file && resuming && fileExists("\(partialPath)/\(Self.publicationName)") {
       isPublished = Self.isPublished(existing, try Directories.names(in: partialPath), partCount)
     }
     replaced = fillsExistingDirectory || isPublished ? [] : existing
@@ -183,14 +182,23 @@ public final class AtomicDestination: Sendable {
   /// The file that makes a partial directory one of ours: written before anything else in it, removed after everything else.
   public static let markName = "journal"
 
-  /// Creates the partial directory with its mark; none stays without.
+  /// The file that is in the partial directory of one file, or of its parts, while they are moved out: what stands there then may be ours.
+  public static let publicationName = "publishing"
+
+  private var publicationPath: String { "\(partialPath)/\(Self.publicationName)" }
+
+  /// Creates the partial directory with its mark; none stays without, and no other file outlasts it.
   private func createPartial() throws(CheckpointError) {
     try Directories.create(partialPath)
     let path = "\(partialPath)/\(Self.markName)"
     if fileExists(path) { return }
-    do throws(CheckpointError) { _ = try OutputFile(creating: path, byteCount: 0) } catch {
+    do throws(CheckpointError) {
+      _ = try OutputFile(creating: path, byteCount: 0)
+      try Directories.synchronise(partialPath)
+      try Directories.synchronise(Directories.split(partialPath).parent)
+    } catch {
       // Only if it is empty: another process may have begun there since.
-      rmdir(partialPath)
+      try? FileSystem.operations.removeDirectory(partialPath)
       throw error
     }
   }
@@ -204,16 +212,26 @@ public final class AtomicDestination: Sendable {
   ///   - companion: one of them, which may be replaced wherever the rest may.
   /// - Throws: `conflict` if something else is there, `inputOutput`.
   public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
-    guard publishesSeparately, !replaces else { return }
-    let own = names.filter { $0 != companion || !isForced }
+    guard publishesSeparately else { return }
+    // In a directory that was empty, whatever has a name of ours is ours.
+    let isPublishing = kind == .directory || fileExists(publicationPath)
+    let own = replaces ? [] : names.filter { $0 != companion || !isForced }
     let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
-    guard let first = published.first else { return }
-    let isFinished = own.allSatisfy {
-      published.contains($0) != fileExists("\(partialPath)/\($0)")
+    if let first = published.first {
+      let isFinished = own.allSatisfy {
+        published.contains($0) != fileExists("\(partialPath)/\($0)")
+      }
+      guard isPublishing, isFinished else {
+        throw somethingAppeared("\(publicationFolder)/\(first)")
+      }
+      for name in published {
+        try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
+      }
     }
-    guard isFinished else { throw somethingAppeared("\(publicationFolder)/\(first)") }
-    for name in published {
-      try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
+    if fileExists(publicationPath) {
+      // Before anything of it is written anew.
+      try Directories.removeTree(publicationPath)
+      try Directories.synchronise(partialPath)
     }
   }
 
@@ -243,6 +261,7 @@ public final class AtomicDestination: Sendable {
   public func publish(
     _ files: [String], companion: String?, discarding mark: [UInt8]
   ) throws(CheckpointError) -> String? {
+    if kind == .file { try OutputFile.create(publicationPath, contents: []) }
     try Directories.synchronise(partialPath)
     // Somebody may have put something there since it was looked at.
     try requireReplaceable()
@@ -251,6 +270,8 @@ public final class AtomicDestination: Sendable {
     if !publishesSeparately {
       // Journal, spools: whatever is no part of the result.
       try removePartial { !files.contains($0) }
+      // None of it comes back once the directory has its name.
+      try Directories.synchronise(partialPath)
       try place(partialPath, at: path, replacing: replaces)
     } else {
       for name in files where !givingWay.contains(name) {
@@ -270,9 +291,10 @@ public final class AtomicDestination: Sendable {
       // What was replaced stands there now.
       if hasPartial && !publishesSeparately {
         try OutputFile.create("\(partialPath)/\(Self.markName)", contents: mark)
+        try Directories.synchronise(partialPath)
       }
       try discardPartial()
-    } catch { return partialPath }
+    } catch { return hasPartial ? partialPath : nil }
     return nil
   }
 
@@ -328,15 +350,17 @@ public final class AtomicDestination: Sendable {
     guard FileKind(ofEntry: partialPath) == .directory else { return }
     try removePartial { _ in true }
     try Directories.removeTree(partialPath)
+    try Directories.synchronise(Directories.split(partialPath).parent)
   }
 
-  /// Removes files of the partial directory, the mark last.
+  /// Removes files of the partial directory, the mark when the others can't come back.
   private func removePartial(_ isRemoved: (String) -> Bool) throws(CheckpointError) {
     let names = try Directories.names(in: partialPath).filter(isRemoved)
     for name in names where name != Self.markName {
       try Directories.removeTree("\(partialPath)/\(name)")
     }
     if names.contains(Self.markName) {
+      if names.count > 1 { try Directories.synchronise(partialPath) }
       try Directories.removeTree("\(partialPath)/\(Self.markName)")
     }
   }

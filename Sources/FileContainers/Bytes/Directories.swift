@@ -85,7 +85,7 @@ public enum Directories {
         hint: shellCommand("mkdir -p", path))
     default:
       throw CheckpointError(
-        .usage, "is no folder, so the destination can't lie in it", file: path,
+        .usage, "isn't a folder, so nothing can be written there", file: path,
         expected: "a folder", found: PathObstacle.text(path) ?? "a file",
         hint: "choose another destination")
     }
@@ -95,7 +95,9 @@ public enum Directories {
   ///
   /// - Throws: `inputOutput`, `missing` or `noSpace`.
   public static func create(_ path: String) throws(CheckpointError) {
-    guard mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }
+    try perform("create the directory", path) { () throws(SystemFailure) in
+      try FileSystem.operations.createDirectory(path)
+    }
   }
 
   /// Creates the folders that a name with slashes goes through, where they are missing.
@@ -172,8 +174,10 @@ public enum Directories {
           continue
         }
       }
-      guard isDirectory ? rmdir(current) == 0 : unlink(current) == 0 else {
-        throw systemError("remove", current)
+      try perform("remove", current) { () throws(SystemFailure) in
+        try isDirectory
+          ? FileSystem.operations.removeDirectory(current)
+          : FileSystem.operations.removeFile(current)
       }
       pending.removeLast()
     }
@@ -190,11 +194,8 @@ public enum Directories {
   ///
   /// - Throws: `inputOutput`.
   public static func synchronise(_ path: String) throws(CheckpointError) {
-    let descriptor = try openDescriptor(path, O_RDONLY | O_DIRECTORY, action: "open")
-    defer { close(descriptor) }
-    // Some file systems can't sync a directory (EINVAL) and need not.
-    guard retrying({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
-      throw systemError("sync", path)
+    try perform("sync", path) { () throws(SystemFailure) in
+      try FileSystem.operations.synchronise(directory: path)
     }
   }
 

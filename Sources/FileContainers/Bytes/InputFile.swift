@@ -1,6 +1,5 @@
 // Input files, read at positions and never mapped: a mapped file that shrinks kills the process, and its pages would count.
 
-import CPlatform
 import Synchronization
 public import TensorModel
 
@@ -79,8 +78,14 @@ public final class InputFile: Sendable {
   }
 
   /// Has another file share some of this one's blocks; false where the file system can't.
-  func share(at offset: Int, count: Int, with target: Int32, at targetOffset: Int) -> Bool {
-    wb_share_range(descriptor, Int64(offset), target, Int64(targetOffset), Int64(count)) == 0
+  func share(
+    at offset: Int, count: Int, with target: Int32, at targetOffset: Int,
+    by operations: any FileOperations
+  ) -> Bool {
+    do {
+      try operations.share(descriptor, at: offset, count: count, with: target, at: targetOffset)
+      return true
+    } catch { return false }
   }
 
   /// All of a small file.

@@ -18,6 +18,7 @@ public final class OutputFile: Sendable {
   /// Its path.
   public let path: String
   private let descriptor: Int32
+  private let operations = FileSystem.operations
   private let turn = NSLock()
   /// False once the file system has refused.
   private let sharesBlocks = Mutex(true)
@@ -30,13 +31,15 @@ public final class OutputFile: Sendable {
 
   /// Creates a file that must not exist yet, and reserves its bytes.
   ///
-  /// - Throws: `noSpace` or `inputOutput`.
+  /// - Throws: `conflict` if it exists, `missing`, `noSpace` or `inputOutput`.
   public init(creating path: String, byteCount: Int) throws(CheckpointError) {
     self.path = path
-    descriptor = try openDescriptor(path, O_RDWR | O_CREAT | O_EXCL, action: "create")
-    do throws(CheckpointError) { try reserve(descriptor, byteCount: byteCount, path: path) } catch {
-      unlink(path)
-      close(descriptor)
+    let operations = operations
+    descriptor = try perform("create", path) { () throws(SystemFailure) in
+      try operations.create(path)
+    }
+    do throws(CheckpointError) { try reserve(byteCount: byteCount) } catch {
+      try? operations.removeFile(path)
       throw error
     }
   }
@@ -51,17 +54,15 @@ public final class OutputFile: Sendable {
         .conflict, "is no regular file, and isn't written to", file: path,
         found: PathObstacle.text(path) ?? "a link", hint: "move it away, and start again")
     }
+    let operations = operations
     // Somebody may have put a link there, which leads to a file of his.
-    descriptor = try openDescriptor(path, O_RDWR | O_NOFOLLOW, action: "open")
-    do throws(CheckpointError) {
-      try reserve(descriptor, byteCount: byteCount, path: path)
-    } catch {
-      close(descriptor)
-      throw error
+    descriptor = try perform("open", path) { () throws(SystemFailure) in
+      try operations.open(path)
     }
+    try reserve(byteCount: byteCount)
   }
 
-  deinit { close(descriptor) }
+  deinit { operations.close(descriptor) }
 
   /// Writes a large run of bytes at a position, unless another thread is writing to the same file and `waiting` is false.
   ///
@@ -78,7 +79,7 @@ public final class OutputFile: Sendable {
     defer { turn.unlock() }
     for start in stride(from: 0, to: count, by: Self.pieceByteCount) {
       let piece = min(Self.pieceByteCount, count - start)
-      try writeFully(descriptor, at: offset + start, from: base + start, count: piece, path: path)
+      try write(at: offset + start, from: base + start, count: piece)
       wb_write_behind(descriptor, Int64(offset + start), Int64(piece))
     }
     return true
@@ -103,7 +104,8 @@ public final class OutputFile: Sendable {
       offset % Self.blockByteCount == region.offset % Self.blockByteCount
     {
       let isShared = region.file.share(
-        at: region.offset + head, count: middle, with: descriptor, at: offset + head)
+        at: region.offset + head, count: middle, with: descriptor, at: offset + head,
+        by: operations)
       if isShared {
         try write(at: offset, from: base, count: head)
         let end = head + middle
@@ -121,7 +123,8 @@ public final class OutputFile: Sendable {
   public func write(
     at offset: Int, from base: UnsafeRawPointer, count: Int
   ) throws(CheckpointError) {
-    try writeFully(descriptor, at: offset, from: base, count: count, path: path)
+    try writeFully(
+      descriptor, at: offset, from: base, count: count, path: path, by: operations)
   }
 
   /// Writes an array at a position.
@@ -147,21 +150,75 @@ public final class OutputFile: Sendable {
     try readFully(descriptor, at: offset, into: base, count: count, path: path)
   }
 
+  /// Reads back what was written, as far as the file goes.
+  ///
+  /// - Returns: how many bytes were read.
+  /// - Throws: `inputOutput`.
+  public func readAvailable(
+    at offset: Int, into base: UnsafeMutableRawPointer, count: Int
+  ) throws(CheckpointError) -> Int {
+    try FileContainers.readAvailable(descriptor, at: offset, into: base, count: count, path: path)
+  }
+
+  /// Gives the file a size; what it gets longer by is zeros.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func resize(byteCount: Int) throws(CheckpointError) {
+    try perform("give \(byteCount) bytes to", path) { () throws(SystemFailure) in
+      try operations.resize(descriptor, byteCount: byteCount)
+    }
+  }
+
+  /// Reserves the file's bytes and gives it that size, so that a full disk shows before any work is done.
+  ///
+  /// File systems that can't reserve get a sparse file.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func reserve(byteCount: Int) throws(CheckpointError) {
+    try perform("reserve \(byteCount) bytes", path) { () throws(SystemFailure) in
+      if byteCount > 0 {
+        do throws(SystemFailure) {
+          try operations.reserve(descriptor, byteCount: byteCount)
+        } catch {
+          guard [ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL].contains(error.number) else { throw error }
+        }
+      }
+      try operations.resize(descriptor, byteCount: byteCount)
+    }
+  }
+
   /// Makes the contents durable.
   ///
   /// An error is final: the file must be written anew.
   ///
   /// - Throws: `inputOutput` or `noSpace`.
   public func synchronise() throws(CheckpointError) {
-    try FileContainers.synchronise(descriptor, path: path)
+    try perform("sync", path) { () throws(SystemFailure) in
+      try operations.synchronise(descriptor)
+    }
   }
 
-  /// Creates a small file with the given contents and makes it durable.
+  /// Creates a small file with the given contents and makes it durable; where that fails, there is none.
   ///
   /// - Throws: `noSpace` or `inputOutput`.
   public static func create(_ path: String, contents: [UInt8]) throws(CheckpointError) {
     let file = try OutputFile(creating: path, byteCount: 0)
-    try file.write(at: 0, contents)
-    try file.synchronise()
+    do throws(CheckpointError) {
+      try file.write(at: 0, contents)
+      try file.synchronise()
+    } catch {
+      try? file.operations.removeFile(path)
+      throw error
+    }
+  }
+
+  /// Keeps others from taking the file for one that nobody writes any more; the system lets go of it when the process ends.
+  ///
+  /// - Returns: whether the file still has its name, which others may have taken from it before.
+  func lock() -> Bool {
+    let isRefused = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    var status = stat()
+    return !isRefused && fstat(descriptor, &status) == 0
+      && FileIdentity(ofEntry: path) == FileIdentity(status)
   }
 }

@@ -104,7 +104,9 @@ public enum ThreadTeam {
   }
 
   private static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
-    let work = Unmanaged.passRetained(Work(body))
+    let operations = FileSystem.operations
+    let work = Unmanaged.passRetained(
+      Work { FileSystem.$operations.withValue(operations) { body() } })
     #if canImport(Darwin)
       var thread: pthread_t?
       let status = pthread_create(

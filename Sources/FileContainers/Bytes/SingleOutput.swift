@@ -1,6 +1,14 @@
 import Synchronization
 public import TensorModel
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// An output that is one file beside no others, such as logits or a report: written under a free name, and given its own when it is complete.
 ///
 /// It replaces a file of its own kind and nothing else: no input, no other file, no link, no folder; without a kind, nothing.
@@ -49,17 +57,46 @@ public final class SingleOutput: Sendable {
     self.kind = kind
     self.inputs = inputs
     try Self.requireReplaceable(path, kind, inputs)
+    try Directories.requireParent(Directories.split(path).parent)
+    Self.removeAbandoned(path)
+    for candidate in Self.partials(of: path) where !fileExists(candidate) {
+      let created = try OutputFile(creating: candidate, byteCount: byteCount)
+      // Another run may have taken it for abandoned, before it was locked.
+      guard created.lock() else { continue }
+      file = created
+      return
+    }
+    throw CheckpointError(
+      .conflict, "too many runs are writing this file", file: path,
+      hint: "wait for them to end, or name another file for the output")
+  }
+
+  /// Where runs write that haven't finished.
+  private static func partials(of path: String) -> [String] {
     let (parent, name) = Directories.split(path)
-    try Directories.requireParent(parent)
-    let candidates = (1...Self.maximumCount).lazy.map { "\(parent)/.\(name).\($0).partial" }
-    file = try OutputFile(
-      creating: candidates.first { !fileExists($0) } ?? "\(parent)/.\(name).partial",
-      byteCount: byteCount)
+    return (1...maximumCount).map { "\(parent)/.\(name).\($0).partial" }
+  }
+
+  /// Removes what runs that were killed have left of a file: what has such a run's name and is locked by nobody.
+  ///
+  /// Whoever lists a folder that the file goes into calls this first: it would be listed.
+  ///
+  /// - Parameter path: of the output.
+  public static func removeAbandoned(_ path: String) {
+    for partial in partials(of: path)
+    where FileKind(ofEntry: partial) == .file && !Directories.hasOtherNames(partial) {
+      guard let descriptor = try? openDescriptor(partial, O_RDONLY | O_NOFOLLOW, action: "open")
+      else { continue }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+        try? FileSystem.operations.removeFile(partial)
+      }
+      close(descriptor)
+    }
   }
 
   deinit {
     // Once it has its name, the other one may be somebody else's.
-    if !isFinished.withLock({ $0 }) { removeFile(file.path) }
+    if !isFinished.withLock({ $0 }) { try? FileSystem.operations.removeFile(file.path) }
   }
 
   private static func requireReplaceable(

@@ -1,6 +1,5 @@
-// Every system call that can fail is made here, so that its error reads the same everywhere.
+// Every system call that can fail is made here or in `FileOperations`, so that its error reads the same everywhere.
 
-import CPlatform
 import TensorModel
 
 #if canImport(Glibc)
@@ -64,6 +63,9 @@ func systemError(_ action: String, _ path: String, number: Int32 = errno) -> Che
     return CheckpointError(
       .noSpace, "can't \(action): \(reason)", file: path,
       hint: "free some space, or choose a destination or --spool directory on another disk")
+  case EEXIST:
+    return CheckpointError(
+      .conflict, "already exists", file: path, hint: "choose another name, or move it away")
   case EMFILE, ENFILE:
     return CheckpointError(
       .inputOutput, "can't \(action): \(reason)", file: path,
@@ -93,11 +95,11 @@ func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
   }
 }
 
-/// Opens a file descriptor.
+/// Opens a file descriptor for reading.
 func openDescriptor(
-  _ path: String, _ flags: Int32, mode: mode_t = 0o666, action: String
+  _ path: String, _ flags: Int32, action: String
 ) throws(CheckpointError) -> Int32 {
-  let descriptor = retrying { open(path, flags | O_CLOEXEC, mode) }
+  let descriptor = retrying { open(path, flags | O_CLOEXEC) }
   guard descriptor >= 0 else { throw systemError(action, path) }
   return descriptor
 }
@@ -106,27 +108,42 @@ func openDescriptor(
 func readFully(
   _ descriptor: Int32, at offset: Int, into base: UnsafeMutableRawPointer, count: Int, path: String
 ) throws(CheckpointError) {
+  let done = try readAvailable(descriptor, at: offset, into: base, count: count, path: path)
+  guard done == count else {
+    throw CheckpointError(
+      .inputOutput, "the file ends early: it changed while it was read", file: path,
+      byteOffset: offset + done, expected: "\(count - done) more bytes", found: "end of file")
+  }
+}
+
+/// Reads `count` bytes at an offset, or those up to the file's end.
+///
+/// - Returns: how many.
+func readAvailable(
+  _ descriptor: Int32, at offset: Int, into base: UnsafeMutableRawPointer, count: Int, path: String
+) throws(CheckpointError) -> Int {
   var done = 0
   while done < count {
     let got = retrying { pread(descriptor, base + done, count - done, off_t(offset + done)) }
-    guard got > 0 else {
-      if got < 0 { throw systemError("read", path) }
-      throw CheckpointError(
-        .inputOutput, "the file ends early: it changed while it was read", file: path,
-        byteOffset: offset + done, expected: "\(count - done) more bytes", found: "end of file")
-    }
+    guard got >= 0 else { throw systemError("read", path) }
+    if got == 0 { break }
     done += got
   }
+  return done
 }
 
 /// Writes all bytes at an offset.
 func writeFully(
-  _ descriptor: Int32, at offset: Int, from base: UnsafeRawPointer, count: Int, path: String
+  _ descriptor: Int32, at offset: Int, from base: UnsafeRawPointer, count: Int, path: String,
+  by operations: any FileOperations
 ) throws(CheckpointError) {
   var done = 0
   while done < count {
-    let put = retrying { pwrite(descriptor, base + done, count - done, off_t(offset + done)) }
-    guard put > 0 else { throw systemError("write", path, number: put == 0 ? ENOSPC : errno) }
+    let put = try perform("write", path) { () throws(SystemFailure) in
+      try operations.write(
+        descriptor, at: offset + done, from: base + done, count: count - done)
+    }
+    guard put > 0 else { throw systemError("write", path, number: ENOSPC) }
     done += put
   }
 }
@@ -140,62 +157,51 @@ func mapPages(byteCount: Int) -> UnsafeMutableRawPointer? {
 /// Gives memory of `mapPages` back.
 func unmapPages(_ base: UnsafeMutableRawPointer, byteCount: Int) { munmap(base, byteCount) }
 
-/// Makes what was written to a descriptor durable.
-///
-/// macOS: `fsync` leaves data in the drive's cache; `F_FULLFSYNC` doesn't, where the file system has it.
-func synchronise(_ descriptor: Int32, path: String) throws(CheckpointError) {
-  #if canImport(Darwin)
-    if fcntl(descriptor, F_FULLFSYNC) != -1 { return }
-  #endif
-  guard retrying({ fsync(descriptor) }) == 0 else { throw systemError("sync", path) }
-}
-
-/// Reserves a file's bytes and gives it that size, so that a full disk shows before any work is done.
-///
-/// File systems that can't reserve get a sparse file.
-func reserve(_ descriptor: Int32, byteCount: Int, path: String) throws(CheckpointError) {
-  if byteCount > 0 {
-    let failure = wb_reserve(descriptor, Int64(byteCount))
-    guard [0, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL].contains(failure) else {
-      throw systemError("reserve \(byteCount) bytes", path, number: failure)
-    }
-  }
-  guard ftruncate(descriptor, off_t(byteCount)) == 0 else {
-    throw systemError("reserve \(byteCount) bytes", path)
-  }
-}
-
 /// Renames without replacing what may be there.
 func renameWithoutReplacing(_ source: String, _ target: String) throws(CheckpointError) {
-  var failure = wb_rename_without_replacing(source, target)
-  if [EINVAL, ENOTSUP, ENOSYS].contains(failure) {
-    // The file system can't promise it: look first. The race is with somebody who creates the same name just now.
-    failure = fileExists(target) ? EEXIST : rename(source, target) == 0 ? 0 : errno
-  }
-  if failure == EEXIST {
+  let operations = FileSystem.operations
+  do throws(SystemFailure) {
+    do throws(SystemFailure) { try operations.rename(source, to: target, .keeping) } catch {
+      guard cannotPromise(error) else { throw error }
+      // Look first. The race is with somebody who creates the same name just now.
+      guard !fileExists(target) else { throw SystemFailure(EEXIST) }
+      try operations.rename(source, to: target, .replacing)
+    }
+  } catch {
+    guard error.number == EEXIST else {
+      throw systemError("rename to", target, number: error.number)
+    }
     throw CheckpointError(
       .conflict, "something has appeared there while the work was done", file: target,
       hint: "move it away, or choose another destination")
   }
-  guard failure == 0 else { throw systemError("rename to", target, number: failure) }
+}
+
+/// Whether the file system can't do more than rename over what is there.
+private func cannotPromise(_ failure: SystemFailure) -> Bool {
+  [EINVAL, ENOTSUP, ENOSYS].contains(failure.number)
 }
 
 /// Renames over a file that may be there.
 func renameReplacing(_ source: String, _ target: String) throws(CheckpointError) {
-  guard rename(source, target) == 0 else { throw systemError("rename to", target) }
+  try perform("rename to", target) { () throws(SystemFailure) in
+    try FileSystem.operations.rename(source, to: target, .replacing)
+  }
 }
-
-/// Removes a file that may be gone.
-func removeFile(_ path: String) { unlink(path) }
 
 /// Exchanges two paths in one step.
 ///
 /// - Returns: false where the file system can't.
 func exchange(_ first: String, _ second: String) throws(CheckpointError) -> Bool {
-  let failure = wb_exchange(first, second)
-  if [EINVAL, ENOTSUP, ENOSYS].contains(failure) { return false }
-  guard failure == 0 else { throw systemError("replace", second, number: failure) }
-  return true
+  try perform("replace", second) { () throws(SystemFailure) in
+    do throws(SystemFailure) {
+      try FileSystem.operations.rename(first, to: second, .exchanging)
+      return true
+    } catch {
+      guard cannotPromise(error) else { throw error }
+      return false
+    }
+  }
 }
 
 /// Whether anything, a broken link too, has that path.

@@ -14,6 +14,7 @@ public import TensorModel
 public final class TemporaryFile: Sendable {
   private let descriptor: Int32
   private let directory: String
+  private let operations = FileSystem.operations
 
   /// Creates one.
   ///
@@ -21,15 +22,13 @@ public final class TemporaryFile: Sendable {
   /// - Throws: `inputOutput`, `missing` or `noSpace`.
   public init(in directory: String) throws(CheckpointError) {
     self.directory = directory
-    var template = Array("\(directory)/.weighbridge-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw systemError("create a temporary file in", directory) }
-    unlink(template)
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    self.descriptor = descriptor
+    let operations = operations
+    descriptor = try perform("create a temporary file in", directory) { () throws(SystemFailure) in
+      try operations.createUnnamed(in: directory)
+    }
   }
 
-  deinit { close(descriptor) }
+  deinit { operations.close(descriptor) }
 
   /// Writes bytes at a position.
   ///
@@ -38,7 +37,8 @@ public final class TemporaryFile: Sendable {
     at offset: Int, from base: UnsafeRawPointer, count: Int
   ) throws(CheckpointError) {
     try writeFully(
-      descriptor, at: offset, from: base, count: count, path: "temporary file in \(directory)")
+      descriptor, at: offset, from: base, count: count, path: "temporary file in \(directory)",
+      by: operations)
   }
 
   /// Reads bytes at a position.

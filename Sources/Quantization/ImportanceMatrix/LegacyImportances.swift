@@ -75,7 +75,7 @@ private struct LegacyImportanceCursor {
     let count = try number(of: "bytes in a text", byteCount)
     let bytes = try file.bytes(at: position, count: count)
     guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
-      throw CheckpointError(.malformed, "a text that is none", byteOffset: position)
+      throw CheckpointError(.malformed, "not valid text", byteOffset: position)
     }
     position += count
     return text

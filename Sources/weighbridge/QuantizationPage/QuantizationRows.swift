@@ -36,12 +36,12 @@ extension QuantizationPage {
       anchor = isLinked ? "t\(place)" : nil
       name = tensor.name
       type = tensor.dtype.name
-      source = tensor.sourceDtype.rawValue
+      source = tensor.sourceType
       shape = tensor.shape.dimensions.map(String.init).joined(separator: " × ")
       bits = Self.bits(tensor.byteCount, tensor.shape.elementCount)
       why =
         substitution.map { "instead of \($0.wanted.name)" }
-        ?? QuantizationText.reason(tensor.reason, scheme)
+        ?? QuantizationText.reason(tensor, scheme)
       let errors = tensor.errors
       error =
         errors.map { threeDigitsInColumn($0.relativeRmse) }

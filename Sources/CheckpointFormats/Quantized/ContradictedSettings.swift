@@ -1,0 +1,75 @@
+import FileContainers
+import TensorModel
+
+/// What is said where the configuration says something else of codes than the file, or than another file.
+enum ContradictedSettings {
+  private static let check = "quantization-settings"
+  /// What old programs, and GPTQ's own, read instead of the model's configuration.
+  private static let fileName = "quantize_config.json"
+  private static let keys = [
+    "bits", "group_size", "sym", "desc_act", "checkpoint_format", "quant_method",
+  ]
+  /// More than any has.
+  private static let largestByteCount = 1 << 20
+
+  /// Groups of another size than there are scales for, where an index says which input is of which.
+  ///
+  /// - Parameters:
+  ///   - said: the size; nil or less than 1 for one group.
+  ///   - inputs: of a weight.
+  ///   - groups: that have scales.
+  ///   - part: that tells, with its module's name.
+  /// - Returns: nil where they agree.
+  static func groupSize(
+    _ said: Int?, inputs: Int, groups: Int, _ part: String
+  ) -> Finding? {
+    guard let said else { return nil }
+    let size = said > 0 ? said : max(1, inputs)
+    guard inputs > 0, groups > 0, (inputs - 1) / size + 1 != groups else { return nil }
+    return Finding(
+      .warning, check,
+      "the configuration says groups of \(said > 0 ? "\(said)" : "whole rows"), and there are scales for \(counted(groups, "group")) of \(inputs) inputs: the index of groups counts",
+      tensor: part)
+  }
+
+  /// Groups that are said to be of neighbours and aren't.
+  ///
+  /// - Parameter part: the index, with its module's name.
+  /// - Returns: what is said of it.
+  static func order(_ part: String) -> Finding {
+    Finding(
+      .warning, check,
+      "the configuration says 'desc_act': false, and the index has groups in another order than that of the inputs: the index counts, but vLLM doesn't read it then",
+      tensor: part)
+  }
+
+  /// What `quantize_config.json` says otherwise than `config.json`.
+  ///
+  /// - Parameters:
+  ///   - assets: the files beside the weights.
+  ///   - settings: those of `config.json`.
+  /// - Returns: at most one finding, with both values of each setting.
+  /// - Throws: what reading throws.
+  static func files(
+    _ assets: [Checkpoint.Asset], _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> [Finding] {
+    guard settings.document != nil,
+      let file = assets.first(where: { $0.name == fileName }),
+      file.byteCount <= largestByteCount
+    else { return [] }
+    let bytes = try file.read(0, file.byteCount)
+    // That it isn't JSON is said where files beside the weights are looked at.
+    guard let document = try? JSONValue(parsing: bytes, dialect: .python) else { return [] }
+    let differences = keys.compactMap { key -> String? in
+      guard let one = settings[key], let other = document[key], one != other else { return nil }
+      return "'\(key)' is \(one.shortText) in one and \(other.shortText) in the other"
+    }
+    guard !differences.isEmpty else { return [] }
+    return [
+      Finding(
+        .warning, check,
+        "config.json and \(fileName) contradict each other: \(differences.joined(separator: "; ")); config.json counts where the weights don't tell",
+        file: fileName)
+    ]
+  }
+}

@@ -1,0 +1,69 @@
+import CheckpointFormats
+import Foundation
+import TensorModel
+import TestSupport
+import Testing
+
+/// Configurations that say something else of codes than the file does: read by what is stored, and said with both values.
+@Suite struct ContradictedSettingsTests {
+  /// A copy of a fixture with another configuration.
+  private func copy(
+    _ name: String, in room: borrowing Workspace, replacing old: String, with new: String
+  ) throws -> String {
+    let golden = try #require(QuantizedSourceTests.all.first { $0.name == name })
+    let folder = try golden.copy(golden.sample(), in: room)
+    let text = try String(contentsOfFile: "\(folder)/config.json", encoding: .utf8)
+    #expect(text.contains(old))
+    try Data(text.replacing(old, with: new).utf8)
+      .write(to: URL(filePath: "\(folder)/config.json"))
+    return folder
+  }
+
+  private func contradictions(_ folder: String) throws -> [Finding] {
+    try Source(folder).model().findings.filter { $0.check == "quantization-settings" }
+  }
+
+  @Test func nothingIsSaidOfWhatFits() throws {
+    for golden in QuantizedSourceTests.all {
+      #expect(try contradictions(golden.path).isEmpty, "\(golden.name)")
+    }
+  }
+
+  @Test(arguments: [
+    ("gptq_v1_llama", "\"group_size\": 32", "\"group_size\": 64", "groups of 64"),
+    ("gptq_v1_llama", "\"group_size\": 32", "\"group_size\": -1", "groups of whole rows"),
+    ("gptq_act_order_llama", "\"group_size\": 64", "\"group_size\": 16", "groups of 16"),
+    ("gptq_act_order_llama", "\"desc_act\": true", "\"desc_act\": false", "'desc_act': false"),
+    ("ct_g_idx", "\"group_size\": 32", "\"group_size\": 64", "groups of 64"),
+  ])
+  func theIndexCounts(_ name: String, _ old: String, _ new: String, _ said: String) throws {
+    let room = try Workspace()
+    let folder = try copy(name, in: room, replacing: old, with: new)
+    let findings = try contradictions(folder)
+    #expect(findings.count == 1)
+    #expect(findings.first?.severity == .warning && findings.first?.tensor != nil)
+    #expect(findings.first?.message.contains(said) == true, "\(findings)")
+    let model = try Source(folder).model()
+    #expect(model.problems.isEmpty)
+    let right = try Source(Fixtures.path("quantized/\(name)")).model()
+    #expect(model.tensors.first?.expression == right.tensors.first?.expression)
+  }
+
+  @Test func bothFilesOfSettingsAreLookedAt() throws {
+    let room = try Workspace()
+    let golden = try #require(QuantizedSourceTests.all.first { $0.name == "gptq_v1_llama" })
+    let folder = try golden.copy(golden.sample(), in: room)
+    func said(_ text: String) throws -> [Finding] {
+      try Data(text.utf8).write(to: URL(filePath: "\(folder)/quantize_config.json"))
+      return try contradictions(folder)
+    }
+    #expect(try said(#"{"bits": 4, "group_size": 32, "sym": true, "damp_percent": 0.1}"#).isEmpty)
+    #expect(try said("{").isEmpty)
+    let findings = try said(#"{"bits": 8, "group_size": 128, "sym": true}"#)
+    #expect(findings.count == 1)
+    let message = try #require(findings.first?.message)
+    #expect(message.contains("'bits' is 4 in one and 8 in the other"))
+    #expect(message.contains("'group_size' is 32 in one and 128 in the other"))
+    #expect(findings.first?.file == "quantize_config.json")
+  }
+}

@@ -1,0 +1,112 @@
+import CheckpointConversion
+import CheckpointFormats
+import Foundation
+import Quantization
+import TensorModel
+import TestSupport
+import Testing
+
+/// Weights that lose something a second time are counted and named; such as are moved aren't.
+@Suite struct SecondQuantizationTests {
+  private static let gptj = Fixtures.path("huggingface/gptj")
+
+  private func quantization(
+    _ source: String, _ destination: String, _ scheme: String, dtype: DType? = nil,
+    overrides: [String] = [], isStrict: Bool = false
+  ) throws -> ConversionRequest {
+    let scheme = try #require(QuantizationScheme(named: scheme))
+    var request = request(source, destination, dtype: dtype) {
+      $0.format = scheme.container.format
+      $0.settings.quantization = QuantizationRequest(scheme)
+      $0.settings.quantization?.isStrict = isStrict
+    }
+    for text in overrides {
+      request.settings.quantization?.overrides.append(
+        try TensorTypeOverride(text, scheme.container))
+    }
+    return request
+  }
+
+  private func findings(_ request: ConversionRequest, _ check: String) throws -> [Finding] {
+    try convert(request).certificate.findings.filter { $0.check == check }
+  }
+
+  @Test func thoseThatAreQuantizedAnewAreNamed() throws {
+    let room = try Workspace()
+    try convert(quantization(Self.gptj, room.path("first"), "w4a16-g32", dtype: .bf16))
+    let first = room.path("first")
+    // All codes are moved; the embedding has none.
+    #expect(
+      try findings(quantization(first, room.path("moved"), "mlx-q4-g32"), "quantized-twice")
+        .isEmpty)
+    // One kind of weight gets another type.
+    let some = try findings(
+      quantization(
+        first, room.path("some"), "mlx-q4-g32", overrides: ["fc_in=mlx-q8-g32"]),
+      "quantized-twice")
+    let layers = try Source(Self.gptj).model().tensors.count { $0.name.contains("fc_in.weight") }
+    let message = try #require(some.first?.message)
+    #expect(some.count == 1)
+    #expect(message.hasPrefix("\(layers) weights (transformer.h.0.mlp.fc_in.weight"))
+    #expect(!message.contains("q_proj") && message.contains("after compressed-tensors"))
+    // All of them.
+    let all = try findings(quantization(first, room.path("all"), "mlx-q8-g32"), "quantized-twice")
+    #expect(all.first?.message.hasPrefix("\(6 * layers) weights (") == true)
+    #expect(all.first?.message.contains(", …)") == true)
+  }
+
+  @Test func strictnessAllowsNone() throws {
+    let room = try Workspace()
+    try convert(quantization(Self.gptj, room.path("first"), "w4a16-g32", dtype: .bf16))
+    let first = room.path("first")
+    try convert(quantization(first, room.path("moved"), "mlx-q4-g32", isStrict: true))
+    let error = failure(
+      of: try quantization(first, room.path("again"), "mlx-q8-g32", isStrict: true))
+    #expect(error?.code == .unsupported && error?.hint?.contains("--strict") == true)
+    #expect(error?.tensor?.hasPrefix("transformer.h.0.") == true)
+    #expect(!room.has("again"))
+  }
+
+  /// Scales of the weights' own dtype reach as far as these do; those of blocks don't.
+  @Test(arguments: [
+    ("w8a16-channel", true), ("fp8", true), ("w8a8", true), ("nvfp4a16", true), ("mxfp4a16", true),
+    ("mlx-q8-g64", true), ("mlx-nvfp4", false), ("q8_0", false),
+  ])
+  func weightsOfAnySizeThatScalesHave(_ scheme: String, _ isFine: Bool) throws {
+    let room = try Workspace()
+    var sample = try SafetensorsSample(folder: Self.gptj)
+    let name = "transformer.h.0.attn.q_proj.weight"
+    let place = try #require(sample.tensors.firstIndex { $0.name == name })
+    let floats: [Float] = sample.tensors[place].data.numbers()
+    sample.tensors[place] = SampleTensor(
+      name, sample.tensors[place].shape, floats: floats.map { $0 * 1e32 })
+    let folder = room.path("source")
+    try FileManager.default.copyItem(atPath: Self.gptj, toPath: folder)
+    try sample.fileContents.write(to: URL(filePath: "\(folder)/model.safetensors"))
+    let request = try quantization(folder, room.path(scheme == "q8_0" ? "out.gguf" : "out"), scheme)
+    guard isFine else {
+      #expect(failure(of: request)?.code == .overflow)
+      return
+    }
+    let records = try convert(request).certificate.tensors.filter {
+      $0.name.hasPrefix("transformer.h.0.attn.q_proj.weight")
+        || $0.name.hasPrefix("model.h.0.attn.q_proj.weight")
+    }
+    #expect(
+      records.contains { ($0.quantization?.relativeRmse).map { (1e-5..<0.2).contains($0) } == true }
+    )
+  }
+
+  /// Rows of 64 fill no groups of 128, and heads aren't quantized.
+  @Test func nothingIsSaidToBeQuantizedWhereNothingIs() throws {
+    let room = try Workspace()
+    let request = try quantization(
+      Fixtures.path("huggingface/llama"), room.path("none"), "w4a16-g128")
+    let plain = try convert(request).certificate.findings
+    let isQuantized = try Source(room.path("none")).model().quantized != nil
+    #expect(plain.contains { $0.check == "nothing-quantized" } == !isQuantized)
+    #expect(!isQuantized)
+    #expect(
+      try findings(quantization(Self.gptj, room.path("q"), "fp8"), "nothing-quantized").isEmpty)
+  }
+}
