@@ -26,11 +26,11 @@ public struct CheckpointComparison: Sendable {
   ///   - first: a checkpoint.
   ///   - second: another, of any format.
   ///   - resources: memory and threads.
-  ///   - progress: told of bytes that were compared.
+  ///   - progress: told of each step, and of stored bytes of both that were compared.
   /// - Throws: what reading throws; `unsupported` for layouts that can't be mapped.
   public init(
     _ first: Source, _ second: Source, _ resources: EvaluationResources,
-    progress: @escaping @Sendable (Int) -> Void = { _ in }
+    progress: WorkProgress = .none
   ) throws(CheckpointError) {
     let models = (try first.model(), try second.model())
     // Experts in two spellings are one model: both as the one has them that can say it.
@@ -63,11 +63,12 @@ public struct CheckpointComparison: Sendable {
     let runner = Runner(first: first, second: second, resources: resources, progress: progress)
     // Bytes say at once whether tensors of one dtype are the same; values are only looked at where they aren't.
     let sameTypes = pairs.filter { $0.first.dtype == $0.second.dtype }
-    let bytes = try runner.run(sameTypes, byValue: false)
+    let bytes = try runner.run(sameTypes, "comparing bytes", byValue: false)
     let unequal = pairs.filter {
       $0.first.dtype != $0.second.dtype || bytes[$0.place] != nil
     }
-    let values = try runner.run(unequal.filter(\.areFloats), byValue: true)
+    let values = try runner.run(
+      unequal.filter(\.areFloats), "comparing values", byValue: true)
     for pair in unequal {
       differences[pair.place] = Self.difference(pair, bytes[pair.place], values[pair.place])
     }
@@ -98,6 +99,9 @@ public struct CheckpointComparison: Sendable {
     let place: Int
     let first: CanonicalTensor
     let second: CanonicalTensor
+
+    /// Bytes of both, in their own dtypes.
+    var byteCount: Int { first.byteCount + second.byteCount }
 
     var areFloats: Bool { first.dtype.hasFloatValues && second.dtype.hasFloatValues }
   }
@@ -147,10 +151,13 @@ public struct CheckpointComparison: Sendable {
     let first: Source
     let second: Source
     let resources: EvaluationResources
-    let progress: @Sendable (Int) -> Void
+    let progress: WorkProgress
 
     /// What differs, by the pairs' places: bytes of tensors of one dtype, or values in a dtype that holds both exactly.
-    func run(_ pairs: [Pair], byValue: Bool) throws(CheckpointError) -> [Int: DifferenceSums] {
+    func run(
+      _ pairs: [Pair], _ label: String, byValue: Bool
+    ) throws(CheckpointError) -> [Int: DifferenceSums] {
+      guard !pairs.isEmpty else { return [:] }
       var tasks: [EvaluationTask] = []
       var counterparts: [TensorComparison.Counterpart] = []
       for pair in pairs {
@@ -170,12 +177,13 @@ public struct CheckpointComparison: Sendable {
             TensorComparison.Counterpart(
               expression: other,
               narrower: byValue ? narrower(pair.first.dtype, pair.second.dtype) : nil,
-              isWidened: isWidened))
+              isWidened: isWidened, storedByteCount: pair.byteCount))
         } catch { throw error.in(tensor: pair.first.name) }
       }
       // What is compared with takes as much memory.
       let resources = resources.halved
-      let comparison = TensorComparison(second.reader, counterparts, resources, progress)
+      let comparison = TensorComparison(second.reader, counterparts, resources, progress.add)
+      progress.begin(label, pairs.reduce(0) { $0 + $1.byteCount })
       try EvaluationPipeline(first.reader, resources).run(tasks, comparison)
       var found: [Int: DifferenceSums] = [:]
       for (task, pair) in pairs.enumerated() {

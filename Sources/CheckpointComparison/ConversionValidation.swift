@@ -31,6 +31,7 @@ public struct ForwardValidator: ConversionValidator {
   private let tokens: [Int]?
   private let standardCount: Int
   private let choice: TokenChoice?
+  private let progress: WorkProgress
 
   /// A validator.
   ///
@@ -38,7 +39,12 @@ public struct ForwardValidator: ConversionValidator {
   ///   - resources: memory and threads.
   ///   - tokens: one sequence; nil takes fixed ones.
   ///   - standardCount: how many fixed ones, at most as many as the model has positions.
-  public init(_ resources: EvaluationResources, tokens: [Int]? = nil, standardCount: Int = 32) {
+  ///   - progress: told of layers that both have run.
+  public init(
+    _ resources: EvaluationResources, tokens: [Int]? = nil, standardCount: Int = 32,
+    progress: WorkProgress = .none
+  ) {
+    self.progress = progress
     self.resources = resources
     self.tokens = tokens
     self.standardCount = standardCount
@@ -49,8 +55,13 @@ public struct ForwardValidator: ConversionValidator {
   ///
   /// - Parameters:
   ///   - resources: memory and threads.
+  ///   - progress: told of layers that both have run.
   ///   - choice: chooses them; called before the work, and after it.
-  public init(_ resources: EvaluationResources, choice: @escaping TokenChoice) {
+  public init(
+    _ resources: EvaluationResources, progress: WorkProgress = .none,
+    choice: @escaping TokenChoice
+  ) {
+    self.progress = progress
     self.resources = resources
     tokens = nil
     standardCount = 0
@@ -98,8 +109,10 @@ public struct ForwardValidator: ConversionValidator {
         result, model,
         DecoderConfiguration(HuggingFaceConfiguration(parsing: resultConfiguration))), resources,
       attention: result.checkpoint.attention ?? .causal)
+    progress.begin("running both models", settings.dimensions.layers, .layers)
     let comparison = try ForwardComparison(
-      first, second, tokens: tokens, prefixes: (first.prefix(), second.prefix()), differences: [])
+      first, second, tokens: tokens, prefixes: (first.prefix(), second.prefix()), differences: []
+    ) { _ in progress.add(1) }
     // Where there are no numbers, equal ones prove nothing.
     let computes = comparison.numberlessCount == 0
     func figure(_ value: Double?) -> Double? {

@@ -19,7 +19,7 @@ enum CanonicalRoot {
   /// - Throws: what reading throws.
   static func of(
     _ source: Source, _ model: ModelContents, _ stored: [ExactName: Digest],
-    _ resources: EvaluationResources, progress: @escaping @Sendable (Int) -> Void
+    _ resources: EvaluationResources, progress: WorkProgress
   ) throws(CheckpointError) -> Digest? {
     guard let published = model.sizes?.architecture.spellings.first, published == .separate,
       model.problems.isEmpty, !hasMixedExperts(model)
@@ -41,7 +41,10 @@ enum CanonicalRoot {
           ))
       }
     }
-    let digests = DigestCollector(progress: progress)
+    let digests = DigestCollector(progress: progress.add)
+    if !made.isEmpty {
+      progress.begin("reading experts", made.reduce(0) { $0 + $1.task.byteCount })
+    }
     try EvaluationPipeline(source.reader, resources).run(made.map(\.task), digests)
     for (place, entry) in made.enumerated() {
       guard let evaluated = digests[place] else { return nil }

@@ -72,6 +72,9 @@ public struct ConversionJob: Sendable {
     }
   }
 
+  /// The names of all formats that are written, as `ConversionRequest.format` has them.
+  public static var formatNames: [String] { Targets.names }
+
   /// A job for a request.
   public init(_ request: ConversionRequest) {
     isSingleFile = Targets.isSingleFile(request.destination)

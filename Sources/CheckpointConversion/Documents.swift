@@ -18,6 +18,14 @@ public enum JSONDocument {
     }
   }
 
+  /// A path as documents have it, which tell nothing of where on a machine it is.
+  ///
+  /// - Parameter path: as it was given.
+  /// - Returns: the same if it is relative, else its last component.
+  public static func path(_ path: String) -> String {
+    path.hasPrefix("/") ? Directories.split(path).name : path
+  }
+
   /// Writes a document piece by piece, so that its long lists needn't be in memory as JSON at once.
   ///
   /// - Parameters:

@@ -10,6 +10,8 @@ public struct Inspection: Sendable, Encodable {
   public let schema = "inspection/v1"
   /// Who wrote it.
   public let tool = Certificate.Tool.current
+  /// The checkpoint: as it was given if that is relative, else the path's last component.
+  public let path: String
   /// The format's name.
   public let format: String
   /// The layout, in words.
@@ -22,6 +24,10 @@ public struct Inspection: Sendable, Encodable {
   public let parameterCount: Int
   /// Bytes of the stored tensors.
   public let byteCount: Int
+  /// Bytes of the files that it was read from; nil for standard input.
+  public let fileByteCount: Int?
+  /// What isn't there and some commands need.
+  public let missing: [Missing]
   /// What opening and reading brought up.
   public let findings: [Finding]
   /// The container's metadata.
@@ -41,6 +47,30 @@ public struct Inspection: Sendable, Encodable {
   public let quantization: Quantization?
   /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
   public let effectivePrecision: CheckpointPrecision?
+
+  /// What a checkpoint can lack.
+  public enum Missing: String, Sendable, Encodable {
+    /// A model's configuration, which running it needs, and formats that have other names for its tensors.
+    case configuration
+    /// A tokenizer, which texts need, and GGUF files.
+    case tokenizer
+
+    static func of(_ source: Source) -> [Missing] {
+      var missing: [Missing] = []
+      do throws(CheckpointError) {
+        if try source.huggingFaceConfiguration() == nil { missing.append(.configuration) }
+      } catch {
+        // Some formats have all of it but what only the user knows.
+        if error.code == .usage { missing.append(.configuration) }
+      }
+      let vocabularies = Checkpoint.Asset.tokenizerNames.prefix(3)
+      let hasTokenizer =
+        source.checkpoint.assets.contains { vocabularies.contains($0.name) }
+        || source.ggufHeader?["tokenizer.ggml.tokens"] != nil
+      if !hasTokenizer { missing.append(.tokenizer) }
+      return missing
+    }
+  }
 
   /// How weights are stored as codes with scales beside them.
   public struct Quantization: Hashable, Sendable, Encodable {
@@ -128,7 +158,8 @@ public struct Inspection: Sendable, Encodable {
   public var hasDetails: Bool { !details.isEmpty }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, format, layout, architecture, attention, parameterCount, byteCount, findings,
+    case schema, tool, path, format, layout, architecture, attention, parameterCount, byteCount,
+      fileByteCount, missing, findings,
       metadata, tensors, root, canonicalRoot, quantization, effectivePrecision
   }
 
@@ -139,19 +170,20 @@ public struct Inspection: Sendable, Encodable {
   ///   - digests: whether to digest every tensor.
   ///   - statistics: whether to look at all values.
   ///   - resources: memory and threads.
-  ///   - progress: told of bytes as they are read.
+  ///   - progress: told of each step, and of bytes as they are read.
   /// - Throws: what reading throws.
   public init(
     _ source: Source, digests: Bool, statistics: Bool, _ resources: EvaluationResources,
-    progress: @escaping @Sendable (Int) -> Void = { _ in }
+    progress: WorkProgress = .none
   ) throws(CheckpointError) {
     let checkpoint = source.checkpoint
     var findings = checkpoint.findings
     var details: [Details] = []
+    if digests || statistics { progress.begin("reading", checkpoint.byteCount) }
     for run in EvaluationTask.runs(of: checkpoint) where digests || statistics {
       let stored = checkpoint.tensors[run]
       let values = statistics ? StatisticsCollector(stored.map(\.dtype)) : nil
-      let collector = DigestCollector(statistics: values, progress: progress)
+      let collector = DigestCollector(statistics: values, progress: progress.add)
       try EvaluationPipeline(source.reader, resources).run(
         EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
       for place in 0..<stored.count {
@@ -168,6 +200,7 @@ public struct Inspection: Sendable, Encodable {
       }
     }
     root = digests ? rootDigest(of: identities) : nil
+    path = JSONDocument.path(source.path)
     format = checkpoint.format
     layout = checkpoint.layout
     architecture = source.architectureName
@@ -202,6 +235,9 @@ public struct Inspection: Sendable, Encodable {
       model?.parameterCount
       ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
     byteCount = checkpoint.byteCount
+    let sizes = source.inputs.map(\.byteCount)
+    fileByteCount = sizes.contains(nil) ? nil : sizes.compactMap(\.self).reduce(0, +)
+    missing = Missing.of(source)
     quantization = model.flatMap { Quantization($0) }
     metadata = checkpoint.metadata
     self.findings = findings
@@ -229,12 +265,15 @@ public struct Inspection: Sendable, Encodable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(schema, forKey: .schema)
     try container.encode(tool, forKey: .tool)
+    try container.encode(path, forKey: .path)
     try container.encode(format, forKey: .format)
     try container.encode(layout, forKey: .layout)
     try container.encode(architecture, forKey: .architecture)
     try container.encode(attention, forKey: .attention)
     try container.encode(parameterCount, forKey: .parameterCount)
     try container.encode(byteCount, forKey: .byteCount)
+    try container.encode(fileByteCount, forKey: .fileByteCount)
+    try container.encode(missing, forKey: .missing)
     try container.encode(findings, forKey: .findings)
     try container.encode(metadataEntries, forKey: .metadata)
     try container.encode(Array(tensors), forKey: .tensors)

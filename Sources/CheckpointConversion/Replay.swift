@@ -71,12 +71,13 @@ public struct Replay: Sendable {
   /// - Returns: their records and what they bring up, as the certificate must have them.
   /// - Throws: what reading and evaluating throw.
   public func results(
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ progress: WorkProgress
   ) throws(CheckpointError) -> (tensors: [Certificate.TensorRecord], findings: [Finding]) {
     let census = plan.census(of: source)
-    let results = DigestCollector(census: census, progress: progress)
-    try EvaluationPipeline(source.reader, resources)
-      .run(try plan.tasks(Array(plan.groups.indices), from: source), results)
+    let results = DigestCollector(census: census, progress: progress.add)
+    let tasks = try plan.tasks(Array(plan.groups.indices), from: source)
+    progress.begin("making again", tasks.reduce(0) { $0 + $1.byteCount })
+    try EvaluationPipeline(source.reader, resources).run(tasks, results)
     let records = try ResultRecords(plan) { place in
       results[place].map { plan.claim($0, at: place, census) }
     }
@@ -91,10 +92,11 @@ public struct Replay: Sendable {
   /// - Returns: the root.
   /// - Throws: what reading throws.
   public func sourceRoot(
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ progress: WorkProgress
   ) throws(CheckpointError) -> Digest {
     let tensors = source.reader.checkpoint.tensors
-    let digests = DigestCollector(progress: progress)
+    let digests = DigestCollector(progress: progress.add)
+    progress.begin("reading the source", source.reader.checkpoint.byteCount)
     try EvaluationPipeline(source.reader, resources)
       .run(EvaluationTask.stored(in: source.reader.checkpoint), digests)
     return rootDigest(

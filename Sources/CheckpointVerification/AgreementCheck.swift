@@ -14,11 +14,11 @@ struct AgreementCheck {
   private let other: Source
   private let importance: ImportanceMatrix?
   private let resources: EvaluationResources
-  private let progress: @Sendable (Int) -> Void
+  private let progress: WorkProgress
 
   init(
     _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
-    _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
+    _ resources: EvaluationResources, _ progress: WorkProgress
   ) {
     self.source = source
     self.other = other
@@ -72,7 +72,8 @@ struct AgreementCheck {
       try configurationFindings(pairs.configuration) + attentionFindings() + pairs.findings
     // What is compared with takes as much memory.
     let resources = resources.halved
-    let comparison = StreamingComparison(source.reader, pairs.parts, resources, progress)
+    let comparison = StreamingComparison(source.reader, pairs.parts, resources, progress.add)
+    progress.begin("comparing", pairs.tasks.reduce(0) { $0 + $1.byteCount })
     try EvaluationPipeline(other.reader, resources).run(pairs.tasks, comparison)
     let parts = pairs.parts.joined()
     for (place, part) in parts.enumerated() {

@@ -17,7 +17,7 @@ struct ContentsCheck {
   private let source: Source
   private let resources: EvaluationResources
   private let countsValues: Bool
-  private let progress: @Sendable (Int) -> Void
+  private let progress: WorkProgress
   private let dtypes: LookedAtDTypes
 
   /// - Parameters:
@@ -27,7 +27,7 @@ struct ContentsCheck {
   ///   - progress: told of bytes as they are read.
   init(
     _ source: Source, _ resources: EvaluationResources, countsValues: Bool,
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ progress: WorkProgress
   ) {
     self.source = source
     self.resources = resources
@@ -45,6 +45,7 @@ struct ContentsCheck {
     var (errors, values): ([Finding], [Finding]) = ([], [])
     var contents = Contents()
     contents.identities.reserveCapacity(tensors.count)
+    progress.begin("reading", source.reader.checkpoint.byteCount)
     for run in EvaluationTask.runs(of: source.reader.checkpoint) {
       try read(run, &contents, &errors, &values)
     }
@@ -93,7 +94,8 @@ struct ContentsCheck {
     let looked = tensors.map { dtypes.dtype($0.name, $0.dtype) }
     let census = countsValues ? CensusCollector(looked) : nil
     let collector = DigestCollector(
-      statistics: statistics, census: census, goesOnAfterErrors: true, progress: progress)
+      statistics: statistics, census: census, goesOnAfterErrors: true,
+      progress: progress.add)
     try EvaluationPipeline(source.reader, resources).run(
       EvaluationTask.stored(in: source.reader.checkpoint, run), collector)
     errors += collector.errors.map { Finding("contents-unreadable", $0) }

@@ -11,17 +11,17 @@ struct DerivationCheck {
   private let certificate: Certificate
   private let replay: ReplaySource
   private let resources: EvaluationResources
-  private let progress: @Sendable (Int) -> Void
+  private let progress: WorkProgress
 
   /// - Parameters:
   ///   - written: the checkpoint that is verified.
   ///   - certificate: its own.
   ///   - replay: where the source is.
   ///   - resources: memory and threads.
-  ///   - progress: told of bytes as they are made.
+  ///   - progress: told of each step, and of bytes as they are read or made.
   init(
     _ written: Source, _ certificate: Certificate, _ replay: ReplaySource,
-    _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
+    _ resources: EvaluationResources, _ progress: WorkProgress
   ) {
     self.written = written
     self.certificate = certificate

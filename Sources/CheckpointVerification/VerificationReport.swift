@@ -43,7 +43,7 @@ public struct VerificationReport: Sendable, Encodable, Hashable {
   ///
   /// - Parameter path: the checkpoint's, as it was given.
   public init(path: String) {
-    self.path = path.hasPrefix("/") ? Directories.split(path).name : path
+    self.path = JSONDocument.path(path)
     location = ReportLocation(path, isFile: FileKind(of: path) == .file)
   }
 

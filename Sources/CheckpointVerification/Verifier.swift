@@ -14,7 +14,7 @@ public struct Verifier: Sendable {
   private let catalogues: CatalogueProcess?
   private let signature: SignatureCheck?
   private let replay: ReplaySource?
-  private let progress: @Sendable (Int) -> Void
+  private let progress: WorkProgress
 
   /// A verifier.
   ///
@@ -25,12 +25,12 @@ public struct Verifier: Sendable {
   ///   - catalogues: lists what libhdf5 sees in a store's volumes; without it that isn't compared.
   ///   - signature: whose signature there must be; nil checks none.
   ///   - replay: the source that the checkpoint is made of again; nil doesn't.
-  ///   - progress: told of bytes as they are read.
+  ///   - progress: told of each step, and of bytes as they are read.
   public init(
     _ path: String, _ openOptions: OpenOptions, _ resources: EvaluationResources,
     catalogues: CatalogueProcess? = nil, signature: SignatureCheck? = nil,
     replay: ReplaySource? = nil,
-    progress: @escaping @Sendable (Int) -> Void = { _ in }
+    progress: WorkProgress = .none
   ) {
     self.path = path
     self.openOptions = openOptions
@@ -175,9 +175,11 @@ public struct Verifier: Sendable {
         : report.skip(.signature, .absent, "there is no \(name)")
       return nil
     }
-    let outcome = try signature.run { (byteCount) throws(CheckpointError) in
+    let outcome = try signature.run(expecting: { progress.begin("hashing for the signature", $0) })
+    {
+      (byteCount) throws(CheckpointError) in
       try resources.checkCancellation()
-      progress(byteCount)
+      progress.add(byteCount)
     }
     let signed = SignedDerivation(outcome.statement, certificate, contents)
     report.record(

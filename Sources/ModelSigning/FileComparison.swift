@@ -18,23 +18,25 @@ struct FileComparison {
   ///   - signed: what was signed.
   ///   - ignoredPaths: what the user leaves out.
   ///   - ignoresUnsignedFiles: files that weren't signed are fine.
+  ///   - expecting: told, before, how many bytes are read.
   ///   - progress: told of bytes as they are read.
   /// - Throws: `missing`, `inputOutput`, and what `progress` throws.
   init(
     _ model: String, signature: String, _ signed: SignedFiles, ignoring ignoredPaths: [String],
-    ignoresUnsignedFiles: Bool, _ progress: @Sendable (Int) throws(CheckpointError) -> Void
+    ignoresUnsignedFiles: Bool, _ expecting: (Int) -> Void,
+    _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     self.signed = signed
     self.ignoresUnsignedFiles = ignoresUnsignedFiles
     ignoredByUser = ignoredPaths
     guard FileKind(of: model) == .directory else {
-      try compareFile(model, progress)
+      try compareFile(model, expecting, progress)
       return
     }
     let folder = try ModelFolder(model)
     let own = folder.relativePath(signature).map { ExactName($0) }
     let present = Set(folder.files.map { ExactName($0) })
-    try compare(folder, present, progress)
+    try compare(folder, present, expecting, progress)
     let names = Set(signed.files.map { ExactName($0.name) })
     let others = folder.files.filter { ExactName($0) != own && !names.contains(ExactName($0)) }
     // Those in the place of a signed file have been named.
@@ -47,7 +49,7 @@ struct FileComparison {
 
   /// A model that is one file, as old releases signed it.
   private mutating func compareFile(
-    _ path: String, _ progress: (Int) throws(CheckpointError) -> Void
+    _ path: String, _ expecting: (Int) -> Void, _ progress: (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     let name = Directories.split(path).name
     guard signed.files.count == 1, let file = signed.files.first,
@@ -59,6 +61,7 @@ struct FileComparison {
       detail = "nothing compared"
       return
     }
+    expecting(try InputFile(path: path).byteCount)
     compare(file, try ModelFolder.digest(path, progress), name)
     detail = "1 file compared"
   }
@@ -71,7 +74,7 @@ struct FileComparison {
   }
 
   private mutating func compare(
-    _ folder: ModelFolder, _ present: Set<ExactName>,
+    _ folder: ModelFolder, _ present: Set<ExactName>, _ expecting: (Int) -> Void,
     _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     let expected = signed.files.filter { !Self.isIgnored($0.name, by: ignoredByUser) }
@@ -82,6 +85,11 @@ struct FileComparison {
         file.name)
     }
     let files = expected.filter { present.contains(ExactName($0.name)) }
+    var byteCount = 0
+    for file in files {
+      byteCount += try InputFile(path: "\(folder.path)/\(file.name)").byteCount
+    }
+    expecting(byteCount)
     let digests = try folder.digests(of: files.map(\.name), progress)
     let before = findings.count
     for (file, digest) in zip(files, digests) { compare(file, digest, file.name) }

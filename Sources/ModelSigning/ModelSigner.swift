@@ -71,19 +71,21 @@ public struct ModelSigner: Sendable {
   ///   - chain: its certificates; nil to sign with the key alone.
   ///   - derivation: what the model was made of, to be signed with the files; nil signs what OpenSSF Model Signing has.
   ///   - confirm: is called when all files have been read; what it throws ends the work.
+  ///   - expecting: told, before, how many bytes are read.
   ///   - progress: told of bytes as they are read; what it throws ends the work.
   /// - Returns: what was signed.
   /// - Throws: `usage` for links, an empty folder and certificates that aren't the key's; `inputOutput`; `noSpace`; `conflict`.
   public func sign(
     with key: SigningKey, _ chain: CertificateChain?, derivation: JSONValue? = nil,
     confirm: () throws(CheckpointError) -> Void = { () throws(CheckpointError) in },
+    expecting: (_ byteCount: Int) -> Void = { _ in },
     progress: @Sendable (_ byteCount: Int) throws(CheckpointError) -> Void = {
       (_) throws(CheckpointError) in
     }
   ) throws(CheckpointError) -> Result {
     // Before hours of hashing.
     try chain?.requireSigner(key.publicKey)
-    let contents = isFile ? try file(progress) : try folder(progress)
+    let contents = isFile ? try file(expecting, progress) : try folder(expecting, progress)
     try confirm()
     let title = Directories.split(Directories.resolved(model)).name
     let statement =
@@ -112,15 +114,18 @@ public struct ModelSigner: Sendable {
   }
 
   private func file(
-    _ progress: (Int) throws(CheckpointError) -> Void
+    _ expecting: (Int) -> Void, _ progress: (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) -> Contents {
+    let byteCount = try Directories.size(of: model).byteCount
+    expecting(byteCount)
     let digest = try ModelFolder.digest(model, progress)
     return Contents(
       files: [SignedFiles.File(name: Directories.split(model).name, digest: digest)],
-      byteCount: try Directories.size(of: model).byteCount)
+      byteCount: byteCount)
   }
 
   private func folder(
+    _ expecting: (Int) -> Void,
     _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) -> Contents {
     let folder = try ModelFolder(model)
@@ -135,6 +140,7 @@ public struct ModelSigner: Sendable {
     }
     var byteCount = 0
     for name in names { byteCount += try Directories.size(of: "\(model)/\(name)").byteCount }
+    expecting(byteCount)
     let digests = try folder.digests(of: names, progress)
     return Contents(
       files: zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) },

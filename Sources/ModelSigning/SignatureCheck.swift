@@ -63,10 +63,13 @@ public struct SignatureCheck: Sendable {
 
   /// Verifies the signature, and compares the files.
   ///
-  /// - Parameter progress: told of bytes as they are read; what it throws ends the work.
+  /// - Parameters:
+  ///   - expecting: told, before, how many bytes are read.
+  ///   - progress: told of bytes as they are read; what it throws ends the work.
   /// - Returns: what was found.
   /// - Throws: `missing` for a signature that was named and isn't there, `inputOutput`, and what `progress` throws.
   public func run(
+    expecting: (_ byteCount: Int) -> Void = { _ in },
     progress: @Sendable (_ byteCount: Int) throws(CheckpointError) -> Void = {
       (_) throws(CheckpointError) in
     }
@@ -93,7 +96,7 @@ public struct SignatureCheck: Sendable {
     }
     let comparison = try FileComparison(
       model, signature: signature, signed, ignoring: ignoredPaths,
-      ignoresUnsignedFiles: ignoresUnsignedFiles, progress)
+      ignoresUnsignedFiles: ignoresUnsignedFiles, expecting, progress)
     let signer = verification.signer.map { "signed by \($0)" } ?? "not verified"
     return Outcome(
       findings: verification.findings + comparison.findings,

@@ -44,9 +44,9 @@ public struct TensorTypeOverride: Hashable, Sendable {
     guard let separator = text.lastIndex(of: "=") else {
       throw unusable("a type for which tensors?", text)
     }
-    let name = text[text.index(after: separator)...]
-    guard let type = container.type(named: String(name)) else {
-      throw unusable("a type that weights can't be given", name)
+    let name = String(text[text.index(after: separator)...])
+    guard let type = container.type(named: name) else {
+      throw container.unknownType(name, option: "--tensor-type")
     }
     guard let pattern = NamePattern(String(text[..<separator])) else {
       throw unusable("no regular expression", text[..<separator])
@@ -57,9 +57,24 @@ public struct TensorTypeOverride: Hashable, Sendable {
 }
 
 extension QuantizationContainer {
-  /// A type that single tensors can be given, by its name in either case: `q4_k`, `F16`; nil if there is none.
+  /// A type that single tensors can be given, by its name in either case: `q4_k`, `F16`, `fp16`; nil if there is none.
   public func type(named name: String) -> WeightType? {
-    types.first { $0.name.lowercased() == name.lowercased() }
+    let name = DType.optionName(name)
+    return types.first { $0.name.lowercased() == name }
+  }
+
+  /// What is wrong with a name that no type has.
+  ///
+  /// - Parameters:
+  ///   - name: as it was written.
+  ///   - option: that took it.
+  /// - Returns: a usage error, with the names that may have been meant.
+  public func unknownType(_ name: String, option: String) -> CheckpointError {
+    let near = nearNames(name, among: typeNames)
+    return CheckpointError(
+      .usage, "\(option): weights of \(title) can't be given this type",
+      expected: typeNames.joined(separator: ", "), found: String(name.prefix(100)),
+      hint: near.isEmpty ? nil : "did you mean \(alternatives(near))?")
   }
 
   /// The names of these types, as options take them.

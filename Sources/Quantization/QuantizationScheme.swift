@@ -1,3 +1,5 @@
+import TensorModel
+
 /// What most weights of a model become, in which container, and which others get more bits: `--scheme`.
 ///
 /// A value: what a command needs to know of a scheme or its container is a property. The list is in `QuantizationSchemes.swift`.
@@ -20,9 +22,10 @@ public struct QuantizationScheme: Sendable {
     self.fileType = fileType
   }
 
-  /// The scheme of that name, in either case; nil if there is none.
+  /// The scheme of that name, in either case and with other names of dtypes (`fp16`); nil if there is none.
   public init?(named name: String) {
-    guard let scheme = Self.all.first(where: { $0.name == name.lowercased() }) else { return nil }
+    let name = DType.optionName(name)
+    guard let scheme = Self.all.first(where: { $0.name == name }) else { return nil }
     self = scheme
   }
 }

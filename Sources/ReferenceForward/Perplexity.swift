@@ -55,6 +55,7 @@ public struct Perplexity: Sendable, Hashable, Encodable {
     for row in rows {
       for start in stride(from: 0, to: row.count, by: window) {
         let tokens = Array(row[start..<min(row.count, start + window)])
+        defer { progress(tokens.count) }
         guard tokens.count > 1 else { continue }
         let state = try decoder.run([tokens], Sequences([tokens.count]))
         for first in stride(from: 0, to: tokens.count - 1, by: blockRowCount) {
@@ -68,7 +69,6 @@ public struct Perplexity: Sendable, Hashable, Encodable {
           }
         }
         count += tokens.count - 1
-        progress(tokens.count)
       }
     }
     guard count > 0 else {

@@ -69,7 +69,7 @@ public struct EvaluationTask: Sendable {
   private static let runCount = 16_384
 
   /// Bytes of the result.
-  var byteCount: Int {
+  public var byteCount: Int {
     expression.geometry.rows * expression.geometry.rowByteCount
   }
 }

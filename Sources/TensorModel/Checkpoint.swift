@@ -144,6 +144,9 @@ public struct CanonicalTensor: Hashable, Sendable {
   /// Its exact value; of dtype F32 where something is summed.
   public let expression: TensorExpression
 
+  /// Its bytes in that dtype.
+  public var byteCount: Int { dtype.byteCount(elementCount: shape.elementCount) ?? 0 }
+
   /// A canonical tensor.
   public init(name: String, shape: Shape, dtype: DType, expression: TensorExpression) {
     self.name = name

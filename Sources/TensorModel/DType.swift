@@ -129,6 +129,20 @@ public enum DType: String, CaseIterable, Codable, Hashable, Sendable {
   /// Whether `--dtype` gives its values another dtype: those four, and blocks, which stand for values.
   public var hasFloatValues: Bool { isCastable || isBlockQuantized }
 
+  /// How options spell a dtype, or anything else that stands where one may: `f16` for `F16`, `fp16`, `float16` and `half`.
+  ///
+  /// - Parameter written: what was written.
+  /// - Returns: it in lower case; for other names of a float dtype the one that is used here.
+  public static func optionName(_ written: String) -> String {
+    let name = written.lowercased()
+    return switch name {
+    case "fp16", "float16", "half": "f16"
+    case "bfloat16": "bf16"
+    case "fp32", "float32", "float": "f32"
+    default: name
+    }
+  }
+
   /// PyTorch's name for it, as `config.json` spells it (`float16`), where a configuration can say it.
   public var torchName: String? {
     switch self {

@@ -15,20 +15,18 @@ struct AttendedConversion {
   /// - Parameters:
   ///   - job: what is to be done.
   ///   - destination: as the user has named it.
-  ///   - unpacking: the line that shows how an archive is unpacked.
+  ///   - progress: the line that shows how far it has come.
   ///   - shared: whether to be quiet, and resources.
   /// - Throws: what the job throws.
   init(
-    _ job: ConversionJob, _ destination: String, _ unpacking: ProgressLine, _ shared: SharedOptions
+    _ job: ConversionJob, _ destination: String, _ progress: ProgressLine, _ shared: SharedOptions
   ) throws(CheckpointError) {
     let start = Date()
     let log = FindingLog(quiet: shared.quiet)
-    let writing = ProgressLine("writing", total: 0, quiet: shared.quiet)
     let outcome = try job.run(
       ConversionJob.Observer(
         willStart: { source, plan, replaced in
-          unpacking.finish()
-          writing.setTotal(plan.tensors.reduce(0) { $0 + $1.byteCount })
+          progress.finish()
           if !shared.quiet {
             Console.error(ConversionText.opening(plan, source, destination, shared))
             if let replaced {
@@ -38,12 +36,13 @@ struct AttendedConversion {
             }
           }
           for finding in plan.findings { log.report(finding) }
+          progress.begin("writing", plan.tensors.reduce(0) { $0 + $1.byteCount })
           if !plan.leftOut.isEmpty && !shared.quiet {
             Console.error("note: left out: \(printable(plan.leftOut.joined(separator: ", ")))")
           }
         },
-        report: log.report, progress: writing.add))
-    writing.finish()
+        report: log.report, progress: progress.add))
+    progress.finish()
     log.finish("the certificate")
     if let leftover = outcome.leftover {
       Console.error("warning: \(printable(leftover)) could not be removed; nothing in it is needed")
@@ -51,16 +50,12 @@ struct AttendedConversion {
     plan = outcome.plan
     self.outcome = outcome
     seconds = Date().timeIntervalSince(start)
-  }
-}
-
-extension ProgressLine {
-  /// The line that shows how an archive is unpacked.
-  static func unpacking(_ source: String, quiet: Bool) -> ProgressLine {
-    let line = ProgressLine("unpacking", total: 0, quiet: quiet)
-    if let place = try? NamedPath(source).place, let size = try? InputFile(path: place).byteCount {
-      line.setTotal(size)
+    let files =
+      outcome.certificate.files.map(\.byteCount) + outcome.certificate.assets.map(\.byteCount)
+    if !shared.quiet {
+      Console.error(
+        "written      \(humanSize(files.reduce(0, +))) in \(counted(files.count, "file")), in \(duration(seconds))"
+      )
     }
-    return line
   }
 }

@@ -19,11 +19,14 @@ struct ChecksCommand: ParsableCommand {
         weighbridge checks --json
       """)
 
-  @Argument(help: "A finding's id; all are listed without.")
+  @Argument(
+    help: "A finding's id; all are listed without.", completion: .list(FindingKinds.all.map(\.id)))
   var id: String?
 
   @Flag(help: "Print one JSON document to standard output.")
   var json = false
+
+  @OptionGroup var colors: ColorOption
 
   func run() throws {
     let kinds = try id.map { [try Self.kind($0)] } ?? FindingKinds.all
@@ -38,10 +41,11 @@ struct ChecksCommand: ParsableCommand {
 
   private static func kind(_ id: String) throws(CheckpointError) -> FindingKind {
     if let kind = FindingKinds[id] { return kind }
-    let near = FindingKinds.ids(near: id).map { "'\($0)'" }.joined(separator: ", ")
+    let near = FindingKinds.ids(near: id)
+    let question = near.isEmpty ? "" : "did you mean \(alternatives(near))? "
     throw CheckpointError(
       .usage, "no finding has this id", found: "'\(id)'",
-      hint: "ids like it are \(near); weighbridge checks lists all")
+      hint: "\(question)weighbridge checks lists all")
   }
 
   /// All kinds by group: id, severity and title.
@@ -50,7 +54,7 @@ struct ChecksCommand: ParsableCommand {
     for kind in FindingKinds.all { width.add(kind.id) }
     for (place, group) in FindingKinds.groups.enumerated() {
       if place > 0 { line("") }
-      line(group)
+      line(Paint.text(group, .name))
       for kind in FindingKinds.kinds(of: group) {
         let severity = kind.severity.rawValue.padding(to: 9)
         line("  \(width.padded(kind.id))  \(severity)\(kind.title)")
@@ -61,27 +65,12 @@ struct ChecksCommand: ParsableCommand {
   /// One kind with its help, in lines of a terminal's width.
   private static func text(_ kind: FindingKind) -> String {
     """
-    \(kind.id): \(kind.title)
+    \(Paint.text(kind.id, .name)): \(kind.title)
     group     \(kind.group)
     severity  \(kind.severity.rawValue)
 
-    \(wrapped(kind.help))
+    \(wrapped(kind.help, to: Terminal.width).joined(separator: "\n"))
     """
-  }
-
-  private static let lineLength = 80
-
-  /// A text in lines that break between words.
-  private static func wrapped(_ text: String) -> String {
-    var lines: [String] = []
-    for word in text.split(separator: " ") {
-      if let last = lines.last, last.count + 1 + word.count <= lineLength {
-        lines[lines.count - 1] = "\(last) \(word)"
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines.joined(separator: "\n")
   }
 }
 

@@ -14,12 +14,14 @@ struct ColumnWidth {
   init(limit: Int = Self.standardLimit) { self.limit = limit }
 
   /// Takes a cell into account.
-  mutating func add(_ text: String) { width = min(limit, max(width, Self.count(text))) }
+  mutating func add(_ text: String) {
+    width = min(limit, max(width, displayWidth(Self.shown(text))))
+  }
 
   /// A cell as it is printed, with spaces up to the column's width.
   func padded(_ text: String) -> String {
     let shown = Self.shown(text)
-    return shown + String(repeating: " ", count: max(0, width - Self.count(shown)))
+    return shown + String(repeating: " ", count: max(0, width - displayWidth(shown)))
   }
 
   /// A text as it stands in a table: harmless, and with `…` where it is too long.
@@ -30,10 +32,4 @@ struct ColumnWidth {
   /// What of a text can be shown at all, so that a name of a megabyte isn't looked through.
   private static func start(of text: String) -> String { clipped(text, to: longestCell + 1) }
 
-  /// Characters of a cell that is shown; of ASCII, without a look at each.
-  private static func count(_ text: String) -> Int {
-    let shown = shown(text)
-    let isASCII = shown.utf8.allSatisfy { $0 < 0x80 }
-    return isASCII ? shown.utf8.count : shown.count
-  }
 }

@@ -29,10 +29,10 @@ struct CompareCommand: ParsableCommand {
         weighbridge compare gpt-j-6b gpt-j-6b-bf16 --forward --tolerance 0.1 --json
       """)
 
-  @Argument(help: "A checkpoint.")
+  @Argument(help: "A checkpoint.", completion: .file())
   var first: String
 
-  @Argument(help: "Another checkpoint.")
+  @Argument(help: "Another checkpoint.", completion: .file())
   var second: String
 
   @Flag(help: "Run both models side by side, too.")
@@ -44,13 +44,14 @@ struct CompareCommand: ParsableCommand {
   var tokens: String?
 
   @Option(
-    help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"))
+    help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"),
+    completion: .file())
   var tokensFile: String?
 
   @Option(
     help: ArgumentHelp(
       "A text in UTF-8 for --forward, cut into tokens by the first checkpoint's tokenizer, or the second's: its first 512 tokens, or as many as both models have positions.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var text: String?
 
   @Option(
@@ -81,9 +82,13 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
-    var options = try shared.openOptions()
+    let progress = shared.progress
+    var options = try shared.openOptions(first, progress)
     options.replacesConfiguration = false
-    let sources = (try Source(first, options), try Source(second, options))
+    let one = try Source(first, options)
+    options.progress = progress.unpacking(second)
+    let sources = (one, try Source(second, options))
+    progress.finish()
     let log = FindingLog(quiet: shared.quiet)
     for source in [sources.0, sources.1] {
       let model = try source.model()
@@ -96,13 +101,11 @@ struct CompareCommand: ParsableCommand {
         Finding(.warning, "configuration-differs", difference.text, file: sources.0.path))
     }
     log.finish("weighbridge verify")
-    let reading = ProgressLine(
-      "comparing", total: sources.0.checkpoint.byteCount, quiet: shared.quiet)
     let comparison = try CheckpointComparison(
-      sources.0, sources.1, shared.resources, progress: reading.add)
-    reading.finish()
-    var report = ComparisonReport(comparison)
-    if forward { report.forward = try lockstep(sources, comparison, options.readFiles) }
+      sources.0, sources.1, shared.resources, progress: progress.work)
+    progress.finish()
+    var report = ComparisonReport(comparison, first, second)
+    if forward { report.forward = try lockstep(sources, comparison, options.readFiles, progress) }
     for source in [sources.0, sources.1] { try source.confirm() }
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
@@ -143,21 +146,23 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func lockstep(
-    _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles
+    _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles,
+    _ progress: ProgressLine
   ) throws(CheckpointError) -> ForwardComparison {
     let resources = shared.resources(standardMemory: Processors.halfOfMemory)
     let decoders = (
       try Decoder(sources.0, resources), try Decoder(sources.1, resources)
     )
     shared.noteSlowness()
-    let layers = ProgressLine(
-      "layers", total: decoders.0.configuration.dimensions.layers, quiet: true)
-    defer { layers.finish() }
+    progress.begin(
+      "running both models", decoders.0.configuration.dimensions.layers, .layers)
+    defer { progress.finish() }
     return try ForwardComparison(
       decoders.0, decoders.1,
       tokens: try row(sources, decoders, inputs),
       prefixes: prefixes(decoders.0, decoders.1),
-      differences: comparison.differences)
+      differences: comparison.differences
+    ) { _ in progress.add(1) }
   }
 }
 

@@ -8,16 +8,24 @@ struct ComparisonReport: Encodable {
   private let comparison: CheckpointComparison
   var forward: ForwardComparison?
 
-  init(_ comparison: CheckpointComparison) { self.comparison = comparison }
+  private let paths: [String]
+
+  /// A report on two checkpoints, as the user named them.
+  init(_ comparison: CheckpointComparison, _ first: String, _ second: String) {
+    self.comparison = comparison
+    paths = [first, second].map(JSONDocument.path)
+  }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, identical, attentions, comparedCount, tensors
+    case schema, tool, paths, verdict, identical, attentions, comparedCount, tensors
   }
 
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode("comparison/v1", forKey: .schema)
     try container.encode(Certificate.Tool.current, forKey: .tool)
+    try container.encode(paths, forKey: .paths)
+    try container.encode(verdict, forKey: .verdict)
     try container.encode(comparison.isIdentical, forKey: .identical)
     try container.encode(comparison.attentions, forKey: .attentions)
     try container.encode(comparison.comparedCount, forKey: .comparedCount)
@@ -37,24 +45,48 @@ struct ComparisonReport: Encodable {
         "the first has \(comparison.attentions[0].rawValue) attention, the second \(comparison.attentions[1].rawValue)"
       )
     }
-    lines.append(verdict)
+    lines.append(conclusion)
     return lines.joined(separator: "\n")
   }
 
-  private var verdict: String {
+  /// What comes of the comparison of tensors and attention.
+  enum Verdict: String, Encodable {
+    case identical
+    /// The same values, some in wider dtypes.
+    case equalValues = "equal_values"
+    /// The same after rounding to the narrower dtypes.
+    case equalWithinRounding = "equal_within_rounding"
+    case differentAttention = "different_attention"
+    case different
+  }
+
+  private var verdict: Verdict {
+    let differences = comparison.differences
+    if comparison.isSame { return .identical }
+    if differences.isEmpty { return .differentAttention }
+    guard differences.allSatisfy({ $0.relation.isExplained }) else { return .different }
+    return differences.contains { $0.relation == .equalAfterRounding }
+      ? .equalWithinRounding : .equalValues
+  }
+
+  /// The verdict for people.
+  private var conclusion: String {
     let differences = comparison.differences
     let count = counted(comparison.comparedCount, "tensor")
-    if comparison.isSame { return "identical: \(count)" }
-    if differences.isEmpty { return "different attention, identical weights: \(count)" }
     let others = "\(grouped(differences.count)) of \(count) differ"
-    if differences.allSatisfy({ $0.relation.isExplained }) {
+    switch verdict {
+    case .identical: return "\(Paint.text("identical", .success)): \(count)"
+    case .differentAttention:
+      return "\(Paint.text("different attention", .error)), identical weights: \(count)"
+    case .equalValues:
+      return "\(Paint.text("equal values", .success)) in other dtypes: \(others) in dtype only"
+    case .equalWithinRounding:
       let dtypes = Set(
         differences.flatMap { [$0.first?.dtype, $0.second?.dtype].compactMap { $0?.rawValue } })
-      return differences.contains { $0.relation == .equalAfterRounding }
-        ? "equal within \(Self.coarsest(dtypes)) rounding: \(others) in dtype only"
-        : "equal values in other dtypes: \(others) in dtype only"
+      let words = Paint.text("equal within \(Self.coarsest(dtypes)) rounding", .warning)
+      return "\(words): \(others) in dtype only"
+    case .different: return "\(Paint.text("different", .error)): \(parts.joined(separator: ", "))"
     }
-    return "different: \(parts.joined(separator: ", "))"
   }
 
   /// How many tensors differ, and how many only one of the two has.

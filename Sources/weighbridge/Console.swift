@@ -20,6 +20,9 @@ enum Console {
   /// Whether a report is being printed, which a signal may cut short at once: the work is done.
   static var isPrinting: Bool { isPrintingReport.load(ordering: .relaxed) }
 
+  /// Says that more work follows on what was printed.
+  static func endReport() { isPrintingReport.store(false, ordering: .relaxed) }
+
   /// Makes sure that no file that is opened later gets the number of a standard stream that is closed.
   ///
   /// What is put there can't be used: reading and writing end with an error, as they do on closed streams.
@@ -31,9 +34,6 @@ enum Console {
       _ = open("/dev/null", flags)
     }
   }
-
-  /// Whether messages go to a terminal, on which a progress line can be drawn.
-  static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
   /// Writes a line, or a text that ends with one, to standard output.
   ///
@@ -74,13 +74,14 @@ enum Console {
   /// Writes a line to standard error, after clearing the progress line.
   static func error(_ text: String) {
     lock.withLock { _ in
-      let clear = hasTerminal ? "\r\u{1b}[K" : ""
-      _ = write(Array("\(clear)\(inert(text))\n".utf8), to: STDERR_FILENO)
+      let clear = Terminal.showsErrors ? "\r\u{1b}[K" : ""
+      _ = write(Array("\(clear)\(Paint.message(inert(text)))\n".utf8), to: STDERR_FILENO)
     }
   }
 
-  /// Replaces the progress line on the terminal.
+  /// Replaces the progress line on the terminal, with one that isn't wider.
   static func status(_ text: String) {
+    let text = clipped(text, to: Terminal.width - 1)
     lock.withLock { _ in _ = write(Array("\r\u{1b}[K\(inert(text))".utf8), to: STDERR_FILENO) }
   }
 

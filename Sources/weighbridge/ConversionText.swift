@@ -111,21 +111,24 @@ enum ConversionText {
 /// `convert --json`: the certificate, and what may differ from run to run.
 struct ConversionDocument: Encodable {
   private let outcome: Converter.Outcome
+  private let path: String
   private let seconds: Double
 
-  init(_ outcome: Converter.Outcome, seconds: Double) {
+  init(_ outcome: Converter.Outcome, _ destination: String, seconds: Double) {
     self.outcome = outcome
+    path = JSONDocument.path(destination)
     self.seconds = seconds
   }
 
   private struct Timing: Encodable { let seconds: Double }
 
-  private enum CodingKeys: String, CodingKey { case schema, resumedTensors, timing }
+  private enum CodingKeys: String, CodingKey { case schema, path, resumedTensors, timing }
 
   func encode(to encoder: any Encoder) throws {
     try outcome.certificate.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode("conversion/v1", forKey: .schema)
+    try container.encode(path, forKey: .path)
     try container.encode(outcome.resumedTensorCount, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
   }

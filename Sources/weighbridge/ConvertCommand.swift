@@ -38,13 +38,16 @@ struct ConvertCommand: ParsableCommand {
         zstd -dc step.tar.zst | weighbridge convert - out --to hf
       """)
 
-  @Argument(help: "The checkpoint to convert.")
+  @Argument(help: "The checkpoint to convert.", completion: .file())
   var source: String
 
-  @Argument(help: "Where to write; must not exist, unless it is an empty directory.")
+  @Argument(
+    help: "Where to write; must not exist, unless it is an empty directory.", completion: .file())
   var destination: String
 
-  @Option(help: ArgumentHelp("The format to write.", valueName: "format"))
+  @Option(
+    help: ArgumentHelp("The format to write.", valueName: "format"),
+    completion: .list(ConversionJob.formatNames))
   var to: String?
 
   @Option(help: "The dtype of float tensors: keep, f32, f16 or bf16.")
@@ -81,7 +84,7 @@ struct ConvertCommand: ParsableCommand {
     }
   }
 
-  private func request(_ progress: ProgressLine?) throws(CheckpointError) -> ConversionRequest {
+  private func request(_ progress: ProgressLine) throws(CheckpointError) -> ConversionRequest {
     var request = try options.request(source, destination, shared, progress)
     request.format = to
     request.settings.dtype = dtype.dtype
@@ -89,14 +92,14 @@ struct ConvertCommand: ParsableCommand {
     request.settings.compression = compression?.value
     if validatesResult {
       shared.noteSlowness()
-      request.validator = try validation.validator(request, standardCount: 32)
+      request.validator = try validation.validator(request, standardCount: 32, progress.work)
     }
     return request
   }
 
   func run() throws {
-    let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
-    let job = ConversionJob(try request(unpacking))
+    let progress = shared.progress
+    let job = ConversionJob(try request(progress))
     if options.dryRun {
       let (source, plan) = try job.plan()
       if shared.json {
@@ -109,10 +112,11 @@ struct ConvertCommand: ParsableCommand {
       }
       return
     }
-    let work = try AttendedConversion(job, destination, unpacking, shared)
+    let work = try AttendedConversion(job, destination, progress, shared)
     if shared.json {
       Console.output(
-        document: try JSONDocument.bytes(ConversionDocument(work.outcome, seconds: work.seconds)))
+        document: try JSONDocument.bytes(
+          ConversionDocument(work.outcome, destination, seconds: work.seconds)))
     } else {
       Console.output(ConversionText.closing(work.outcome, destination))
     }
@@ -122,6 +126,9 @@ struct ConvertCommand: ParsableCommand {
 /// What `--compression` takes.
 struct CompressionChoice: ExpressibleByArgument {
   let value: ConversionPlan.Compression
+
+  static let allValueStrings = ["zstd", "none"]
+  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
 
   init?(argument: String) {
     guard let value = ConversionPlan.Compression(argument) else { return nil }
@@ -144,6 +151,8 @@ enum ExpertChoice: String, ExpressibleByArgument, CaseIterable {
 /// What `--dtype` takes.
 enum DTypeChoice: String, ExpressibleByArgument, CaseIterable {
   case keep, f32, f16, bf16
+
+  init?(argument: String) { self.init(rawValue: DType.optionName(argument)) }
 
   var dtype: DType? {
     switch self {

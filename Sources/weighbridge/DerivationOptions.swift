@@ -8,13 +8,14 @@ import TensorModel
 struct DerivationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The importance matrix that CHECKPOINT was quantized with.", valueName: "file"))
+      "The importance matrix that CHECKPOINT was quantized with.", valueName: "file"),
+    completion: .file())
   var imatrix: String?
 
   @Option(
     help: ArgumentHelp(
       "The directory whose sidecar files were carried along, as the conversion was given it.",
-      valueName: "dir"))
+      valueName: "dir"), completion: .directory)
   var assets: String?
 
   /// Refuses options that nothing would heed.

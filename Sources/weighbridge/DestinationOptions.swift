@@ -18,7 +18,8 @@ struct DestinationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"))
+      "A directory whose tokenizer and other sidecar files are carried along.", valueName: "dir"),
+    completion: .directory)
   var assets: String?
 
   @Option(
@@ -65,13 +66,13 @@ struct DestinationOptions: ParsableArguments {
   ///
   /// - Throws: `missing` or `inputOutput` for the configuration file.
   func request(
-    _ source: String, _ destination: String, _ shared: SharedOptions, _ progress: ProgressLine?
+    _ source: String, _ destination: String, _ shared: SharedOptions, _ progress: ProgressLine
   ) throws(CheckpointError) -> ConversionRequest {
     var resources = shared.resources
     resources.checksRecordedDigests = !skipDigestCheck
     var request = ConversionRequest(
       source: source, destination: destination,
-      openOptions: try shared.openOptions(progress: progress), resources: resources)
+      openOptions: try shared.openOptions(source, progress), resources: resources)
     request.settings.allowOverflow = allowOverflow
     if let shards { request.settings.sharding = .count(shards) }
     if let size = maxShardSize { request.settings.sharding = .maximumByteCount(size.byteCount) }

@@ -26,7 +26,7 @@ struct ForwardCommand: ParsableCommand {
         weighbridge forward gpt-j-6b --text book.txt --perplexity
       """)
 
-  @Argument(help: "The checkpoint to run.")
+  @Argument(help: "The checkpoint to run.", completion: .file())
   var checkpoint: String
 
   @Option(help: ArgumentHelp("Token ids, separated by commas.", valueName: "ids"))
@@ -35,7 +35,7 @@ struct ForwardCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Token ids from a numpy array (int32 or int64, [tokens] or [rows, tokens]) or JSON.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var tokensFile: String?
 
   @Option(
@@ -47,12 +47,13 @@ struct ForwardCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "A file in UTF-8 that holds such a text; without --perplexity and --generate, a long one is run in rows of as many tokens as the model has positions.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var text: String?
 
   @Option(
     help: ArgumentHelp(
-      "A directory with the tokenizer's files, where the checkpoint has none.", valueName: "dir"))
+      "A directory with the tokenizer's files, where the checkpoint has none.", valueName: "dir"),
+    completion: .directory)
   var assets: String?
 
   @Option(
@@ -64,7 +65,7 @@ struct ForwardCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Write all logits as a numpy array: f32 [tokens, vocabulary], or [rows, tokens, vocabulary].",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var logits: String?
 
   @Option(help: ArgumentHelp("How many of the likeliest next tokens are shown.", valueName: "n"))
@@ -103,9 +104,11 @@ struct ForwardCommand: ParsableCommand {
   }
 
   func run() throws {
-    var options = try shared.openOptions()
+    let progress = shared.progress
+    var options = try shared.openOptions(checkpoint, progress)
     options.assetsDirectory = assets
     let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
+    progress.finish()
     // Without a prompt, a tokenizer only makes the results readable.
     let tokenizer =
       prompt == nil
@@ -141,17 +144,18 @@ struct ForwardCommand: ParsableCommand {
         "warning: perplexity is measured causally, although the model has prefix attention")
     }
     var report = ForwardReport(
-      decoder.configuration, rows: rows, prefix: perplexity ? 0 : decoder.prefix(prefix), tokenizer)
+      checkpoint, decoder.configuration, rows: rows,
+      prefix: perplexity ? 0 : decoder.prefix(prefix), tokenizer)
     let start = Date()
     var computesNumbers = true
     if perplexity {
-      let measured = try measure(decoder, rows)
+      let measured = try measure(decoder, rows, progress)
       report.perplexity = measured
       computesNumbers = measured.meanNegativeLogLikelihood.isFinite
     } else if let generate {
-      (report.generated, computesNumbers) = try continued(decoder, rows, generate)
+      (report.generated, computesNumbers) = try continued(decoder, rows, generate, progress)
     } else {
-      (report.top, computesNumbers) = try onePass(decoder, rows, options.readFiles)
+      (report.top, computesNumbers) = try onePass(decoder, rows, options.readFiles, progress)
     }
     try source.confirm()
     if !computesNumbers { report.reason = ForwardReport.noNumbers }
@@ -184,7 +188,7 @@ struct ForwardCommand: ParsableCommand {
 
   /// All logits in one pass; the likeliest next tokens of each row.
   private func onePass(
-    _ decoder: Decoder, _ rows: [[Int]], _ inputs: ReadFiles
+    _ decoder: Decoder, _ rows: [[Int]], _ inputs: ReadFiles, _ progress: ProgressLine
   ) throws(CheckpointError) -> (top: [[ForwardReport.Candidate]], areNumbers: Bool) {
     let vocabulary = decoder.configuration.dimensions.vocabulary
     var output: LogitsFile?
@@ -196,10 +200,11 @@ struct ForwardCommand: ParsableCommand {
         logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary,
         besides: inputs)
     }
-    let line = ProgressLine("layers", total: 0, quiet: true)
     let sequences = Sequences(rows.map(\.count), prefix: decoder.prefix(prefix))
-    let state = try decoder.run(rows, sequences)
-    line.finish()
+    progress.begin("running", decoder.configuration.dimensions.layers, .layers)
+    let state = try decoder.run(rows, sequences) { _ in progress.add(1) }
+    progress.begin("making logits", output == nil ? rows.count : sequences.rowCount, .tokens)
+    defer { progress.finish() }
     let block = FloatBuffer()
     var candidates: [[ForwardReport.Candidate]] = []
     var areNumbers = true
@@ -212,6 +217,7 @@ struct ForwardCommand: ParsableCommand {
         try output?.append(block, count: part.count * vocabulary)
         areNumbers =
           areNumbers && LogitRow(block.base, count: part.count * vocabulary).areNumbers
+        progress.add(part.count)
         if part.upperBound == end {
           let last = LogitRow(block.base + (part.count - 1) * vocabulary, count: vocabulary)
           candidates.append(last.top(top).map(ForwardReport.Candidate.init))
@@ -222,22 +228,27 @@ struct ForwardCommand: ParsableCommand {
     return (candidates, areNumbers)
   }
 
-  private func measure(_ decoder: Decoder, _ rows: [[Int]]) throws(CheckpointError) -> Perplexity {
-    let line = ProgressLine(
-      "tokens", total: rows.reduce(0) { $0 + $1.count }, quiet: shared.quiet)
-    defer { line.finish() }
+  private func measure(
+    _ decoder: Decoder, _ rows: [[Int]], _ progress: ProgressLine
+  ) throws(CheckpointError) -> Perplexity {
+    progress.begin("measuring", rows.reduce(0) { $0 + $1.count }, .tokens)
+    defer { progress.finish() }
     return try Perplexity.measure(
       decoder, rows, window: window ?? decoder.configuration.positionLimit ?? 2048,
-      progress: line.add)
+      progress: progress.add)
   }
 
   private func continued(
-    _ decoder: Decoder, _ rows: [[Int]], _ count: Int
+    _ decoder: Decoder, _ rows: [[Int]], _ count: Int, _ progress: ProgressLine
   ) throws(CheckpointError) -> (tokens: [Int], areByNumbers: Bool) {
     guard rows.count == 1 else {
       throw CheckpointError(
         .usage, "--generate continues one row of tokens", found: "\(rows.count) rows")
     }
-    return try Generation(decoder).tokens(after: rows[0], count, prefix: decoder.prefix(prefix))
+    progress.begin("generating", count, .tokens)
+    defer { progress.finish() }
+    return try Generation(decoder).tokens(
+      after: rows[0], count, prefix: decoder.prefix(prefix)
+    ) { _ in progress.add(1) }
   }
 }

@@ -9,6 +9,8 @@ import Tokenization
 struct ForwardReport: Encodable {
   var schema = "forward/v1"
   var tool = Certificate.Tool.current
+  /// The checkpoint: as it was given if that is relative, else the path's last component.
+  let path: String
   let architecture: String
   let rowCount: Int
   let tokenCount: Int
@@ -29,7 +31,8 @@ struct ForwardReport: Encodable {
   private let tokenizer: Tokenizer?
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, architecture, rowCount, tokenCount, prefix, top, generated, generatedText,
+    case schema, tool, path, architecture, rowCount, tokenCount, prefix, top, generated,
+      generatedText,
       perplexity, reason, timing
   }
 
@@ -62,7 +65,11 @@ struct ForwardReport: Encodable {
     var seconds = 0.0
   }
 
-  init(_ configuration: DecoderConfiguration, rows: [[Int]], prefix: Int, _ tokenizer: Tokenizer?) {
+  init(
+    _ checkpoint: String, _ configuration: DecoderConfiguration, rows: [[Int]], prefix: Int,
+    _ tokenizer: Tokenizer?
+  ) {
+    path = JSONDocument.path(checkpoint)
     self.tokenizer = tokenizer
     architecture = configuration.family
     rowCount = rows.count

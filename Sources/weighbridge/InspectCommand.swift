@@ -17,10 +17,13 @@ struct InspectCommand: ParsableCommand {
         weighbridge inspect gpt-j-6b
         weighbridge inspect step_383500_slim.tar.zstd --tensors
         weighbridge inspect model.safetensors --digests --json
+        weighbridge inspect models/*.gguf --json-lines | jq -r '.path, .architecture'
       """)
 
-  @Argument(help: "The checkpoint to inspect.")
-  var checkpoint: String
+  @Argument(
+    help: ArgumentHelp("The checkpoint to inspect; can be several.", valueName: "checkpoint"),
+    completion: .file())
+  var checkpoints: [String]
 
   @Flag(help: "List every tensor.")
   var tensors = false
@@ -35,27 +38,63 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "SHA-256 of each tensor, and the checkpoint's root.")
   var digests = false
 
+  @Flag(help: "Print one JSON document to standard output for each checkpoint, on a line each.")
+  var jsonLines = false
+
   @OptionGroup var shared: SharedOptions
 
+  func validate() throws {
+    if shared.json && jsonLines { throw ValidationError("Give --json or --json-lines, not both.") }
+    if shared.json && checkpoints.count > 1 {
+      throw ValidationError(
+        "--json prints one document: for several checkpoints give --json-lines.")
+    }
+  }
+
   func run() throws {
-    let unpacking = ProgressLine("unpacking", total: 0, quiet: shared.quiet)
-    let source = try Source(checkpoint, try shared.openOptions(progress: unpacking))
-    unpacking.finish()
-    let reading = ProgressLine("reading", total: source.checkpoint.byteCount, quiet: shared.quiet)
-    let inspection = try Inspection(
-      source, digests: digests, statistics: statistics, shared.resources, progress: reading.add)
-    reading.finish()
-    try source.confirm()
-    if shared.json {
-      try inspection.write { (piece) in
-        Signals.endIfReceived()
-        Console.output(document: piece)
+    guard checkpoints.count > 1 else { return try inspect(checkpoints[0]) }
+    var areAllReadable = true
+    for (place, checkpoint) in checkpoints.enumerated() {
+      do throws(CheckpointError) {
+        if !jsonLines {
+          Console.output("\(place == 0 ? "" : "\n")\(Paint.text(printable(checkpoint), .name))")
+        }
+        try inspect(checkpoint)
+      } catch {
+        if error.code == .interrupted { throw error }
+        CommandFailure(error.in(file: checkpoint)).report(asDocument: jsonLines, true)
+        areAllReadable = false
       }
+      Console.endReport()
+    }
+    if !areAllReadable { throw ExitCode(2) }
+  }
+
+  private func inspect(_ checkpoint: String) throws(CheckpointError) {
+    let progress = shared.progress
+    var options = try shared.openOptions(checkpoint, progress)
+    options.replacesConfiguration = checkpoints.count == 1
+    let source = try Source(checkpoint, options)
+    let inspection = try Inspection(
+      source, digests: digests, statistics: statistics, shared.resources, progress: progress.work)
+    progress.finish()
+    try source.confirm()
+    if shared.json || jsonLines {
+      try printDocument(inspection)
     } else {
       let log = FindingLog(quiet: shared.quiet)
       for finding in inspection.findings { log.report(finding) }
       log.finish("--json")
       Console.output(lines: InspectionText(inspection, listsTensors: tensors).print)
     }
+  }
+
+  private func printDocument(_ inspection: Inspection) throws(CheckpointError) {
+    var line = DocumentLine()
+    try inspection.write { (piece) in
+      Signals.endIfReceived()
+      Console.output(document: jsonLines ? line.piece(piece) : piece)
+    }
+    if jsonLines { Console.output(document: line.end) }
   }
 }

@@ -35,7 +35,8 @@ struct InspectionText {
     line(
       field(
         "size",
-        "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"))
+        "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"
+          + (sizeOnDisk.map { ", \($0) on disk" } ?? "")))
     line(field("dtypes", dtypes))
     if let precision = inspection.effectivePrecision {
       for (number, text) in PrecisionText.summary(precision).enumerated() {
@@ -43,7 +44,16 @@ struct InspectionText {
       }
     }
     if let root = inspection.root { line(field("root", root.description)) }
-    if !inspection.metadata.isEmpty { line(field("metadata", metadata)) }
+    for (number, missing) in inspection.missing.enumerated() {
+      line(field(number == 0 ? "missing" : "", Self.text(missing)))
+    }
+    if inspection.format == "gguf" {
+      for (number, text) in metadata.enumerated() {
+        line(field(number == 0 ? "metadata" : "", text))
+      }
+    } else if !inspection.metadata.isEmpty {
+      line(field("metadata", metadata.joined(separator: ", ")))
+    }
     line("")
     if listsTensors || inspection.hasDetails {
       Self.table(inspection.tensors.count, row: row, line)
@@ -64,8 +74,21 @@ struct InspectionText {
       .map { "\($0.key.rawValue) \(humanSize($0.value))" }.joined(separator: ", ")
   }
 
+  /// The size of the files, where tensors are compressed in them.
+  private var sizeOnDisk: String? {
+    guard let size = inspection.fileByteCount, size < inspection.byteCount else { return nil }
+    return humanSize(size)
+  }
+
+  private static func text(_ missing: Inspection.Missing) -> String {
+    switch missing {
+    case .configuration: "a configuration: forward, and other formats' names, need --config FILE"
+    case .tokenizer: "a tokenizer: texts, and GGUF files, need --assets DIR"
+    }
+  }
+
   /// The first keys in their order, and how many more there are.
-  private var metadata: String {
+  private var metadata: [String] {
     var first: [(key: ExactName, value: String)] = []
     for (key, value) in inspection.metadata {
       if first.count == Self.shownKeyCount, let last = first.last, last.key < key { continue }
@@ -78,7 +101,7 @@ struct InspectionText {
     }
     let more = inspection.metadata.count - first.count
     if more > 0 { pairs.append("… and \(grouped(more)) more; --json lists all") }
-    return pairs.joined(separator: ", ")
+    return pairs
   }
 
   private static let shownKeyCount = 100

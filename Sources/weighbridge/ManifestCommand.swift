@@ -20,7 +20,7 @@ struct ManifestCommand: ParsableCommand {
         weighbridge verify gpt-j-6b
       """)
 
-  @Argument(help: "The checkpoint.")
+  @Argument(help: "The checkpoint.", completion: .file())
   var checkpoint: String
 
   @Flag(help: "Write SHA256SUMS too, which sha256sum -c checks; of directories only.")
@@ -29,7 +29,8 @@ struct ManifestCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    let source = try Source(checkpoint, try shared.openOptions())
+    let progress = shared.progress
+    let source = try Source(checkpoint, try shared.openOptions(checkpoint, progress))
     let place = source.place
     guard let kind = FileKind(of: place), checkpoint != "-" else {
       throw CheckpointError(
@@ -43,9 +44,8 @@ struct ManifestCommand: ParsableCommand {
     }
     let target = ManifestFiles(place)
     try target.requireReplaceable(withSums: sha256sums)
-    let hashing = ProgressLine("hashing", total: 0, quiet: shared.quiet)
-    let manifest = try CheckpointManifest(of: source, shared.resources, progress: hashing.add)
-    hashing.finish()
+    let manifest = try CheckpointManifest(of: source, shared.resources, progress: progress.work)
+    progress.finish()
     let bytes = try JSONDocument.bytes(manifest)
     try target.write(manifest, bytes, withSums: sha256sums)
     if shared.json {

@@ -27,7 +27,7 @@ enum QuantizationText {
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
     if let validation = report.validation { lines.append(self.validation(validation)) }
-    lines += report.exceeded.map { "EXCEEDED: \(excess($0))" }
+    lines += report.exceeded.map { "\(Paint.text("EXCEEDED", .error)): \(excess($0))" }
     if let root = report.root {
       lines.append(
         "root \(root); check it again with: \(shellCommand("weighbridge verify", destination))"

@@ -39,10 +39,12 @@ struct QuantizeCommand: ParsableCommand {
         weighbridge quantize llama llama.gguf --scheme q5_k_m --validate --max-kl 0.02 --report q.html
       """)
 
-  @Argument(help: "The checkpoint to quantize.")
+  @Argument(help: "The checkpoint to quantize.", completion: .file())
   var source: String
 
-  @Argument(help: "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM.")
+  @Argument(
+    help: "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM.",
+    completion: .file())
   var destination: String
 
   @Option(help: ArgumentHelp("What most weights become.", valueName: "scheme"))
@@ -57,13 +59,13 @@ struct QuantizeCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The type of what makes the logits: the head, or the embedding where that is the head.",
-      valueName: "type"))
+      valueName: "type"), completion: .list(SchemeChoice.typeNames))
   var outputType: String?
 
   @Option(
     help: ArgumentHelp(
       "An importance matrix of llama.cpp's, GGUF or .dat: errors in columns that matter count more.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var imatrix: String?
 
   @Flag(
@@ -94,7 +96,8 @@ struct QuantizeCommand: ParsableCommand {
   var maxRmse: Double?
 
   @Option(
-    help: ArgumentHelp("Write the report to a file, for a browser: .html.", valueName: "file"))
+    help: ArgumentHelp("Write the report to a file, for a browser: .html.", valueName: "file"),
+    completion: .file())
   var report: String?
 
   @OptionGroup var options: DestinationOptions
@@ -125,9 +128,7 @@ struct QuantizeCommand: ParsableCommand {
     _ name: String, _ container: QuantizationContainer
   ) throws(CheckpointError) -> WeightType {
     guard let type = container.type(named: name) else {
-      throw CheckpointError(
-        .usage, "--output-type: a type that weights can't be given",
-        expected: container.typeNames.joined(separator: ", "), found: String(name.prefix(100)))
+      throw container.unknownType(name, option: "--output-type")
     }
     return type
   }
@@ -145,15 +146,15 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let unpacking = ProgressLine.unpacking(source, quiet: shared.quiet)
-    var request = try options.request(source, destination, shared, unpacking)
+    let progress = shared.progress
+    var request = try options.request(source, destination, shared, progress)
     let inputs = request.openOptions.readFiles
     let quantization = try quantization(inputs)
     request.format = scheme.scheme.container.format
     request.settings.quantization = quantization
     if validatesResult {
       shared.noteSlowness()
-      request.validator = try validation.validator(request, standardCount: 128)
+      request.validator = try validation.validator(request, standardCount: 128, progress.work)
     }
     let job = ConversionJob(request)
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
@@ -168,7 +169,7 @@ struct QuantizeCommand: ParsableCommand {
       return
     }
     let page = try reportFile(inputs)
-    let work = try AttendedConversion(job, destination, unpacking, shared)
+    let work = try AttendedConversion(job, destination, progress, shared)
     let report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
     try page?.write(QuantizationPage(report, source: source, destination: destination).html())
@@ -176,7 +177,8 @@ struct QuantizeCommand: ParsableCommand {
       Console.output(
         document: try JSONDocument.bytes(
           QuantizationDocument(
-            report: report, resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
+            report: report, path: JSONDocument.path(destination),
+            resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
       )
     } else {
       Console.output(QuantizationText.outcome(report, destination))
@@ -188,16 +190,18 @@ struct QuantizeCommand: ParsableCommand {
 /// `quantize --json`: the report, and what may differ from run to run.
 private struct QuantizationDocument: Encodable {
   let report: QuantizationReport
+  let path: String
   let resumedTensors: Int
   let seconds: Double
 
   private struct Timing: Encodable { let seconds: Double }
 
-  private enum CodingKeys: String, CodingKey { case resumedTensors, timing }
+  private enum CodingKeys: String, CodingKey { case path, resumedTensors, timing }
 
   func encode(to encoder: any Encoder) throws {
     try report.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(path, forKey: .path)
     try container.encode(resumedTensors, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
   }
@@ -212,7 +216,8 @@ struct SchemeChoice: ExpressibleByArgument {
     self.scheme = scheme
   }
 
-  static var allValueStrings: [String] { QuantizationScheme.all.map(\.name) }
+  static let allValueStrings = QuantizationScheme.all.map(\.name)
+  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
 
   /// A line or two for each family of schemes, as `--help` has them.
   static var table: String {

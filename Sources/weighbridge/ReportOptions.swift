@@ -37,6 +37,9 @@ struct ReportOptions: ParsableArguments {
 struct ReportChoice: ExpressibleByArgument {
   let request: ReportRequest
 
+  static let allValueStrings = ReportFormat.allCases.map(\.rawValue)
+  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
+
   init?(argument: String) {
     guard let request = ReportRequest(parsing: argument) else { return nil }
     self.request = request
@@ -81,7 +84,8 @@ struct ReportOutput {
     for request in requests where request.path == nil {
       // Messages for people go to standard error.
       if request.format == .text, report.error != nil { continue }
-      Console.output(document: try request.format.bytes(report, describe))
+      let bytes = try request.format.bytes(report, describe)
+      Console.output(document: request.format == .text ? Paint.report(bytes) : bytes)
     }
     if let failure { throw failure }
   }

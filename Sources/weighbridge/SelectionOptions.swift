@@ -6,15 +6,19 @@ import TensorModel
 struct SelectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The only checks that run, such as structure,configuration.", valueName: "list"))
+      "The only checks that run, such as structure,configuration.", valueName: "list"),
+    completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var checks: String?
 
-  @Option(help: ArgumentHelp("Checks that don't run.", valueName: "list"))
+  @Option(
+    help: ArgumentHelp("Checks that don't run.", valueName: "list"),
+    completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var skip: String?
 
   @Option(
-    help: ArgumentHelp("Checks that must pass: one that is skipped is an error.", valueName: "list")
-  )
+    help: ArgumentHelp(
+      "Checks that must pass: one that is skipped is an error.", valueName: "list"),
+    completion: .list(VerificationReport.Name.allCases.map(\.rawValue)))
   var require: String?
 
   @Flag(help: "Fail if a check was skipped, and on warnings.")
@@ -53,11 +57,15 @@ struct SelectionOptions: ParsableArguments {
   }
 
   private static func names(_ list: String, _ option: String) throws -> Set<Name> {
-    let known = Name.allCases.map(\.rawValue).joined(separator: ", ")
+    let known = Name.allCases.map(\.rawValue)
     var names: Set<Name> = []
     for word in list.split(separator: ",", omittingEmptySubsequences: false) {
       guard let name = Name(rawValue: String(word)) else {
-        throw ValidationError("\(option): no check is called '\(word)'; there are \(known).")
+        let near = nearNames(String(word), among: known)
+        let help =
+          near.isEmpty
+          ? "There are \(known.joined(separator: ", "))." : "Did you mean \(alternatives(near))?"
+        throw ValidationError("\(option): no check is called '\(word)'. \(help)")
       }
       names.insert(name)
     }

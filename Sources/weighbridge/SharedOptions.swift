@@ -29,7 +29,7 @@ struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The model's configuration, if the checkpoint has none, or to use another: Mesh-Transformer's JSON, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var config: String?
 
   @Option(
@@ -44,7 +44,7 @@ struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where archives are unpacked to; by default beside the destination, or the temporary directory.",
-      valueName: "dir"))
+      valueName: "dir"), completion: .directory)
   var spool: String?
 
   @Option(
@@ -56,10 +56,20 @@ struct SharedOptions: ParsableArguments {
   @Flag(help: "Print one JSON document to standard output.")
   var json = false
 
-  @Flag(help: "No progress and no remarks on standard error, only warnings and errors.")
+  @Flag(
+    name: .shortAndLong,
+    help: "No progress and no remarks on standard error, only warnings and errors.")
   var quiet = false
 
+  @Flag(
+    name: .shortAndLong,
+    help: "Say after each step of the work how much was done, and how long it took.")
+  var verbose = false
+
+  @OptionGroup var colors: ColorOption
+
   func validate() throws {
+    if quiet && verbose { throw ValidationError("Give --quiet or --verbose, not both.") }
     try OptionRange("--max-expansion", 1...1_000_000).check(maxExpansion)
     try OptionRange("--threads", 1...1024).check(threads)
     let memoryRange = EvaluationResources.minimumMemory...1_000_000_000_000_000
@@ -91,12 +101,22 @@ struct SharedOptions: ParsableArguments {
     Console.error("note: a forward pass takes several times as long here: \(reason)")
   }
 
+  /// The line that shows how far the work has come.
+  var progress: ProgressLine { ProgressLine(quiet: quiet, verbose: verbose) }
+
   /// How to open a checkpoint.
   ///
+  /// - Parameters:
+  ///   - source: the checkpoint, as the user named it.
+  ///   - progress: shows how an archive is unpacked.
+  /// - Returns: the options.
   /// - Throws: `missing` or `inputOutput` for the configuration file.
-  func openOptions(progress: ProgressLine? = nil) throws(CheckpointError) -> OpenOptions {
+  func openOptions(
+    _ source: String, _ progress: ProgressLine
+  ) throws(CheckpointError) -> OpenOptions {
     if let threads { ParallelPieces.threadCount = threads }
-    var options = OpenOptions(progress: progress?.set, checkCancellation: Signals.check)
+    var options = OpenOptions(
+      progress: progress.unpacking(source), checkCancellation: Signals.check)
     if let spool { options.temporaryDirectory = spool }
     if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {

@@ -29,29 +29,32 @@ struct SignCommand: ParsableCommand {
         weighbridge sign gpt-j.Q4_K_M.gguf --derivation gpt-j-6b --private-key key.pem --signature x.sig
       """)
 
-  @Argument(help: "The checkpoint to sign: a folder; with --derivation also a file.")
+  @Argument(
+    help: "The checkpoint to sign: a folder; with --derivation also a file.", completion: .file())
   var checkpoint: String
 
   @Option(
     help: ArgumentHelp(
-      "The signer's key as PEM: EC on P-256, P-384 or P-521, not encrypted.", valueName: "file"))
+      "The signer's key as PEM: EC on P-256, P-384 or P-521, not encrypted.", valueName: "file"),
+    completion: .file())
   var privateKey: String
 
   @Option(
     help: ArgumentHelp(
       "Certificates as PEM: the key's own first, then the one that signed it, and so on.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var certificateChain: String?
 
   @Option(
     help: ArgumentHelp(
-      "Where the signature is written (default: model.sig in the checkpoint).", valueName: "file"))
+      "Where the signature is written (default: model.sig in the checkpoint).", valueName: "file"),
+    completion: .file())
   var signature: String?
 
   @Option(
     help: ArgumentHelp(
       "The source that CHECKPOINT was made of: the conversion is made again first, and what is signed says so.",
-      valueName: "source"))
+      valueName: "source"), completion: .file())
   var derivation: String?
 
   @OptionGroup var origin: DerivationOptions
@@ -80,17 +83,18 @@ struct SignCommand: ParsableCommand {
       try CertificateChain(path: path)
     }
     var proof: (derivation: Derivation, checkpoint: Source)?
-    if let derivation { proof = try self.proof(from: derivation) }
+    let progress = shared.progress
+    if let derivation { proof = try self.proof(from: derivation, progress) }
     let statement = try proof?.derivation.predicate
-    let hashing = ProgressLine("hashing", total: 0, quiet: shared.quiet)
     let result = try signer.sign(
       with: key, chain, derivation: statement,
       confirm: { [proof] () throws(CheckpointError) in try proof?.checkpoint.confirm() },
+      expecting: { progress.begin("hashing", $0) },
       progress: { (byteCount) throws(CheckpointError) in
         try Signals.check()
-        hashing.add(byteCount)
+        progress.add(byteCount)
       })
-    hashing.finish()
+    progress.finish()
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(SigningDocument(result, key, proof?.derivation)))
@@ -115,11 +119,12 @@ struct SignCommand: ParsableCommand {
   /// - Returns: what is signed, and the checkpoint as it was compared.
   /// - Throws: the exit code 1 where something is another, after it was said.
   private func proof(
-    from source: String
+    from source: String, _ progress: ProgressLine
   ) throws -> (derivation: Derivation, checkpoint: Source) {
-    let options = try shared.openOptions()
+    let options = try shared.openOptions(source, progress)
     let importance = try origin.importance()
     var ownOptions = options
+    ownOptions.progress = progress.unpacking(checkpoint)
     ownOptions.replacesConfiguration = false
     let opened = try Source(checkpoint, ownOptions)
     let count = opened.checkpoint.files.count
@@ -128,14 +133,13 @@ struct SignCommand: ParsableCommand {
         .usage, "is one of \(count) files of a checkpoint, which are signed together",
         file: checkpoint, hint: "convert to a folder, and sign that")
     }
-    let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources,
-      replay: origin.source(source, options, importance, isSigned: true), progress: reading.add
+      replay: origin.source(source, options, importance, isSigned: true), progress: progress.work
     ).run(against: nil, .derivation)
-    reading.finish()
+    progress.finish()
     guard report.verdict != .failed, let derivation = report.derivation else {
-      Console.output(document: try ReportFormat.text.bytes(report, { _ in nil }))
+      Console.output(document: Paint.report(try ReportFormat.text.bytes(report, { _ in nil })))
       Console.error("error: nothing is signed: the source doesn't give this checkpoint")
       throw ExitCode(1)
     }

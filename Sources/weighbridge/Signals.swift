@@ -14,7 +14,7 @@ enum Signals {
     signal(SIGXFSZ, SIG_IGN)
     // Made here: nothing may be made when a signal has come.
     _ = received.load(ordering: .relaxed)
-    _ = (Console.isPrinting, Console.hasTerminal)
+    _ = (Console.isPrinting, Terminal.showsErrors)
     for number in [SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGQUIT] {
       // Swift's runtime would print a trace, which helps nobody who runs the command.
       signal(number, SIG_DFL)
@@ -32,7 +32,7 @@ enum Signals {
         let earlier = Signals.received.exchange(number, ordering: .relaxed)
         if earlier != 0 || Console.isPrinting { _exit(128 + number) }
         let text: StaticString =
-          Console.hasTerminal
+          Terminal.showsErrors
           ? "\r\u{1b}[Kstopping; once more to stop at once\n"
           : "stopping; once more to stop at once\n"
         let error = errno
@@ -45,6 +45,15 @@ enum Signals {
     sigemptyset(&numbers)
     for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&numbers, number) }
     pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
+  }
+
+  /// The name of the signal that has come.
+  static var name: String {
+    switch received.load(ordering: .relaxed) {
+    case SIGTERM: "SIGTERM"
+    case SIGHUP: "SIGHUP"
+    default: "SIGINT"
+    }
   }
 
   /// 128 plus the signal's number, as shells report it.

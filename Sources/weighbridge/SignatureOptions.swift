@@ -7,17 +7,19 @@ struct SignatureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A signature of OpenSSF Model Signing (default: model.sig in CHECKPOINT, once a key or roots are given).",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var signature: String?
 
   @Option(
     help: ArgumentHelp(
-      "The key that must have signed, as PEM: EC on P-256, P-384 or P-521.", valueName: "file"))
+      "The key that must have signed, as PEM: EC on P-256, P-384 or P-521.", valueName: "file"),
+    completion: .file())
   var publicKey: String?
 
   @Option(
     help: ArgumentHelp(
-      "Root certificates as PEM, to one of which the signer's must lead.", valueName: "file"))
+      "Root certificates as PEM, to one of which the signer's must lead.", valueName: "file"),
+    completion: .file())
   var certificateRoots: String?
 
   @Option(

@@ -13,13 +13,14 @@ struct ValidationTokens: ParsableArguments {
   var tokens: String?
 
   @Option(
-    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"))
+    help: ArgumentHelp("Token ids for --validate from a numpy array or JSON.", valueName: "file"),
+    completion: .file())
   var tokensFile: String?
 
   @Option(
     help: ArgumentHelp(
       "A text in UTF-8 for --validate, cut into tokens by the source's tokenizer: its first 512, or as many as the model has positions.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var text: String?
 
   /// Whether any are given.
@@ -33,11 +34,11 @@ struct ValidationTokens: ParsableArguments {
   ///
   /// - Throws: `usage` for tokens and texts that are none; `missing` or `inputOutput`.
   func validator(
-    _ request: ConversionRequest, standardCount: Int
+    _ request: ConversionRequest, standardCount: Int, _ progress: WorkProgress
   ) throws(CheckpointError) -> ForwardValidator {
     if let text {
       let file = try TextFile(text, request.openOptions.readFiles)
-      return ForwardValidator(request.resources) {
+      return ForwardValidator(request.resources, progress: progress) {
         (source, positionLimit) throws(CheckpointError) in
         try file.row(source, positionLimit: positionLimit)
       }
@@ -47,6 +48,6 @@ struct ValidationTokens: ParsableArguments {
       tokens: try TokenArguments(
         tokens: tokens, file: tokensFile, inputs: request.openOptions.readFiles
       ).row,
-      standardCount: standardCount)
+      standardCount: standardCount, progress: progress)
   }
 }

@@ -33,19 +33,19 @@ struct VerifyCommand: ParsableCommand {
         weighbridge verify gpt-j-6b --report junit=verify.xml --report github
       """)
 
-  @Argument(help: "The checkpoint to verify.")
+  @Argument(help: "The checkpoint to verify.", completion: .file())
   var checkpoint: String
 
   @Option(
     help: ArgumentHelp(
       "A checkpoint that must give the same tensors, or a manifest of an earlier state.",
-      valueName: "other"))
+      valueName: "other"), completion: .file())
   var against: String?
 
   @Option(
     help: ArgumentHelp(
       "The source that CHECKPOINT was made of: the conversion that its certificate states is made again, and every tensor and file compared.",
-      valueName: "source"))
+      valueName: "source"), completion: .file())
   var replay: String?
 
   @OptionGroup var derivation: DerivationOptions
@@ -105,8 +105,8 @@ struct VerifyCommand: ParsableCommand {
   private func verified(
     _ selection: CheckSelection, _ inputs: inout ReadFiles
   ) throws(CheckpointError) -> VerificationReport {
-    let reading = ProgressLine("verifying", total: 0, quiet: shared.quiet)
-    let options = try shared.openOptions()
+    let progress = shared.progress
+    let options = try shared.openOptions(against ?? replay ?? checkpoint, progress)
     inputs = options.readFiles
     var other: Source?
     var earlier: (manifest: CheckpointManifest, name: String)?
@@ -117,6 +117,7 @@ struct VerifyCommand: ParsableCommand {
     }
     // With another checkpoint, the configuration is for that one as a rule.
     var ownOptions = options
+    ownOptions.progress = progress.unpacking(checkpoint)
     ownOptions.replacesConfiguration = against == nil && replay == nil
     let catalogues = ProcessArguments.executablePath.map {
       CatalogueProcess(
@@ -127,10 +128,10 @@ struct VerifyCommand: ParsableCommand {
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources, catalogues: catalogues,
       signature: try signature.check(of: NamedPath.folder(of: checkpoint)), replay: origin,
-      progress: reading.add
+      progress: progress.work
     ).run(
       against: other, importance: importance, since: earlier, selection)
-    reading.finish()
+    progress.finish()
     return report
   }
 }

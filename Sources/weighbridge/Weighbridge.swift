@@ -31,11 +31,14 @@ struct Weighbridge: ParsableCommand {
     Console.occupyStreams()
     Signals.install()
     Processors.raiseOpenFileLimit()
+    let arguments = Array(ProcessArguments.all.dropFirst())
+    Paint.choose(from: arguments)
     do {
-      var command = try parseAsRoot(Array(ProcessArguments.all.dropFirst()))
+      try CommandLineCheck(arguments).run()
+      var command = try parseAsRoot(arguments)
       try command.run()
     } catch let error as CheckpointError {
-      Console.error("error: \(error)")
+      CommandFailure(error).report(asked: arguments)
       Foundation.exit(error.code == .interrupted ? Signals.exitCode : 2)
     } catch {
       let code = exitCode(for: error)
@@ -45,7 +48,7 @@ struct Weighbridge: ParsableCommand {
         Console.output(document: Array((message + (message.hasSuffix("\n") ? "" : "\n")).utf8))
         Foundation.exit(0)
       }
-      if !message.isEmpty { Console.error(UsageMessage(message).text) }
+      if !message.isEmpty { CommandFailure(UsageMessage(message)).report(asked: arguments) }
       // A command that ran has chosen its code; everything else here is a usage error.
       Foundation.exit(error is ExitCode ? code.rawValue : 2)
     }

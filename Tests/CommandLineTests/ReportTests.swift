@@ -68,8 +68,8 @@ import Testing
     let outcome = try Weighbridge.run("convert", source, out, "--dtype", "bf16")
     #expect(outcome.code == 0)
     let before = outcome.errors.split(separator: "\n").map { $0.prefix { $0 != " " } }
-    // What is left out is a fourth.
-    #expect(before == ["source", "destination", "needs", "note:"])
+    // What is left out is a fourth; size and time follow the work.
+    #expect(before == ["source", "destination", "needs", "note:", "written"])
     let lines = outcome.text.split(separator: "\n")
     #expect(lines.count == 1)
     #expect(lines.first?.contains("35 tensors") == true)
@@ -101,6 +101,8 @@ import Testing
     var object = try outcome.object
     #expect(object["resumed_tensors"] as? Int == 0)
     #expect(object["timing"] is [String: Any])
+    #expect(object["path"] as? String == "out")
+    object["path"] = nil
     object["resumed_tensors"] = nil
     object["timing"] = nil
     object["schema"] = "certificate/v1"

@@ -46,6 +46,9 @@ enum Targets {
   /// Every target.
   static var all: [any ConversionTarget.Type] { known.map(\.target) }
 
+  /// What `--to` takes: the formats' names, and their other ones.
+  static var names: [String] { all.flatMap { [$0.format.name] + $0.format.aliases } }
+
   /// The entry of a destination that is one file, by its name.
   private static func ofSingleFile(_ destination: String) -> Entry? {
     known.first { $0.fileEnding.map(destination.hasSuffix) ?? false }
@@ -93,9 +96,11 @@ enum Targets {
           $0.format.name == asked || $0.format.aliases.contains(asked)
         })
       else {
+        let near = nearNames(asked, among: names)
         throw CheckpointError(
           .usage, "--to names no format that is written here",
-          expected: all.map { $0.format.name }.joined(separator: ", "), found: asked)
+          expected: all.map { $0.format.name }.joined(separator: ", "), found: asked,
+          hint: near.isEmpty ? nil : "did you mean \(alternatives(near))?")
       }
       if let named, named != target, let scheme = request.settings.quantization?.scheme {
         throw CheckpointError(

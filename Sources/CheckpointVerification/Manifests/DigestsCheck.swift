@@ -6,7 +6,7 @@ import TensorModel
 /// A checkpoint's files against the list of digests that lies beside them: a manifest of ours, or `SHA256SUMS`.
 struct DigestsCheck {
   private let source: Source
-  private let progress: @Sendable (Int) -> Void
+  private let progress: WorkProgress
 
   /// A list that can be compared with.
   private struct List {
@@ -16,7 +16,7 @@ struct DigestsCheck {
     let isWhole: Bool
   }
 
-  init(_ source: Source, _ progress: @escaping @Sendable (Int) -> Void) {
+  init(_ source: Source, _ progress: WorkProgress) {
     self.source = source
     self.progress = progress
   }
@@ -83,6 +83,8 @@ struct DigestsCheck {
 
   private func findings(_ list: List, isFirst: Bool) throws(CheckpointError) -> [Finding] {
     let listed = try ListedFiles(of: source.place)
+    progress.begin(
+      "hashing files", list.files.reduce(0) { $0 + Self.hashedByteCount($1, listed) })
     let outcomes = try ParallelPieces.map(list.files.count) { (place) throws(CheckpointError) in
       try self.finding(list.files[place], listed)
     }
@@ -105,6 +107,17 @@ struct DigestsCheck {
     return findings
   }
 
+  /// Bytes of a file that are read: none where the size says enough.
+  private static func hashedByteCount(
+    _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
+  ) -> Int {
+    let path = listed.path(entry.name)
+    guard FileKind(of: path) == .file, let size = try? InputFile(path: path).byteCount else {
+      return 0
+    }
+    return size == entry.byteCount ?? size ? size : 0
+  }
+
   private func finding(
     _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
   ) throws(CheckpointError) -> Finding? {
@@ -125,7 +138,7 @@ struct DigestsCheck {
         "of another size, expected \(byteCount) bytes, found \(file.byteCount)", file: entry.name)
     }
     let digest = try Digest(ofFile: file) { (byteCount) throws(CheckpointError) in
-      progress(byteCount)
+      progress.add(byteCount)
     }
     guard digest != entry.digest else { return nil }
     return Finding(

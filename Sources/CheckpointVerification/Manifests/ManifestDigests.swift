@@ -45,7 +45,7 @@ struct ManifestDigests {
   /// - Throws: what reading throws.
   init(
     _ listed: ListedFiles, _ source: Source, _ resources: EvaluationResources,
-    _ progress: @escaping @Sendable (Int) -> Void
+    _ progress: WorkProgress
   ) throws(CheckpointError) {
     let placed = source.reader as? any PlacedTensorReader
     var runs: [FileIdentity: [Run]] = [:]
@@ -76,8 +76,10 @@ struct ManifestDigests {
     others += runs.values.flatMap { $0.map(\.position) }
     pieces.sort { $0.byteCount > $1.byteCount }
     let work = pieces
+    let decoded = others.reduce(0) { $0 + source.reader.checkpoint.tensors[$1].byteCount }
+    progress.begin("hashing", work.reduce(decoded) { $0 + $1.byteCount })
     let outcomes = try ParallelPieces.map(work.count) { (number) throws(CheckpointError) in
-      try Self.outcomes(work[number], resources, progress)
+      try Self.outcomes(work[number], resources, progress.add)
     }
     var files: [Int: (byteCount: Int, digest: Digest)] = [:]
     var tensors: [Int: Digest] = [:]
@@ -87,7 +89,9 @@ struct ManifestDigests {
       case .tensor(let position, let digest): tensors[position] = digest
       }
     }
-    for (position, digest) in try Self.decoded(others.sorted(), source, resources, progress) {
+    for (position, digest) in try Self.decoded(
+      others.sorted(), source, resources, progress.add)
+    {
       tensors[position] = digest
     }
     for file in opened { try file.confirm() }
@@ -170,7 +174,7 @@ extension CheckpointManifest {
   /// - Throws: what reading throws.
   public init(
     of source: Source, _ resources: EvaluationResources,
-    progress: @escaping @Sendable (Int) -> Void = { _ in }
+    progress: WorkProgress = .none
   ) throws(CheckpointError) {
     let listed = try ListedFiles(of: source.place)
     if let obstacle = listed.obstacles.first {

@@ -1,4 +1,5 @@
 import ModelSigning
+import TensorModel
 
 /// Every kind of finding: the one table of which the list of checks, the documentation and the rules of reports are made.
 ///
@@ -51,37 +52,7 @@ public enum FindingKinds {
 
   /// The ids that a person may have meant who wrote one that there isn't.
   ///
-  /// - Parameters:
-  ///   - id: as it was written.
-  ///   - count: how many to name at most.
-  /// - Returns: the nearest first.
-  public static func ids(near id: String, count: Int = 3) -> [String] {
-    // Nothing that is much longer than all ids is near to one.
-    let written = Array(id.lowercased().utf8.prefix(longestID + 1))
-    let distances = all.map { kind in
-      let distance = distance(written, Array(kind.id.utf8))
-      let isPart = !written.isEmpty && kind.id.contains(id.lowercased())
-      // Parts are nearer than anything but a slip of the hand.
-      return (id: kind.id, distance: isPart ? min(2, distance) : distance)
-    }
-    return distances.sorted { ($0.distance, $0.id) < ($1.distance, $1.id) }
-      .prefix(count).map(\.id)
-  }
-
-  private static let longestID = all.reduce(0) { max($0, $1.id.utf8.count) }
-
-  /// How many bytes must be put in, taken out or changed to make one of the other (Levenshtein).
-  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var row = Array(0...right.count)
-    for (i, byte) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, other) in right.enumerated() {
-        let changed = diagonal + (byte == other ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(changed, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[right.count]
-  }
+  /// - Parameter id: as it was written.
+  /// - Returns: at most three, the nearest first; empty if nothing is near.
+  public static func ids(near id: String) -> [String] { nearNames(id, among: all.map(\.id)) }
 }
