@@ -105,7 +105,7 @@ import Testing
         "\(outcome.errors)")
       let inFile = try Weighbridge.run(
         arguments.map { $0.replacing(folder, with: file) })
-      #expect(inFile.code == 2 && inFile.errors.contains("no folder"))
+      #expect(inFile.code == 2 && inFile.errors.contains("isn't a folder"))
     }
   }
 
