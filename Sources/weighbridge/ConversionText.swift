@@ -114,9 +114,9 @@ struct ConversionDocument: Encodable {
   private let path: String
   private let seconds: Double
 
-  init(_ outcome: Converter.Outcome, _ destination: String, seconds: Double) {
+  init(_ outcome: Converter.Outcome, _ source: String, seconds: Double) {
     self.outcome = outcome
-    path = JSONDocument.path(destination)
+    path = JSONDocument.path(source)
     self.seconds = seconds
   }
 

@@ -116,7 +116,7 @@ struct ConvertCommand: ParsableCommand {
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(
-          ConversionDocument(work.outcome, destination, seconds: work.seconds)))
+          ConversionDocument(work.outcome, source, seconds: work.seconds)))
     } else {
       Console.output(ConversionText.closing(work.outcome, destination))
     }

@@ -177,7 +177,7 @@ struct QuantizeCommand: ParsableCommand {
       Console.output(
         document: try JSONDocument.bytes(
           QuantizationDocument(
-            report: report, path: JSONDocument.path(destination),
+            report: report, path: JSONDocument.path(source),
             resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
       )
     } else {

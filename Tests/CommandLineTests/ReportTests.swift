@@ -101,7 +101,7 @@ import Testing
     var object = try outcome.object
     #expect(object["resumed_tensors"] as? Int == 0)
     #expect(object["timing"] is [String: Any])
-    #expect(object["path"] as? String == "out")
+    #expect(object["path"] as? String == "step.tar.zstd")
     object["path"] = nil
     object["resumed_tensors"] = nil
     object["timing"] = nil
