@@ -58,6 +58,11 @@ public struct CertificateChain: Sendable {
         .usage, "the first certificate \(problem)", file: path,
         hint: "have one issued with keyUsage digitalSignature, or extendedKeyUsage codeSigning")
     }
+    if let problem = CertificatePath.problem(of: certificates, at: Date()) {
+      throw CheckpointError(
+        .usage, "nobody would accept the chain: \(problem)", file: path,
+        hint: "have the certificate issued by an authority, and give that one's certificates")
+    }
   }
 }
 

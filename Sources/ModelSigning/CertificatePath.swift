@@ -52,7 +52,7 @@ struct CertificatePath {
         roots.anchors.contains(tip)
         ? [path] : roots.anchors.filter { $0.hasSigned(tip) }.map { path + [$0] }
       for chain in chains {
-        guard let problem = problem(of: chain) else { return chain[chain.count - 1] }
+        guard let problem = Self.problem(of: chain, at: time) else { return chain[chain.count - 1] }
         firstProblem = firstProblem ?? problem
       }
       for issuer in others + roots.others where !seen.contains(issuer) && issuer.hasSigned(tip) {
@@ -69,10 +69,15 @@ struct CertificatePath {
   }
 
   /// What is wrong with a chain; nil if nothing is.
-  private func problem(of chain: [Certificate]) -> String? {
+  ///
+  /// - Parameters:
+  ///   - chain: the signer's certificate first; the last may be a root.
+  ///   - time: when every certificate must be valid.
+  /// - Returns: a sentence about the first certificate that can't be trusted.
+  static func problem(of chain: [Certificate], at time: Date) -> String? {
     var intermediateCount = 0
     for (place, certificate) in chain.enumerated() {
-      let isRoot = place == chain.count - 1
+      let isRoot = place == chain.count - 1 && certificate.isSelfSigned
       let problem =
         certificate.problem(at: time) ?? certificate.problemOfExtensions
         ?? (isRoot ? nil : certificate.problemOfAlgorithm)

@@ -53,6 +53,8 @@ import Testing
       ("chains/rsa-leaf.key", "chains/ec-leaf.chain.pem", "isn't that of the chain's first"),
       ("chains/no-usage.key", "chains/no-usage.chain.pem", "neither digitalSignature"),
       ("chains/expired.key", "chains/expired.chain.pem", "has expired"),
+      ("chains/under-not-ca.key", "chains/under-not-ca.chain.pem", "CA:FALSE"),
+      ("chains/under-short.key", "chains/under-short.chain.pem", "allows 0 authorities"),
       ("none.pem", nil, "none.pem"),
     ] as [(String, String?, String)])
   func whatCannotSignWritesNothing(_ key: String, _ chain: String?, _ reason: String) throws {
