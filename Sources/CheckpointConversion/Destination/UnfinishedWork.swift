@@ -21,6 +21,12 @@ struct UnfinishedWork {
     let files = try Directories.files(in: path)
     if files.isEmpty { return }
     let names = files.map { String($0.dropFirst(path.count + 1)) }
+    // The last file of a run that was stopped at its very end says nothing.
+    if names == [AtomicDestination.publicationName], isPlain(files[0]),
+      try Directories.size(of: path).byteCount == 0
+    {
+      return
+    }
     // A journal behind a link isn't even looked at.
     let journal = try Journal.Mark(of: path)
     if journal?.isOfDiscardedFiles == true { return }

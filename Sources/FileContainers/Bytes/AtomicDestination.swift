@@ -39,6 +39,8 @@ public final class AtomicDestination: Sendable {
   public let partCount: PartCount?
   private let replacement: Replacement
   private let isForced: Bool
+  /// Whether an interrupted run has given the result its name already.
+  private let resumesPublication: Bool
 
   /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
   public typealias PartCount = @Sendable (_ name: String) -> Int?
@@ -84,9 +86,14 @@ public final class AtomicDestination: Sendable {
       fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
     let existing = try Self.existing(parent, name, partCount)
     var isPublished = false
-    if kind == .file && resuming && fileExists("\(partialPath)/\(Self.publicationName)") {
-      isPublished = Self.isPublished(existing, try Directories.names(in: partialPath), partCount)
+    if kind == .file && resuming && FileKind(ofEntry: partialPath) == .directory {
+      let names = try Directories.names(in: partialPath)
+      // A run that may not replace anything had nothing in its way: where nothing is left of it, it was at its very end.
+      if names.contains(Self.publicationName) || names.isEmpty && !isForced {
+        isPublished = Self.isPublished(existing, names, partCount)
+      }
     }
+    resumesPublication = isPublished
     replaced = fillsExistingDirectory || isPublished ? [] : existing
     for name in replaced {
       let found = FileKind(of: "\(parent)/\(name)")
@@ -197,7 +204,13 @@ public final class AtomicDestination: Sendable {
       try Directories.synchronise(partialPath)
       try Directories.synchronise(Directories.split(partialPath).parent)
     } catch {
-      // Only if it is empty: another process may have begun there since.
+      // Only what was made here: another process may have begun there since.
+      if (try? DirectoryLock(partialPath)) != nil,
+        (try? Directories.size(of: partialPath).byteCount) == 0,
+        (try? Directories.names(in: partialPath)) == [Self.markName]
+      {
+        try? Directories.removeTree(path)
+      }
       try? FileSystem.operations.removeDirectory(partialPath)
       throw error
     }
@@ -214,7 +227,8 @@ public final class AtomicDestination: Sendable {
   public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
     guard publishesSeparately else { return }
     // In a directory that was empty, whatever has a name of ours is ours.
-    let isPublishing = kind == .directory || fileExists(publicationPath)
+    let isPublishing =
+      kind == .directory || resumesPublication || fileExists(publicationPath)
     let own = replaces ? [] : names.filter { $0 != companion || !isForced }
     let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
     if let first = published.first {
@@ -353,15 +367,17 @@ public final class AtomicDestination: Sendable {
     try Directories.synchronise(Directories.split(partialPath).parent)
   }
 
-  /// Removes files of the partial directory, the mark when the others can't come back.
+  /// Removes files of the partial directory, the marks when the others can't come back.
   private func removePartial(_ isRemoved: (String) -> Bool) throws(CheckpointError) {
     let names = try Directories.names(in: partialPath).filter(isRemoved)
-    for name in names where name != Self.markName {
+    // As long as anything is there, that the result is published is said, too.
+    let last = [Self.markName, Self.publicationName]
+    for name in names where !last.contains(name) {
       try Directories.removeTree("\(partialPath)/\(name)")
     }
-    if names.contains(Self.markName) {
+    for name in last where names.contains(name) {
       if names.count > 1 { try Directories.synchronise(partialPath) }
-      try Directories.removeTree("\(partialPath)/\(Self.markName)")
+      try Directories.removeTree("\(partialPath)/\(name)")
     }
   }
 }
