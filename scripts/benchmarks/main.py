@@ -262,7 +262,7 @@ class Bench:
       self.without_output("openssl dgst -sha256", "openssl", "dgst", "-sha256", *files), rounds=max(self.options.peer_rounds, self.options.rounds))
     peer = dataclasses.replace(
       self.without_output("model_signing verify", self.options.peer_python, "-m", "model_signing", "verify", "key", source, "--signature", signature,
-                          "--public-key", public), rounds=self.options.peer_rounds)
+                          "--public_key", public), rounds=self.options.peer_rounds)
     commands = [command for command in [manifest, verify, openssl, peer] if command.rounds]
     progress("integrity:")
     alternate(commands, source, self.scratch, progress)
