@@ -105,17 +105,15 @@ extension SentencePieceModel {
     var scores: [Double] = []
     let ordinary = pieces.filter { $0.kind == .normal }.map(\.score)
     let least = ordinary.min() ?? .greatestFiniteMagnitude
-    // SentencePiece begins at the least positive number.
-    let most = max(ordinary.max() ?? 0, .leastNormalMagnitude)
     for (id, piece) in pieces.enumerated() {
       switch piece.kind {
       case .normal:
         trie.insert(piece.text.utf8, value: Int32(id))
         scores.append(Double(piece.score))
       case .userDefined:
-        // So much that it is always taken.
+        // The score of SentencePiece 0.2.3 (GetUserDefinedScore); up to 0.2.1 it was -0.1 beside models whose best score is 0.
         trie.insert(piece.text.utf8, value: Int32(id))
-        scores.append(Double(Float(piece.text.utf8.count) * most) - 0.1)
+        scores.append(Double(Float(0.1 * Double(piece.text.utf8.count - 1))))
       case .unknown, .control, .unused, .byte: scores.append(0)
       }
     }

@@ -8,7 +8,7 @@ struct UnigramEncoder: Sendable {
   enum Arithmetic: Sendable {
     /// `tokenizers`: sums in double precision.
     case double
-    /// SentencePiece: sums in single precision, after each piece.
+    /// SentencePiece: sums in single precision, after each piece, counted from a new zero in long texts.
     case single
   }
 
@@ -22,6 +22,9 @@ struct UnigramEncoder: Sendable {
   let unknownScore: Double
   /// How sums are rounded.
   let arithmetic: Arithmetic
+
+  /// The sum beyond which SentencePiece 0.2.3 counts from a new zero, so that single precision still tells pieces apart.
+  static let resetThreshold = 100_000.0
 
   /// A piece of a text: where it ends, and its id.
   struct Segment {
@@ -38,7 +41,9 @@ struct UnigramEncoder: Sendable {
     var best = [Double](repeating: 0, count: count + 1)
     var starts = [Int32](repeating: -1, count: count + 1)
     var ids = [Int32](repeating: 0, count: count + 1)
+    var frontier = 0
     func take(_ end: Int, _ start: Int, _ id: Int32, _ score: Double) {
+      frontier = max(frontier, end)
       let sum = score + best[start]
       let rounded = arithmetic == .single ? Double(Float(sum)) : sum
       guard starts[end] < 0 || rounded > best[end] else { return }
@@ -48,6 +53,12 @@ struct UnigramEncoder: Sendable {
     }
     var start = 0
     while start < count {
+      if arithmetic == .single, abs(best[start]) > Self.resetThreshold {
+        let offset = best[start]
+        for end in start...max(start, frontier) where end == start || starts[end] >= 0 {
+          best[end] = Double(Float(best[end] - offset))
+        }
+      }
       let characterEnd = min(start + UTF8.width(ofFirst: text[start]), count)
       var hasCharacter = false
       var node: UInt32 = 0
