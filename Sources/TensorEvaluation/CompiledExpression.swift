@@ -51,9 +51,8 @@ public struct CompiledExpression: Sendable {
       switch node.operation {
       case .stored(let position, _): positions.append(position)
       case .fill: continue
-      case .concatenate(let parts, _), .sum(let parts): pending += parts
+      case .concatenate(let parts, _), .sum(let parts), .joinBlocks(let parts): pending += parts
       case .addRow(let matrix, let row): pending += [matrix, row]
-      case .joinBlocks(let codes, let scales): pending += [codes, scales]
       case .transpose(let operand), .slice(let operand, _, _), .permuteRows(let operand, _, _),
         .cast(let operand), .dequantize(let operand), .quantize(let operand, _),
         .reshape(let operand), .splitBlocks(let operand, _), .decode(let operand, _, _),
@@ -82,10 +81,10 @@ public struct CompiledExpression: Sendable {
     case cast(Node)
     /// A block format's values, in F32.
     case dequantize(Node)
-    /// Blocks of MXFP4 from codes and scales.
-    case joinBlocks(codes: Node, scales: Node)
-    /// The codes of such blocks, or their scales.
-    case splitBlocks(Node, takesCodes: Bool)
+    /// Blocks from their parts.
+    case joinBlocks([Node])
+    /// A part of blocks.
+    case splitBlocks(Node, PackedFormat.Part)
     /// Values in F32 as blocks.
     case quantize(Node, ColumnImportance?)
     /// Numbers of packed codes, in F32.
@@ -121,9 +120,9 @@ public struct CompiledExpression: Sendable {
       case .stored(_, let isScattered): isScattered
       case .fill: false
       case .transpose: true
-      case .concatenate(let parts, _), .sum(let parts): parts.contains { $0.transposes }
+      case .concatenate(let parts, _), .sum(let parts), .joinBlocks(let parts):
+        parts.contains { $0.transposes }
       case .addRow(let matrix, _): matrix.transposes
-      case .joinBlocks(let codes, let scales): codes.transposes || scales.transposes
       case .slice(let operand, _, _), .permuteRows(let operand, _, _), .cast(let operand),
         .dequantize(let operand), .quantize(let operand, _), .reshape(let operand),
         .splitBlocks(let operand, _), .decode(let operand, _, _), .spread(let operand, _),
@@ -180,13 +179,13 @@ public struct CompiledExpression: Sendable {
       return type.shape.rank == 3 ? transposedStack(inner, type) : Node(.transpose(inner), type)
     case .reshape(let operand, _):
       return reshaped(try node(operand, checkpoint), type.shape)
-    case .mxfp4(let codes, let scales):
-      return Node(
-        .joinBlocks(codes: try node(codes, checkpoint), scales: try node(scales, checkpoint)), type)
+    case .blocks(let parts, _): return Node(.joinBlocks(try nodes(parts, checkpoint)), type)
     case .codes(let operand):
-      return Node(.splitBlocks(try node(operand, checkpoint), takesCodes: true), type)
+      return Node(.splitBlocks(try node(operand, checkpoint), .codes), type)
     case .scales(let operand):
-      return Node(.splitBlocks(try node(operand, checkpoint), takesCodes: false), type)
+      return Node(.splitBlocks(try node(operand, checkpoint), .scales), type)
+    case .biases(let operand):
+      return Node(.splitBlocks(try node(operand, checkpoint), .biases), type)
     case .squeeze(let operand):
       // A vector is a column of cells: the row `[1, n]`, transposed.
       return Node(.transpose(try node(operand, checkpoint)), type)

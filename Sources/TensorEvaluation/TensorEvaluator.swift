@@ -96,11 +96,10 @@ public struct TensorEvaluator: Sendable {
       try permute(operand, permutation, unit: unit, region, destination, scratch, &report)
     case .reshape(let operand):
       try reshape(operand, node.geometry, region, destination, scratch, &report)
-    case .joinBlocks(let codes, let scales):
-      try joinBlocks(codes, scales, region, destination, scratch, &report)
-    case .splitBlocks(let operand, let takesCodes):
-      try splitBlocks(
-        operand, takesCodes: takesCodes, node.geometry, region, destination, scratch, &report)
+    case .joinBlocks(let parts):
+      try joinBlocks(parts, node.type.dtype, region, destination, scratch, &report)
+    case .splitBlocks(let operand, let part):
+      try splitBlocks(operand, part, node.geometry, region, destination, scratch, &report)
     case .dequantize(let operand):
       try dequantize(operand, node.geometry, region, destination, scratch, &report)
     case .quantize(let operand, let importance):

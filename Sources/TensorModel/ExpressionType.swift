@@ -98,20 +98,11 @@ extension TensorExpression {
           "\(importance.values.count) importances can't make it \(dtype.rawValue)", type)
       }
       return try blocks(type, dtype)
-    case .mxfp4(let codes, let scales):
-      return try Self.blocks(
-        try codes.type(stored: stored), try scales.type(stored: stored), misfit)
-    case .codes(let operand), .scales(let operand):
-      let type = try operand.type(stored: stored)
-      guard type.dtype == .mxfp4, let last = type.shape.dimensions.last else {
-        throw misfit("only blocks of MXFP4 have codes and scales", type)
-      }
-      let blocks = type.shape.dimensions.dropLast() + [last / DType.mxfp4.blockElementCount]
-      let isCodes = if case .codes = self { true } else { false }
-      return TensorType(
-        .u8,
-        try Shape(
-          checking: isCodes ? blocks + [DType.mxfp4.blockElementCount / 2] : Array(blocks)))
+    case .blocks(let parts, let dtype):
+      return try Self.blocks(Self.types(of: parts, stored), dtype, misfit)
+    case .codes(let operand): return try part(.codes, of: operand.type(stored: stored))
+    case .scales(let operand): return try part(.scales, of: operand.type(stored: stored))
+    case .biases(let operand): return try part(.biases, of: operand.type(stored: stored))
     case .decode, .spread, .gather, .lookUp, .combine:
       return TensorType(.f32, try packedShape(stored, misfit))
     case .encode(let operand, let bits, let dtype):
@@ -149,17 +140,37 @@ extension TensorExpression {
     }
   }
 
-  /// The type of blocks that are made of codes and scales.
+  /// The type of blocks that are made of parts.
   private static func blocks(
-    _ codes: TensorType, _ scales: TensorType, _ misfit: (String, TensorType) -> CheckpointError
+    _ parts: [TensorType], _ dtype: DType, _ misfit: (String, TensorType) -> CheckpointError
   ) throws(CheckpointError) -> TensorType {
-    let width = DType.mxfp4.blockElementCount
-    guard codes.dtype == .u8, scales.dtype == .u8, scales.shape.rank > 0,
-      codes.shape.dimensions == scales.shape.dimensions + [width / 2]
-    else { throw misfit("codes and scales \(scales.shape) don't make blocks of MXFP4", codes) }
-    let outer = scales.shape.dimensions.dropLast()
+    guard let first = parts.first else {
+      throw CheckpointError(.malformed, "blocks of nothing")
+    }
+    guard let format = BlockParts(dtype), parts.count == format.parts.count else {
+      throw misfit("\(parts.count) parts don't make blocks of \(dtype.rawValue)", first)
+    }
+    let blocks = parts[1].shape.dimensions
+    guard !blocks.isEmpty,
+      zip(format.parts, parts).allSatisfy({
+        $1.dtype == format.dtype(of: $0) && $1.shape.dimensions == blocks + format.extents(of: $0)
+      })
+    else { throw misfit("parts \(parts[1].shape) don't make blocks of \(dtype.rawValue)", first) }
     return TensorType(
-      .mxfp4, try Shape(checking: outer + [(scales.shape.dimensions.last ?? 0) * width]))
+      dtype,
+      try Shape(checking: blocks.dropLast() + [(blocks.last ?? 0) * dtype.blockElementCount]))
+  }
+
+  /// The type of a part of blocks.
+  private func part(
+    _ part: PackedFormat.Part, of type: TensorType
+  ) throws(CheckpointError) -> TensorType {
+    guard let format = BlockParts(type.dtype), format.parts.contains(part),
+      let last = type.shape.dimensions.last
+    else { throw misfit("has no part that is called \(part.rawValue)", type) }
+    let blocks = type.shape.dimensions.dropLast() + [last / type.dtype.blockElementCount]
+    return TensorType(
+      format.dtype(of: part), try Shape(checking: blocks + format.extents(of: part)))
   }
 
   /// The type after a cast; rows of a block format are whole blocks.

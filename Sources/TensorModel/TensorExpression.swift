@@ -26,12 +26,14 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case cast(TensorExpression, DType)
   /// The blocks of a block format for a matrix, chosen so that errors in important columns are small.
   case quantize(TensorExpression, DType, ColumnImportance)
-  /// Blocks of MXFP4, `[…, 32 n]`, of codes, U8 `[…, n, 16]` with the even weight in the low half of a byte, and scales, U8 `[…, n]`.
-  case mxfp4(codes: TensorExpression, scales: TensorExpression)
+  /// Blocks of a format that `BlockParts` knows, `[…, 32 n]`, of their parts: codes, scales and, where it has some, biases.
+  case blocks([TensorExpression], DType)
   /// The codes of such blocks.
   case codes(TensorExpression)
   /// The scales of such blocks.
   case scales(TensorExpression)
+  /// What such blocks add, where they do.
+  case biases(TensorExpression)
   /// The numbers, in F32, of codes that lie packed in a matrix: along its rows (axis 1), or down its columns (axis 0).
   case decode(TensorExpression, PackedCode, Shape, axis: Int)
   /// The whole numbers of a float matrix, each the nearest of 0 to 2^bits − 1, one after the other in a row's cells of another dtype, lowest bits first.
@@ -82,17 +84,17 @@ public indirect enum TensorExpression: Hashable, Sendable {
   public var operands: [TensorExpression] {
     switch self {
     case .stored, .fill: []
-    case .concatenate(let parts, _), .sum(let parts): parts
+    case .concatenate(let parts, _), .sum(let parts), .blocks(let parts, _): parts
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
       .reshape(let operand, _), .codes(let operand), .scales(let operand),
-      .decode(let operand, _, _, _), .spread(let operand, _, _), .pack(let operand, _),
+      .biases(let operand), .decode(let operand, _, _, _), .spread(let operand, _, _),
+      .pack(let operand, _),
       .part(let operand, _), .view(let operand, _), .encode(let operand, _, _):
       [operand]
     case .gather(let operand, let other), .lookUp(let operand, let other),
       .combine(_, let operand, let other):
       [operand, other]
-    case .mxfp4(let codes, let scales): [codes, scales]
     case .addRow(let matrix, let row): [matrix, row]
     }
   }
@@ -102,7 +104,9 @@ extension TensorExpression {
   /// Whether codes and scales are put together in another way, or taken apart, and the numbers stay what they were.
   public var isRepacked: Bool {
     switch self {
-    case .mxfp4, .codes, .scales, .view, .encode: movesOnly
+    // The other parts are the same numbers, in another dtype perhaps.
+    case .blocks(let parts, _): parts.first?.movesOnly == true
+    case .codes, .scales, .biases, .view, .encode: movesOnly
     default: operands.contains { $0.isRepacked } && movesOnly
     }
   }
@@ -114,8 +118,8 @@ extension TensorExpression {
       .part, .fill:
       false
     case .stored: true
-    case .concatenate, .transpose, .reshape, .squeeze, .slice, .permuteRows, .mxfp4, .codes,
-      .scales, .view:
+    case .concatenate, .transpose, .reshape, .squeeze, .slice, .permuteRows, .blocks, .codes,
+      .scales, .biases, .view:
       operands.allSatisfy(\.movesOnly)
     case .encode(let operand, let bits, _): operand.movesCodes(bits: bits)
     }
@@ -158,9 +162,11 @@ extension TensorExpression: CustomStringConvertible {
     case .transpose(let operand): "transpose(\(operand))"
     case .squeeze(let operand): "squeeze(\(operand))"
     case .reshape(let operand, let shape): "reshape(\(operand), \(shape))"
-    case .mxfp4(let codes, let scales): "mxfp4(\(codes), \(scales))"
+    case .blocks(let parts, let dtype):
+      "\(BlockParts.operation(dtype))(\(parts.map(\.description).joined(separator: ", ")))"
     case .codes(let operand): "codes(\(operand))"
     case .scales(let operand): "scales(\(operand))"
+    case .biases(let operand): "biases(\(operand))"
     case .pack(let operand, let format): "pack(\(operand), \(format))"
     case .part(let operand, let part): "\(part.rawValue)(\(operand))"
     case .sum(let parts): "sum(\(Self.list(parts)))"

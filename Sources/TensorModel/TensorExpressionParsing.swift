@@ -89,10 +89,8 @@ private struct ExpressionParser {
       try need(", ")
       return .reshape(operand, try shape())
     }
-    if take("mxfp4(") {
-      let codes = try expression(depth: depth)
-      try need(", ")
-      return .mxfp4(codes: codes, scales: try expression(depth: depth))
+    for blocks in BlockParts.all where take("\(BlockParts.operation(blocks.dtype))(") {
+      return .blocks(try list(depth), blocks.dtype)
     }
     for part in PackedFormat.Part.allCases where take("\(part.rawValue)(") {
       return try self.part(part, of: expression(depth: depth))
@@ -209,7 +207,8 @@ private struct ExpressionParser {
     switch part {
     case .codes: return .codes(operand)
     case .scales: return .scales(operand)
-    case .biases, .shape, .tensorScale: throw malformed
+    case .biases: return .biases(operand)
+    case .shape, .tensorScale: throw malformed
     }
   }
 

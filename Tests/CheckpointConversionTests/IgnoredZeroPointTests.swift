@@ -80,8 +80,7 @@ import Testing
     let repacking = try #require(
       Repacking(
         weight.expression, weight.shape, wanted, as: nil, type: source.checkpoint.type))
-    let planner = Planner(source, ConversionPlan.Settings(), smallResources)
-    #expect(try repacking.holds(planner) == isZero)
+    #expect(try repacking.condition.holds(source.reader, smallResources) == isZero)
   }
 
   private static func setZeroPointsToZero(_ sample: inout SafetensorsSample, bits: Int) {

@@ -73,7 +73,11 @@ import Testing
       contentsOf: Fixtures.packageRoot.appending(path: "docs/reference/quantized-formats.md"),
       encoding: .utf8)
     let head = "| stored as | `method` | read | written | repacked |\n|---|---|---|---|---|\n"
-    let gguf = ("gguf", "GGUF: blocks of llama.cpp", "MXFP4 as gpt-oss's and back, bit for bit")
+    let gguf = (
+      "gguf", "GGUF: blocks of llama.cpp",
+      "MXFP4 as gpt-oss's, MLX's and compressed-tensors', Q8_0, Q5_0, Q5_1, Q4_0 and Q4_1 as MLX's, "
+        + "Q4_0 as compressed-tensors', and back, bit for bit"
+    )
     let rows = (QuantizedWeights.kinds + [gguf]).map { method, summary, repacked in
       "| \(summary) | `\(method)` | ✓ | \(Self.written(method)) | \(repacked) |"
     }

@@ -168,7 +168,7 @@ import Testing
       ("c", TensorType(.u8, Shape(extents + [16])), codes),
       ("s", TensorType(.u8, Shape(Array(extents))), scales),
     ])
-    let joined = TensorExpression.mxfp4(codes: .stored("c"), scales: .stored("s"))
+    let joined = TensorExpression.blocks([.stored("c"), .stored("s")], .mxfp4)
     #expect(try evaluate(joined, apart).bytes == blocks)
     #expect(
       try evaluate(.cast(joined, .f32), apart).bytes == evaluate(Self.values, reader).bytes)
@@ -180,12 +180,54 @@ import Testing
     #expect(part == expected)
   }
 
+  /// Parts are those of the values, and make the same blocks again.
+  @Test(arguments: DType.allCases.compactMap(BlockParts.init))
+  func partsComeApartAndTogether(_ format: BlockParts) throws {
+    let golden = try #require(Golden.all.first { $0.name.uppercased() == format.dtype.rawValue })
+    let (reader, type) = try golden.reader()
+    let blocks = try #require(reader.bytes(of: "t"))
+    var parts: [(name: String, type: TensorType, bytes: [UInt8])] = []
+    for part in format.parts {
+      let expression: TensorExpression =
+        switch part {
+        case .codes: .codes(.stored("t"))
+        case .scales: .scales(.stored("t"))
+        default: .biases(.stored("t"))
+        }
+      parts.append(
+        (
+          part.rawValue, try expression.type { reader.checkpoint.type(of: $0) },
+          try evaluate(expression, reader).bytes
+        ))
+    }
+    let apart = try MemoryReader(parts)
+    let joined = TensorExpression.blocks(parts.map { .stored($0.name) }, format.dtype)
+    #expect(try evaluate(joined, apart).bytes == blocks)
+    let few = MatrixRegion(rows: 1..<3, columns: 0..<1)
+    #expect(
+      try evaluate(joined, apart, few).bytes
+        == Array(blocks[format.dtype.blockByteCount..<format.dtype.blockByteCount * 3]))
+    guard format.isOfIntegers else { return }
+    let (rows, columns) = (type.shape.dimensions[0], type.shape.dimensions[1])
+    let width = columns / 32 * format.codeByteCount
+    let codes = TensorExpression.decode(
+      .reshape(.stored("codes"), [rows, width]),
+      format.hasBiases ? .unsigned(bits: format.bits) : .excess(bits: format.bits), type.shape,
+      axis: 1)
+    func spread(_ part: String) -> TensorExpression {
+      .spread(.stored(part), type.shape, block: [1, 32])
+    }
+    let product = TensorExpression.combine(.product, codes, spread("scales"))
+    let values = format.hasBiases ? .sum([product, spread("biases")]) : product
+    #expect(try evaluate(values, apart).bytes == evaluate(Self.values, reader).bytes)
+  }
+
   @Test func blocksThemselvesCanNotBeTakenApart() throws {
-    let (reader, _) = try #require(Golden.all.first).reader()
+    let (reader, _) = try #require(Golden.all.first { $0.name.uppercased() == "Q4_K" }).reader()
     for expression: TensorExpression in [
       .transpose(.stored("t")), .slice(.stored("t"), axis: 1, range: 0..<1),
       .reshape(.stored("t"), [1]), .codes(.stored("t")),
-      .mxfp4(codes: .stored("t"), scales: .stored("t")),
+      .blocks([.stored("t"), .stored("t")], .mxfp4), .biases(.stored("t")),
       .sum([.stored("t"), .stored("t")]), .cast(.stored("t"), .i8),
     ] {
       #expect(throws: CheckpointError.self) {

@@ -114,10 +114,8 @@ struct NaiveTensor {
       self = try evaluated(operand)
       self.dtype = dtype
       values = values.map { dtype.rounded($0) }
-    case .quantize, .mxfp4, .codes, .scales, .decode, .encode, .spread, .gather, .lookUp, .combine,
-      .pack,
-      .view,
-      .part:
+    case .quantize, .blocks, .codes, .scales, .biases, .decode, .encode, .spread, .gather, .lookUp,
+      .combine, .pack, .view, .part:
       throw CocoaError(.featureUnsupported)
     case .fill(let value, let type):
       self.init(type.dtype, type.geometry.rows, type.geometry.columns) { _, _ in value.number }

@@ -137,14 +137,6 @@ void wb_matvec_at(wb_level level, wb_float_type type, const void *weights, size_
 void wb_vecmat_at(wb_level level, wb_float_type type, const void *weights, size_t rows, size_t columns, size_t row_stride_bytes,
                   const float *x, float *y);
 
-// MARK: Blocks of MXFP4 in two forms
-
-/// Makes `count` blocks, `stride` bytes apart, of codes, 16 bytes for each with the even weight in the low half of a byte, and scales.
-void wb_mxfp4_join(const void *codes, const void *scales, size_t count, void *blocks, size_t stride);
-
-/// Writes the codes and the scales of `count` blocks that follow each other, as `wb_mxfp4_join` takes them; either may be null.
-void wb_mxfp4_split(const void *blocks, size_t count, void *codes, void *scales);
-
 // MARK: Functions of a layer
 
 // These compute in binary64 and round once to binary32, so that results are within 0.501 ulp of the exact ones, and the same on
@@ -262,6 +254,18 @@ void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *val
 
 /// Adds the errors of values that are there already, in blocks of `block_length`; the last may be shorter.
 void wb_value_errors_add(const float *values, const float *rounded, size_t count, size_t block_length, wb_block_errors *accumulator);
+
+// MARK: Blocks in two forms
+
+// Of blocks of 32 weights with codes that are numbers: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and MXFP4. Codes are 0 to 2^bits - 1, a block's in
+// 4 · bits bytes, lowest bits first; those of Q8_0 are more by 128. Scales and minima have 16 bits, scales of MXFP4 8.
+
+/// Makes `count` blocks, `stride` bytes apart, of codes, scales and minima; these are null for types without.
+void wb_blocks_join(wb_block_type type, const void *codes, const void *scales, const void *minima, size_t count, void *blocks,
+                    size_t stride);
+
+/// Takes `count` blocks, which follow each other, apart; what is null isn't written.
+void wb_blocks_split(wb_block_type type, const void *blocks, size_t count, void *codes, void *scales, void *minima);
 
 // MARK: Matrices as MLX quantizes them
 

@@ -125,13 +125,29 @@ struct GGUFTensors {
     let dtype = choice?.dtype ?? self.dtype(of: tensor, role)
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
-    expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
+    if let repacked = try repacked(expression, shape, dtype) {
+      expression = repacked
+    } else {
+      expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
+    }
     if let choice {
       expression = try importances?.weighted(expression, name, shape) ?? expression
       quantizations.append(.init(choice: choice, values: TensorType(tensor.dtype, shape)))
     }
     outputs.append(
       Planner.Output(name: name, type: TensorType(dtype, shape), expression: expression))
+  }
+
+  /// Blocks whose codes and scales the source has in other parts; nil where values have to be quantized.
+  private func repacked(
+    _ values: TensorExpression, _ shape: Shape, _ dtype: DType
+  ) throws(CheckpointError) -> TensorExpression? {
+    guard let blocks = BlockParts(dtype),
+      let repacking = Repacking.blocks(
+        values, shape, blocks, type: planner.source.checkpoint.type),
+      try repacking.condition.holds(planner.source.reader, planner.resources)
+    else { return nil }
+    return repacking.expression
   }
 
   /// Vectors, norms, positions and what chooses experts are F32, as llama.cpp wants them; matrices what was asked for.

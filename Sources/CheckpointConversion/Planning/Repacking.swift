@@ -1,5 +1,3 @@
-import CheckpointFormats
-import TensorEvaluation
 import TensorModel
 
 /// A quantized weight whose codes and scales another format has too: its parts are moved, and no value is computed.
@@ -8,8 +6,8 @@ struct Repacking {
   let parts: [Part]
   /// The dtype of scales that are floats; F32 where there are none.
   let dtype: DType
-  /// What has to be 0 throughout, or the numbers aren't the other format's.
-  private let remainders: [TensorExpression]
+  /// What has to hold, or the numbers aren't the other format's.
+  let condition: ZeroThroughout
 
   /// A part of a weight.
   struct Part {
@@ -19,10 +17,10 @@ struct Repacking {
     let rows: TensorExpression
   }
 
-  /// Repacks values for a format; nil where that has other numbers, or groups.
+  /// Repacks values for a format of several tensors; nil where that has other numbers, or groups.
   ///
   /// - Parameters:
-  ///   - values: as codes and scales give them, without a cast.
+  ///   - values: as codes and scales give them, without a cast, or blocks.
   ///   - shape: theirs.
   ///   - format: to be written.
   ///   - asked: the dtype that values are to have; nil keeps it.
@@ -32,18 +30,21 @@ struct Repacking {
     type: (String) -> TensorType?
   ) {
     guard format.rowCount == 1, shape.rank == 2 else { return nil }
-    let moved: [PackedFormat.Part: TensorExpression]
-    if let floats = Self.floats(values, shape, format) {
-      (dtype, remainders, moved) = (.f32, [floats.factors.ownDifference], floats.parts)
-    } else if let integers = AffineCodes(values, shape, format.groupSize),
-      let scales = try? integers.scales.type(stored: type),
-      // With scales of 16 bits no product or sum is rounded: codes less half their range are multiples of the scale.
-      [.f16, .bf16].contains(scales.dtype), asked == nil || asked == scales.dtype,
-      let repacked = integers.parts(of: format, scales)
+    let moved: RepackedParts
+    if let size = format.groupSize,
+      let floats = FloatCodes(values, shape, size, type: type)?.parts(format.coding)
     {
-      (dtype, remainders, moved) = (
-        scales.dtype, integers.remainders(scales) + repacked.remainders, repacked.parts
-      )
+      (dtype, moved) = (.f32, floats)
+    } else if [.affine, .symmetric].contains(format.coding), [.u32, .i32].contains(format.codes),
+      let integers = AffineCodes(values, shape, format.groupSize, type: type),
+      // With scales of 16 bits no product or sum is rounded: codes less half their range are multiples of the scale.
+      [.f16, .bf16].contains(integers.scaleType.dtype),
+      asked == nil || asked == integers.scaleType.dtype,
+      let parts = integers.parts(
+        bits: format.bits, in: format.codes, scales: integers.scaleType.dtype,
+        hasBiases: format.coding == .affine)
+    {
+      (dtype, moved) = (integers.scaleType.dtype, parts)
     } else {
       return nil
     }
@@ -56,59 +57,62 @@ struct Repacking {
         parts.append(Part(constants, wanted.dtype, rowCount: shape.dimensions[0]))
         continue
       }
-      guard let expression = moved[part], let own = try? expression.type(stored: type) else {
-        return nil
-      }
-      let cells = own == wanted ? expression : .view(expression, wanted)
-      guard (try? cells.type(stored: type)) == wanted else { return nil }
+      guard let cells = moved.parts[part]?.asRows(wanted, type) else { return nil }
       parts.append(Part(expression: cells, rows: cells))
     }
     self.parts = parts
+    condition = ZeroThroughout(moved.remainders)
   }
 
-  /// Whether the numbers are the other format's: what of them has to be 0 is.
+  /// Repacks values as blocks; nil where these have other numbers, or groups.
   ///
-  /// - Throws: what reading throws.
-  func holds(_ planner: Planner) throws(CheckpointError) -> Bool {
-    guard !remainders.isEmpty else { return true }
-    let checkpoint = planner.source.checkpoint
-    var tasks: [EvaluationTask] = []
-    for remainder in remainders {
-      tasks.append(
-        EvaluationTask(
-          name: remainder.sources[0], expression: try CompiledExpression(remainder, in: checkpoint))
-      )
-    }
-    let values = StatisticsCollector(tasks.map { _ in .f32 })
-    try EvaluationPipeline(planner.source.reader, planner.resources).run(
-      tasks, DigestCollector(statistics: values))
-    return tasks.indices.allSatisfy {
-      guard let found = values.statistics(of: $0) else { return false }
-      return found.minimum == 0 && found.maximum == 0 && found.nanCount + found.infinityCount == 0
-    }
-  }
-
-  /// Codes of small floats, with scales that are powers of two or small floats.
-  private static func floats(
-    _ values: TensorExpression, _ shape: Shape, _ format: PackedFormat
-  ) -> (parts: [PackedFormat.Part: TensorExpression], factors: TensorExpression)? {
-    guard
-      case .combine(.product, .decode(let codes, let code, shape, axis: 1), let factors) = values,
-      case .spread(let spread, shape, block: [1, format.groupSize]) = factors
+  /// - Parameters:
+  ///   - values: as codes and scales give them, without a cast.
+  ///   - shape: theirs.
+  ///   - blocks: to be written.
+  ///   - type: of stored tensors.
+  /// - Returns: the blocks, and what has to hold, or the numbers are others.
+  static func blocks(
+    _ values: TensorExpression, _ shape: Shape, _ blocks: BlockParts,
+    type: (String) -> TensorType?
+  ) -> (expression: TensorExpression, condition: ZeroThroughout)? {
+    let size = blocks.dtype.blockElementCount
+    guard shape.rank == 2, shape.dimensions[1].isMultiple(of: size),
+      let own = try? values.type(stored: type), own.dtype != blocks.dtype
     else { return nil }
-    switch (format.coding, code, spread) {
-    case (.mxfp4, .fp4, .decode(let scales, .e8m0, _, axis: 1)),
-      (.mxfp8, .e4m3, .decode(let scales, .e8m0, _, axis: 1)),
-      (.nvfp4, .fp4, .decode(let scales, .e4m3, _, axis: 1)):
-      return ([.codes: codes, .scales: scales], spread)
-    default: return nil
+    let moved: RepackedParts? =
+      blocks.isOfIntegers
+      ? AffineCodes(values, shape, size, type: type)?.parts(
+        bits: blocks.bits, in: .u32, scales: .f16, hasBiases: blocks.hasBiases)
+      : FloatCodes(values, shape, size, type: type)?.parts(.mxfp4)
+    guard let moved else { return nil }
+    let (rows, groups) = (shape.dimensions[0], shape.dimensions[1] / size)
+    var parts: [TensorExpression] = []
+    for part in blocks.parts {
+      let width = part == .codes ? groups * blocks.codeByteCount : groups
+      let dtype: DType = part == .codes || !blocks.isOfIntegers ? .u8 : .f16
+      guard let cells = moved.parts[part]?.asRows(TensorType(dtype, [rows, width]), type) else {
+        return nil
+      }
+      parts.append(part == .codes ? .reshape(cells, [rows, groups, blocks.codeByteCount]) : cells)
     }
+    let expression = TensorExpression.blocks(parts, blocks.dtype)
+    guard (try? expression.type(stored: type)) == TensorType(blocks.dtype, shape) else {
+      return nil
+    }
+    return (expression, ZeroThroughout(moved.remainders))
   }
 }
 
 extension TensorExpression {
-  /// What is 0 throughout where all elements are finite numbers: scales that are none aren't moved, but looked at as weights are.
-  var ownDifference: TensorExpression { .combine(.difference, self, self) }
+  /// The rows' bytes as cells of integers; nil for other floats, and where rows have other lengths.
+  fileprivate func asRows(
+    _ wanted: TensorType, _ type: (String) -> TensorType?
+  ) -> TensorExpression? {
+    guard let own = try? self.type(stored: type) else { return nil }
+    let cells = own == wanted || wanted.dtype.isCastable ? self : .view(self, wanted)
+    return (try? cells.type(stored: type)) == wanted ? cells : nil
+  }
 }
 
 extension Repacking.Part {

@@ -43,7 +43,7 @@ struct StoredWeight {
       return weight
     }
     guard let repacking = Repacking(values, shape, format, as: asked, type: source.type),
-      try repacking.holds(planner)
+      try repacking.condition.holds(planner.source.reader, planner.resources)
     else { return nil }
     return StoredWeight(repacking, format, named: name, quantization, partName: partName)
   }

@@ -142,7 +142,7 @@ public struct StackedTensors: Sendable {
     guard let codes = placed[DecoderPlace(.mxfp4Blocks(projection), layer)],
       let scales = placed[DecoderPlace(.mxfp4Scales(projection), layer)]
     else { return nil }
-    let blocks = TensorExpression.mxfp4(codes: codes.expression, scales: scales.expression)
+    let blocks = TensorExpression.blocks([codes.expression, scales.expression], .mxfp4)
     return TensorStack(blocks, try blocks.type { checkpoint.type(of: $0) })
   }
 

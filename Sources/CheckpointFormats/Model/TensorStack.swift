@@ -65,8 +65,8 @@ public struct TensorStack: Sendable {
   var asValues: TensorStack {
     guard type.dtype.isBlockQuantized else { return self }
     let values: TensorExpression =
-      if case .mxfp4(let codes, let scales) = expression {
-        MXFP4Blocks.values(codes, scales, type.shape)
+      if case .blocks(let parts, .mxfp4) = expression {
+        MXFP4Blocks.values(parts[0], parts[1], type.shape)
       } else {
         .cast(expression, .f32)
       }

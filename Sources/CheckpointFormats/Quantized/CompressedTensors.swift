@@ -9,7 +9,7 @@ enum CompressedTensors: QuantizedContainer {
     "compressed-tensors: `pack-`, `int-`, `float-`, `naive-`, `nvfp4-pack-`, `mxfp4-pack-`, "
     + "`mxfp8-quantized`, mixed groups"
   static let repacked =
-    "mxfp4, mxfp8 and symmetric integers with scales of 16 bits as MLX's, bit for bit"
+    "mxfp4, mxfp8 and symmetric integers with scales of 16 bits as MLX's, in groups of 32 as GGUF's, bit for bit"
   static let markers = [
     ".weight_packed", ".weight_scale", ".weight_shape", ".weight_zero_point",
     ".weight_global_scale", ".weight_g_idx",

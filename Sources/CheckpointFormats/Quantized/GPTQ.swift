@@ -8,7 +8,7 @@ enum GPTQ: QuantizedContainer {
   static let summary =
     "GPTQ, 2, 3, 4 and 8 bits, both versions of zero points, any order of groups (`desc_act`)"
   static let repacked =
-    "symmetric ones in groups of neighbours as MLX's and compressed-tensors', bit for bit"
+    "symmetric ones in groups of neighbours as MLX's and compressed-tensors', in groups of 32 as GGUF's, bit for bit"
   static let markers = [".qweight", ".qzeros", ".g_idx"]
   static let parts = [".scales"]
 

@@ -20,7 +20,9 @@ public struct LookedAtDTypes: Sendable {
     var pending = [expression]
     while let next = pending.popLast() {
       switch next {
-      case .decode(let operand, .e8m0, _, _), .mxfp4(_, let operand):
+      case .blocks(let parts, .mxfp4):
+        for name in parts[1].sources { bytes[ExactName(name)] = .f8e8m0 }
+      case .decode(let operand, .e8m0, _, _):
         for name in operand.sources { bytes[ExactName(name)] = .f8e8m0 }
       case .decode(let operand, .e4m3, _, _):
         for name in operand.sources { bytes[ExactName(name)] = .f8e4m3 }

@@ -20,7 +20,7 @@ enum MXFP4Blocks: QuantizedContainer {
     let codes = try module.part("_blocks")
     let scales = try module.part("_scales")
     // Says whether they fit each other.
-    let blocks = try PackedValue.step([codes, scales]) { .mxfp4(codes: $0[0], scales: $0[1]) }
+    let blocks = try PackedValue.step([codes, scales]) { .blocks($0, .mxfp4) }
     let value = Self.values(codes.expression, scales.expression, blocks.type.shape)
     return try PackedValue(value, TensorType(.f32, blocks.type.shape)).transposed()
   }
