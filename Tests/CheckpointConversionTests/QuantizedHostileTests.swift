@@ -38,6 +38,32 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: room.path("out")))
   }
 
+  /// Parts without elements, whose other extent may be any number.
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: cases.filter { $0.verdict == "accept" && !$0.path.hasSuffix(".safetensors") })
+  func partsWithoutElementsAreRefused(_ file: Fixtures.Case) throws {
+    let weights = "\(file.path)/model.safetensors"
+    guard FileManager.default.fileExists(atPath: weights) else { return }
+    let room = try Workspace()
+    let sample = try SafetensorsSample(parsing: Data(contentsOf: URL(filePath: weights)))
+    for place in sample.tensors.indices where sample.tensors[place].shape.count == 2 {
+      for shape in [[0, 1 << 60], [1 << 61, 0], [0, 0]] {
+        var changed = sample
+        changed.tensors[place].shape = shape
+        changed.tensors[place].data = Data()
+        let folder = try Self.folder("\(place)-\(shape[0].trailingZeroBitCount)", in: room)
+        for name in ["config.json", "quantize_config.json"] {
+          try? FileManager.default.copyItem(
+            atPath: "\(file.path)/\(name)", toPath: "\(folder)/\(name)")
+        }
+        try changed.fileContents.write(to: URL(filePath: "\(folder)/model.safetensors"))
+        let error = failure(of: request(folder, room.path("out"), dtype: .f32))
+        #expect(error != nil, "\(sample.tensors[place].name) \(shape)")
+      }
+    }
+  }
+
   /// A configuration that is as large as they get: what is in it is looked for by name.
   @Test(.timeLimit(.minutes(1))) func longListsDontTakeLong() throws {
     let room = try Workspace()

@@ -184,7 +184,9 @@ enum AWQ: QuantizedContainer {
     guard let codes = module.tensor(".qweight") ?? module.tensor(".qzeros"),
       let scales = module.tensor(".scales"), codes.shape.rank == 2, scales.shape.rank == 2
     else { return false }
-    return codes.shape.dimensions[1] * 8 == scales.shape.dimensions[1]
+    return scales.shape.dimensions[1].quotientAndRemainder(dividingBy: 8) == (
+      codes.shape.dimensions[1], 0
+    )
       && module.tensor(".g_idx") == nil
   }
 

@@ -21,9 +21,12 @@ struct QuantizedModule {
 
   /// A part as a value.
   ///
-  /// - Throws: `missing`.
+  /// - Throws: `missing`; `malformed` for one without elements, whose other extents may be of any size.
   func part(_ part: String) throws(CheckpointError) -> PackedValue {
     guard let tensor = tensor(part) else { throw missing(part) }
+    guard tensor.shape.elementCount > 0 else {
+      throw misfit(part, "a part of a quantized weight is empty", found: "\(tensor.shape)")
+    }
     return PackedValue(.stored(tensor.name), TensorType(tensor.dtype, tensor.shape))
   }
 

@@ -166,7 +166,7 @@ extension QuantizedModule {
   /// A part that is a matrix of 32-bit words; nil for anything else.
   fileprivate func words(_ part: String) -> TensorInfo? {
     guard let tensor = tensor(part), tensor.dtype == .i32 || tensor.dtype == .u32,
-      tensor.shape.rank == 2
+      tensor.shape.rank == 2, tensor.shape.elementCount > 0
     else { return nil }
     return tensor
   }
