@@ -7,10 +7,11 @@ import shutil
 
 import numpy as np
 
-from harness import Skipped, every_scheme, expect, run, workdir
+from harness import FIXTURES, Skipped, every_scheme, expect, run, workdir
 from stored import read_checkpoint, write_safetensors
 
 MODES = {"mlx-mxfp4": ("mxfp4", 32, 4), "mlx-nvfp4": ("nvfp4", 16, 4), "mlx-mxfp8": ("mxfp8", 32, 8)}
+BLOCKS = {"q4_0": "mlx-q4-g32", "q4_1": "mlx-q4-g32", "q5_0": "mlx-q5-g32", "q5_1": "mlx-q5-g32", "q8_0": "mlx-q8-g32"}
 WIDTHS = [f"mlx-q{bits}-g{group}" for bits in (2, 3, 4, 5, 6, 8) for group in (32, 64, 128)]
 TOLERANCE = 1e-4
 
@@ -121,7 +122,61 @@ def family_row(family, schemes):
         return every_scheme(schemes, lambda scheme: writes(family, model, ready, scheme, work))
 
 
+def repacked():
+    """Blocks of GGUF in MLX's parts: mlx's values of these are gguf's of those, and the blocks come back byte by byte."""
+    try:
+        import gguf
+        import mlx.core as mx
+        from gguf.quants import dequantize
+    except ImportError as error:
+        raise Skipped(f"{error}")
+    count = 0
+    with workdir() as work:
+        model = source("llama", work / "source")
+        assets = ["--assets", FIXTURES / "gguf/tokenizer", "--quiet"]
+        for blocks, scheme in BLOCKS.items():
+            file, out, back = work / f"{blocks}.gguf", work / blocks, work / f"{blocks}-back.gguf"
+            # All of one type, the embedding and the head too.
+            run("quantize", model, file, "--scheme", blocks, "--tensor-type", f"token_embd={blocks}", "--tensor-type", f"output={blocks}", *assets, check=0)
+            run("quantize", file, out, "--scheme", scheme, "--quiet", check=0)
+            run("quantize", out, back, "--scheme", blocks, "--tensor-type", f"token_embd={blocks}", "--tensor-type", f"output={blocks}", *assets, check=0)
+            run("verify", out, "--against", file, "--quiet", check=0)
+            _, group, bits = settings(scheme)
+            packed = read_checkpoint(out)
+            records = {t["name"]: t for t in json.loads((out / "weighbridge-certificate.json").read_text())["tensors"]}
+            ours, again = gguf.GGUFReader(file).tensors, {t.name: t for t in gguf.GGUFReader(back).tensors}
+            for tensor in ours:
+                if tensor.tensor_type.name.lower() != blocks:
+                    continue
+                name = hugging_face_name(tensor.name)
+                expect(records[f"{name}.weight"]["exactness"] == "repacked", f"{name} is {records[f'{name}.weight']['exactness']}")
+                parts = [mx.array(packed[f"{name}.{part}"][1]) for part in ("weight", "scales", "biases")]
+                # In F32: with scales of F16 mlx rounds products.
+                values = np.array(mx.dequantize(parts[0], *(part.astype(mx.float32) for part in parts[1:]), group_size=group, bits=bits))
+                want = dequantize(tensor.data, tensor.tensor_type)
+                heads = {"attn_q": 4, "attn_k": 2}.get(tensor.name.split(".")[-2])
+                if heads:
+                    want = want.reshape(heads, -1, 2, want.shape[1]).swapaxes(1, 2).reshape(want.shape)
+                expect(np.array_equal(values, want), f"{blocks} {name}: {int((values != want).sum())} of {want.size} values differ")
+                expect(again[tensor.name].data.tobytes() == tensor.data.tobytes(), f"{blocks} {name}: other blocks came back")
+                count += 1
+    expect(count == len(BLOCKS) * 16, f"{count} weights")
+    return f"{len(BLOCKS)} types, {count} weights, there and back"
+
+
+def hugging_face_name(name):
+    """`model.layers.0.self_attn.q_proj` of `blk.0.attn_q.weight`."""
+    parts = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+             "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+    whole = {"token_embd.weight": "model.embed_tokens", "output.weight": "lm_head"}
+    if name in whole:
+        return whole[name]
+    _, layer, part, _ = name.split(".")
+    return f"model.layers.{layer}.{parts[part]}"
+
+
 def check(report):
+    report.row("blocks of GGUF repacked", repacked)
     report.row("llama in every scheme", lambda: family_row("llama", [*WIDTHS, *MODES]))
     for family in ("qwen2", "gptj", "gpt2", "gpt_neox"):
         report.row(family, lambda: family_row(family, ["mlx-q4-g64", "mlx-q3-g32", *MODES]))
