@@ -51,7 +51,7 @@ public struct GGUFHeader: Sendable {
   ///
   /// - Throws: `malformed` for anything that readers could disagree about; `unsupported` for other versions and tensor types; `inputOutput`.
   public init(_ file: FileRegion) throws(CheckpointError) {
-    var cursor = GGUFCursor(file)
+    var cursor = FileCursor(file)
     guard try cursor.bytes(4).elementsEqual(Self.magic) else {
       throw CheckpointError(.malformed, "not a GGUF file: wrong magic number", byteOffset: 0)
     }
@@ -102,7 +102,7 @@ public struct GGUFHeader: Sendable {
   }
 
   private static func version(
-    _ cursor: inout GGUFCursor
+    _ cursor: inout FileCursor
   ) throws(CheckpointError) -> (Int, isBigEndian: Bool) {
     let value = UInt32(truncatingIfNeeded: try cursor.integer(4))
     // A version in the other byte order is large.

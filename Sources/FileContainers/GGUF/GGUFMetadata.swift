@@ -8,7 +8,7 @@ enum GGUFMetadata {
   ///
   /// - Throws: `malformed` for keys that are empty or occur twice and for unknown types, `unsupported` for arrays of arrays.
   static func read(
-    _ count: Int, _ cursor: inout GGUFCursor
+    _ count: Int, _ cursor: inout FileCursor
   ) throws(CheckpointError) -> (
     entries: [(key: String, value: GGUFValue)], places: [ExactName: Int]
   ) {
@@ -34,11 +34,11 @@ enum GGUFMetadata {
   }
 
   /// A string's bytes.
-  static func string(_ cursor: inout GGUFCursor) throws(CheckpointError) -> ArraySlice<UInt8> {
+  static func string(_ cursor: inout FileCursor) throws(CheckpointError) -> ArraySlice<UInt8> {
     try cursor.bytes(cursor.count(of: "bytes in a string", each: 1))
   }
 
-  private static func type(_ cursor: inout GGUFCursor) throws(CheckpointError) -> GGUFType {
+  private static func type(_ cursor: inout FileCursor) throws(CheckpointError) -> GGUFType {
     let place = cursor.position
     let number = try cursor.integer(4)
     guard let type = UInt32(exactly: number).flatMap(GGUFType.init) else {
@@ -49,7 +49,7 @@ enum GGUFMetadata {
   }
 
   private static func value(
-    _ type: GGUFType, _ cursor: inout GGUFCursor
+    _ type: GGUFType, _ cursor: inout FileCursor
   ) throws(CheckpointError) -> GGUFValue {
     switch type {
     case .string: return .string(Array(try string(&cursor)))
@@ -59,7 +59,7 @@ enum GGUFMetadata {
   }
 
   private static func bits(
-    _ type: GGUFType, _ cursor: inout GGUFCursor
+    _ type: GGUFType, _ cursor: inout FileCursor
   ) throws(CheckpointError) -> UInt64 {
     let place = cursor.position
     let bits = try cursor.integer(type.byteCount)
@@ -70,7 +70,7 @@ enum GGUFMetadata {
     return bits
   }
 
-  private static func array(_ cursor: inout GGUFCursor) throws(CheckpointError) -> GGUFArray {
+  private static func array(_ cursor: inout FileCursor) throws(CheckpointError) -> GGUFArray {
     let place = cursor.position
     let type = try type(&cursor)
     guard type != .array else {

@@ -11,7 +11,7 @@ struct GGUFTensorEntry {
   private static let maximumDimensions = 4
   private static let maximumNameByteCount = 63
 
-  init(_ cursor: inout GGUFCursor) throws(CheckpointError) {
+  init(_ cursor: inout FileCursor) throws(CheckpointError) {
     let place = cursor.position
     let bytes = try GGUFMetadata.string(&cursor)
     guard let name = String(validating: bytes, as: UTF8.self), !name.isEmpty,

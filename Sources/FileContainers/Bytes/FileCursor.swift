@@ -1,7 +1,7 @@
 import TensorModel
 
 /// Reads a file from its beginning, a window at a time.
-struct GGUFCursor {
+struct FileCursor {
   /// Where the next byte is.
   private(set) var position = 0
   /// Whether numbers begin with their most significant byte.
@@ -10,7 +10,9 @@ struct GGUFCursor {
   private var window: [UInt8] = []
   private var windowStart = 0
 
-  private static let windowByteCount = 256 << 10
+  /// A window is larger than the one before it, unless bytes were left out: headers that lie far apart take small reads.
+  private static let windowByteCounts = 4 << 10...256 << 10
+  private var nextWindowByteCount = windowByteCounts.lowerBound
 
   init(_ file: FileRegion) { self.file = file }
 
@@ -21,20 +23,36 @@ struct GGUFCursor {
   ///
   /// - Throws: `malformed` if the file ends before.
   mutating func bytes(_ count: Int) throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard count >= 0, count <= remaining else {
-      throw CheckpointError(
-        .malformed, "the file ends within its header", byteOffset: position,
-        expected: "\(count) bytes", found: "\(remaining)",
-        hint: "the file was cut short; get it again")
-    }
+    guard count >= 0, count <= remaining else { throw endsEarly(count) }
     if position < windowStart || position + count > windowStart + window.count {
       windowStart = position
       window = try file.bytes(
-        at: position, count: min(remaining, max(count, Self.windowByteCount)))
+        at: position, count: min(remaining, max(count, nextWindowByteCount)))
+      nextWindowByteCount = min(2 * nextWindowByteCount, Self.windowByteCounts.upperBound)
     }
     defer { position += count }
     let start = position - windowStart
     return window[start..<start + count]
+  }
+
+  /// Leaves the next bytes out.
+  ///
+  /// - Throws: `malformed` if the file ends before.
+  mutating func skip(_ count: Int) throws(CheckpointError) {
+    guard count > windowStart + window.count - position else {
+      _ = try bytes(count)
+      return
+    }
+    guard count <= remaining else { throw endsEarly(count) }
+    position += count
+    nextWindowByteCount = Self.windowByteCounts.lowerBound
+  }
+
+  private func endsEarly(_ count: Int) -> CheckpointError {
+    CheckpointError(
+      .malformed, "the file ends early", byteOffset: position,
+      expected: "\(count) bytes", found: "\(remaining)",
+      hint: "the file was cut short; get it again")
   }
 
   /// An integer of so many bytes.
