@@ -150,7 +150,7 @@ int wb_allowed_processors(void) {
 
 #endif
 
-int wb_spawn(const char *path, char *const arguments[], char *const environment[], int32_t *output, int32_t *process) {
+int wb_spawn(const char *path, char *const arguments[], char *const environment[], int32_t input, int32_t *output, int32_t *process) {
   int ends[2];
 #ifdef __linux__
   if (pipe2(ends, O_CLOEXEC) != 0) return errno;
@@ -162,7 +162,8 @@ int wb_spawn(const char *path, char *const arguments[], char *const environment[
   posix_spawn_file_actions_t actions;
   int error = posix_spawn_file_actions_init(&actions);
   if (error == 0) {
-    error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    error = input < 0 ? posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+                      : posix_spawn_file_actions_adddup2(&actions, input, 0);
     if (error == 0) error = posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     if (error == 0) error = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     pid_t child = 0;

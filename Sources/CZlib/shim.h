@@ -6,3 +6,6 @@
 static inline int weighbridge_inflate_init_raw(z_stream *stream) {
   return inflateInit2(stream, -15);
 }
+
+// inflateInit is a macro; zlib's own stream, with a header and Adler-32.
+static inline int weighbridge_inflate_init(z_stream *stream) { return inflateInit(stream); }

@@ -38,7 +38,8 @@ char *wb_executable_path(void);
 /// The variables of the process's environment, NULL after the last.
 char *const *wb_environment(void);
 
-/// Starts a program with a pipe to its standard output; standard input and errors are /dev/null.
+/// Starts a program with a pipe to its standard output; standard errors are /dev/null, and so is standard input unless `input`, a
+/// descriptor, is 0 or more.
 ///
 /// `output` is the end of the pipe to read from, which later children don't inherit.
-int wb_spawn(const char *path, char *const arguments[], char *const environment[], int32_t *output, int32_t *process);
+int wb_spawn(const char *path, char *const arguments[], char *const environment[], int32_t input, int32_t *output, int32_t *process);

@@ -7,7 +7,7 @@
 /// report. Nothing here allocates, fails or keeps state, so everything may be called from any thread.
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
-/// `crc32.c` -> `crc32_tables.h`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
+/// `crc32.c` -> `crc32_tables.h`; `fletcher32.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `census.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`;
@@ -354,6 +354,9 @@ void wb_ct_dequantize(wb_ct_format format, const void *packed, size_t stride, si
 
 /// Returns the CRC-32 of zip and gzip of the bytes seen so far: pass 0 at first, then the previous result (as zlib's `crc32`).
 uint32_t wb_crc32(uint32_t crc, const void *data, size_t count);
+
+/// Returns HDF5's Fletcher-32 of some bytes.
+uint32_t wb_fletcher32(const void *data, size_t count);
 
 /// Does the same as `wb_crc32` with the variant for `level`, which must be available.
 uint32_t wb_crc32_at(wb_level level, uint32_t crc, const void *data, size_t count);

@@ -25,16 +25,19 @@ public enum ChildProcess {
   ///   - executable: its path.
   ///   - arguments: without its name.
   ///   - settings: added to the environment, as `NAME=value`.
+  ///   - input: an open file that the program has as standard input; it is to read at positions, and moves nobody else's.
   ///   - limit: bytes of output; a program that prints more is ended.
   /// - Returns: its output, and how it ended.
   /// - Throws: `inputOutput` if it can't be started, or not be read from.
   public static func run(
-    _ executable: String, _ arguments: [String], settings: [String], limit: Int
+    _ executable: String, _ arguments: [String], settings: [String], input: InputFile? = nil,
+    limit: Int
   ) throws(CheckpointError) -> Outcome {
     var (output, process): (Int32, Int32) = (-1, -1)
     let status = withPointers([executable] + arguments) { arguments in
       withPointers(environment(with: settings)) { environment in
-        wb_spawn(executable, arguments, environment, &output, &process)
+        wb_spawn(
+          executable, arguments, environment, input?.descriptor ?? -1, &output, &process)
       }
     }
     guard status == 0 else {

@@ -23,7 +23,8 @@ public final class InputFile: Sendable {
   public var changeTime: Int { state.changeTime }
   /// What the system knows it by.
   public let identity: FileIdentity
-  private let descriptor: Int32
+  /// For a child process; it is open as long as this is there.
+  let descriptor: Int32
   private let state: FileState
 
   /// Opens a file for reading.
