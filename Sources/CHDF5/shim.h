@@ -72,6 +72,16 @@ static inline herr_t wb_h5_visit_links(hid_t group, wb_h5_link_visitor visitor, 
   return H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, wb_h5_visit_link, &visit);
 }
 
+// What kind of link a group has under a name of one level: 0 none, 1 one to an object of the same file, 2 another, such as to a path or
+// another file; negative on failure. No link is followed.
+static inline int wb_h5_link_kind(hid_t group, const char *name) {
+  htri_t exists = H5Lexists(group, name, H5P_DEFAULT);
+  if (exists <= 0) return (int)exists;
+  H5L_info_t info;
+  if (H5Lget_info(group, name, &info, H5P_DEFAULT) < 0) return -1;
+  return info.type == H5L_TYPE_HARD ? 1 : 2;
+}
+
 // How many hard links an object says that it has; negative on failure.
 static inline int64_t wb_h5_link_count(hid_t object) {
   H5O_info_t info;

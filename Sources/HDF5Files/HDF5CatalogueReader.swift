@@ -97,38 +97,8 @@ private struct HDF5CatalogueReader {
     }
   }
 
-  /// A link's name, which may be anything, and whether it leads to an object of the same file.
-  private struct Link {
-    let name: [UInt8]
-    let isHard: Bool
-    var text: String { String(decoding: name, as: UTF8.self) }
-  }
-
-  private final class Links {
-    var all: [Link] = []
-    var isFull: Bool { all.count >= HDF5Catalogue.maximumDatasetCount }
-  }
-
-  /// The links of a group, in the order of their names; none of them is followed.
-  private func links(in group: hid_t) throws(CheckpointError) -> [Link] {
-    let found = Links()
-    let result = withExtendedLifetime(found) {
-      wb_h5_visit_links(
-        group,
-        { name, isHard, context in
-          guard let name, let context else { return 0 }
-          // Alive: `withExtendedLifetime` holds it.
-          let found = Unmanaged<Links>.fromOpaque(context).takeUnretainedValue()
-          if found.isFull { return 1 }
-          let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name))
-          found.all.append(Link(name: Array(bytes), isHard: isHard))
-          return 0
-        }, Unmanaged.passUnretained(found).toOpaque())
-    }
-    guard try attempt.check(result) == 0 else {
-      throw excess("links in a group", HDF5Catalogue.maximumDatasetCount)
-    }
-    return found.all.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+  private func links(in group: hid_t) throws(CheckpointError) -> [HDF5Links.Link] {
+    try HDF5Links(of: group, attempt, limit: HDF5Catalogue.maximumDatasetCount).all
   }
 
   private func object(_ name: String, in group: hid_t) throws(CheckpointError) -> HDF5Identifier {

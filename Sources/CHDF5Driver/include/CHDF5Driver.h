@@ -1,6 +1,6 @@
-/// How libhdf5 writes volumes: a file driver of ours instead of the library's own.
+/// How libhdf5 reads and writes files: drivers of ours instead of the library's own.
 ///
-/// It does what the library's can't:
+/// The one that writes volumes does what the library's can't:
 /// * Raw data begins at multiples of the alignment and nothing else does. The library's way, `H5Pset_alignment`, files every gap
 ///   as free space and looks through all of it at each allocation: 40,000 chunks take 9 s instead of 0.1 s.
 /// * It knows where a chunk was written. `H5Dget_chunk_info_by_coord` looks through all chunks.
@@ -32,5 +32,9 @@ typedef struct {
 /// Returns a file access property list that makes `H5Fcreate` write to `file`, with raw data at multiples of `alignment`, or,
 /// if `aligns_pages`, at multiples of 4096 bytes where it has 64 KiB or more; negative on failure.
 int64_t wb_volume_access(wb_volume_file *file, uint64_t alignment, bool aligns_pages);
+
+/// Returns a file access property list that makes `H5Fopen`, whatever name it is given, read a run of bytes of an open file: no file is
+/// opened, and nothing beside the run can be seen. Negative on failure.
+int64_t wb_region_access(int32_t descriptor, int64_t offset, int64_t byte_count);
 
 #endif
