@@ -76,6 +76,8 @@ public struct OpenOptions: Sendable {
   ///
   /// Nil for a temporary file.
   public var spoolPath: String?
+  /// Lists what is in HDF5 files; without it none is read.
+  public var datasets: DatasetProcess?
   /// A directory for temporary files (deflated zip members, archives that are only looked at).
   public var temporaryDirectory: String
   /// How much archives may grow when they are unpacked.

@@ -11,6 +11,8 @@ public enum Formats {
     GGUFFormat.self,
     PyTorchFormat.self,
     NPZFormat.self,
+    FlaxFormat.self,
+    KerasFormat.self,
   ]
 
   /// The format of that name or alias.
@@ -41,6 +43,12 @@ public enum Formats {
       }
       if PyTorchFormat.isWeights(name: name) {
         return try PyTorchFormat.open(file: file, name: name, options)
+      }
+      if FlaxFormat.isWeights(name: name) {
+        return try FlaxFormat.open(file: file, name: name, options)
+      }
+      if KerasFormat.isWeights(name: name) {
+        return try KerasFormat.open(file: file, name: name, options)
       }
       throw UnreadableFile.unrecognised(head: head)
     } catch { throw error.in(file: name) }
@@ -104,7 +112,8 @@ public enum Formats {
     }
     throw CheckpointError(
       .unsupported, "no checkpoint in a format that is read here", file: tree.displayName,
-      expected: "*.safetensors, pytorch_model.bin, step_N/shard_0/0.npz or model.npz",
+      expected: "*.safetensors, pytorch_model.bin, tf_model.h5, flax_model.msgpack, "
+        + "step_N/shard_0/0.npz or model.npz",
       found: names.isEmpty ? "nothing" : names.prefix(5).joined(separator: ", "),
       hint: "formats that are read: \(all.map { $0.name }.joined(separator: ", "))")
   }
@@ -127,8 +136,14 @@ public enum Formats {
     {
       return try PyTorchFormat.open(index: bytes, named: name, in: tree, options)
     }
+    if try FlaxFormat.recognises(file: first.region) || FlaxFormat.isWeights(name: first.name) {
+      return try FlaxFormat.open(index: bytes, named: name, in: tree)
+    }
+    if try KerasFormat.recognises(file: first.region) || KerasFormat.isWeights(name: first.name) {
+      return try KerasFormat.open(index: bytes, named: name, in: tree, options)
+    }
     throw CheckpointError(
       .unsupported, "shards of a format that is not read", file: first.name,
-      expected: "safetensors or PyTorch's files")
+      expected: "safetensors, PyTorch's, Flax's or Keras's files")
   }
 }

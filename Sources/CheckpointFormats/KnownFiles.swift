@@ -128,7 +128,7 @@ public struct KnownFiles {
 
   /// What the weights of one model are called, in whatever formats it is published side by side.
   private static var publishedNames: Regex<(Substring, Substring?)> {
-    /(?:model|pytorch_model|consolidated)([-.][0-9a-z.-]*)?\.(?:safetensors|gguf|npz|bin|pth|pt)/
+    /(?:model|pytorch_model|tf_model|flax_model|consolidated)([-.][0-9a-z.-]*)?\.(?:safetensors|gguf|npz|bin|pth|pt|h5|msgpack)/
   }
 
   private static let others: Set = [

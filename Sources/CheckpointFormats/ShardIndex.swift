@@ -47,6 +47,22 @@ struct ShardIndex {
     totalByteCount = document["metadata"]?["total_size"]?.integer
   }
 
+  private init(_ other: ShardIndex, _ weightMap: [ExactName: String]) {
+    fileName = other.fileName
+    shards = other.shards
+    totalByteCount = other.totalByteCount
+    self.weightMap = weightMap
+  }
+
+  /// The same index with other names for the tensors, no two of them the same.
+  func mappingNames(_ name: (String) -> String) -> ShardIndex {
+    ShardIndex(
+      self,
+      Dictionary(
+        weightMap.map { (ExactName(name($0.key.text)), $0.value) },
+        uniquingKeysWith: { first, _ in first }))
+  }
+
   /// Opens the shards.
   ///
   /// - Throws: `missing` if they aren't all there, `inputOutput`.

@@ -58,7 +58,7 @@ enum Sidecars {
             Finding(
               .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
               file: name))
-        } else if PyTorchFormat.isWeights(name: name) {
+        } else if isForeignWeights(name) {
           checkpoint.findings.append(unused(name, checkpoint))
         }
         checkpoint.leftOut.append(name)
@@ -110,9 +110,20 @@ enum Sidecars {
       file: first)
   }
 
-  /// PyTorch's files are often left beside those that they were made into.
+  /// Whether a name is one that weights of other frameworks have.
+  private static func isForeignWeights(_ name: String) -> Bool {
+    weightFormats.contains { $0.isWeights(name) }
+  }
+
+  private static let weightFormats: [(name: String, isWeights: @Sendable (String) -> Bool)] = [
+    (PyTorchFormat.name, { PyTorchFormat.isWeights(name: $0) }),
+    (FlaxFormat.name, { FlaxFormat.isWeights(name: $0) }),
+    (KerasFormat.name, { KerasFormat.isWeights(name: $0) }),
+  ]
+
+  /// Files of other frameworks are often left beside those that they were made into.
   private static func unused(_ name: String, _ checkpoint: Checkpoint) -> Finding {
-    if checkpoint.format == PyTorchFormat.name {
+    if weightFormats.contains(where: { $0.name == checkpoint.format && $0.isWeights(name) }) {
       return Finding(
         .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
         file: name)

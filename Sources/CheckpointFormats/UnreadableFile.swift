@@ -12,10 +12,7 @@ enum UnreadableFile {
       ([0x1f, 0x8b], "gzip-compressed", "unpack it with gunzip first"),
       ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz-compressed", "unpack it with unxz first"),
       ([0x42, 0x5a, 0x68], "bzip2-compressed", "unpack it with bunzip2 first"),
-      (
-        [0x89, 0x48, 0x44, 0x46], "an HDF5 file, which is not read on its own",
-        "a volume of a store is read with the store: name its directory"
-      ),
+      ([0x89, 0x48, 0x44, 0x46], "an HDF5 file that was damaged at its beginning", nil),
     ]
     for (magic, kind, hint) in known where head.starts(with: magic) {
       return CheckpointError(.unsupported, kind, byteOffset: 0, hint: hint)

@@ -15,7 +15,8 @@ public struct WeightContents {
   /// Whether a name is one that weights have.
   public static func isNamed(_ name: String) -> Bool {
     [".safetensors", ".gguf", ".npz"].contains(where: name.hasSuffix)
-      || PyTorchFormat.isWeights(name: name)
+      || PyTorchFormat.isWeights(name: name) || FlaxFormat.isWeights(name: name)
+      || KerasFormat.isWeights(name: name)
   }
 
   /// Whether a name is one that a volume of a store has, directly in its directory.
@@ -34,7 +35,8 @@ public struct WeightContents {
     if name.hasSuffix(".safetensors") { return try SafetensorsFormat.recognises(file: region) }
     if name.hasSuffix(".gguf") { return head.starts(with: GGUFHeader.magic) }
     if name.hasSuffix(".npz") { return holdsArraysOnly() }
-    if name.hasSuffix(".h5") { return head.starts(with: [0x89] + Array("HDF\r\n\u{1a}\n".utf8)) }
+    if KerasFormat.isWeights(name: name) { return try KerasFormat.recognises(file: region) }
+    if FlaxFormat.isWeights(name: name) { return try FlaxFormat.recognises(file: region) }
     return try PyTorchFormat.recognises(file: region)
   }
 

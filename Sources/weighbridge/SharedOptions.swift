@@ -117,6 +117,7 @@ struct SharedOptions: ParsableArguments {
     if let threads { ParallelPieces.threadCount = threads }
     var options = OpenOptions(
       progress: progress.unpacking(source), checkCancellation: Signals.check)
+    options.datasets = ProcessArguments.executablePath.map { DatasetProcess(executable: $0) }
     if let spool { options.temporaryDirectory = spool }
     if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {

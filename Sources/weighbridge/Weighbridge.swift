@@ -24,7 +24,7 @@ struct Weighbridge: ParsableCommand {
       InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, VerifyCommand.self,
       ChecksCommand.self, ManifestCommand.self, SignCommand.self, CompareCommand.self,
       ForwardCommand.self,
-      CatalogueCommand.self,
+      CatalogueCommand.self, DatasetsCommand.self,
     ])
 
   static func main() {

@@ -17,36 +17,78 @@ final class ChunkCache: Sendable {
   /// They are written before anybody else sees the chunk, and only read from then on.
   typealias Chunk = Pages
 
+  /// A chunk, which is decoded by whoever asks for it first; the others wait.
+  private final class Entry: Sendable {
+    let chunk = Mutex<Chunk?>(nil)
+  }
+
   private struct State {
-    var chunks: [Key: (chunk: Chunk, lastUse: Int)] = [:]
+    var entries: [Key: Entry] = [:]
+    /// Those that are decoded, the oldest first; from `oldest` on they are there.
+    var decoded: [(key: Key, byteCount: Int)] = []
+    var oldest = 0
     var byteCount = 0
-    var clock = 0
+    /// Those that somebody is at work on.
+    var busy: Set<Key> = []
   }
 
   private let state = Mutex(State())
 
-  /// A chunk that is there.
-  func chunk(_ key: Key) -> Chunk? {
-    state.withLock { state in
-      state.clock += 1
-      state.chunks[key]?.lastUse = state.clock
-      return state.chunks[key]?.chunk
+  /// Whether somebody is at work on a chunk, so that others are better asked for first.
+  func isBusy(_ key: Key) -> Bool { state.withLock { $0.busy.contains(key) } }
+
+  /// A chunk, decoded unless it is there.
+  ///
+  /// - Parameters:
+  ///   - key: which.
+  ///   - byteCount: how large it is.
+  ///   - decode: writes all of its bytes.
+  /// - Returns: the chunk.
+  /// - Throws: what decoding throws.
+  func chunk(
+    _ key: Key, byteCount: Int,
+    decode: (UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) -> Chunk {
+    let entry = state.withLock { state in
+      if let known = state.entries[key] { return known }
+      let entry = Entry()
+      state.entries[key] = entry
+      state.busy.insert(key)
+      return entry
+    }
+    do throws(CheckpointError) {
+      return try entry.chunk.withLock { known throws(CheckpointError) in
+        if let known { return known }
+        let chunk = try Chunk(byteCount: byteCount)
+        try decode(chunk.bytes)
+        known = chunk
+        keep(key, byteCount)
+        return chunk
+      }
+    } catch {
+      state.withLock { state in
+        state.entries[key] = nil
+        state.busy.remove(key)
+      }
+      throw error
     }
   }
 
-  /// Keeps a chunk, and lets go of those that were not used for longest.
-  func insert(_ chunk: Chunk, _ key: Key) {
+  /// Counts a chunk, and lets go of those that were decoded first.
+  private func keep(_ key: Key, _ byteCount: Int) {
     state.withLock { state in
-      state.clock += 1
-      if let old = state.chunks.updateValue((chunk, state.clock), forKey: key) {
-        state.byteCount -= old.chunk.byteCount
+      state.busy.remove(key)
+      state.decoded.append((key, byteCount))
+      state.byteCount += byteCount
+      while state.byteCount > Self.byteCount, state.oldest < state.decoded.count - 1 {
+        let (key, byteCount) = state.decoded[state.oldest]
+        state.entries[key] = nil
+        state.byteCount -= byteCount
+        state.oldest += 1
       }
-      state.byteCount += chunk.byteCount
-      while state.byteCount > Self.byteCount, state.chunks.count > 1,
-        let oldest = state.chunks.min(by: { $0.value.lastUse < $1.value.lastUse })
-      {
-        state.chunks[oldest.key] = nil
-        state.byteCount -= oldest.value.chunk.byteCount
+      if state.oldest > 1024, 2 * state.oldest > state.decoded.count {
+        state.decoded.removeFirst(state.oldest)
+        state.oldest = 0
       }
     }
   }

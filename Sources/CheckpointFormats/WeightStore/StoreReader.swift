@@ -226,12 +226,9 @@ public final class StoreReader: PlacedTensorReader {
   private func decodedChunk(
     _ position: Int, _ index: Int, byteCount: Int
   ) throws(CheckpointError) -> ChunkCache.Chunk {
-    let key = ChunkCache.Key(tensor: position, chunk: index)
-    if let chunk = cache.chunk(key) { return chunk }
-    let chunk = try ChunkCache.Chunk(byteCount: byteCount)
-    try decode(position, index, into: chunk.bytes)
-    cache.insert(chunk, key)
-    return chunk
+    try cache.chunk(.init(tensor: position, chunk: index), byteCount: byteCount) {
+      (bytes) throws(CheckpointError) in try decode(position, index, into: bytes)
+    }
   }
 
   private func decode(
