@@ -44,11 +44,32 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(format: "gguf", name: "gguf/gpt_neox_sequential.Q5_1.gguf", tensorCount: 28),
     FormatSample(format: "gguf", name: "gguf/qwen2_split", tensorCount: 26),
     FormatSample(format: "gguf", name: "gguf/qwen2_tied.F16.big_endian.gguf", tensorCount: 26),
+    FormatSample(format: "flax", name: "flax/gpt2/flax_model.msgpack", tensorCount: 28),
+    FormatSample(format: "flax", name: "flax/gpt_neo_sharded", tensorCount: 31),
+    FormatSample(format: "flax", name: "flax/gptj_chunked_bf16", tensorCount: 25),
+    FormatSample(format: "flax", name: "flax/variants/dtypes.msgpack", tensorCount: 10),
+    FormatSample(format: "flax", name: "flax/variants/shapes.msgpack", tensorCount: 46),
+    FormatSample(format: "flax", name: "flax/variants/chunked.msgpack", tensorCount: 4),
+    FormatSample(format: "keras", name: "keras/gptj", tensorCount: 25),
+    FormatSample(format: "keras", name: "keras/gpt2_sharded", tensorCount: 28),
+    FormatSample(format: "keras", name: "keras/gpt2_gzip_shuffle/tf_model.h5", tensorCount: 28),
+    FormatSample(format: "keras", name: "keras/variants/all_filters.h5", tensorCount: 6),
+    FormatSample(format: "keras", name: "keras/variants/big_endian_shuffled.h5", tensorCount: 6),
+    FormatSample(format: "keras", name: "keras/variants/user_block.h5", tensorCount: 6),
+    FormatSample(format: "keras", name: "keras/variants/rows.h5", tensorCount: 6),
   ]
 
   func open() throws -> Source {
-    try Source(
-      Fixtures.path(name), OpenOptions(temporaryDirectory: NSTemporaryDirectory()))
+    try Source(Fixtures.path(name), .forTests)
+  }
+}
+
+extension OpenOptions {
+  /// With everything that a format may need.
+  static var forTests: OpenOptions {
+    var options = OpenOptions(temporaryDirectory: NSTemporaryDirectory())
+    options.datasets = DatasetProcess(executable: BuiltCommand.executable.path)
+    return options
   }
 }
 

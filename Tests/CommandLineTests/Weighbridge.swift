@@ -5,15 +5,8 @@ import TestSupport
 
 /// The built executable, run as a user runs it.
 enum Weighbridge {
-  /// Where it is: beside the test bundle, else where the package builds to.
-  static let executable: URL = {
-    var folders = [URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()]
-    folders += Bundle.allBundles.map { $0.bundleURL.deletingLastPathComponent() }
-    folders.append(Fixtures.packageRoot.appending(path: ".build/debug"))
-    let candidates = folders.map { $0.appending(path: "weighbridge") }
-    return candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) }
-      ?? candidates[candidates.count - 1]
-  }()
+  /// Where it is.
+  static let executable = BuiltCommand.executable
 
   /// What came of a run.
   struct Outcome {
