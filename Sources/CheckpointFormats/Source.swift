@@ -91,7 +91,10 @@ public struct Source: Sendable {
       let file = try files.open(path)
       let input = Input(name: name, file)
       let head = try file.region.head(ArchiveKind.headByteCount)
-      if ArchiveKind(head: head) != nil {
+      // Zeros begin an empty archive, or the user's block in front of HDF5.
+      let isBlank = head.allSatisfy { $0 == 0 }
+      let isDataset = try isBlank ? KerasFormat.recognises(file: file.region) : false
+      if ArchiveKind(head: head) != nil, !isDataset {
         try self.init(archive: .file(file), name: name, path, [input], files, options)
       } else if let names = try GGUFFormat.parts(
         beside: name, in: Directories.split(path).parent)

@@ -4,7 +4,8 @@ import PackageDescription
 
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
-  "Configuration", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ", "PAX", "Pickle",
+  "Configuration", "DatasetCatalogue", "Flax", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ",
+  "PAX", "Pickle",
   "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Signature", "Store", "Tar",
   "Tokenizer",
   "TorchStream",

@@ -1,8 +1,9 @@
 """Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, fp8, torch, torch-legacy,
-torch-transposed, llama, mixture.
+torch-transposed, keras, keras-deflated, llama, mixture.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
 a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
+Keras is a file of HDF5 with as many kernels, in one piece each or in shuffled and deflated chunks as h5py chooses them.
 Llama is a model in one file, with a SentencePiece tokenizer; mixture one of experts, likewise.
 """
 
@@ -132,6 +133,24 @@ def save_torch(kind, path, layers, weights):
   torch.save(state, path, _use_new_zipfile_serialization=kind != "torch-legacy")
 
 
+def save_keras(kind, path, layers, weights):
+  import h5py
+  options = {"chunks": True, "shuffle": True, "compression": "gzip", "compression_opts": 1} if kind == "keras-deflated" else {}
+  with h5py.File(path, "w") as file:
+    names = []
+    for layer in range(layers):
+      rows, columns = 4096, 8192
+      names.append(f"transformer/h_._{layer}/mlp/fc_in/kernel:0")
+      dataset = file.create_dataset(names[-1], (rows, columns), "<f4", **options)
+      # Whole rows of chunks at a time.
+      step = 4 * (dataset.chunks[0] if dataset.chunks else 64)
+      for start in range(0, rows, step):
+        count = min(step, rows - start)
+        wide = weights.values(count * columns).astype("<u4") << 16
+        dataset[start : start + count] = wide.view("<f4").reshape(count, columns)
+    file.attrs["layer_names"] = weights.numpy.array([name.encode() for name in names])
+
+
 def make_huggingface(directory, geometry, weights):
   os.makedirs(f"{directory}/model")
   files = geometry.files(HUGGINGFACE_FILES)
@@ -197,6 +216,8 @@ def main():
     save_fp8(directory, layers)
   elif kind.startswith("torch"):
     save_torch(kind, f"{directory}/pytorch_model.bin", layers, weights)
+  elif kind.startswith("keras"):
+    save_keras(kind, f"{directory}/tf_model.h5", layers, weights)
   elif kind in ("llama", "mixture"):
     make_llama(directory, geometry, weights)
   elif kind.startswith("mesh"):

@@ -74,7 +74,8 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity"],
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity",
+                                           "keras"],
                       help="some of the tasks; quantize has those of parts, for MLX and vLLM, too")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
@@ -202,6 +203,21 @@ class Bench:
     figures = Figures.of(inspect, with_sync=False)
     yield Task("torch, inspect", os.path.getsize(source), [figures], [
       Target(f"inspect: {figures.wall * 1000:.0f} ms, processes of the shell included", figures.wall)])
+
+  def keras(self):
+    """A gigabyte of f32 kernels, which are transposed: in one piece each, and in deflated chunks, which all cores inflate."""
+    for kind, copy_limit in [("keras", 1.6), ("keras-deflated", None)]:
+      directory = self.input(kind, FLAT_MATRICES)
+      source = f"{directory}/tf_model.h5"
+      convert = Command(
+        "weighbridge", [self.options.tool, "convert", source, "{destination}", "--to", "safetensors", "--memory", "256MB", "--quiet"],
+        is_synced=False, rounds=self.options.rounds)
+      task = self.run(f"{kind} → safetensors", directory, convert, [], copy_limit, [])
+      if kind == "keras-deflated":
+        figures, cores = Figures.of(convert, with_sync=False), len(os.sched_getaffinity(0))
+        share = figures.cpu / figures.wall / cores
+        task.targets.append(Target(f"{kind}: {100 * share:.0f} % of {cores} cores busy (target: at least 75)", share, 0.75))
+      yield task
 
   def without_output(self, label, *arguments):
     """A command that writes no files but what it finds room for in a directory that is made for it."""
@@ -571,7 +587,7 @@ def main():
                 ("store", bench.store),
                 ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
                 ("parts", lambda: list(bench.quantize_to_parts())),
-                ("dequantize", lambda: [bench.dequantize()]), ("integrity", lambda: [bench.integrity()])]
+                ("dequantize", lambda: [bench.dequantize()]), ("integrity", lambda: [bench.integrity()]), ("keras", bench.keras)]
       wanted = {"quantize": ["quantize", "parts"], None: [name for name, _ in groups]}.get(options.only, [options.only])
       tasks = [task for name, run in groups if name in wanted for task in run()]
   finally:

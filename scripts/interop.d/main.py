@@ -8,6 +8,7 @@ import configurations
 import forward
 import interruption
 import json_documents
+import keras
 import limits
 import llama
 import mesh
@@ -54,6 +55,7 @@ GROUPS = {
     "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,
+    "keras": keras.check,
 }
 
 

@@ -44,6 +44,20 @@ public enum KerasFormat: CheckpointFormat {
     try KerasReader([(name, file)], options.datasets)
   }
 
+  /// Opens one file by what somebody says of it.
+  ///
+  /// - Parameters:
+  ///   - file: all of it; where HDF5's signature is doesn't matter.
+  ///   - name: the file's.
+  ///   - catalogue: of its weights, which isn't trusted.
+  /// - Returns: a reader.
+  /// - Throws: `malformed` or `unsupported` for what the catalogue says and the file doesn't have, or what isn't read.
+  public static func open(
+    file: FileRegion, name: String, _ catalogue: DatasetCatalogue
+  ) throws(CheckpointError) -> any CheckpointReader {
+    try KerasReader([KerasFile(name: name, whole: file, contents: file, catalogue: catalogue)])
+  }
+
   /// A directory that holds `tf_model.h5`, its index, or any other `.h5` with HDF5's signature.
   public static func recognises(tree: any FileTree) throws(CheckpointError) -> Bool {
     if tree.containsFile(fileName) || tree.containsFile(indexFileName) { return true }

@@ -1,0 +1,105 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Every command over Flax's and Keras's models.
+@Suite struct TrainingFormatTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
+  private static let models = [
+    "flax/gptj_chunked_bf16", "flax/gpt_neo_sharded", "flax/gpt2", "keras/gpt2_sharded",
+    "keras/gpt2_gzip_shuffle", "keras/gptj",
+  ]
+
+  private func succeed(_ arguments: [String], shell: String? = nil) throws -> Weighbridge.Outcome {
+    let outcome = try Weighbridge.run(arguments, shell: shell)
+    try #require(outcome.code == 0, "\(arguments): \(outcome.errors)")
+    return outcome
+  }
+
+  private func root(_ path: String) throws -> String {
+    let object = try succeed(["inspect", path, "--digests", "--json"]).object
+    return try #require(object["root"] as? String)
+  }
+
+  @Test(arguments: models) func areConvertedComparedAndVerified(model: String) throws {
+    let (source, out) = (fixture(model), workspace.path("out"))
+    _ = try succeed(["convert", source, out, "--to", "safetensors", "--quiet"])
+    let same = try succeed(["compare", source, out, "--forward", "--json"]).object
+    #expect(same["identical"] as? Bool == true)
+    _ = try succeed(["verify", out, "--against", source])
+    _ = try succeed(["verify", source])
+    // The head of tied models may be written; what counts is that the values are the same.
+    try workspace.edit("out/model.safetensors") { $0[$0.count - 3] ^= 4 }
+    #expect(try Weighbridge.run("verify", out, "--against", source).code == 1)
+  }
+
+  @Test(arguments: models) func computeTheLogitsOfTheirFramework(model: String) throws {
+    let reference = try ArrayFile(fixture("\(model)/logits.npy")).floats
+    _ = try succeed([
+      "forward", fixture(model), "--tokens-file", fixture("\(model)/tokens.npy"), "--logits",
+      workspace.path("logits.npy"), "--quiet",
+    ])
+    let logits = try ArrayFile(workspace.path("logits.npy")).floats
+    #expect(logits.count == reference.count)
+    let worst = zip(logits, reference).map { abs($0 - $1) }.max() ?? .infinity
+    #expect(worst < 2e-5, "\(worst)")
+  }
+
+  @Test(arguments: models) func goThroughStoresAndArchives(model: String) throws {
+    let source = fixture(model)
+    let out = workspace.path("out")
+    _ = try succeed(["convert", source, out, "--to", "safetensors", "--quiet"])
+    let expected = try root(out)
+    _ = try succeed(["convert", source, workspace.path("a.store"), "--quiet"])
+    _ = try succeed([
+      "convert", workspace.path("a.store"), workspace.path("back"), "--to", "safetensors",
+      "--quiet",
+    ])
+    #expect(try root(workspace.path("back")) == expected)
+    for archive in ["a.tar", "a.tar.zst"] {
+      let path = workspace.path(archive)
+      let folder = source.split(separator: "/").last ?? ""
+      let option = archive == "a.tar" ? "" : "--zstd"
+      _ = try succeed(
+        ["--version"], shell: "tar -C '\(source)/..' \(option) -cf '\(path)' '\(folder)'")
+      _ = try succeed([
+        "convert", path, workspace.path(archive + ".out"), "--to", "safetensors", "--quiet",
+      ])
+      #expect(try root(workspace.path(archive + ".out")) == expected)
+    }
+  }
+
+  @Test(arguments: models) func areQuantizedAndMeasured(model: String) throws {
+    _ = try succeed([
+      "quantize", fixture(model), workspace.path("out"), "--scheme", "mlx-q4-g32", "--quiet",
+    ])
+    #expect(workspace.has("out/model.safetensors"))
+  }
+
+  /// What an interrupted run has written counts when it is taken up, and is the same.
+  @Test(arguments: models) func areResumed(model: String) throws {
+    let (source, out) = (fixture(model), workspace.path("out"))
+    let arguments = ["convert", source, out, "--to", "safetensors", "--quiet"]
+    // No file may be longer than so many blocks: the conversion fails on the way.
+    let stopped = try Weighbridge.run(arguments, shell: "ulimit -f 40")
+    #expect(stopped.code != 0)
+    #expect(!workspace.has("out"))
+    _ = try succeed(arguments + ["--resume"])
+    let whole = workspace.path("whole")
+    _ = try succeed(["convert", source, whole, "--to", "safetensors", "--quiet"])
+    #expect(
+      try workspace.contents("out/model.safetensors")
+        == workspace.contents("whole/model.safetensors"))
+  }
+
+  @Test func weightsBesideOthersAreNoted() throws {
+    try workspace.copy(fixture("huggingface/gptj"), to: "in")
+    try workspace.copy(fixture("keras/gptj/tf_model.h5"), to: "in/tf_model.h5")
+    try workspace.copy(fixture("flax/gpt2/flax_model.msgpack"), to: "in/flax_model.msgpack")
+    let text = try succeed(["inspect", workspace.path("in")]).text
+    #expect(text.contains("tf_model.h5") && text.contains("flax_model.msgpack"))
+    #expect(text.contains("[unused-weights]"))
+  }
+}
