@@ -8,8 +8,12 @@ public import TensorModel
 public struct CheckpointComparison: Sendable {
   /// Every tensor that isn't identical, in the first checkpoint's order, then those that it lacks.
   public let differences: [TensorDifference]
-  /// Tensors that both have.
-  public let comparedCount: Int
+  /// Every tensor that both have in one shape, identical or not, in the first checkpoint's order.
+  public let tensors: [ComparedTensor]
+  /// How these differ on the whole, by kind of weight and by layer.
+  public let summary: ComparisonSummary
+  /// Tensors that both have in one shape.
+  public var comparedCount: Int { tensors.count }
 
   /// What tokens see, in each.
   public let attentions: [AttentionMode]
@@ -26,11 +30,13 @@ public struct CheckpointComparison: Sendable {
   ///   - first: a checkpoint.
   ///   - second: another, of any format.
   ///   - resources: memory and threads.
+  ///   - findsRanks: whether the ranks of changes are computed, which takes time: for a matrix of n columns, its smaller side, as long as
+  ///     n of its rows more products.
   ///   - progress: told of each step, and of stored bytes of both that were compared.
   /// - Throws: what reading throws; `unsupported` for layouts that can't be mapped.
   public init(
     _ first: Source, _ second: Source, _ resources: EvaluationResources,
-    progress: WorkProgress = .none
+    findsRanks: Bool = false, progress: WorkProgress = .none
   ) throws(CheckpointError) {
     let models = (try first.model(), try second.model())
     // Experts in two spellings are one model: both as the one has them that can say it.
@@ -41,39 +47,38 @@ public struct CheckpointComparison: Sendable {
       try models.0.tensors(in: common), try models.1.tensors(in: common)
     )
     let names = (CommonNames(models.0, like: models.1), CommonNames(models.1, like: models.0))
+    let places = WeightPlaces([models.0, models.1], common)
     var theirs: [ExactName: CanonicalTensor] = [:]
     for tensor in others { theirs[names.1.name(of: tensor)] = tensor }
     var differences: [TensorDifference?] = []
-    var pairs: [Pair] = []
+    var pairs: [TensorPair] = []
     for tensor in ours {
       let other =
         theirs.removeValue(forKey: names.0.name(of: tensor))
         ?? theirs.removeValue(forKey: ExactName(tensor.name))
       guard let other, other.shape == tensor.shape else {
         differences.append(
-          Self.difference(other == nil ? .missingInSecond : .shape, tensor, other))
+          TensorDifference(other == nil ? .missingInSecond : .shape, tensor, other, places))
         continue
       }
-      pairs.append(Pair(place: differences.count, first: tensor, second: other))
+      pairs.append(TensorPair(place: differences.count, first: tensor, second: other))
       differences.append(nil)
     }
     for tensor in others where theirs[names.1.name(of: tensor)] != nil {
-      differences.append(Self.difference(.missingInFirst, nil, tensor))
+      differences.append(TensorDifference(.missingInFirst, nil, tensor, places))
     }
-    let runner = Runner(first: first, second: second, resources: resources, progress: progress)
-    // Bytes say at once whether tensors of one dtype are the same; values are only looked at where they aren't.
-    let sameTypes = pairs.filter { $0.first.dtype == $0.second.dtype }
-    let bytes = try runner.run(sameTypes, "comparing bytes", byValue: false)
-    let unequal = pairs.filter {
-      $0.first.dtype != $0.second.dtype || bytes[$0.place] != nil
-    }
-    let values = try runner.run(
-      unequal.filter(\.areFloats), "comparing values", byValue: true)
-    for pair in unequal {
-      differences[pair.place] = Self.difference(pair, bytes[pair.place], values[pair.place])
+    let found = try PairEvaluation(first, second, resources, progress).run(
+      pairs, findsRanks: findsRanks)
+    tensors = pairs.map { pair in
+      let difference = found.difference(pair, places)
+      differences[pair.place] = difference
+      return ComparedTensor(
+        name: pair.first.name, place: places[pair.first.name], relation: difference?.relation,
+        movement: found.movement(pair), rank: difference?.rank)
     }
     self.differences = differences.compactMap { $0 }
-    comparedCount = pairs.count
+    summary = ComparisonSummary(
+      tensors, rankReason: findsRanks ? nil : ChangeRank.reasonWithoutRequest)
     attentions = [try first.model().attention, try second.model().attention]
   }
 
@@ -91,126 +96,6 @@ public struct CheckpointComparison: Sendable {
 
     func name(of tensor: CanonicalTensor) -> ExactName {
       ofLanguageModel[ExactName(tensor.name)] ?? model.fullName(of: tensor.name)
-    }
-  }
-
-  /// A tensor of both.
-  private struct Pair: Sendable {
-    let place: Int
-    let first: CanonicalTensor
-    let second: CanonicalTensor
-
-    /// Bytes of both, in their own dtypes.
-    var byteCount: Int { first.byteCount + second.byteCount }
-
-    var areFloats: Bool { first.dtype.hasFloatValues && second.dtype.hasFloatValues }
-  }
-
-  private static func difference(
-    _ relation: TensorDifference.Relation, _ first: CanonicalTensor?, _ second: CanonicalTensor?,
-    _ sums: DifferenceSums? = nil, values: DifferenceSums? = nil
-  ) -> TensorDifference {
-    let tensor = first ?? second
-    return TensorDifference(
-      name: tensor?.name ?? "", relation: relation,
-      first: first.map { .init(dtype: $0.dtype, shape: $0.shape) },
-      second: second.map { .init(dtype: $0.dtype, shape: $0.shape) },
-      values: values?.values, differingCount: sums?.differingCount,
-      zeroSignCount: values.flatMap { $0.zeroSignCount > 0 ? $0.zeroSignCount : nil },
-      firstIndex: sums?.firstCell.flatMap { cell in tensor.map { index(cell, $0.shape) } })
-  }
-
-  /// What bytes and values say about tensors of one shape that aren't identical.
-  private static func difference(
-    _ pair: Pair, _ bytes: DifferenceSums?, _ values: DifferenceSums?
-  ) -> TensorDifference {
-    let isWidened = pair.first.dtype != pair.second.dtype
-    if isWidened && pair.areFloats && values == nil {
-      return difference(.equalAfterWidening, pair.first, pair.second)
-    }
-    let isRounding = isWidened && values?.isEqualRounded == true
-    // Cells of bytes are blocks, where there are such; elements are what people count.
-    let counted = pair.first.dtype.isBlockQuantized ? values ?? bytes : bytes ?? values
-    return difference(
-      isRounding ? .equalAfterRounding : .values, pair.first, pair.second, counted,
-      values: values)
-  }
-
-  private static func index(_ cell: Int, _ shape: Shape) -> [Int] {
-    var rest = cell
-    var index: [Int] = []
-    for extent in shape.dimensions.reversed() {
-      index.append(rest % max(extent, 1))
-      rest /= max(extent, 1)
-    }
-    return index.reversed()
-  }
-
-  /// Evaluates tensors of both side by side.
-  private struct Runner {
-    let first: Source
-    let second: Source
-    let resources: EvaluationResources
-    let progress: WorkProgress
-
-    /// What differs, by the pairs' places: bytes of tensors of one dtype, or values in a dtype that holds both exactly.
-    func run(
-      _ pairs: [Pair], _ label: String, byValue: Bool
-    ) throws(CheckpointError) -> [Int: DifferenceSums] {
-      guard !pairs.isEmpty else { return [:] }
-      var tasks: [EvaluationTask] = []
-      var counterparts: [TensorComparison.Counterpart] = []
-      for pair in pairs {
-        do throws(CheckpointError) {
-          let isWidened = pair.first.dtype != pair.second.dtype
-          var common = pair.first.dtype
-          if byValue {
-            common = [pair.first.dtype, pair.second.dtype].contains(.f64) ? .f64 : .f32
-          }
-          let other = try expression(pair.second, as: common, isExact: isWidened, second)
-          tasks.append(
-            EvaluationTask(
-              name: pair.first.name,
-              expression: try expression(pair.first, as: common, isExact: isWidened, first),
-              counterpart: other))
-          counterparts.append(
-            TensorComparison.Counterpart(
-              expression: other,
-              narrower: byValue ? narrower(pair.first.dtype, pair.second.dtype) : nil,
-              isWidened: isWidened, storedByteCount: pair.byteCount))
-        } catch { throw error.in(tensor: pair.first.name) }
-      }
-      // What is compared with takes as much memory.
-      let resources = resources.halved
-      let comparison = TensorComparison(second.reader, counterparts, resources, progress.add)
-      progress.begin(label, pairs.reduce(0) { $0 + $1.byteCount })
-      try EvaluationPipeline(first.reader, resources).run(tasks, comparison)
-      var found: [Int: DifferenceSums] = [:]
-      for (task, pair) in pairs.enumerated() {
-        found[pair.place] = comparison.difference(of: task)
-      }
-      return found
-    }
-
-    /// A tensor's value: as it has it in its own dtype, or where dtypes differ exactly, sums of shards too.
-    private func expression(
-      _ tensor: CanonicalTensor, as dtype: DType, isExact: Bool, _ source: Source
-    ) throws(CheckpointError) -> CompiledExpression {
-      let checkpoint = source.reader.checkpoint
-      if isExact {
-        return try CompiledExpression(
-          Planner.expression(of: tensor, as: dtype, in: checkpoint), in: checkpoint)
-      }
-      let own = try Planner.expression(of: tensor, as: tensor.dtype, in: checkpoint)
-      return try CompiledExpression(
-        tensor.dtype == dtype ? own : .cast(own, dtype), in: checkpoint)
-    }
-
-    /// Of two float dtypes the one with fewer significant bits.
-    private func narrower(_ first: DType, _ second: DType) -> DType {
-      let order: [DType] = [.bf16, .f16, .f32, .f64]
-      let places = [first, second].compactMap { order.firstIndex(of: $0) }
-      return places.min().map { order[$0] } ?? first
     }
   }
 }

@@ -39,15 +39,14 @@ final class TensorComparison: EvaluationConsumer {
     self.progress = progress
   }
 
-  /// What was found of a task; nil if nothing differs.
+  /// What was found of a task.
   ///
   /// Slabs are added up in order, so that sums don't depend on threads.
-  func difference(of task: Int) -> DifferenceSums? {
+  func sums(of task: Int) -> DifferenceSums {
     sums.withLock { sums in
-      guard let slabs = sums[task] else { return nil }
       var total = DifferenceSums()
-      for (_, slab) in slabs.sorted(by: { $0.key < $1.key }) { total.merge(slab) }
-      return total.differingCount == 0 ? nil : total
+      for (_, slab) in (sums[task] ?? [:]).sorted(by: { $0.key < $1.key }) { total.merge(slab) }
+      return total
     }
   }
 

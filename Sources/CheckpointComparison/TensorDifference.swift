@@ -4,6 +4,8 @@ public import TensorModel
 public struct TensorDifference: Sendable, Hashable, Encodable {
   /// The canonical name.
   public let name: String
+  /// What it is for, and in which layer.
+  public let place: WeightPlace
   /// What is different.
   public let relation: Relation
   /// Dtype and shape in the first checkpoint; nil if it has no such tensor.
@@ -18,6 +20,8 @@ public struct TensorDifference: Sendable, Hashable, Encodable {
   public let zeroSignCount: Int?
   /// The indices of the first element that differs.
   public let firstIndex: [Int]?
+  /// The rank of the change; nil where it wasn't asked for, and where no values were compared.
+  public let rank: ChangeRank?
 
   /// What is different.
   public enum Relation: String, Sendable, Hashable, Encodable {
@@ -45,14 +49,38 @@ public struct TensorDifference: Sendable, Hashable, Encodable {
     /// The extents.
     public let shape: Shape
   }
+
+  private enum CodingKeys: String, CodingKey {
+    case name, kind, layer, stack, relation, first, second, values, differingCount, zeroSignCount
+    case firstIndex, rank
+  }
+
+  /// Writes what there is.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(name, forKey: .name)
+    try container.encode(place.kind, forKey: .kind)
+    try container.encode(place.layer, forKey: .layer)
+    try container.encodeIfPresent(place.stack, forKey: .stack)
+    try container.encode(relation, forKey: .relation)
+    try container.encodeIfPresent(first, forKey: .first)
+    try container.encodeIfPresent(second, forKey: .second)
+    try container.encodeIfPresent(values, forKey: .values)
+    try container.encodeIfPresent(differingCount, forKey: .differingCount)
+    try container.encodeIfPresent(zeroSignCount, forKey: .zeroSignCount)
+    try container.encodeIfPresent(firstIndex, forKey: .firstIndex)
+    try container.encodeIfPresent(rank, forKey: .rank)
+  }
 }
 
 /// How far two tensors' values are apart; NaNs are left out.
 public struct ValueDifference: Sendable, Hashable, Encodable {
   /// The largest |a − b|.
   public let maxAbsolute: Double
-  /// The largest |a − b| in units of the narrower dtype's spacing at the larger of both.
-  public let maxUlp: Double
+  /// The root mean square of a − b.
+  public let rms: Double
+  /// The largest |a − b| in units of the dtype's spacing at the larger of both; nil where the dtypes differ, and for blocks.
+  public let maxUlp: Double?
   /// ‖a − b‖ / ‖a‖.
   public let relativeL2: Double
   /// a · b / (‖a‖ ‖b‖).
@@ -60,59 +88,28 @@ public struct ValueDifference: Sendable, Hashable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case maxAbsolute = "maxAbs"
-    case maxUlp
+    case rms, maxUlp
     case relativeL2 = "relative_l2"
     case cosine
     case reason
   }
 
-  /// Writes what is infinite, or isn't a number because of that, as null with the reason: JSON has neither.
+  /// Writes what is infinite, or isn't a number because of that, as null with the reason: JSON has neither. Likewise what there is no ulp of.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
-    for (key, value) in [
-      (CodingKeys.maxAbsolute, maxAbsolute), (.maxUlp, maxUlp), (.relativeL2, relativeL2),
-      (.cosine, cosine),
-    ] {
-      try container.encodeFinite(value, forKey: key)
+    let figures = [
+      (CodingKeys.maxAbsolute, maxAbsolute), (.rms, rms), (.relativeL2, relativeL2),
+      (.cosine, cosine), (.maxUlp, maxUlp ?? 0),
+    ]
+    for (key, value) in figures { try container.encodeFinite(value, forKey: key) }
+    var reasons: [String] = []
+    if maxUlp == nil {
+      try container.encodeNil(forKey: .maxUlp)
+      reasons.append("ulps are of one float dtype that both have")
     }
-    if ![maxAbsolute, maxUlp, relativeL2, cosine].allSatisfy(\.isFinite) {
-      try container.encode("a value, or its square, is infinite", forKey: .reason)
+    if !figures.allSatisfy(\.1.isFinite) {
+      reasons.append("a value, or its square, is infinite")
     }
-  }
-}
-
-/// Sums of which a `ValueDifference` is made, in f64.
-struct DifferenceSums {
-  var differingCount = 0
-  var zeroSignCount = 0
-  var firstCell: Int?
-  var maxAbsolute = 0.0
-  var maxUlp = 0.0
-  var squaredDifference = 0.0
-  var squaredFirst = 0.0
-  var squaredSecond = 0.0
-  var product = 0.0
-  var isEqualRounded = true
-
-  mutating func merge(_ other: DifferenceSums) {
-    differingCount += other.differingCount
-    zeroSignCount += other.zeroSignCount
-    firstCell = [firstCell, other.firstCell].compactMap { $0 }.min()
-    maxAbsolute = max(maxAbsolute, other.maxAbsolute)
-    maxUlp = max(maxUlp, other.maxUlp)
-    squaredDifference += other.squaredDifference
-    squaredFirst += other.squaredFirst
-    squaredSecond += other.squaredSecond
-    product += other.product
-    isEqualRounded = isEqualRounded && other.isEqualRounded
-  }
-
-  var values: ValueDifference {
-    let norms = (squaredFirst * squaredSecond).squareRoot()
-    return ValueDifference(
-      maxAbsolute: maxAbsolute, maxUlp: maxUlp,
-      relativeL2: squaredFirst > 0
-        ? (squaredDifference / squaredFirst).squareRoot() : squaredDifference > 0 ? 1 : 0,
-      cosine: norms > 0 ? product / norms : squaredDifference > 0 ? 0 : 1)
+    if !reasons.isEmpty { try container.encode(reasons.joined(separator: "; "), forKey: .reason) }
   }
 }

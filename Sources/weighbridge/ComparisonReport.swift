@@ -17,7 +17,7 @@ struct ComparisonReport: Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, paths, verdict, identical, attentions, comparedCount, tensors
+    case schema, tool, paths, verdict, identical, attentions, comparedCount, tensors, summary
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -30,6 +30,7 @@ struct ComparisonReport: Encodable {
     try container.encode(comparison.attentions, forKey: .attentions)
     try container.encode(comparison.comparedCount, forKey: .comparedCount)
     try container.encode(comparison.differences, forKey: .tensors)
+    try container.encode(comparison.summary, forKey: .summary)
     try forward?.encode(to: encoder)
   }
 
@@ -130,7 +131,7 @@ struct ComparisonReport: Encodable {
       }
       if let values = difference.values {
         text += String(
-          format: "; max |Δ| %.3g (\(ulp(values.maxUlp))), relative L2 %.3g, cosine %.6f",
+          format: "; max |Δ| %.3g\(ulp(values.maxUlp)), relative L2 %.3g, cosine %.6f",
           values.maxAbsolute, values.relativeL2, values.cosine)
       }
       return text
@@ -138,8 +139,8 @@ struct ComparisonReport: Encodable {
   }
 
   /// More than a million say no more than that values have nothing to do with each other.
-  private static func ulp(_ value: Double) -> String {
-    value > 1e6 ? "over 1e6 ulp" : String(format: "%.3g ulp", value)
+  private static func ulp(_ value: Double?) -> String {
+    value.map { $0 > 1e6 ? " (over 1e6 ulp)" : String(format: " (%.3g ulp)", $0) } ?? ""
   }
 
   private static func lines(_ forward: ForwardComparison) -> [String] {
