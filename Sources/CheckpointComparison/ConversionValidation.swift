@@ -32,6 +32,8 @@ public struct ForwardValidator: ConversionValidator {
   private let standardCount: Int
   private let choice: TokenChoice?
   private let progress: WorkProgress
+  /// Told of the ids before both models run on them.
+  public var willRun: (@Sendable (_ tokens: [Int]) -> Void)?
 
   /// A validator.
   ///
@@ -102,6 +104,7 @@ public struct ForwardValidator: ConversionValidator {
     let (document, settings) = try source.computation(for: "--validate")
     let resultConfiguration = resultConfiguration ?? document.bytes
     let tokens = try tokens(source, settings)
+    willRun?(tokens)
     let first = try decoder(source, settings)
     let model = try ModelContents(result, .success(resultConfiguration))
     let second = try Decoder(

@@ -14,7 +14,7 @@ public func shellCommand(_ words: String, _ paths: String...) -> String {
 /// A text as one word of a shell.
 ///
 /// Control characters are written as `$'\033'`, which bash, zsh, ksh and POSIX shells since 2024 read.
-func shellQuoted(_ text: String) -> String {
+public func shellQuoted(_ text: String) -> String {
   let plain = "/._-+:,@%".unicodeScalars
   let isPlain = text.unicodeScalars.allSatisfy {
     $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil)

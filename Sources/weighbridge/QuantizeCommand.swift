@@ -152,9 +152,12 @@ struct QuantizeCommand: ParsableCommand {
     let quantization = try quantization(inputs)
     request.format = scheme.scheme.container.format
     request.settings.quantization = quantization
+    let tokens = RecordedTokens()
     if validatesResult {
       shared.noteSlowness()
-      request.validator = try validation.validator(request, standardCount: 128, progress.work)
+      var validator = try validation.validator(request, standardCount: 128, progress.work)
+      validator.willRun = tokens.record
+      request.validator = validator
     }
     let job = ConversionJob(request)
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
@@ -172,7 +175,13 @@ struct QuantizeCommand: ParsableCommand {
     let work = try AttendedConversion(job, destination, progress, shared)
     let report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
-    try page?.write(QuantizationPage(report, source: source, destination: destination).html())
+    try page?.write(
+      QuantizationPage(
+        report,
+        QuantizationPage.Run(
+          source: source, destination: destination, command: PageCommandLine().text,
+          tokens: tokens.ids.map { ($0, validation.origin) })
+      ).html())
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(

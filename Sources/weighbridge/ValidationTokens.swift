@@ -26,6 +26,14 @@ struct ValidationTokens: ParsableArguments {
   /// Whether any are given.
   var areGiven: Bool { tokens != nil || tokensFile != nil || text != nil }
 
+  /// Where they are from, in words.
+  var origin: String {
+    if tokens != nil { return "given by --tokens" }
+    if let tokensFile { return "from \(JSONDocument.path(tokensFile))" }
+    if let text { return "the beginning of \(JSONDocument.path(text)), by the source’s tokenizer" }
+    return "fixed ones from all over the vocabulary, the same in every run"
+  }
+
   func validate() throws {
     try TokenArguments.requireOne(tokens, tokensFile, text)
   }

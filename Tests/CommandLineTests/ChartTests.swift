@@ -41,21 +41,17 @@ import Testing
     #expect(values.filter(\.isFinite).allSatisfy { (0...700).contains(axis.position($0)) })
   }
 
-  @Test(arguments: [1, 3, 32, 300, 9999]) func layersAreLabelledWithoutOverlap(count: Int) throws {
-    let axis = LayerAxis(count, from: 64, to: 1000)
-    let places = try axis.ticks.map { try #require(Double($0.at)) }
-    #expect(axis.ticks.first?.label == "0")
-    #expect(zip(places, places.dropFirst()).allSatisfy { $1 - $0 >= 27.9 })
-    #expect(places.count > min(count, 10) / 2)
-    #expect(axis.middle(count - 1) < 1000)
-  }
-
   @Test(
     arguments: [
       ("blk.7.attn_q.weight", 7, "attn_q"), ("blk.12.ffn_gate_inp.weight", 12, "ffn_gate_inp"),
       ("output.weight", nil, "output"), ("blk.7", nil, "blk.7"), ("blk.7.weight", nil, "blk.7"),
       ("blk.+7.x.weight", nil, "blk.+7.x"), ("blk.123456.x.weight", nil, "blk.123456.x"),
       ("", nil, ""), ("weight", nil, "weight"), ("blk.1.a.b.bias", 1, "a.b.bias"),
+      ("model.layers.3.self_attn.q_proj.weight", 3, "self_attn.q_proj"),
+      ("model.layers.3.mlp.experts.17.up_proj.weight", 3, "mlp.experts.*.up_proj"),
+      ("transformer.h.11.attn.c_attn.bias", 11, "attn.c_attn.bias"),
+      ("encoder.layers.2.fc1.weight", 2, "encoder.fc1"), ("layers.5", nil, "layers.5"),
+      ("bert.pooler.2.weight", nil, "bert.pooler.2"),
     ] as [(String, Int?, String)])
   func placesAreInNames(name: String, layer: Int?, kind: String) {
     let place = TensorPlace(name)
@@ -63,30 +59,32 @@ import Testing
     #expect(place.kind == kind)
   }
 
-  @Test func kindsNeverLookTheSame() {
-    let kinds = ["x", "attn_v", "y", "ffn_down"] + (0..<12).map { "z\($0)" }
-    let (styles, index) = KindStyle.assigned(kinds + kinds)
-    #expect(styles.count == kinds.count)
-    #expect(Set(styles.map { "\($0.color) \($0.shape)" }).count == styles.count)
-    #expect(Set(index.keys) == Set(kinds))
-    // Too many share the last style.
-    let (few, places) = KindStyle.assigned((0..<5000).map { "kind\($0)" })
-    #expect(few.count == 16)
-    #expect(few.last?.name == "others")
-    #expect(places["kind4999"] == 15)
-  }
-
   @Test func theBarIsFull() throws {
-    let bar = try #require(ByteBar([("Q4_K", "t0", 700), ("Q6_K", "t4", 299), ("F32", "t7", 1)]))
-    let ends = try bar.parts.map { try #require(Double($0.start)) + #require(Double($0.extent)) }
-    #expect(abs((ends.last ?? 0) - Double(bar.width)) <= 1.1)
+    let styles = SeriesStyle.assigned(["Q4_K", "Q6_K", "F32"])
+    let bar = try #require(ByteBar(Array(zip(styles, [700, 299, 1])).map { ($0, $1) }))
+    var end = 0.0
+    for part in bar.parts {
+      #expect(abs(try #require(Double(part.start.dropLast())) - end) < 0.02)
+      end += try #require(Double(part.extent.dropLast()))
+    }
+    #expect(abs(end - 100) < 0.02)
     #expect(bar.parts.map(\.label) == ["Q4_K 70.0 %", "Q6_K 29.9 %", ""])
     #expect(ByteBar([]) == nil)
-    #expect(ByteBar([("F32", "t0", 0)]) == nil)
+    #expect(ByteBar([(styles[0], 0)]) == nil)
+  }
+
+  @Test func strokesStayInTheirRow() throws {
+    let styles = SeriesStyle.assigned(["Q4_K", "Q6_K"])
+    let chart = try #require(TypeChart([(styles[0], [0, 0.04, 0.05, 0.05]), (styles[1], [])]))
+    #expect(chart.rows.count == 1)
+    #expect(chart.rows[0].strokes.count == 3)
+    let places = try chart.rows[0].strokes.map { try #require(Double($0.dropLast())) }
+    #expect(places.allSatisfy { (0...100).contains($0) })
+    #expect(chart.ticks.count <= 6)
+    #expect(TypeChart([(styles[0], [.nan])]) == nil)
   }
 
   @Test func rangesOfLayersAreShort() {
-    let ranges = QuantizationPage.SubstitutionRow.ranges
     #expect(ranges([3, 1, 2, 7, 7, 9, 10]) == "1–3, 7, 9–10")
     #expect(ranges([]) == "")
   }

@@ -10,16 +10,14 @@ struct LogarithmicAxis {
   private let end: Double
   private let zero: Double?
 
-  /// How far zero stands from the start, in pixels.
-  private static let zeroGap = 24.0
-
   /// An axis for numbers, none negative.
   ///
   /// - Parameters:
   ///   - values: what it must show; what isn't finite is left out.
-  ///   - start: where the smallest is, in pixels.
+  ///   - start: where the smallest is, in pixels or percent.
   ///   - end: where the largest is; may be less than `start`.
-  init(_ values: [Double], from start: Double, to end: Double) {
+  ///   - zeroGap: how far zero stands from the start.
+  init(_ values: [Double], from start: Double, to end: Double, zeroGap: Double = 24) {
     let positive = values.filter { $0.isFinite && $0 > 0 }
     let smallest = Self.shown(positive.min() ?? 0.01)
     let largest = Self.shown(positive.max() ?? 0.1)
@@ -29,7 +27,7 @@ struct LogarithmicAxis {
     domain = (smallest * exp(-margin))...(largest * exp(margin))
     let hasZero = values.contains(0)
     zero = hasZero ? start : nil
-    self.start = hasZero ? start + (end < start ? -Self.zeroGap : Self.zeroGap) : start
+    self.start = hasZero ? start + (end < start ? -zeroGap : zeroGap) : start
     self.end = end
     ticks = (hasZero ? [0] : []).map { Tick(at: pixels(position($0)), label: "0") }
     ticks += Self.labelled(domain).map {

@@ -1,0 +1,176 @@
+import CheckpointConversion
+import Foundation
+import Quantization
+import TensorModel
+
+/// Where the error of a quantization comes from, and what more bits would do about it.
+///
+/// The error of all tensors together is √(Σ n e² / Σ n) over their numbers of weights n and their measured relative errors e. What it would be with larger types is
+/// an estimate: of sizes exactly, of errors by tensors that have these types already, else by the rule that a bit halves the error.
+struct ErrorBudget {
+  /// Tensors of one kind and type.
+  struct Part {
+    let kind: String
+    let type: WeightType
+    /// Their places in the report.
+    let members: [Int]
+    let weightCount: Int
+    let byteCount: Int
+    /// Σ n e².
+    let squaredError: Double
+    /// What the next larger type does; nil where there is none but floats.
+    let raise: Raise?
+  }
+
+  /// Larger types for some tensors.
+  struct Raise {
+    /// What they become, the most frequent first.
+    let types: [WeightType]
+    /// Bytes that it costs.
+    let byteCount: Int
+    /// Σ n e² of these tensors as it is estimated to be then.
+    let squaredError: Double
+    /// What that is estimated from.
+    let basis: Basis
+  }
+
+  /// What an error is estimated from, the best first.
+  enum Basis: Int {
+    /// Tensors of the same kind that have the larger type.
+    case sameKind
+    /// Tensors of other kinds that have it.
+    case sameType
+    /// The rule that a bit halves the error.
+    case rule
+  }
+
+  /// By what is taken off for each byte, the most first; then those that can't be raised, in the order of the file.
+  let parts: [Part]
+  let weightCount: Int
+  let byteCount: Int
+  let squaredError: Double
+  private let raises: [Int: Raise]
+  private let weights: [Int: Double]
+
+  /// The relative error of all tensors together.
+  var error: Double { Self.error(squaredError, weightCount) }
+
+  private static func error(_ squared: Double, _ count: Int) -> Double {
+    (max(0, squared) / Double(max(1, count))).squareRoot()
+  }
+
+  /// What is known of tensors that were cut into blocks.
+  private struct Member {
+    let number: Int
+    let kind: String
+    let tensor: QuantizationReport.Tensor
+    let error: Double
+
+    var squared: Double { Double(tensor.shape.elementCount) * error * error }
+  }
+
+  private struct Key: Hashable {
+    let kind: String
+    let type: WeightType
+  }
+
+  /// The budget of a report; nil if no error was measured.
+  init?(_ report: QuantizationReport) {
+    let members = report.tensors.enumerated().compactMap { number, tensor -> Member? in
+      guard let error = tensor.errors?.relativeRmse, error.isFinite else { return nil }
+      return Member(
+        number: number, kind: TensorPlace(tensor.name).kind, tensor: tensor, error: error)
+    }
+    guard !members.isEmpty else { return nil }
+    let container = report.scheme.container
+    var order: [Key] = []
+    var groups: [Key: [Member]] = [:]
+    for member in members {
+      let key = Key(kind: member.kind, type: member.tensor.dtype)
+      if groups[key] == nil { order.append(key) }
+      groups[key, default: []].append(member)
+    }
+    let byKind = groups.mapValues { Self.median($0) }
+    let byType = Dictionary(grouping: members, by: \.tensor.dtype).mapValues(Self.median)
+    var raises: [Int: Raise] = [:]
+    for member in members {
+      let tensor = member.tensor
+      guard
+        let type = container.larger(than: tensor.dtype, columns: tensor.shape.dimensions.last ?? 0)
+      else { continue }
+      let bits = type.bitsPerWeight - tensor.dtype.bitsPerWeight
+      var (error, basis) = (member.error * pow(2, -bits), Basis.rule)
+      for (measured, found) in [
+        (byKind[Key(kind: member.kind, type: type)], Basis.sameKind), (byType[type], .sameType),
+      ] {
+        guard let measured, measured < member.error else { continue }
+        (error, basis) = (measured, found)
+        break
+      }
+      let count = Double(tensor.shape.elementCount)
+      raises[member.number] = Raise(
+        types: [type], byteCount: Int((count * bits / 8).rounded()),
+        squaredError: count * error * error, basis: basis)
+    }
+    self.raises = raises
+    weights = Dictionary(
+      members.map { ($0.number, $0.squared) }, uniquingKeysWith: { first, _ in first })
+    let parts = order.map { key in
+      let members = groups[key] ?? []
+      return Part(
+        kind: key.kind, type: key.type, members: members.map(\.number),
+        weightCount: members.reduce(0) { $0 + $1.tensor.shape.elementCount },
+        byteCount: members.reduce(0) { $0 + $1.tensor.byteCount },
+        squaredError: members.reduce(0) { $0 + $1.squared },
+        raise: Self.joined(members.compactMap { raises[$0.number] }, members.count))
+    }
+    weightCount = parts.reduce(0) { $0 + $1.weightCount }
+    byteCount = parts.reduce(0) { $0 + $1.byteCount }
+    squaredError = parts.reduce(0) { $0 + $1.squaredError }
+    let ranked = parts.enumerated().sorted {
+      let (a, b) = ($0.element.gain, $1.element.gain)
+      return a == b ? $0.offset < $1.offset : a > b
+    }
+    self.parts = ranked.map(\.element)
+  }
+
+  /// By how much the error of all together is less if some tensors are raised.
+  func reduction(_ squared: Double, to raised: Double) -> Double {
+    error - Self.error(squaredError - squared + raised, weightCount)
+  }
+
+  /// Raising some tensors, as far as there are larger types; nil if there are none for any.
+  ///
+  /// - Parameter places: theirs in the report.
+  /// - Returns: what it costs, and what it takes off the error of all together.
+  func raising(_ places: [Int]) -> (raise: Raise, reduction: Double)? {
+    let found = places.filter { raises[$0] != nil }
+    guard let raise = Self.joined(found.compactMap { raises[$0] }, found.count) else { return nil }
+    let squared = found.reduce(0) { $0 + (weights[$1] ?? 0) }
+    return (raise, reduction(squared, to: raise.squaredError))
+  }
+
+  /// All of some; nil unless there are as many as there should be.
+  private static func joined(_ raises: [Raise], _ count: Int) -> Raise? {
+    guard !raises.isEmpty, raises.count == count else { return nil }
+    let types = Dictionary(grouping: raises.flatMap(\.types)) { $0 }.sorted {
+      ($0.value.count, $1.key.name) > ($1.value.count, $0.key.name)
+    }
+    return Raise(
+      types: types.map(\.key), byteCount: raises.reduce(0) { $0 + $1.byteCount },
+      squaredError: raises.reduce(0) { $0 + $1.squaredError },
+      basis: raises.map(\.basis).max { $0.rawValue < $1.rawValue } ?? .rule)
+  }
+
+  private static func median(_ members: [Member]) -> Double {
+    quantile(members.map(\.error).sorted(), 0.5)
+  }
+}
+
+extension ErrorBudget.Part {
+  /// Squared error that a larger type takes away for each byte that it costs; negative where there is none.
+  fileprivate var gain: Double {
+    guard let raise, raise.byteCount > 0 else { return -1 }
+    return (squaredError - raise.squaredError) / Double(raise.byteCount)
+  }
+}
