@@ -134,7 +134,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Mustache", package: "swift-mustache"),
       ],
-      resources: [.embedInCode("Templates")], swiftSettings: strict),
+      exclude: ["Pages/README.md"], resources: [.embedInCode("Templates")], swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["TensorModel", "FileContainers", "CheckpointFormats"],
       path: "Tests/TestSupport", swiftSettings: strict),
