@@ -27,6 +27,7 @@ struct CompareCommand: ParsableCommand {
         weighbridge compare gpt-j-6b gpt-j-6b.store
         weighbridge compare step_383500_slim.tar.zstd gpt-j-6b --forward
         weighbridge compare gpt-j-6b gpt-j-6b-bf16 --forward --tolerance 0.1 --json
+        weighbridge compare llama llama-tuned --forward --report changes.html
       """)
 
   @Argument(help: "A checkpoint.", completion: .file())
@@ -66,6 +67,12 @@ struct CompareCommand: ParsableCommand {
       valueName: "x"))
   var tolerance: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write what differs to a page for a browser, too: .html.", valueName: "file"),
+    completion: .file())
+  var report: String?
+
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
@@ -79,6 +86,7 @@ struct CompareCommand: ParsableCommand {
     if let tolerance, !tolerance.isFinite || tolerance < 0 {
       throw ValidationError("--tolerance must be a number, and not negative.")
     }
+    try ReportFile.requirePage(report)
   }
 
   func run() throws {
@@ -89,24 +97,41 @@ struct CompareCommand: ParsableCommand {
     options.progress = progress.unpacking(second)
     let sources = (one, try Source(second, options))
     progress.finish()
+    let page = try self.report.map {
+      try ReportFile($0, besides: [first, second], options.readFiles)
+    }
     let log = FindingLog(quiet: shared.quiet)
+    var findings: [Finding] = []
     for source in [sources.0, sources.1] {
       let model = try source.model()
       for finding in model.findings + model.problems.map({ $0.finding(.warning) }) {
         log.report(finding.of(source.path))
+        findings.append(finding.of(JSONDocument.path(source.path)))
       }
     }
     for difference in try ConfigurationDifference.between(sources.0, sources.1) {
-      log.report(
-        Finding(.warning, "configuration-differs", difference.text, file: sources.0.path))
+      let finding = Finding(.warning, "configuration-differs", difference.text)
+      log.report(finding.of(sources.0.path))
+      findings.append(finding.of(JSONDocument.path(sources.0.path)))
     }
     log.finish("weighbridge verify")
     let comparison = try CheckpointComparison(
       sources.0, sources.1, shared.resources, progress: progress.work)
     progress.finish()
     var report = ComparisonReport(comparison, first, second)
-    if forward { report.forward = try lockstep(sources, comparison, options.readFiles, progress) }
+    let tokens = RecordedTokens()
+    if forward {
+      report.forward = try lockstep(sources, comparison, options.readFiles, tokens, progress)
+    }
     for source in [sources.0, sources.1] { try source.confirm() }
+    try page?.write(
+      ComparisonPage(
+        comparison, report.verdict, report.forward,
+        ComparisonPage.Run(
+          first: first, second: second, command: PageCommandLine().text, findings: findings,
+          tolerance: tolerance,
+          tokens: tokens.ids.map { ($0, TokenArguments.origin(self.tokens, tokensFile, text)) })
+      ).html())
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
     } else {
@@ -147,7 +172,7 @@ struct CompareCommand: ParsableCommand {
 
   private func lockstep(
     _ sources: (Source, Source), _ comparison: CheckpointComparison, _ inputs: ReadFiles,
-    _ progress: ProgressLine
+    _ recorded: RecordedTokens, _ progress: ProgressLine
   ) throws(CheckpointError) -> ForwardComparison {
     let resources = shared.resources(standardMemory: Processors.halfOfMemory)
     let decoders = (
@@ -157,9 +182,10 @@ struct CompareCommand: ParsableCommand {
     progress.begin(
       "running both models", decoders.0.configuration.dimensions.layers, .layers)
     defer { progress.finish() }
+    let tokens = try row(sources, decoders, inputs)
+    recorded.record(tokens)
     return try ForwardComparison(
-      decoders.0, decoders.1,
-      tokens: try row(sources, decoders, inputs),
+      decoders.0, decoders.1, tokens: tokens,
       prefixes: prefixes(decoders.0, decoders.1),
       differences: comparison.differences
     ) { _ in progress.add(1) }

@@ -61,7 +61,8 @@ struct ComparisonReport: Encodable {
     case different
   }
 
-  private var verdict: Verdict {
+  /// What comes of this comparison.
+  var verdict: Verdict {
     let differences = comparison.differences
     if comparison.isSame { return .identical }
     if differences.isEmpty { return .differentAttention }

@@ -119,9 +119,7 @@ struct QuantizeCommand: ParsableCommand {
     guard imatrix == nil || scheme.scheme.container.heedsImportance else {
       throw ValidationError("--imatrix changes nothing in \(scheme.scheme.container.title).")
     }
-    if let report, !report.hasSuffix(".html") {
-      throw ValidationError("--report writes HTML: name a file that ends in .html.")
-    }
+    try ReportFile.requirePage(report)
   }
 
   private static func type(
@@ -171,7 +169,7 @@ struct QuantizeCommand: ParsableCommand {
       }
       return
     }
-    let page = try reportFile(inputs)
+    let page = try report.map { try ReportFile($0, besides: [source, destination], inputs) }
     let work = try AttendedConversion(job, destination, progress, shared)
     let report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CheckpointConversion
 import FileContainers
 import Foundation
 import ReferenceForward
@@ -18,6 +19,14 @@ struct TokenArguments {
     if [tokens, file, text].count(where: { $0 != nil }) > 1 {
       throw ValidationError("Give one of --tokens, --tokens-file and --text, not several.")
     }
+  }
+
+  /// Where the tokens of a run are from, in words; of options that weren't given: from nowhere but a fixed sequence.
+  static func origin(_ tokens: String?, _ file: String?, _ text: String?) -> String {
+    if tokens != nil { return "given by --tokens" }
+    if let file { return "from \(JSONDocument.path(file))" }
+    if let text { return "the beginning of \(JSONDocument.path(text)), cut by the tokenizer" }
+    return "fixed ones from all over the vocabulary, the same in every run"
   }
 
   /// Rows of tokens; nil if none were given.

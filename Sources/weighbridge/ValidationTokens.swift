@@ -28,10 +28,7 @@ struct ValidationTokens: ParsableArguments {
 
   /// Where they are from, in words.
   var origin: String {
-    if tokens != nil { return "given by --tokens" }
-    if let tokensFile { return "from \(JSONDocument.path(tokensFile))" }
-    if let text { return "the beginning of \(JSONDocument.path(text)), by the source’s tokenizer" }
-    return "fixed ones from all over the vocabulary, the same in every run"
+    TokenArguments.origin(tokens, tokensFile, text)
   }
 
   func validate() throws {

@@ -62,8 +62,15 @@
 
   function makeFilterable(table) {
     var rows = Array.from(table.tBodies[0].rows);
-    if (rows.length < 12) { return; }
-    var words = rows.map(function (row) { return row.textContent.toLowerCase(); });
+    if (rows.length < 25) { return; }
+    // Words are looked for in names and the like: 99 should find layer 99, and no error of 0.0099.
+    var named = Array.from(table.tHead.rows[0].cells).map(function (head) {
+      return !head.classList.contains("n");
+    });
+    var words = rows.map(function (row) {
+      var cells = Array.from(row.cells).filter(function (cell, column) { return named[column]; });
+      return cells.map(text).join(" ").toLowerCase();
+    });
     var panel = document.createElement("div");
     panel.className = "filter";
     panel.setAttribute("role", "search");

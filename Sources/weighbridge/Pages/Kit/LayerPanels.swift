@@ -30,7 +30,7 @@ struct LayerPanels {
     let note: String?
   }
 
-  /// One tensor, or several in the same place. Its lines stay within its slot.
+  /// One tensor, or several in the same place; lines stay within its slot.
   struct Mark {
     /// The left edge and the width in percent, the upper edge and the height in pixels.
     let x: String

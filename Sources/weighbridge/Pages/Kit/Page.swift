@@ -22,6 +22,7 @@ enum Page {
   /// - Parameters:
   ///   - values: of the template.
   ///   - template: its text.
+  /// - Returns: the text in UTF-8.
   /// - Throws: `inputOutput` if a template isn't one.
   static func html(_ values: Any, _ template: [UInt8]) throws(CheckpointError) -> [UInt8] {
     MustacheContentTypes.register(XHTMLText(), named: "XHTML")

@@ -1,3 +1,4 @@
+import ArgumentParser
 import FileContainers
 import TensorModel
 
@@ -43,14 +44,13 @@ struct ReportFile {
     try output.file.write(at: 0, contents)
     try output.finish()
   }
-}
 
-extension QuantizeCommand {
-  /// Where `--report` goes; nil without one.
+  /// Refuses names for a page that say it is something else.
   ///
-  /// - Throws: what `ReportFile` throws.
-  func reportFile(_ inputs: ReadFiles) throws(CheckpointError) -> ReportFile? {
-    guard let report else { return nil }
-    return try ReportFile(report, besides: [source, destination], inputs)
+  /// - Throws: `ValidationError`.
+  static func requirePage(_ path: String?) throws {
+    if let path, !path.hasSuffix(".html") {
+      throw ValidationError("--report writes HTML: name a file that ends in .html.")
+    }
   }
 }
