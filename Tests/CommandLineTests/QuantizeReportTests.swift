@@ -22,9 +22,11 @@ import Testing
     let first = try workspace.contents("q.html")
     let html = String(decoding: first, as: UTF8.self)
     #expect(html.contains("KL divergence, mean"))
+    #expect(html.contains("fixed ones from all over the vocabulary"))
+    try requireWellMade(Array(first))
     #expect(!html.contains(workspace.path))
     #expect(!html.contains(Fixtures.packageRoot.path))
-    #expect(try quantize(page, ["--validate", "--force"]).code == 0)
+    #expect(try quantize(page, ["--validate", "--force", "--threads", "1"]).code == 0)
     #expect(try workspace.contents("q.html") == first)
     #expect(workspace.names() == ["q.certificate.json", "q.gguf", "q.html"])
   }

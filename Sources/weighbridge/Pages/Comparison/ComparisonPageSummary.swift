@@ -41,9 +41,11 @@ struct ComparisonPageSummary {
       case .different: ("warning", "Different")
       }
     let all = comparison.summary.all
-    let tensors = counted(all.tensorCount, "tensor")
+    let tensors = all.tensorCount == 0 ? "no tensor" : counted(all.tensorCount, "tensor")
     var text = "\(first) and \(second) have \(tensors) in common"
-    if comparison.isIdentical {
+    if all.tensorCount == 0 {
+      text += ", by name and shape"
+    } else if comparison.isIdentical {
       text += ", the same bit for bit"
     } else {
       text += "; \(grouped(all.equalCount)) of them have the same values"
@@ -116,7 +118,9 @@ struct ComparisonPageSummary {
     var figures = [
       PageFigure(
         name: "Tensors in both", value: grouped(all.tensorCount),
-        note: "\(grouped(all.equalCount)) with the same values (\(percent(all.equalFraction)))")
+        note: all.tensorCount == 0
+          ? ""
+          : "\(grouped(all.equalCount)) with the same values (\(percent(all.equalFraction)))")
     ]
     if let movement = all.movement {
       figures.append(
