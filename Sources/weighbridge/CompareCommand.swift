@@ -93,13 +93,13 @@ struct CompareCommand: ParsableCommand {
     let progress = shared.progress
     var options = try shared.openOptions(first, progress)
     options.replacesConfiguration = false
+    let page = try self.report.map {
+      try ReportFile($0, besides: [first, second], options.readFiles)
+    }
     let one = try Source(first, options)
     options.progress = progress.unpacking(second)
     let sources = (one, try Source(second, options))
     progress.finish()
-    let page = try self.report.map {
-      try ReportFile($0, besides: [first, second], options.readFiles)
-    }
     let log = FindingLog(quiet: shared.quiet)
     var findings: [Finding] = []
     for source in [sources.0, sources.1] {

@@ -92,4 +92,11 @@ import Testing
       #expect(one.color != next.color && one.shape != next.shape)
     }
   }
+
+  @Test func everyShapeIsDrawnDifferently() {
+    let head = String(decoding: PackageResources.head_html, as: UTF8.self)
+    let symbols = head.matches(of: /<symbol id="(s\d+)"[^>]*>(.*)<\/symbol>/)
+    #expect(symbols.map { String($0.output.1) } == (0..<SeriesStyle.shapeCount).map { "s\($0)" })
+    #expect(Set(symbols.map(\.output.2)).count == SeriesStyle.shapeCount)
+  }
 }

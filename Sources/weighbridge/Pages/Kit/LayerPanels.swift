@@ -24,8 +24,6 @@ struct LayerPanels {
     let summary: String
     let marks: [Mark]
     let ticks: [Tick]
-    /// Whether what is below the axis are layers.
-    let isLayered: Bool
     /// What stands below the axis where no labels do.
     let note: String?
   }
@@ -166,7 +164,7 @@ struct LayerPanels {
       title: title,
       summary:
         "\(counted(values.count, "tensor")), \(threeDigits(numbers.min() ?? 0)) to \(threeDigits(numbers.max() ?? 0))",
-      marks: marks, ticks: ticks, isLayered: isLayered,
+      marks: marks, ticks: ticks,
       note: ticks.isEmpty ? "in the order of the file" : nil)
   }
 

@@ -14,7 +14,6 @@ enum Page {
     let styleDigest = Page.digest(Page.style)
     let script = Page.script
     let scriptDigest = Page.digest(Page.script)
-    let shapes = SeriesStyle.shapeCount
   }
 
   /// A page as a file has it.
