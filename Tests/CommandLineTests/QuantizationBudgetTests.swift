@@ -23,6 +23,8 @@ import Testing
     #expect(outliers.all.map { $0.score > 0 } == [true, false, true])
     #expect(outliers.unjudgedCount == 2)
     #expect(outliers.judgedCount == 160)
+    #expect(outliers.text.contains("3 of 160 tensors are farther"))
+    #expect(!outliers.text.contains("are listed"))
     // By hand for one: the score of ln 0.2 among the twenty of its kind.
     let logs = report.tensors.filter { $0.name.contains("attn_k.") }.compactMap {
       $0.errors.map { log($0.relativeRmse) }
@@ -32,6 +34,15 @@ import Testing
     let scale = 1.4826 * (distances[9] + distances[10]) / 2
     #expect(abs(outliers.all[0].score - (log(0.2) - median) / scale) < 1e-9)
     #expect(abs(outliers.all[0].typical - exp(median)) < 1e-12)
+  }
+
+  @Test func longListsSayThatTheyAreCut() throws {
+    let errors = Dictionary(
+      uniqueKeysWithValues: (0..<60).map { ("blk.\($0 * 4).attn_k.weight", 0.2) })
+    let report = try ReportSample.report(layers: 240, errors: errors)
+    #expect(Outliers(report.tensors).text.contains("The 50 farthest are listed"))
+    let page = QuantizationPage(report, QuantizationPage.Run(source: "a", destination: "b.gguf"))
+    #expect(page.outliers.count == 50)
   }
 
   @Test func equalErrorsHaveNoOutliers() throws {

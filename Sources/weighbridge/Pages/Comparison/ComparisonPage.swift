@@ -21,6 +21,9 @@ struct ComparisonPage {
   let hasFindings: Bool
   let kinds: [GroupRow]
   let hasKinds: Bool
+  /// Whether the table of kinds is folded away.
+  let isLongByKind: Bool
+  let kindCount: String
   let layers: [GroupRow]
   let hasLayers: Bool
   let hasStacks: Bool
@@ -55,7 +58,7 @@ struct ComparisonPage {
 
   /// A longer table is folded away.
   private static let longCount = 200
-  private static let longLayerCount = 48
+  private static let longGroupCount = 48
   private static let largestCount = 20
 
   /// A page.
@@ -86,12 +89,14 @@ struct ComparisonPage {
     hasRanks = comparison.summary.all.ranks != nil
     kinds = comparison.summary.kinds.map { GroupRow($0.kind, $0.group) }
     hasKinds = !kinds.isEmpty
+    isLongByKind = kinds.count > Self.longGroupCount
+    kindCount = counted(kinds.count, "kind")
     layers = comparison.summary.layers.map {
       GroupRow($0.layer.map(String.init) ?? "none", $0.group, stack: $0.stack ?? "")
     }
     hasLayers = layers.count > 1
     hasStacks = comparison.summary.layers.contains { $0.stack != nil }
-    isLongByLayer = layers.count > Self.longLayerCount
+    isLongByLayer = layers.count > Self.longGroupCount
     layerCount = counted(layers.count, "row")
 
     let changed = comparison.differences.filter { ($0.values?.relativeL2 ?? 0) > 0 }

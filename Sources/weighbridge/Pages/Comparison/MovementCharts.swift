@@ -16,9 +16,8 @@ struct MovementCharts {
     let values = tensors.compactMap { tensor -> LayerPanels.Value? in
       guard let movement = tensor.movement, movement.elementCount > 0 else { return nil }
       return LayerPanels.Value(
-        place: TensorPlace(
-          layer: tensor.place.layer,
-          kind: [tensor.place.stack, tensor.place.kind].compactMap { $0 }.joined(separator: ": ")),
+        // Of unknown families the kind is the whole name, with the stack that it is in.
+        place: TensorPlace(layer: tensor.place.layer, kind: tensor.place.kind),
         number: movement.relativeL2,
         series: tensor.isEqual ? 0 : tensor.relation == .equalAfterRounding ? 1 : 2,
         text: "\(tensor.name) \(threeDigits(movement.relativeL2))")

@@ -143,6 +143,6 @@ extension Outliers {
         "None of \(counted(judgedCount, "tensor")) is farther than \(Self.threshold) deviations from the others of its kind and type.\(apart)"
     }
     return
-      "\(grouped(all.count)) of \(counted(judgedCount, "tensor")) \(all.count == 1 ? "is" : "are") farther than \(Self.threshold) deviations from the others of the same kind and type: worth a look, or more bits. Distances above zero are larger errors than usual.\(apart)"
+      "\(grouped(all.count)) of \(counted(judgedCount, "tensor")) \(all.count == 1 ? "is" : "are") farther than \(Self.threshold) deviations from the others of the same kind and type: worth a look, or more bits. Distances above zero are larger errors than usual.\(all.count > Self.listedCount ? " The \(Self.listedCount) farthest are listed." : "")\(apart)"
   }
 }

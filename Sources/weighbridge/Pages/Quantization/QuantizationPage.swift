@@ -64,8 +64,6 @@ struct QuantizationPage {
 
   /// A longer table is folded away.
   private static let longCount = 200
-  /// So many outliers are listed.
-  private static let maximumOutlierCount = 50
 
   /// A page.
   ///
@@ -89,7 +87,7 @@ struct QuantizationPage {
     let places = Dictionary(
       zip(ordered.map(\.dtype), 0...), uniquingKeysWith: { first, _ in first })
     let outliers = Outliers(report.tensors)
-    let shownOutliers = outliers.all.prefix(Self.maximumOutlierCount)
+    let shownOutliers = outliers.all.prefix(Outliers.listedCount)
     panels = Self.panels(report, styles, places, Set(outliers.all.map(\.place)))
     let budget = ErrorBudget(report)
     self.budget = budget.map { BudgetTable($0, report) }
