@@ -140,7 +140,11 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "TensorKernelsTests",
-      dependencies: ["CTensorKernels", "FileContainers", "TestSupport"], swiftSettings: strict),
+      dependencies: [
+        "CTensorKernels", "FileContainers", "TestSupport",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "CBLASTests", dependencies: ["CBLAS", "TestSupport"], swiftSettings: strict),
     .testTarget(

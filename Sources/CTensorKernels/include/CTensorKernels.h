@@ -1,4 +1,4 @@
-/// The few loops over elements that are worth writing in C: casts between float types, CRC-32, transposition, byte swaps,
+/// The few loops over elements that are worth writing in C: casts between float types, CRC-32, SHA-256, transposition, byte swaps,
 /// sums, statistics and losses of precision; products of matrices with vectors, and what else a transformer's layers compute; and
 /// quantization to the block formats of GGUF and back.
 ///
@@ -8,9 +8,9 @@
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
 /// `crc32.c` -> `crc32_tables.h`; `fletcher32.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
-/// `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `census.c`; `level.c`;
+/// `sha256.c` -> `sha256_sha.c`; `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `census.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
-/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`; what comes after these is said in `block_kernels.h`;
+/// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`, `block_parts.c`; what comes after these is said in `block_kernels.h`;
 /// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
@@ -360,6 +360,35 @@ uint32_t wb_fletcher32(const void *data, size_t count);
 
 /// Does the same as `wb_crc32` with the variant for `level`, which must be available.
 uint32_t wb_crc32_at(wb_level level, uint32_t crc, const void *data, size_t count);
+
+// MARK: SHA-256
+
+/// A SHA-256 under way (FIPS 180-4), of a message that arrives piece by piece; messages have less than 2^61 bytes.
+typedef struct {
+  uint32_t state[8];
+  uint64_t byte_count;
+  /// The beginning of the next block.
+  uint8_t pending[64];
+  bool accelerated;
+} wb_sha256;
+
+/// Returns whether this processor has instructions for it that are used here.
+bool wb_sha256_is_accelerated(void);
+
+/// Returns a SHA-256 of nothing yet, with or without these instructions: with them only where they are.
+wb_sha256 wb_sha256_started(bool accelerated);
+
+/// Takes in the next bytes.
+void wb_sha256_update(wb_sha256 *hash, const void *bytes, size_t count);
+
+/// Takes the next bytes into two: where it is accelerated, as much of both as the shorter has takes hardly longer than one.
+///
+/// The bytes may be the same or overlap; the two hashes must differ.
+void wb_sha256_update_two(wb_sha256 *first, const void *first_bytes, size_t first_count, wb_sha256 *second,
+                          const void *second_bytes, size_t second_count);
+
+/// Writes the digest of all bytes so far; more may follow.
+void wb_sha256_digest(const wb_sha256 *hash, uint8_t digest[32]);
 
 // MARK: Statistics
 
