@@ -6,7 +6,7 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
   /// The 32 bytes, most significant first: checkpoints can have hundreds of thousands of digests.
   private let words: SIMD4<UInt64>
 
-  private init(raw bytes: UnsafeRawBufferPointer) {
+  init(raw bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count == 32)
     var words = SIMD4<UInt64>()
     for place in 0..<4 {
@@ -16,7 +16,7 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     self.words = words
   }
 
-  fileprivate init(_ digest: SHA256Digest) { self = digest.withUnsafeBytes(Digest.init(raw:)) }
+  init(_ digest: SHA256Digest) { self = digest.withUnsafeBytes(Digest.init(raw:)) }
 
   /// The 64 hexadecimal digits.
   public var hexadecimal: String {
