@@ -5,7 +5,8 @@ import Synchronization
 public import TensorEvaluation
 public import TensorModel
 
-/// Digests of files and of the tensors in them: where tensors lie in a file as they are, its bytes are read once for both.
+/// Digests of files and of the tensors in them: where tensors lie in a file as they are, its bytes are read once for both, and hashed for
+/// both side by side.
 struct ManifestDigests {
   /// Of the files, by their places in the list.
   private(set) var files: [(byteCount: Int, digest: Digest)] = []
@@ -42,10 +43,11 @@ struct ManifestDigests {
   ///   - source: the checkpoint.
   ///   - resources: threads, and whether to go on.
   ///   - progress: told of bytes as they are read.
+  ///   - isPaired: whether a file's bytes are hashed for the file and for its tensors in the time of one.
   /// - Throws: what reading throws.
   init(
     _ listed: ListedFiles, _ source: Source, _ resources: EvaluationResources,
-    _ progress: WorkProgress
+    _ progress: WorkProgress, isPaired: Bool = PairedDigest.isAccelerated
   ) throws(CheckpointError) {
     let placed = source.reader as? any PlacedTensorReader
     var runs: [FileIdentity: [Run]] = [:]
@@ -61,12 +63,12 @@ struct ManifestDigests {
     var pieces: [Piece] = []
     var opened: [InputFile] = []
     for name in listed.names { opened.append(try InputFile(path: listed.path(name))) }
-    // One large file is gone through by one thread for its own digest: others take its tensors.
+    // A file is gone through by one thread for its own digest. Where tensors take time of their own, others take a large file's.
     let total = opened.reduce(0) { $0 + $1.byteCount }
     for (place, file) in opened.enumerated() {
       let tensors = (runs.removeValue(forKey: file.identity) ?? [])
         .sorted { ($0.bytes.lowerBound, $0.position) < ($1.bytes.lowerBound, $1.position) }
-      if file.byteCount * resources.threads <= total + total / 8 {
+      if isPaired || file.byteCount * resources.threads <= total + total / 8 {
         pieces.append(Piece(file: file, place: place, tensors: tensors))
       } else {
         pieces.append(Piece(file: file, place: place, tensors: []))
@@ -123,9 +125,9 @@ struct ManifestDigests {
     _ piece: Piece, _ resources: EvaluationResources, _ progress: (Int) -> Void
   ) throws(CheckpointError) -> [Outcome] {
     var outcomes: [Outcome] = []
-    var own = StreamingDigest()
+    var own = PairedDigest()
     var waiting = piece.tensors[...]
-    var running: [(run: Run, digest: StreamingDigest)] = []
+    var running: [(run: Run, digest: PairedDigest)] = []
     let whole = piece.place != nil
     var offset = whole ? 0 : piece.tensors.first?.bytes.lowerBound ?? 0
     let end = whole ? piece.file.byteCount : piece.tensors.last?.bytes.upperBound ?? 0
@@ -135,18 +137,22 @@ struct ManifestDigests {
       let step = offset..<min(offset + stepByteCount, end)
       try scratch.withPiece(byteCount: step.count) { (base) throws(CheckpointError) in
         try piece.file.read(at: step.lowerBound, into: base, count: step.count)
-        if whole { own.update(UnsafeRawBufferPointer(start: base, count: step.count)) }
+        var ownBytes = UnsafeRawBufferPointer(start: base, count: whole ? step.count : 0)
         while let next = waiting.first, next.bytes.lowerBound < max(step.upperBound, end) {
           guard next.bytes.lowerBound < step.upperBound || step.upperBound == end else { break }
-          running.append((next, StreamingDigest()))
+          running.append((next, PairedDigest()))
           waiting.removeFirst()
         }
         for place in running.indices {
           let bytes = running[place].run.bytes.clamped(to: step)
-          running[place].digest.update(
+          let together = min(bytes.count, ownBytes.count)
+          own.update(
+            UnsafeRawBufferPointer(rebasing: ownBytes[..<together]), with: &running[place].digest,
             UnsafeRawBufferPointer(
               start: base + (bytes.lowerBound - step.lowerBound), count: bytes.count))
+          ownBytes = UnsafeRawBufferPointer(rebasing: ownBytes[together...])
         }
+        own.update(ownBytes)
       }
       for (run, digest) in running where run.bytes.upperBound <= step.upperBound {
         outcomes.append(.tensor(run.position, digest.digest))
@@ -156,7 +162,7 @@ struct ManifestDigests {
       offset = step.upperBound
     } while offset < end
     // Those without bytes at the very end.
-    for run in waiting { outcomes.append(.tensor(run.position, StreamingDigest().digest)) }
+    for run in waiting { outcomes.append(.tensor(run.position, PairedDigest().digest)) }
     if let place = piece.place {
       outcomes.append(.file(place, byteCount: piece.file.byteCount, own.digest))
     }
