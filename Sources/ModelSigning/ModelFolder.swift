@@ -91,8 +91,12 @@ public struct ModelFolder: Sendable {
   func digests(
     of names: [String], _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) -> [Digest] {
-    try ParallelPieces.map(names.count) { (piece) throws(CheckpointError) in
-      try Self.digest("\(path)/\(names[piece])", progress)
+    try FileDigests.map(names.count, progress: progress) {
+      (place) throws(CheckpointError) -> FileDigests.Work<Digest> in
+      .hash(try InputFile(path: "\(path)/\(names[place])"))
+    } result: { (_, file, digest) throws(CheckpointError) in
+      try file.confirm()
+      return digest
     }
   }
 

@@ -85,8 +85,12 @@ struct DigestsCheck {
     let listed = try ListedFiles(of: source.place)
     progress.begin(
       "hashing files", list.files.reduce(0) { $0 + Self.hashedByteCount($1, listed) })
-    let outcomes = try ParallelPieces.map(list.files.count) { (place) throws(CheckpointError) in
-      try self.finding(list.files[place], listed)
+    let outcomes = try FileDigests.map(list.files.count) { (byteCount) in
+      progress.add(byteCount)
+    } open: { (place) throws(CheckpointError) -> FileDigests.Work<Finding?> in
+      try Self.work(list.files[place], listed)
+    } result: { place, _, digest in
+      Self.finding(list.files[place], digest)
     }
     var findings = outcomes.compactMap { $0 }
     // A second list needn't have what the first one has.
@@ -118,28 +122,32 @@ struct DigestsCheck {
     return size == entry.byteCount ?? size ? size : 0
   }
 
-  private func finding(
+  /// What is there of a file, as far as that can be said without reading it.
+  private static func work(
     _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
-  ) throws(CheckpointError) -> Finding? {
+  ) throws(CheckpointError) -> FileDigests.Work<Finding?> {
     let path = listed.path(entry.name)
     guard FileKind(of: path) == .file else {
-      return Finding(
-        .error, "file-missing",
-        "listed, and not there, found \(PathObstacle.text(path) ?? "nothing")", file: entry.name)
+      return .known(
+        Finding(
+          .error, "file-missing",
+          "listed, and not there, found \(PathObstacle.text(path) ?? "nothing")", file: entry.name))
     }
     let file: InputFile
     do throws(CheckpointError) { file = try InputFile(path: path) } catch {
       if error.code.isTransient { throw error }
-      return Finding("file-missing", error.in(file: entry.name))
+      return .known(Finding("file-missing", error.in(file: entry.name)))
     }
-    if let byteCount = entry.byteCount, byteCount != file.byteCount {
-      return Finding(
+    guard let byteCount = entry.byteCount, byteCount != file.byteCount else { return .hash(file) }
+    return .known(
+      Finding(
         .error, "digest-mismatch",
-        "of another size, expected \(byteCount) bytes, found \(file.byteCount)", file: entry.name)
-    }
-    let digest = try Digest(ofFile: file) { (byteCount) throws(CheckpointError) in
-      progress.add(byteCount)
-    }
+        "of another size, expected \(byteCount) bytes, found \(file.byteCount)", file: entry.name))
+  }
+
+  private static func finding(
+    _ entry: (name: String, byteCount: Int?, digest: Digest), _ digest: Digest
+  ) -> Finding? {
     guard digest != entry.digest else { return nil }
     return Finding(
       .error, "digest-mismatch", "was changed, expected \(entry.digest), found \(digest)",
