@@ -20,11 +20,13 @@ public struct ModelSigner: Sendable {
   private let model: String
   private let signature: String
   private let isFile: Bool
+  /// What a derivation is compared with; nil where nothing is compared before it is signed.
+  private let seen: SeenFiles?
 
   /// The name by which a signature is found in a model's folder.
   public static let signatureName = "model.sig"
 
-  /// Looks at what is to be signed.
+  /// Looks at what is to be signed; of a derivation, before anything is compared with it.
   ///
   /// - Parameters:
   ///   - model: the folder; or a file, of which only derivations are signed.
@@ -51,10 +53,23 @@ public struct ModelSigner: Sendable {
     }
     self.model = model
     self.signature = place
-    try requireFree()
+    try Self.requireFree(place)
+    seen = isDerivation ? try SeenFiles(Self.paths(model, isFile: isFile)) : nil
   }
 
-  private func requireFree() throws(CheckpointError) {
+  /// The files that are signed.
+  private static func paths(_ model: String, isFile: Bool) throws(CheckpointError) -> [String] {
+    if isFile { return [model] }
+    return try ModelFolder(model).files.filter { !isIgnored($0) }.map {
+      ModelFolder.path(of: $0, in: model)
+    }
+  }
+
+  private static func isIgnored(_ name: String) -> Bool {
+    ModelPredicate.standardIgnoredPaths.contains { RelativePath.isInside(name, $0) }
+  }
+
+  private static func requireFree(_ signature: String) throws(CheckpointError) {
     guard FileKind(ofEntry: signature) == nil else {
       throw CheckpointError(
         .conflict, "is there already, and isn't replaced", file: signature,
@@ -87,6 +102,7 @@ public struct ModelSigner: Sendable {
     try chain?.requireSigner(key.publicKey)
     let contents = isFile ? try file(expecting, progress) : try folder(expecting, progress)
     try confirm()
+    try seen?.confirm(Self.paths(model, isFile: isFile))
     let title = Directories.split(Directories.resolved(model)).name
     let statement =
       if let derivation {
@@ -129,11 +145,8 @@ public struct ModelSigner: Sendable {
     _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) -> Contents {
     let folder = try ModelFolder(model)
-    func isIgnored(_ name: String) -> Bool {
-      ModelPredicate.standardIgnoredPaths.contains { RelativePath.isInside(name, $0) }
-    }
-    try refuseObstacles(folder, isIgnored)
-    let names = folder.files.filter { !isIgnored($0) }
+    try refuseObstacles(folder)
+    let names = folder.files.filter { !Self.isIgnored($0) }
     guard !names.isEmpty else {
       throw CheckpointError(
         .usage, "has no files to sign", file: model, hint: "is it the right folder?")
@@ -144,22 +157,20 @@ public struct ModelSigner: Sendable {
     let digests = try folder.digests(of: names, progress)
     return Contents(
       files: zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) },
-      byteCount: byteCount, unsigned: folder.files.filter(isIgnored),
+      byteCount: byteCount, unsigned: folder.files.filter(Self.isIgnored),
       signature: folder.relativePath(signature))
   }
 
-  private func refuseObstacles(
-    _ folder: ModelFolder, _ isIgnored: (String) -> Bool
-  ) throws(CheckpointError) {
+  private func refuseObstacles(_ folder: ModelFolder) throws(CheckpointError) {
     if let link = folder.files.first(where: {
-      folder.links.contains(ExactName($0)) && !isIgnored($0)
+      folder.links.contains(ExactName($0)) && !Self.isIgnored($0)
     }) {
       throw CheckpointError(
         .usage, "is a link, and links aren't signed", file: ModelFolder.path(of: link, in: model),
         hint: "a snapshot in Hugging Face's cache has links only: copy it, and sign the copy:",
         hintLines: [shellCommand("cp -RL", model, "COPY")])
     }
-    if let obstacle = folder.obstacles.first(where: { !isIgnored($0.name) }) {
+    if let obstacle = folder.obstacles.first(where: { !Self.isIgnored($0.name) }) {
       throw CheckpointError(
         .usage, "can't be signed", file: ModelFolder.path(of: obstacle.name, in: model),
         expected: "a regular file",

@@ -112,6 +112,48 @@ import Testing
     }
   }
 
+  /// A derivation is compared with files first: those are signed, or none.
+  @Test(arguments: [
+    "changed", "replaced", "replaced and put back", "touched", "added", "removed", "nothing",
+  ])
+  func aDerivationIsOfTheFilesThatWereCompared(_ change: String) throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    let signer = try ModelSigner(model, isDerivation: true)
+    let files = FileManager.default
+    let (path, other) = (work.path("model/a.txt"), work.path("other"))
+    let contents = try work.contents("model/a.txt")
+    switch change {
+    case "changed": try work.edit("model/a.txt") { $0.append(32) }
+    case "replaced":
+      try work.write("other", contents)
+      try #require(rename(other, path) == 0)
+    case "replaced and put back":
+      try #require(rename(path, other) == 0)
+      try work.write("model/a.txt", Data("other".utf8))
+      try #require(rename(other, path) == 0)
+    case "touched":
+      // The same bytes, written again, and the old time.
+      let times = try files.attributesOfItem(atPath: path)
+      try work.edit("model/a.txt") { $0 = contents }
+      try files.setAttributes(
+        [.modificationDate: try #require(times[.modificationDate])], ofItemAtPath: path)
+    case "added": try work.write("model/z.txt", Data())
+    case "removed": try work.remove("model/a.txt")
+    default: break
+    }
+    let key = try Signing.testKey()
+    if change == "nothing" {
+      #expect(try signer.sign(with: key, nil, derivation: .object([])).fileCount == 6)
+    } else {
+      let error = #expect(throws: CheckpointError.self) {
+        try signer.sign(with: key, nil, derivation: .object([]))
+      }
+      #expect(error?.code == .inputOutput && error?.file?.hasSuffix(".txt") == true)
+      #expect(!work.has("model/model.sig"))
+    }
+  }
+
   @Test func anyStatementIsSignedAndVerified() throws {
     let work = try Workspace()
     let statement = Statement(
