@@ -17,13 +17,16 @@ enum { RUN = 4096 };
         largest = magnitude > largest ? magnitude : largest;                                               \
       }                                                                                                    \
       census->has_value |= largest != 0;                                                                   \
+      census->has_finite_value |= largest != 0 && largest < INFINITE;                                      \
       if (largest < INFINITE) continue;                                                                    \
       for (size_t i = start; i < end; i++) {                                                               \
         WORD magnitude = values[i] & MAGNITUDE;                                                            \
+        census->has_finite_value |= magnitude != 0 && magnitude < INFINITE;                                \
         if (magnitude < INFINITE) continue;                                                                \
         if (census->nan_count + census->infinity_count == 0) census->first_place = census->count + i;      \
         if (magnitude > INFINITE) census->nan_count++;                                                     \
         else census->infinity_count++;                                                                     \
+        census->negative_infinity_count += magnitude == INFINITE && values[i] != INFINITE;                 \
       }                                                                                                    \
     }                                                                                                      \
   }
@@ -64,10 +67,14 @@ static bool differs(const void *values, size_t count, size_t width, uint64_t fir
 
 static void take(wb_census *census, float value, size_t place) {
   census->has_value |= value != 0;
-  if (value == value && value <= 3.4028234664e38f && value >= -3.4028234664e38f) return;
+  if (value == value && value <= 3.4028234664e38f && value >= -3.4028234664e38f) {
+    census->has_finite_value |= value != 0;
+    return;
+  }
   if (census->nan_count + census->infinity_count == 0) census->first_place = place;
   if (value != value) census->nan_count++;
   else census->infinity_count++;
+  census->negative_infinity_count += value < 0;
 }
 
 static void small_floats(wb_stat_type type, const uint8_t *values, size_t count, wb_census *census) {
@@ -78,7 +85,7 @@ static void small_floats(wb_stat_type type, const uint8_t *values, size_t count,
     is_plain[code] = table[code] - table[code] == 0;
   }
   for (size_t i = 0; i < count; i++) {
-    if (!is_plain[values[i]] || !census->has_value) take(census, table[values[i]], census->count + i);
+    if (!is_plain[values[i]] || !census->has_finite_value) take(census, table[values[i]], census->count + i);
   }
 }
 
@@ -185,7 +192,7 @@ void wb_census_add_blocks(wb_block_type type, const void *src, size_t block_coun
     for (size_t i = 0; i < length; i++) take(census, values[i], (census->count + block) * length + i);
   }
   // What blocks with the same bytes have in common is no single value.
-  census->is_varied = true;
+  census->is_varied = census->has_finite_value = true;
   zeros_at_end(src, block_count * size, census);
   census->count += block_count;
 }

@@ -58,7 +58,7 @@ struct ValuesCheck {
             "\(counted(census.nanCount, unit)) of \(tensor.shape.elementCount) \(census.nanCount == 1 ? "is" : "are") NaN, \(first)",
             file: tensor.file, tensor: tensor.name))
       }
-      if census.infinityCount > 0 {
+      if census.infinityCount > 0, !census.isMask(tensor.shape) {
         findings.append(
           Finding(
             .error, "infinity",
@@ -138,7 +138,7 @@ struct ValuesCheck {
 
   private func flatFindings() -> [Finding] {
     zip(source.checkpoint.tensors, census).compactMap { tensor, census in
-      guard let census, isMatrix(tensor) else { return nil }
+      guard let census, isMatrix(tensor), !census.isMask(tensor.shape) else { return nil }
       if census.isZero {
         return Finding(
           .warning, "all-zero", "all \(tensor.shape.elementCount) values are zero",
@@ -165,7 +165,9 @@ struct ValuesCheck {
     var first: [Value: Int] = [:]
     var findings: [Finding] = []
     for (place, tensor) in source.checkpoint.tensors.enumerated() where isMatrix(tensor) {
-      guard let census = census[place], !census.isZero, !census.isConstant else { continue }
+      guard let census = census[place], !census.isZero, !census.isConstant,
+        !census.isMask(tensor.shape)
+      else { continue }
       let value = Value(
         type: TensorType(tensor.dtype, tensor.shape), digest: identities[place].digest)
       guard let earlier = first[value] else {
@@ -208,7 +210,9 @@ struct ValuesCheck {
       let tensor = source.checkpoint.tensors[place]
       guard let census = census[place] else { break }
       if census.isZero, !isMatrix(tensor) { continue }
-      guard isMatrix(tensor), census.zeroByteCountAtEnd > 0 else { break }
+      guard isMatrix(tensor), !census.isMask(tensor.shape), census.zeroByteCountAtEnd > 0 else {
+        break
+      }
       if !census.isZero, isFilledUp(tensor, census) { break }
       total += census.zeroByteCountAtEnd
       first = tensor

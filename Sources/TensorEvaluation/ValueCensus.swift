@@ -12,10 +12,24 @@ public struct ValueCensus: Hashable, Sendable {
   public let firstPlace: Int?
   /// Whether there is nothing but zeros.
   public let isZero: Bool
+  /// Whether there is nothing but zeros and -∞; never of blocks.
+  let hasMaskValues: Bool
   /// Whether all elements have the same bits; never of blocks.
   public let isConstant: Bool
   /// Bytes of zeros that the tensor's own end with.
   public let zeroByteCountAtEnd: Int
+
+  /// Whether it is a mask of attention by what it holds: squares of zeros and -∞, which are added to scores, and which no weights are.
+  ///
+  /// Tables know the masks of their own families; this is for others.
+  ///
+  /// - Parameter shape: the tensor's.
+  /// - Returns: false for weights, broken ones too.
+  public func isMask(_ shape: Shape) -> Bool {
+    let sides = shape.dimensions.suffix(2)
+    return hasMaskValues && !isConstant && sides.count == 2 && sides.first == sides.last
+      && sides.allSatisfy { $0 > 1 }
+  }
 }
 
 /// Counts values of tensors as they are evaluated: slab by slab, in the pass that hashes them.
@@ -55,6 +69,8 @@ public final class CensusCollector: Sendable {
     return ValueCensus(
       nanCount: Int(census.nan_count), infinityCount: Int(census.infinity_count),
       firstPlace: isBroken ? Int(census.first_place) : nil, isZero: !census.has_value,
+      hasMaskValues: census.negative_infinity_count > 0 && !census.has_finite_value
+        && census.negative_infinity_count == census.nan_count + census.infinity_count,
       isConstant: !census.is_varied, zeroByteCountAtEnd: Int(census.zeros_at_end))
   }
 }

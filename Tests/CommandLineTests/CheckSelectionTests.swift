@@ -102,6 +102,30 @@ import Testing
     #expect(try findings(sample(vectors + [SampleTensor("z", [4], floats: [0, 0, 0, 0])])) == [])
   }
 
+  /// What is added to scores of attention has -∞ where nothing shall be seen; any other tensor with it is broken.
+  @Test func masksOfUnknownModelsMayBeInfinite() throws {
+    let infinity = Float.infinity
+    let causal: [Float] = (0..<16).map { place in place % 4 > place / 4 ? -infinity : 0 }
+    let masks = [
+      SampleTensor("attn_mask", [4, 4], floats: causal),
+      SampleTensor("b.mask", [1, 1, 4, 4], floats: causal),
+    ]
+    #expect(try findings(sample(masks)) == [])
+    var broken: [(shape: [Int], values: [Float])] = [
+      ([2, 8], causal), ([16], causal), ([1, 1], [-infinity]), ([], [-infinity]),
+      ([4, 4], [Float](repeating: -infinity, count: 16)),
+    ]
+    for other: Float in [1, infinity, .nan] {
+      var values = causal
+      values[4] = other
+      broken.append(([4, 4], values))
+    }
+    for (shape, values) in broken {
+      let found = try findings(sample([SampleTensor("attn_mask", shape, floats: values)]))
+      #expect(found.contains("infinity"), "\(shape) \(values): \(found)")
+    }
+  }
+
   @Test func filesThatEndWithZerosAreFound() throws {
     let values = (0..<4096).map { Float($0 < 2000 ? $0 + 1 : 0) }
     let tail = SampleTensor("a", [64, 64], floats: values)

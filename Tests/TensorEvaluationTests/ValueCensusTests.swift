@@ -75,6 +75,35 @@ import Testing
     #expect(varied.zeroByteCountAtEnd == ones.count - 3000 * size - 1)
   }
 
+  @Test(arguments: floats + [.f8e5m2], [1, 3, 4097])
+  func tellsMasks(_ dtype: DType, _ cut: Int) throws {
+    let size = dtype.blockByteCount
+    let infinity: UInt64 =
+      switch dtype {
+      case .f64: 0x7FF0_0000_0000_0000
+      case .f32: 0x7F80_0000
+      case .bf16: 0x7F80
+      case .f8e5m2: 0x7C
+      default: 0x7C00
+      }
+    let sign: UInt64 = 1 << (8 * size - 1)
+    func isMask(_ other: UInt64, at place: Int, of count: Int = 5000) throws -> Bool {
+      var bytes: [UInt8] = []
+      for element in 0..<count {
+        let bits = element == place ? other : element % 7 == 3 ? infinity | sign : 0
+        bytes += bits.littleEndianBytes.prefix(size)
+      }
+      return try #require(census(dtype, bytes, cut: cut * size)).hasMaskValues
+    }
+    // Zeros of both signs and -∞.
+    #expect(try isMask(0, at: 0) && isMask(sign, at: 4999))
+    for other in [1, infinity - 1, infinity, infinity | 1, sign | 1] {
+      for place in [0, 1, 2500, 4999] { #expect(try !isMask(other, at: place), "\(other)") }
+    }
+    // Zeros alone are none.
+    #expect(try !isMask(0, at: 0, of: 3))
+  }
+
   /// Random bytes have scales of all kinds.
   @Test(arguments: blocks) func countsWeightsOfBlocks(_ dtype: DType) throws {
     guard let type = dtype.blockType, wb_block_length(type) > 0 else { return }

@@ -446,10 +446,14 @@ typedef struct {
   /// Elements, or blocks.
   uint64_t count;
   uint64_t nan_count, infinity_count;
+  /// Of the infinite ones those below zero.
+  uint64_t negative_infinity_count;
   /// The first NaN or infinity: which weight it is.
   uint64_t first_place;
   /// Whether one is neither 0 nor -0.
   bool has_value;
+  /// Whether one of those is finite; of blocks always.
+  bool has_finite_value;
   /// Whether one has other bits than the first; of blocks always.
   bool is_varied;
   uint64_t first;

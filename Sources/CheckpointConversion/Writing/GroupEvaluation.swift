@@ -38,13 +38,14 @@ extension ConversionPlan {
   func claim(
     _ tensor: EvaluatedTensor, at place: Int, _ census: CensusCollector
   ) -> Journal.Claim {
-    let report = tensor.report
+    let (report, census) = (tensor.report, census[place])
+    let isMask = census?.isMask(groups[place].parts[0].type.shape) ?? false
     return Journal.Claim(
       group: place, digests: tensor.digests,
       rounded: report.isExact ? 0 : max(1, report.roundedCount), ulp: report.largestErrorUlp,
       overflows: report.overflowCount,
       quantization: report.quantization.map { QuantizationRecord($0, groups[place].valueShape) },
-      nans: census[place]?.nanCount, infinities: census[place]?.infinityCount)
+      nans: census?.nanCount, infinities: isMask ? 0 : census?.infinityCount)
   }
 }
 
