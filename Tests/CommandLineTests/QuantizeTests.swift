@@ -184,6 +184,23 @@ import Testing
     #expect(sparse.errors.contains("18 of 19 tensors have no importances"), "\(sparse.errors)")
   }
 
+  @Test func importancesThatChangeNothingAreFound() throws {
+    let matrix = try writeMatrix(for: "blk.0.attn_q.weight", factor: 1)
+    let ignored = try quantize(Self.gptj, "q8.gguf", "q8_0", ["--imatrix", matrix])
+    #expect(ignored.code == 0)
+    #expect(
+      ignored.errors.contains("Q8_0 doesn't heed it")
+        && ignored.errors.contains("importance-ignored"),
+      "\(ignored.errors)")
+    let heeded = try quantize(Self.gptj, "q4.gguf", "q4_0", ["--imatrix", matrix])
+    #expect(!heeded.errors.contains("importance-ignored"))
+    // One tensor that heeds it is enough.
+    let mixed = try quantize(
+      Self.gptj, "mixed.gguf", "q8_0",
+      ["--imatrix", matrix, "--tensor-type", "blk\\.0\\.attn_q=q4_0"])
+    #expect(mixed.code == 0 && !mixed.errors.contains("importance-ignored"), "\(mixed.errors)")
+  }
+
   @Test func patternsEnd() throws {
     let outcome = try quantize(
       Self.gptj, "m.gguf", "q4_0", ["--dry-run", "--tensor-type", "(.*)*(.*)*(.*)*(.*)*Z=q8_0"])

@@ -28,7 +28,7 @@ struct GGUFImportances {
       operand, dtype, ColumnImportance(origin: "\(matrix.digest) \(name)", values: values))
   }
 
-  /// Tensors that the matrix has nothing for, and the other way round.
+  /// Tensors that the matrix has nothing for, and the other way round; whether it is of any use.
   ///
   /// - Throws: `usage` if it has nothing for any tensor.
   func findings(_ outputs: [Planner.Output]) throws(CheckpointError) -> [Finding] {
@@ -42,6 +42,14 @@ struct GGUFImportances {
         found: strangers.first)
     }
     var findings: [Finding] = []
+    if heeding.isEmpty {
+      let types = Set(outputs.map(\.type.dtype).filter(\.isBlockQuantized).map(\.rawValue)).sorted()
+      findings.append(
+        Finding(
+          .warning, "importance-ignored",
+          "the importance matrix changes nothing: \(types.isEmpty ? "no tensor is quantized to blocks" : "\(types.joined(separator: ", ")) doesn't heed it")"
+        ))
+    }
     if let first = strangers.first {
       findings.append(
         Finding(

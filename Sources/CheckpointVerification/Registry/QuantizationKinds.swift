@@ -52,6 +52,14 @@ extension FindingKinds {
       may be of another model. Make the matrix again with this model.
       """),
     FindingKind(
+      "importance-ignored", "conversion", .warning,
+      "The importance matrix changes nothing",
+      """
+      No tensor gets a type whose blocks depend on importances: Q8_0, MXFP4, NVFP4 and floats \
+      don't, in llama.cpp neither. The file is the same as without the matrix, though it names \
+      it. Leave out --imatrix, or choose a scheme with fewer bits.
+      """),
+    FindingKind(
       "importance-unused", "conversion", .warning,
       "Importances belong to no tensor",
       """
