@@ -26,6 +26,20 @@ struct ReportOptions: ParsableArguments {
     }
   }
 
+  /// Refuses files in the folder that they report on: its lists of digests and signatures wouldn't have them, so that the next check
+  /// would find them.
+  func check(outside checkpoint: String) throws(CheckpointError) {
+    guard FileKind(of: checkpoint) == .directory else { return }
+    let folder = Directories.resolved(checkpoint)
+    let prefix = folder == "/" ? folder : "\(folder)/"
+    for path in report.compactMap(\.request.path)
+    where Directories.resolved(path).utf8.starts(with: prefix.utf8) {
+      throw CheckpointError(
+        .usage, "a report would lie in the checkpoint that it is about", file: path,
+        hint: "name a file outside of the folder: manifests and signatures list all that is in it")
+    }
+  }
+
   /// What is written: what was asked for, and for people what all other reports leave standard output free for.
   func requests(json: Bool) -> [ReportRequest] {
     let requests = report.map(\.request) + (json ? [ReportRequest(.json)] : [])

@@ -81,6 +81,7 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let selection = try selection.selection(required)
+    try reports.check(outside: checkpoint)
     let output = try ReportOutput(reports.requests(json: shared.json), Self.describe)
     var inputs = ReadFiles()
     let report: VerificationReport

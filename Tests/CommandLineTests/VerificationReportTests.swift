@@ -132,6 +132,27 @@ import Testing
         == Weighbridge.run("verify", file, "--report", "json").output)
   }
 
+  /// It would be a file that the checkpoint's manifest and signature don't have.
+  @Test func noReportLiesInWhatItIsAbout() throws {
+    let file = try checkpoint("model/in.safetensors")
+    try workspace.write("model/sub/x.txt", Data())
+    for path in ["model/r.json", "model/sub/r.json", "./model/../model/r.json"] {
+      let outcome = try Weighbridge.run(
+        ["verify", "model", "--report", "json=\(path)"], directory: workspace.path)
+      #expect(outcome.code == 2 && outcome.errors.contains("hint: "), "\(outcome.errors)")
+    }
+    let inside = try Weighbridge.run(
+      ["verify", ".", "--report", "json=r.json"], directory: workspace.path("model"))
+    #expect(inside.code == 2)
+    #expect(workspace.names(in: "model") == ["in.safetensors", "sub"])
+    // Names that begin alike are others; beside a file there is no folder of its own.
+    for (checkpoint, path) in [("model", "model.json"), (file, "model/r.json")] {
+      let outcome = try Weighbridge.run(
+        ["verify", checkpoint, "--report", "json=\(path)"], directory: workspace.path)
+      #expect(outcome.code != 2 && workspace.has(path), "\(outcome.errors)")
+    }
+  }
+
   // MARK: JUnit
 
   /// Elements with their attributes, in order.
