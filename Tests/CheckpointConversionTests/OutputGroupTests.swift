@@ -77,6 +77,14 @@ import Testing
     return try withExtendedLifetime(lock) { try converter.run() }
   }
 
+  @Test func listsThePartsOfAllGroups() throws {
+    let workspace = try Workspace()
+    let plan = try plan(source(workspace))
+    #expect(Array(plan.tensors) == plan.groups.flatMap(\.parts))
+    #expect(plan.tensors.map(\.name) == ["matrix.a", "matrix.b", "matrix.c", "vector"])
+    #expect(plan.groups.indices.map(plan.places) == [0..<3, 3..<4])
+  }
+
   @Test(arguments: [1, 3])
   func everyPartHasItsDigestAndPlace(_ threads: Int) throws {
     let workspace = try Workspace()

@@ -20,7 +20,7 @@ public struct ConversionPlan: Sendable {
   /// What is evaluated, in canonical order.
   public let groups: [OutputGroup]
   /// The output tensors: the groups' parts one after the other.
-  public let tensors: [PlannedTensor]
+  public let tensors: PlannedTensors
   /// The files that hold them.
   public let weightFiles: [WeightFile]
   /// The other files, in the order in which they are to appear; the certificate comes after them.
@@ -33,8 +33,6 @@ public struct ConversionPlan: Sendable {
   public let findings: [Finding]
   /// Bytes of the stored tensors that all groups are made of; 0 where nothing is quantized.
   let storedByteCount: Int
-  /// Where each group's parts begin in `tensors`.
-  let firstPlaces: [Int]
 
   init(
     source: SourceDescription, format: String, settings: Settings, attention: AttentionMode,
@@ -52,16 +50,7 @@ public struct ConversionPlan: Sendable {
     self.leftOut = leftOut
     self.findings = findings
     self.storedByteCount = storedByteCount
-    var tensors: [PlannedTensor] = []
-    var firstPlaces: [Int] = []
-    tensors.reserveCapacity(groups.count)
-    firstPlaces.reserveCapacity(groups.count)
-    for group in groups {
-      firstPlaces.append(tensors.count)
-      tensors += group.parts
-    }
-    self.tensors = tensors
-    self.firstPlaces = firstPlaces
+    tensors = PlannedTensors(groups)
   }
 
   /// What is converted.

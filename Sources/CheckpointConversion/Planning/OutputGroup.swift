@@ -130,9 +130,7 @@ extension ConversionPlan {
   }
 
   /// Places in `tensors` of a group's parts.
-  func places(of group: Int) -> Range<Int> {
-    firstPlaces[group]..<firstPlaces[group] + groups[group].parts.count
-  }
+  func places(of group: Int) -> Range<Int> { tensors.places(of: group) }
 }
 
 extension TensorExpression {
