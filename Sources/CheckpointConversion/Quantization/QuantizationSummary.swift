@@ -52,19 +52,20 @@ extension QuantizationReport {
         name: tensor.name, wanted: choice.wanted, dtype: choice.type,
         columns: tensor.shape.dimensions.last ?? 0)
     }
-    worstTensors = Self.worst(tensors).prefix(10).map(\.name)
+    let worst = Self.worst(tensors)
+    worstTensors = worst.prefix(10).map { tensors[$0].name }
     validation = certificate?.validation
-    exceeded = Self.exceeded(limits, Self.worst(tensors).first, certificate?.validation)
+    exceeded = Self.exceeded(limits, worst.first.map { tensors[$0] }, certificate?.validation)
     findings = certificate?.findings ?? plan.findings
     files = certificate?.files ?? plan.fileRecords
     root = certificate?.root
   }
 
-  /// Quantized tensors, the largest relative error first.
-  private static func worst(_ tensors: [Tensor]) -> [Tensor] {
-    tensors.filter { ($0.errors?.relativeRmse ?? 0) > 0 }.sorted {
-      let (a, b) = ($0.errors?.relativeRmse ?? 0, $1.errors?.relativeRmse ?? 0)
-      return a == b ? $0.name < $1.name : a > b
+  /// Places of quantized tensors, the largest relative error first.
+  private static func worst(_ tensors: [Tensor]) -> [Int] {
+    let errors = tensors.map { $0.errors?.relativeRmse ?? 0 }
+    return tensors.indices.filter { errors[$0] > 0 }.sorted {
+      errors[$0] == errors[$1] ? tensors[$0].name < tensors[$1].name : errors[$0] > errors[$1]
     }
   }
 
