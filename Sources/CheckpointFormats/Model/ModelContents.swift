@@ -61,16 +61,16 @@ public struct ModelContents: Sendable {
     }
     findings += settings.configuration?.findings ?? []
     // Blocks that the family's table has are read like other weights.
-    let quantized = try QuantizedWeights(
+    var quantized = try QuantizedWeights(
       reader, settings.configuration?.document, beside: assets,
       besidesMXFP4: settings.sizes?.architecture.spellings.contains(.mxfp4) ?? false)
-    self.quantized = quantized
     findings += quantized?.findings ?? []
     problems += (quantized?.problems ?? []).map {
       ModelProblem($0.code == .missing ? "companion-missing" : "quantized-part", $0)
     }
     let stored = canonical
-    canonical = quantized?.replacingParts(of: canonical) ?? canonical
+    canonical = quantized?.replaceParts(of: canonical) ?? canonical
+    self.quantized = quantized
     if checkpoint.metadata["format"] == MLXFormat.name,
       let (architecture, dimensions) = settings.sizes
     {
@@ -134,7 +134,9 @@ public struct ModelContents: Sendable {
     if let finding = Self.declaration(declared, storedAttention) { findings.append(finding) }
     self.tensors = tensors
     copies =
-      quantized == nil ? tensors : stored.filter { !dropped.contains(ExactName($0.name)) }
+      quantized == nil
+      ? tensors
+      : dropped.isEmpty ? stored : stored.filter { !dropped.contains(ExactName($0.name)) }
     self.fullNames = fullNames
     self.findings = findings
     self.problems = problems

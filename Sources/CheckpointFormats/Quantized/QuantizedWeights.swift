@@ -19,7 +19,7 @@ public struct QuantizedWeights: Sendable {
   private(set) var findings: [Finding] = []
   /// What codes are, by the tensors that hold them.
   private var codes: [ExactName: StoredCodes] = [:]
-  /// The weights' values by the first of their parts.
+  /// The weights' values by the first of their parts, until they have taken the parts' place.
   private var values: [ExactName: CanonicalTensor] = [:]
 
   /// Every way that is read, by its method, what of it, and where its codes go without being made anew.
@@ -155,13 +155,13 @@ public struct QuantizedWeights: Sendable {
     _ module: QuantizedModule, _ container: any QuantizedContainer.Type,
     _ settings: QuantizationSettings
   ) throws(CheckpointError) {
-    let found = (container.markers + container.parts).filter { module.tensor($0) != nil }
-    parts.formUnion(found.map { ExactName(module.name + $0) })
+    let found = (container.markers + container.parts).compactMap { module.tensor($0)?.name }
+    parts.formUnion(found.map { ExactName($0) })
     let name = container == MXFP4Blocks.self ? module.name : module.name + ".weight"
     weights.insert(ExactName(name))
     do throws(CheckpointError) {
       let value = try container.value(of: module, settings)
-      values[ExactName(module.name + (found.first ?? ""))] = CanonicalTensor(
+      values[ExactName(found.first ?? module.name)] = CanonicalTensor(
         name: name, shape: value.type.shape, dtype: value.type.dtype, expression: value.expression)
       if let stored = StoredCodes(
         value.expression, method: container.method, type: { module.type(of: $0) })
@@ -191,11 +191,12 @@ public struct QuantizedWeights: Sendable {
         tensor: first.name))
   }
 
-  /// Tensors with values in the stead of parts.
+  /// Puts values in the stead of parts, once: they aren't kept here any longer.
   ///
   /// - Parameter tensors: under the names that they are stored by.
   /// - Returns: the weights, each where its first part was; all as they were where values can't be taken.
-  func replacingParts(of tensors: [CanonicalTensor]) -> [CanonicalTensor] {
+  mutating func replaceParts(of tensors: [CanonicalTensor]) -> [CanonicalTensor] {
+    defer { values = [:] }
     guard problems.isEmpty else { return tensors }
     return tensors.compactMap { tensor in
       let name = ExactName(tensor.name)

@@ -63,6 +63,8 @@ struct SafetensorsHeader {
       throw scanner.error("a safetensors header begins with '{'")
     }
     var keys: Set<ExactName> = []
+    // Layers have few shapes between them: each is in memory once.
+    var shapes: Set<Shape> = []
     if !scanner.take("}") {
       repeat {
         scanner.skipWhitespace()
@@ -76,7 +78,9 @@ struct SafetensorsHeader {
           try parseMetadata(&scanner)
         } else {
           try Self.check(name: key, position)
-          do { entries.append(try Self.entry(key, &scanner)) } catch { throw error.in(tensor: key) }
+          do { entries.append(try Self.entry(key, &scanner, &shapes)) } catch {
+            throw error.in(tensor: key)
+          }
         }
       } while scanner.take(",")
       try scanner.expect("}")
@@ -108,7 +112,7 @@ struct SafetensorsHeader {
   }
 
   private static func entry(
-    _ name: String, _ scanner: inout JSONScanner
+    _ name: String, _ scanner: inout JSONScanner, _ shapes: inout Set<Shape>
   ) throws(CheckpointError) -> Entry {
     var (dtype, shape, offsets): (DType?, Shape?, [Int]?)
     try scanner.expect("{")
@@ -145,7 +149,9 @@ struct SafetensorsHeader {
         expected: needed.map { "\($0) bytes for \(dtype.rawValue) \(shape)" } ?? "whole bytes",
         found: "\(offsets[1] - offsets[0])")
     }
-    return Entry(name: name, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
+    return Entry(
+      name: name, dtype: dtype, shape: shapes.insert(shape).memberAfterInsert,
+      range: offsets[0]..<offsets[1])
   }
 
   private static func naturalNumbers(
