@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <sys/auxv.h>
@@ -47,6 +51,18 @@ char *wb_executable_path(void) {
   // What the kernel was asked to run.
   const char *name = path ? NULL : (const char *)getauxval(AT_EXECFN);
   return name ? realpath(name, NULL) : path;
+#endif
+}
+
+void wb_map_large_allocations(void) {
+#if defined(__GLIBC__)
+  (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
+void wb_trim_heap(void) {
+#if defined(__GLIBC__)
+  (void)malloc_trim(0);
 #endif
 }
 

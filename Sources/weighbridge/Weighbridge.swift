@@ -31,6 +31,7 @@ struct Weighbridge: ParsableCommand {
     Console.occupyStreams()
     Signals.install()
     Processors.raiseOpenFileLimit()
+    PageArena.mapLargeArrays()
     let arguments = Array(ProcessArguments.all.dropFirst())
     Paint.choose(from: arguments)
     do {

@@ -63,6 +63,19 @@ import Testing
     #expect(arena.counts.idle == 2 * Self.page)
   }
 
+  @Test func givesIdlePagesBack() throws {
+    let arena = PageArena(limit: 64 * Self.page)
+    let held = try Pages(byteCount: Self.page, of: arena)
+    _ = try Pages(byteCount: 4 * Self.page, of: arena)
+    arena.releaseIdle()
+    #expect(arena.counts.idle == 0)
+    #expect(arena.counts.used == Self.page)
+    // They are asked for again.
+    _ = try Pages(byteCount: 4 * Self.page, of: arena)
+    #expect(arena.counts.mappingCount == 3)
+    held.bytes.initializeMemory(as: UInt8.self, repeating: 7)
+  }
+
   @Test(arguments: [Int.max, Int.max - 1, 1 << 60])
   func saysWhenThereIsNoMemory(byteCount: Int) throws {
     let arena = PageArena(limit: 16 * Self.page)

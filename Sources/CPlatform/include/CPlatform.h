@@ -38,6 +38,14 @@ char *wb_executable_path(void);
 /// The variables of the process's environment, NULL after the last.
 char *const *wb_environment(void);
 
+/// Keeps the size from which allocations are mapped one by one, and given back when they are freed, at 128 KiB.
+///
+/// glibc raises it to that of the largest that was freed so far: the next of that size lies in the heap, which keeps what it has grown to.
+void wb_map_large_allocations(void);
+
+/// Gives pages of the heap back to the system that nothing lies in.
+void wb_trim_heap(void);
+
 /// Starts a program with a pipe to its standard output; standard errors are /dev/null, and so is standard input unless `input`, a
 /// descriptor, is 0 or more.
 ///

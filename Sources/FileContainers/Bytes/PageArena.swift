@@ -1,3 +1,4 @@
+import CPlatform
 import Synchronization
 public import TensorModel
 
@@ -78,6 +79,24 @@ public final class PageArena: Sendable {
     let runs: [Run]
 
     func unmap() { for run in runs { unmapPages(run.base, byteCount: run.byteCount) } }
+  }
+
+  /// Has large arrays given back to the system when they are freed, too: tables have hundreds of bytes for each tensor.
+  public static func mapLargeArrays() { wb_map_large_allocations() }
+
+  /// Gives what the heap has grown to and doesn't need any more back to the system: between work with large tables and work with large buffers.
+  public static func trimHeap() { wb_trim_heap() }
+
+  /// Unmaps what waits for another use: after work that took large buffers, before work that takes none.
+  public func releaseIdle() {
+    let idle = state.withLock { state in
+      defer {
+        state.idle = []
+        state.counts.idle = 0
+      }
+      return Evicted(runs: state.idle)
+    }
+    idle.unmap()
   }
 
   /// Pages for so many bytes, with anything in them.
