@@ -135,11 +135,11 @@ public struct Certificate: Sendable, Codable, Hashable {
     /// Its extents.
     public let shape: Shape
     /// The file that holds it.
-    public let file: String
+    public internal(set) var file: String
     /// How it was computed.
     public let expression: String
     /// The stored tensors that it was computed from.
-    public let sources: [String]
+    public internal(set) var sources: [String]
     /// `exact` if every element has the expression's value, else `rounded`.
     public let exactness: Exactness
     /// The largest rounding error in units of the output dtype's spacing; 0 if exact.

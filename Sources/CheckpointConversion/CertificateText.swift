@@ -34,7 +34,14 @@ extension Certificate {
     self = try JSONDocument.parse(Certificate.self, frame, file: file)
     for piece in list.pieces {
       let elements = [UInt8(ascii: "[")] + text[piece] + [UInt8(ascii: "]")]
-      tensors += try JSONDocument.parse([TensorRecord].self, elements, file: file)
+      for var record in try JSONDocument.parse([TensorRecord].self, elements, file: file) {
+        // Neighbours mostly have the same, and then have it once.
+        if let last = tensors.last {
+          if record.file == last.file { record.file = last.file }
+          if record.sources == last.sources { record.sources = last.sources }
+        }
+        tensors.append(record)
+      }
     }
   }
 }

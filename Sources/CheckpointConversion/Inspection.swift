@@ -180,7 +180,7 @@ public struct Inspection: Sendable, Encodable {
     var findings = checkpoint.findings
     var details: [Details] = []
     if digests || statistics { progress.begin("reading", checkpoint.byteCount) }
-    for run in EvaluationTask.runs(of: checkpoint) where digests || statistics {
+    for run in EvaluationTask.runs(of: checkpoint.tensors.count) where digests || statistics {
       let stored = checkpoint.tensors[run]
       let values = statistics ? StatisticsCollector(stored.map(\.dtype)) : nil
       let collector = DigestCollector(statistics: values, progress: progress.add)

@@ -55,7 +55,7 @@ struct AgreementCheck {
   ///   - certificate: what the checkpoint's own one claims is compared too; nil without one.
   /// - Throws: what reading the other throws.
   func run(
-    _ report: inout VerificationReport, _ certificate: Certificate?
+    _ report: inout VerificationReport, _ certificate: consuming Certificate?
   ) throws(CheckpointError) {
     // What is wrong with the other keeps the check from running.
     _ = try other.model()
@@ -72,31 +72,27 @@ struct AgreementCheck {
       try configurationFindings(pairs.configuration) + attentionFindings() + pairs.findings
     // What is compared with takes as much memory.
     let resources = resources.halved
-    let comparison = StreamingComparison(source.reader, pairs.parts, resources, progress.add)
-    progress.begin("comparing", pairs.tasks.reduce(0) { $0 + $1.byteCount })
-    try EvaluationPipeline(other.reader, resources).run(pairs.tasks, comparison)
-    let parts = pairs.parts.joined()
-    for (place, part) in parts.enumerated() {
-      if let failure = comparison.failure(of: place) {
-        findings.append(Finding("against-unreadable", failure.in(tensor: part.name)))
-        continue
-      }
-      guard let difference = comparison.difference(of: place) else { continue }
-      let geometry = part.stored.geometry
-      let unit = part.stored.type.dtype.isBlockQuantized ? "blocks" : "elements"
-      findings.append(
-        Finding(
-          .error, "against-difference",
-          "\(difference.cellCount) of \(geometry.rows * geometry.columns) \(unit) differ from the other's, the first at place \(difference.firstByte / geometry.cellByteCount)",
-          tensor: part.name))
+    var claims = certificate.take().map {
+      ClaimsCheck($0, other, besides: pairs.pairs.flatMap(\.tensors), resources)
+    }
+    progress.begin("comparing", pairs.pairs.reduce(0) { $0 + $1.byteCount })
+    var tensorCount = 0
+    PageArena.trimHeap()
+    for run in EvaluationTask.runs(of: pairs.pairs.count) {
+      // What was an evaluator's scratch would become its counterpart's.
+      PageArena.shared.releaseIdle()
+      let comparison = try StreamingComparison(
+        Array(pairs.pairs[run]), source.reader, other.reader, resources, progress.add)
+      try EvaluationPipeline(other.reader, resources).run(comparison.tasks, comparison)
+      findings += comparison.findings
+      claims?.compare(comparison.results, from: tensorCount)
+      tensorCount += comparison.tensors.count
     }
     var detail =
-      "\(counted(parts.count, "tensor")) compared with \(Directories.split(other.path).name)"
-    if let certificate {
-      let results = comparison.results(pairs)
-      let claims = try ClaimsCheck(certificate, other, resources).run { results[$0] }
-      findings += claims.findings
-      detail += "; \(claims.detail)"
+      "\(counted(tensorCount, "tensor")) compared with \(Directories.split(other.path).name)"
+    if let checked = try claims?.finish() {
+      findings += checked.findings
+      detail += "; \(checked.detail)"
     }
     report.record(.against, findings, detail)
   }
@@ -109,37 +105,65 @@ private final class StreamingComparison: EvaluationConsumer {
     var cellCount: Int
   }
 
-  private let evaluator: CounterpartEvaluator
+  /// What the other gives.
+  let tasks: [EvaluationTask]
+  /// The tensors that it must be, those of a task one after the other.
+  let tensors: [AgreementPairs.Tensor]
   /// Where each task's tensors begin among all.
   private let firstPlaces: [Int]
-  private let geometries: [MatrixGeometry]
+  private let evaluator: CounterpartEvaluator
+  private let stored: [TensorType]
   private let differences = Mutex<[Int: Difference]>([:])
   private let failures = Mutex<[Int: CheckpointError]>([:])
   private let finished: Mutex<[EvaluatedTensor?]>
   private let progress: @Sendable (Int) -> Void
 
+  /// - Throws: `malformed` where an expression doesn't fit its checkpoint.
   init(
-    _ reader: any CheckpointReader, _ parts: [[AgreementPairs.Part]],
+    _ pairs: [AgreementPairs.Pair], _ reader: any CheckpointReader, _ other: any CheckpointReader,
     _ resources: EvaluationResources, _ progress: @escaping @Sendable (Int) -> Void
-  ) {
-    let stored = parts.joined().map(\.stored)
-    evaluator = CounterpartEvaluator(reader, stored, resources)
-    geometries = stored.map(\.geometry)
-    var places: [Int] = []
-    var place = 0
-    for tensors in parts {
-      places.append(place)
-      place += tensors.count
+  ) throws(CheckpointError) {
+    var (tasks, places): ([EvaluationTask], [Int]) = ([], [])
+    var stored: [CompiledExpression] = []
+    for pair in pairs {
+      places.append(stored.count)
+      for tensor in pair.tensors {
+        stored.append(
+          try CompiledExpression(tensor.own ?? .stored(tensor.name), in: reader.checkpoint))
+      }
+      tasks.append(
+        EvaluationTask(
+          name: pair.name,
+          expression: try CompiledExpression(pair.expression, in: other.checkpoint),
+          counterpart: pair.rowParts == nil ? stored.last : nil, parts: pair.rowParts))
     }
+    self.tasks = tasks
+    tensors = pairs.flatMap(\.tensors)
     firstPlaces = places
+    evaluator = CounterpartEvaluator(reader, stored, resources)
+    self.stored = stored.map(\.type)
     self.progress = progress
-    finished = Mutex(Array(repeating: nil, count: parts.count))
+    finished = Mutex(Array(repeating: nil, count: tasks.count))
   }
 
-  /// Why this checkpoint's own tensor couldn't be read; nil if it could.
-  func failure(of place: Int) -> CheckpointError? { failures.withLock { $0[place] } }
+  private func failure(of place: Int) -> CheckpointError? { failures.withLock { $0[place] } }
 
-  func difference(of place: Int) -> Difference? { differences.withLock { $0[place] } }
+  /// Where the checkpoint's own tensors can't be read, and where they differ.
+  var findings: [Finding] {
+    tensors.indices.compactMap { place in
+      let name = tensors[place].name
+      if let failure = failure(of: place) {
+        return Finding("against-unreadable", failure.in(tensor: name))
+      }
+      guard let difference = differences.withLock({ $0[place] }) else { return nil }
+      let geometry = stored[place].geometry
+      let unit = stored[place].dtype.isBlockQuantized ? "blocks" : "elements"
+      return Finding(
+        .error, "against-difference",
+        "\(difference.cellCount) of \(geometry.rows * geometry.columns) \(unit) differ from the other's, the first at place \(difference.firstByte / geometry.cellByteCount)",
+        tensor: name)
+    }
+  }
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     defer { progress(slab.bytes.count) }
@@ -148,7 +172,7 @@ private final class StreamingComparison: EvaluationConsumer {
       guard failure(of: place) == nil else { continue }
       do throws(CheckpointError) {
         // Of several tensors there are whole rows.
-        let region = slab.parts.count == 1 ? slab.region : geometries[place].rows(of: part)
+        let region = slab.parts.count == 1 ? slab.region : stored[place].geometry.rows(of: part)
         try evaluator.withCounterpart(region, at: place, byteCount: part.bytes.count) {
           compare($0, part, place)
         }
@@ -164,7 +188,7 @@ private final class StreamingComparison: EvaluationConsumer {
     guard let base = found.baseAddress, let expected = part.bytes.baseAddress,
       memcmp(base, expected, found.count) != 0
     else { return }
-    let cell = geometries[place].cellByteCount
+    let cell = stored[place].geometry.cellByteCount
     var difference: Difference?
     for start in Swift.stride(from: 0, to: found.count, by: cell)
     where !found[start..<start + cell].elementsEqual(part.bytes[start..<start + cell]) {
@@ -182,20 +206,21 @@ private final class StreamingComparison: EvaluationConsumer {
 
   func finish(_ tensor: EvaluatedTensor) { finished.withLock { $0[tensor.index] = tensor } }
 
-  /// What came of each tensor that was evaluated.
-  func results(_ pairs: AgreementPairs) -> [ExactName: ClaimsCheck.Result] {
-    var results: [ExactName: ClaimsCheck.Result] = [:]
+  /// What came of each tensor; nil for those that weren't evaluated.
+  var results: [ClaimsCheck.Result?] {
     finished.withLock { finished in
-      for (task, tensor) in finished.enumerated() {
-        guard let tensor else { continue }
-        for (part, digest) in zip(pairs.parts[task], tensor.digests) {
-          results[ExactName(part.name)] = ClaimsCheck.Result(
-            expression: part.description, valueShape: pairs.tasks[task].expression.valueShape,
-            digest: digest, report: part.isOfValues ? tensor.report : CastReport())
+      tasks.indices.flatMap { task in
+        tasks[task].parts.parts.indices.map { number in
+          finished[task].map { evaluated in
+            let tensor = tensors[firstPlaces[task] + number]
+            return ClaimsCheck.Result(
+              name: tensor.name, expression: tensor.expression,
+              valueShape: tasks[task].expression.valueShape, digest: evaluated.digests[number],
+              report: tensor.isOfValues ? evaluated.report : CastReport())
+          }
         }
       }
     }
-    return results
   }
 }
 

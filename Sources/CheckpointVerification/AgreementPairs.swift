@@ -7,25 +7,37 @@ import TensorModel
 
 /// The tensors of a checkpoint, each with what another one gives in its name and dtype.
 struct AgreementPairs {
-  /// What the other gives: a tensor each, or a weight that is stored as several.
-  private(set) var tasks: [EvaluationTask] = []
-  /// The tensors that each task gives, in the same order.
-  private(set) var parts: [[Part]] = []
+  /// What is compared.
+  private(set) var pairs: [Pair] = []
   /// Tensors without a counterpart, and those of other shapes.
   private(set) var findings: [Finding] = []
 
   /// The other's configuration as the checkpoint's format has it; nil where that is its own.
   private(set) var configuration: [UInt8]?
 
-  /// A tensor of the checkpoint, and what the other gives for it.
-  struct Part {
+  /// What the other gives at once, a tensor or a weight that is stored as several, and the tensors that it must be.
+  struct Pair {
+    /// What the model calls it.
     let name: String
-    /// The other's expression for it alone, printed.
-    let description: String
+    /// The other's: gives the tensors' rows one after the other.
+    let expression: TensorExpression
+    /// What rows consist of; nil for one tensor.
+    let rowParts: RowParts?
+    /// In the order of the rows.
+    let tensors: [Tensor]
+    /// Bytes of all rows.
+    let byteCount: Int
+  }
+
+  /// A tensor of the checkpoint, and what the other gives for it.
+  struct Tensor {
+    let name: String
+    /// The other's for it alone.
+    let expression: TensorExpression
     /// Whether what is said of rounding is said of it.
     let isOfValues: Bool
-    /// What is stored.
-    let stored: CompiledExpression
+    /// What it is in the checkpoint, where that isn't just what is stored under the name.
+    let own: TensorExpression?
   }
 
   private let source: Source
@@ -69,13 +81,13 @@ struct AgreementPairs {
           continue
         }
         append(part.name, type.shape, part.type.shape) { () throws(CheckpointError) in
-          (part.expression, .stored(part.name))
+          (part.expression, nil)
         }
       }
     }
     for tensor in checkpoint.tensors where !expected.contains(ExactName(tensor.name)) {
       append(tensor.name, tensor.shape, nil) { () throws(CheckpointError) in
-        (nil, .stored(tensor.name))
+        (nil, nil)
       }
     }
     appendMissing(missing)
@@ -83,19 +95,28 @@ struct AgreementPairs {
 
   /// Parts that are made of the same values are made at once.
   private mutating func appendParts(_ weight: Replanned.Weight, _ rowParts: RowParts) {
-    do throws(CheckpointError) {
-      let theirs = try CompiledExpression(weight.expression, in: other.reader.checkpoint)
-      var parts: [Part] = []
-      for part in weight.parts {
-        parts.append(
-          Part(
-            name: part.name, description: part.expression.description,
-            isOfValues: part.isOfValues,
-            stored: try CompiledExpression(.stored(part.name), in: source.reader.checkpoint)))
+    let checkpoint = source.checkpoint
+    // Names as the checkpoint has them, which are in memory once then.
+    let tensors = weight.parts.compactMap { part in
+      checkpoint.position(of: part.name).map {
+        Tensor(
+          name: checkpoint.tensors[$0].name, expression: part.expression,
+          isOfValues: part.isOfValues, own: nil)
       }
-      tasks.append(EvaluationTask(name: weight.name, expression: theirs, parts: rowParts))
-      self.parts.append(parts)
-    } catch { findings.append(Finding("against-unreadable", error.in(tensor: weight.name))) }
+    }
+    append(weight.name, weight.expression, rowParts, tensors)
+  }
+
+  private mutating func append(
+    _ name: String, _ expression: TensorExpression, _ rowParts: RowParts?, _ tensors: [Tensor]
+  ) {
+    do throws(CheckpointError) {
+      let geometry = try expression.type { other.checkpoint.type(of: $0) }.geometry
+      pairs.append(
+        Pair(
+          name: name, expression: expression, rowParts: rowParts, tensors: tensors,
+          byteCount: geometry.rows * geometry.rowByteCount))
+    } catch { findings.append(Finding("against-unreadable", error.in(tensor: name))) }
   }
 
   private mutating func appendCanonical() throws(CheckpointError) {
@@ -160,7 +181,7 @@ struct AgreementPairs {
   private mutating func append(
     _ name: String, _ shape: Shape, _ theirs: Shape?,
     _ expressions: () throws(CheckpointError) -> (
-      expected: TensorExpression?, found: TensorExpression
+      expected: TensorExpression?, found: TensorExpression?
     )
   ) {
     guard let theirs else {
@@ -176,12 +197,9 @@ struct AgreementPairs {
     do throws(CheckpointError) {
       let (expected, found) = try expressions()
       guard let expected else { return }
-      let theirs = try CompiledExpression(expected, in: other.reader.checkpoint)
-      let ours = try CompiledExpression(found, in: source.reader.checkpoint)
-      tasks.append(EvaluationTask(name: name, expression: theirs, counterpart: ours))
-      parts.append([
-        Part(name: name, description: expected.description, isOfValues: true, stored: ours)
-      ])
+      append(
+        name, expected, nil,
+        [Tensor(name: name, expression: expected, isOfValues: true, own: found)])
     } catch { findings.append(Finding("against-unreadable", error.in(tensor: name))) }
   }
 

@@ -5,15 +5,38 @@ import TensorEvaluation
 import TensorModel
 
 /// What a certificate claims of how its tensors were made, against the source that it names: the expressions are evaluated again.
+///
+/// Of tensors that are evaluated anyway, as the certificate says, no more than the claims is kept: a certificate has some hundred bytes for each tensor.
 struct ClaimsCheck {
-  private let certificate: Certificate
   private let source: Source
   private let resources: EvaluationResources
+  private let inputs: [Certificate.InputRecord]
+  private let origin: Certificate.SourceRecord
+  /// Whether the certificate names just the files that the source is of.
+  private let isOfSource: Bool
+  /// Of tensors that are evaluated anyway, in their order; nil where the certificate says another expression, or nothing.
+  private var claims: [Claim?]
+  /// The other tensors of the certificate.
+  private var others: [Certificate.TensorRecord] = []
+  /// What comparing claims brought up.
+  private var findings: [Finding] = []
+
+  /// What a certificate says of a tensor's values.
+  struct Claim {
+    let file: String
+    let digest: Digest
+    let exactness: Certificate.Exactness
+    let largestErrorUlp: Double
+    let overflowCount: Int
+    let quantization: QuantizationRecord?
+  }
 
   /// What evaluating a tensor gave.
   struct Result {
-    /// What was evaluated, printed.
-    let expression: String
+    /// Of the tensor.
+    let name: String
+    /// What was evaluated.
+    let expression: TensorExpression
     /// The extents of the values that it is made of.
     let valueShape: Shape
     let digest: Digest
@@ -21,50 +44,100 @@ struct ClaimsCheck {
   }
 
   /// Where claims are found out to be wrong.
-  private static let check = "certificate-claim"
+  fileprivate static let check = "certificate-claim"
 
   /// - Parameters:
   ///   - certificate: of the checkpoint that is verified.
   ///   - source: what it is compared with.
+  ///   - tensors: what is evaluated anyway.
   ///   - resources: memory and threads.
-  init(_ certificate: Certificate, _ source: Source, _ resources: EvaluationResources) {
-    self.certificate = certificate
+  init(
+    _ certificate: consuming Certificate, _ source: Source,
+    besides tensors: [AgreementPairs.Tensor], _ resources: EvaluationResources
+  ) {
     self.source = source
     self.resources = resources
+    inputs = certificate.inputs
+    origin = certificate.source
+    isOfSource = Self.names(certificate.inputs, source)
+    claims = Array(repeating: nil, count: isOfSource ? tensors.count : 0)
+    guard isOfSource else { return }
+    let places = Dictionary(
+      tensors.enumerated().map { (ExactName($1.name), $0) }, uniquingKeysWith: { first, _ in first }
+    )
+    for record in certificate.tensors {
+      if let place = places[ExactName(record.name)], claims[place] == nil,
+        tensors[place].expression.description == record.expression
+      {
+        claims[place] = Claim(record)
+      } else {
+        others.append(record)
+      }
+    }
   }
 
-  /// Whether the certificate names just the files that the source is of.
-  private var isOfSource: Bool {
+  private static func names(_ records: [Certificate.InputRecord], _ source: Source) -> Bool {
     func inputs(_ list: [(name: String, byteCount: Int?)]) -> [ExactName: Int?] {
       Dictionary(list.map { (ExactName($0.name), $0.byteCount) }, uniquingKeysWith: { $1 })
     }
-    return inputs(certificate.inputs.map { ($0.name, $0.byteCount) })
+    return inputs(records.map { ($0.name, $0.byteCount) })
       == inputs(source.inputs.map { ($0.name, $0.byteCount) })
   }
 
-  /// Evaluates what can be evaluated.
+  /// Compares claims with what was evaluated anyway.
   ///
-  /// - Parameter evaluated: gives the result of a tensor that is there already, with its expression.
+  /// - Parameters:
+  ///   - results: of tensors that stand one after the other; nil for those that couldn't be evaluated.
+  ///   - first: where they begin.
+  mutating func compare(_ results: [Result?], from first: Int) {
+    guard isOfSource else { return }
+    for (place, result) in results.enumerated() {
+      guard let result, let claim = claims[first + place] else { continue }
+      findings += claim.findings(result)
+    }
+  }
+
+  /// Evaluates the other tensors, as far as they can be.
+  ///
   /// - Returns: what is wrong, and a text that says what was checked.
   /// - Throws: what keeps the source from being read.
-  func run(
-    _ evaluated: (ExactName) -> Result?
-  ) throws(CheckpointError) -> (findings: [Finding], detail: String) {
+  func finish() throws(CheckpointError) -> (findings: [Finding], detail: String) {
     guard isOfSource else {
       return (
         [], "the certificate's claims are unchecked: it names other inputs than these"
       )
     }
-    var findings = try digestFindings() + sourceFindings()
+    var findings = try digestFindings() + sourceFindings() + findings
+    var checkedCount = claims.count { $0 != nil }
+    var uncheckedCount = 0
+    for run in EvaluationTask.runs(of: others.count) {
+      let evaluated = try evaluate(others[run])
+      findings += evaluated.findings
+      checkedCount += evaluated.checkedCount
+      uncheckedCount += evaluated.uncheckedCount
+    }
+    let unchecked =
+      uncheckedCount == 0
+      ? "" : "; \(counted(uncheckedCount, "tensor")) made with an importance matrix unchecked"
+    // Only sizes tell the inputs then.
+    let undigested = inputs.count { $0.digest == nil }
+    let unread =
+      undigested == 0
+      ? "" : "; \(counted(undigested, "input")) known by size alone, no digest being certified"
+    return (
+      findings,
+      "the certificate's claims on \(counted(checkedCount, "tensor")) evaluated\(unchecked)\(unread)"
+    )
+  }
+
+  private func evaluate(
+    _ records: ArraySlice<Certificate.TensorRecord>
+  ) throws(CheckpointError) -> (findings: [Finding], checkedCount: Int, uncheckedCount: Int) {
+    var findings: [Finding] = []
     var tasks: [EvaluationTask] = []
-    var records: [Certificate.TensorRecord] = []
-    var (unchecked, checked) = (0, 0)
-    for record in certificate.tensors {
-      if let known = evaluated(ExactName(record.name)), known.expression == record.expression {
-        checked += 1
-        findings += self.findings(record, known)
-        continue
-      }
+    var evaluated: [(claim: Claim, expression: TensorExpression)] = []
+    var uncheckedCount = 0
+    for record in records {
       do throws(CheckpointError) {
         let expression = try TensorExpression(parsing: record.expression, sources: record.sources)
         let compiled = try CompiledExpression(expression, in: source.reader.checkpoint)
@@ -75,10 +148,10 @@ struct ClaimsCheck {
             found: "\(compiled.type.dtype.rawValue) \(compiled.type.shape)")
         }
         tasks.append(EvaluationTask(name: record.name, expression: compiled))
-        records.append(record)
+        evaluated.append((Claim(record), expression))
       } catch {
         if error.code == .unsupported {
-          unchecked += 1
+          uncheckedCount += 1
         } else {
           findings.append(
             Finding(Self.check, error.in(file: record.file, tensor: record.name)))
@@ -87,42 +160,23 @@ struct ClaimsCheck {
     }
     let results = DigestCollector(goesOnAfterErrors: true)
     try EvaluationPipeline(source.reader, resources).run(tasks, results)
-    for (place, record) in records.enumerated() {
+    for (place, (claim, expression)) in evaluated.enumerated() {
       guard let result = results[place] else { continue }
-      findings += self.findings(
-        record,
+      findings += claim.findings(
         Result(
-          expression: record.expression, valueShape: tasks[place].expression.valueShape,
-          digest: result.digest, report: result.report))
+          name: tasks[place].name, expression: expression,
+          valueShape: tasks[place].expression.valueShape, digest: result.digest,
+          report: result.report))
     }
     findings += results.errors.map { Finding(Self.check, $0) }
-    let rest =
-      unchecked == 0
-      ? "" : "; \(counted(unchecked, "tensor")) made with an importance matrix unchecked"
-    // Only sizes tell the inputs then.
-    let undigested = certificate.inputs.count { $0.digest == nil }
-    let unread =
-      undigested == 0
-      ? "" : "; \(counted(undigested, "input")) known by size alone, no digest being certified"
-    return (
-      findings,
-      "the certificate's claims on \(counted(tasks.count + checked, "tensor")) evaluated\(rest)\(unread)"
-    )
-  }
-
-  private func findings(
-    _ record: Certificate.TensorRecord, _ result: Result
-  ) -> [Finding] {
-    record.disagreements(with: result).map {
-      Finding(.error, Self.check, $0, file: record.file, tensor: record.name)
-    }
+    return (findings, tasks.count, uncheckedCount)
   }
 
   /// What it says that the source is.
   private func sourceFindings() -> [Finding] {
     [
-      ("format", certificate.source.format, source.checkpoint.format),
-      ("layout", certificate.source.layout, source.checkpoint.layout),
+      ("format", origin.format, source.checkpoint.format),
+      ("layout", origin.layout, source.checkpoint.layout),
     ].filter { $0.1 != $0.2 }.map { name, certified, found in
       Finding(
         .error, Self.check, "the source's \(name) is certified as '\(certified)', found '\(found)'")
@@ -132,7 +186,7 @@ struct ClaimsCheck {
   /// Digests of inputs, where the certificate has them.
   private func digestFindings() throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
-    for record in certificate.inputs {
+    for record in inputs {
       guard let expected = record.digest,
         let input = source.inputs.first(where: { ExactName($0.name) == ExactName(record.name) }),
         let found = try source.digest(of: input), found != expected
@@ -147,12 +201,21 @@ struct ClaimsCheck {
   }
 }
 
-extension Certificate.TensorRecord {
+extension ClaimsCheck.Claim {
+  init(_ record: Certificate.TensorRecord) {
+    file = record.file
+    digest = record.digest
+    exactness = record.exactness
+    largestErrorUlp = record.largestErrorUlp
+    overflowCount = record.overflowCount
+    quantization = record.quantization
+  }
+
   /// What a certificate claims of a tensor that evaluating its expression doesn't confirm.
   ///
   /// - Parameter result: of the evaluation.
-  /// - Returns: a message for each wrong claim.
-  func disagreements(with result: ClaimsCheck.Result) -> [String] {
+  /// - Returns: a finding for each wrong claim.
+  func findings(_ result: ClaimsCheck.Result) -> [Finding] {
     let report = result.report
     var messages: [String] = []
     func compare<Value: Equatable>(_ claim: String, _ certified: Value, _ found: Value) {
@@ -160,20 +223,20 @@ extension Certificate.TensorRecord {
       messages.append("the certificate's \(claim) isn't so, expected \(certified), found \(found)")
     }
     compare("digest", digest, result.digest)
-    compare("exactness", exactness.rawValue, found(report).rawValue)
+    compare("exactness", exactness.rawValue, found(result).rawValue)
     compare("largest_error_ulp", largestErrorUlp, report.largestErrorUlp)
     compare("overflow_count", overflowCount, report.overflowCount)
     if quantization != report.quantization.map({ QuantizationRecord($0, result.valueShape) }) {
       messages.append("the certificate's errors of blocks aren't so")
     }
-    return messages
+    return messages.map {
+      Finding(.error, ClaimsCheck.check, $0, file: file, tensor: result.name)
+    }
   }
 
   /// What the evaluation says of values; that none changed is right where the expression repacks codes, too.
-  private func found(_ report: CastReport) -> Certificate.Exactness {
-    guard exactness == .repacked,
-      let parsed = try? TensorExpression(parsing: expression, sources: sources)
-    else { return report.isExact ? .exact : .rounded }
-    return Certificate.Exactness(parsed, isRounded: !report.isExact)
+  private func found(_ result: ClaimsCheck.Result) -> Certificate.Exactness {
+    guard exactness == .repacked else { return result.report.isExact ? .exact : .rounded }
+    return Certificate.Exactness(result.expression, isRounded: !result.report.isExact)
   }
 }

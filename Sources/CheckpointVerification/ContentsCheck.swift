@@ -46,7 +46,7 @@ struct ContentsCheck {
     var contents = Contents()
     contents.identities.reserveCapacity(tensors.count)
     progress.begin("reading", source.reader.checkpoint.byteCount)
-    for run in EvaluationTask.runs(of: source.reader.checkpoint) {
+    for run in EvaluationTask.runs(of: tensors.count) {
       try read(run, &contents, &errors, &values)
     }
     // Tensors of the catalogue whose values are nowhere.

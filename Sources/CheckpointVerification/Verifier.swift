@@ -122,9 +122,9 @@ public struct Verifier: Sendable {
       try StoreCheck(store, source.place, catalogues).run(&report)
     }
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
-    let contents = try checkContents(source, selection, &report, runs)
+    var contents = try checkContents(source, selection, &report, runs)
     if runs(.cache, &report) { try CacheCheck(source, path).run(&report) }
-    let certificate = try checkCertificate(source, contents?.identities, &report, runs)
+    var certificate = try checkCertificate(source, contents?.identities, &report, runs)
     if runs(.digests, &report) { try DigestsCheck(source, progress).run(&report) }
     let signed = try checkSignature(
       source.place, selection, &report, certificate, contents?.identities)
@@ -138,8 +138,10 @@ public struct Verifier: Sendable {
       }
     } else if let other {
       if runs(.against, &report) {
+        // Nothing else needs what was found out of each tensor: it makes room for buffers.
+        contents = nil
         try AgreementCheck(source, other, importance, resources, progress)
-          .run(&report, certificate)
+          .run(&report, certificate.take())
       }
       try other.confirm()
     } else {

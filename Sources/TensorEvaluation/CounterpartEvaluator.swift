@@ -8,6 +8,7 @@ public import TensorModel
 public final class CounterpartEvaluator: Sendable {
   private let evaluator: TensorEvaluator
   private let expressions: [CompiledExpression]
+  private let slabByteCount: Int
   private let idle = Mutex<[Room]>([])
 
   /// Memory of one thread.
@@ -31,6 +32,8 @@ public final class CounterpartEvaluator: Sendable {
     evaluator = resources.evaluator(
       reader, gathers: expressions.contains { $0.quantizes && $0.root.transposes })
     self.expressions = expressions
+    slabByteCount = resources.slabByteCount(
+      transposing: expressions.contains { $0.root.transposes })
   }
 
   /// Evaluates a slab's region of the task's counterpart.
@@ -83,8 +86,9 @@ public final class CounterpartEvaluator: Sendable {
 
   private func takeRoom(byteCount: Int) throws(CheckpointError) -> Room {
     if let room = idle.withLock({ $0.popLast() }) { return room }
+    // Buffers of one size are used again by the next evaluator.
     return Room(
       scratch: try ScratchArena(byteCount: evaluator.scratchByteCount),
-      buffer: try ScratchArena(byteCount: ScratchArena.rounded(byteCount)))
+      buffer: try ScratchArena(byteCount: ScratchArena.rounded(max(byteCount, slabByteCount))))
   }
 }

@@ -60,13 +60,12 @@ public struct EvaluationTask: Sendable {
     return position
   }
 
-  /// All tensors of a checkpoint in runs of so many that what is kept of each while it is evaluated doesn't count.
-  public static func runs(of checkpoint: Checkpoint) -> [Range<Int>] {
-    let count = checkpoint.tensors.count
-    return stride(from: 0, to: count, by: runCount).map { $0..<min($0 + runCount, count) }
+  /// A number of tensors in runs of so many that what is kept of each while it is evaluated doesn't count.
+  public static func runs(of count: Int) -> [Range<Int>] {
+    ParallelPieces.runs(of: count, runCount)
   }
 
-  private static let runCount = 16_384
+  private static let runCount = 256
 
   /// Bytes of the result.
   public var byteCount: Int {

@@ -150,6 +150,7 @@ public struct Converter: Sendable {
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()
+    PageArena.shared.releaseIdle()
     for sidecar in plan.sidecars {
       try sidecar.write(to: try emptyPlace(sidecar.name), options.resources)
     }

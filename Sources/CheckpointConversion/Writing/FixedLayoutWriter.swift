@@ -41,9 +41,12 @@ struct FixedLayoutWriter: WeightWriter {
   }
 
   func write() throws(CheckpointError) {
-    let places = run.plan.groups.indices.filter { run.results[$0] == nil }
-    let consumer = PlacedGroups(run: run, places: places, files: files, checksums: checksums)
-    try EvaluationPipeline(run.source.reader, run.resources).run(try run.tasks(places), consumer)
+    let rest = run.plan.groups.indices.filter { run.results[$0] == nil }
+    for range in EvaluationTask.runs(of: rest.count) {
+      let places = Array(rest[range])
+      let consumer = PlacedGroups(run: run, places: places, files: files, checksums: checksums)
+      try EvaluationPipeline(run.source.reader, run.resources).run(try run.tasks(places), consumer)
+    }
   }
 
   func finish() throws(CheckpointError) -> [Certificate.FileRecord] {

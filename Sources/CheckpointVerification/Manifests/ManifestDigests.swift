@@ -108,7 +108,7 @@ struct ManifestDigests {
   ) throws(CheckpointError) -> [(Int, Digest)] {
     let checkpoint = source.reader.checkpoint
     var found: [(Int, Digest)] = []
-    for run in EvaluationTask.runs(of: checkpoint) {
+    for run in EvaluationTask.runs(of: checkpoint.tensors.count) {
       let wanted = positions.filter(run.contains)
       guard !wanted.isEmpty else { continue }
       let collector = DigestCollector(progress: progress)
