@@ -11,6 +11,14 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// The commit, for `--version`, of small letters, digits and `+`.
+///
+/// `scripts/build` asks Git; who builds from an archive of the sources can say it in the environment.
+let commit = Context.environment["WEIGHBRIDGE_COMMIT"].flatMap { text in
+  text.isEmpty || text.contains { !"0123456789abcdefghijklmnopqrstuvwxyz+".contains($0) }
+    ? nil : text
+}
+
 let package = Package(
   name: "weighbridge",
   platforms: [.macOS(.v15)],
@@ -45,6 +53,9 @@ let package = Package(
       name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
     .target(name: "CHDF5Driver", dependencies: ["CHDF5"]),
     .target(name: "CPlatform"),
+    .target(
+      name: "CBuild", dependencies: ["CHDF5", "CZlib", "CZstd"],
+      cSettings: commit.map { [.define("WB_COMMIT", to: "\"\($0)\"")] }),
     .target(name: "CTensorKernels"),
     .target(
       name: "CBLAS",
@@ -122,7 +133,7 @@ let package = Package(
       name: "CheckpointComparison",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "CheckpointConversion", "ReferenceForward", "CTensorKernels",
+        "TensorEvaluation", "CheckpointConversion", "ReferenceForward", "CTensorKernels", "CBLAS",
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -131,6 +142,7 @@ let package = Package(
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
         "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization", "ModelSigning",
+        "CBLAS", "CBuild",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Mustache", package: "swift-mustache"),
       ],

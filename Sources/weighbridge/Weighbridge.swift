@@ -43,8 +43,9 @@ struct Weighbridge: ParsableCommand {
       Foundation.exit(error.code == .interrupted ? Signals.exitCode : 2)
     } catch {
       let code = exitCode(for: error)
-      let message = fullMessage(for: error)
+      var message = fullMessage(for: error)
       if code.isSuccess {
+        if message == configuration.version { message = VersionText.text }
         // Help, version and completion scripts, which are written as they are.
         Console.output(document: Array((message + (message.hasSuffix("\n") ? "" : "\n")).utf8))
         Foundation.exit(0)

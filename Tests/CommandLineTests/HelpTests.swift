@@ -2,6 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import weighbridge
+
 /// What the command says about itself.
 @Suite struct HelpTests {
   static let subcommands = [
@@ -41,11 +43,33 @@ import Testing
     #expect(try first.text == Weighbridge.run(subcommand, "--help").text)
   }
 
-  @Test func versionIsOneLine() throws {
+  @Test func theVersionIsTheFirstLine() throws {
     let outcome = try Weighbridge.run("--version")
     #expect(outcome.code == 0)
-    #expect(outcome.text.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+    #expect(outcome.text.prefixMatch(of: /\d+\.\d+\.\d+\n/) != nil)
     #expect(outcome.errors.isEmpty)
+    for library in ["HDF5", "zlib", "zstd", "swift-crypto"] {
+      let line = try Regex("(?m)^\(library) \\d+\\.\\d+[.\\d]*$")
+      #expect(outcome.text.contains(line), "\(outcome.text)")
+    }
+    #expect(outcome.text.contains("matrix products: "))
+    #expect(try Weighbridge.run("compare", "--version").text == outcome.text)
+  }
+
+  /// Versions of packages stand in the source; this is what makes them right.
+  @Test func versionsOfPackagesAreThoseThatAreLinked() throws {
+    struct Resolved: Decodable {
+      let pins: [Pin]
+      struct Pin: Decodable {
+        let identity: String
+        let state: State
+      }
+      struct State: Decodable { let version: String }
+    }
+    let file = Fixtures.packageRoot.appending(path: "Package.resolved")
+    let resolved = try JSONDecoder().decode(Resolved.self, from: Data(contentsOf: file))
+    let pins = resolved.pins.map { "\($0.identity) \($0.state.version)" }
+    #expect(VersionText.packages.map { "\($0.0) \($0.1)" } == pins.sorted())
   }
 
   @Test(arguments: ["bash", "zsh", "fish"])
