@@ -24,6 +24,9 @@ public struct ComparisonSummary: Sendable, Hashable, Encodable {
     /// The ranks of the changes; nil where none was computed.
     public private(set) var ranks: Ranks?
 
+    /// Whether a tensor changed by more than dtypes explain.
+    public var isChanged: Bool { equalCount + roundedCount < tensorCount }
+
     /// The part of the tensors that is equal, from 0 to 1.
     public var equalFraction: Double {
       tensorCount == 0 ? 1 : Double(equalCount) / Double(tensorCount)
@@ -87,6 +90,16 @@ public struct ComparisonSummary: Sendable, Hashable, Encodable {
         }
         return rank(one) < rank(other)
       }.map { Layer(layer: $1.key.layer, stack: $1.key.stack, group: Group($1.tensors)) }
+  }
+
+  private init(_ all: Group, _ kinds: [Kind], _ layers: [Layer], _ rankReason: String?) {
+    (self.all, self.kinds, self.layers, self.rankReason) = (all, kinds, layers, rankReason)
+  }
+
+  /// The same without the kinds and layers in which nothing changed by more than dtypes explain.
+  public var ofChanges: ComparisonSummary {
+    ComparisonSummary(
+      all, kinds.filter(\.group.isChanged), layers.filter(\.group.isChanged), rankReason)
   }
 
   private struct LayerKey: Hashable {

@@ -29,6 +29,7 @@ struct DifferenceSums {
   /// - Parameters:
   ///   - elementCount: of the tensor.
   ///   - hasUlps: whether `maxUlp` is of a dtype that both tensors have.
+  /// - Returns: the distances.
   func values(_ elementCount: Int, hasUlps: Bool) -> ValueDifference {
     let norms = (squaredFirst * squaredSecond).squareRoot()
     let movement = movement(elementCount)

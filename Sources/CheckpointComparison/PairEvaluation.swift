@@ -5,10 +5,10 @@ import TensorModel
 
 /// Evaluates tensors of both checkpoints side by side.
 struct PairEvaluation {
-  private let first: Source
-  private let second: Source
-  private let resources: EvaluationResources
-  private let progress: WorkProgress
+  let first: Source
+  let second: Source
+  let resources: EvaluationResources
+  let progress: WorkProgress
 
   /// Of two checkpoints.
   init(
@@ -32,9 +32,13 @@ struct PairEvaluation {
       $0.areFloats && ($0.isWidened || found.bytes[$0.place] != nil)
     }
     found.values = try differences(floats, "comparing values", byValue: true)
-    guard found.values.contains(where: { $0.value.squaredDifference != 0 }) else { return found }
-    found.squaredNorms = try squaredNorms(
-      pairs.filter { $0.areFloats && found.values[$0.place] == nil })
+    if found.values.contains(where: { $0.value.squaredDifference != 0 }) {
+      found.squaredNorms = try squaredNorms(
+        pairs.filter { $0.areFloats && found.values[$0.place] == nil })
+    }
+    if findsRanks {
+      found.ranks = try ChangedMatrices(floats, found.values, self).ranks()
+    }
     return found
   }
 
@@ -49,16 +53,17 @@ struct PairEvaluation {
       do throws(CheckpointError) {
         let common = byValue ? commonDType(pair) : pair.first.dtype
         let other = try expression(pair.second, as: common, isExact: pair.isWidened, second)
-        tasks.append(
-          EvaluationTask(
-            name: pair.first.name,
-            expression: try expression(pair.first, as: common, isExact: pair.isWidened, first),
-            counterpart: other))
+        let task = EvaluationTask(
+          name: pair.first.name,
+          expression: try expression(pair.first, as: common, isExact: pair.isWidened, first),
+          counterpart: other)
+        tasks.append(task)
         counterparts.append(
           TensorComparison.Counterpart(
             expression: other,
             narrower: byValue ? narrower(pair.first.dtype, pair.second.dtype) : nil,
-            isWidened: pair.isWidened, storedByteCount: pair.byteCount))
+            isWidened: pair.isWidened,
+            bytes: StoredBytes(stored: pair.byteCount, evaluated: task.byteCount)))
       } catch { throw error.in(tensor: pair.first.name) }
     }
     // What is compared with takes as much memory.
@@ -96,22 +101,29 @@ struct PairEvaluation {
   }
 
   /// A dtype that holds the values of both.
-  private func commonDType(_ pair: TensorPair) -> DType {
+  func commonDType(_ pair: TensorPair) -> DType {
     [pair.first.dtype, pair.second.dtype].contains(.f64) ? .f64 : .f32
   }
 
   /// A tensor's value: as it has it in its own dtype, or where dtypes differ exactly, sums of shards too.
-  private func expression(
-    _ tensor: CanonicalTensor, as dtype: DType, isExact: Bool, _ source: Source
+  ///
+  /// - Parameters:
+  ///   - tensor: of the source.
+  ///   - dtype: of the result.
+  ///   - isExact: whether its own dtype is left out.
+  ///   - source: either checkpoint.
+  ///   - isTurned: whether rows and columns of the matrix are exchanged.
+  /// - Returns: the expression over the source's tensors.
+  /// - Throws: `missing` and `malformed` for tensors that don't fit.
+  func expression(
+    _ tensor: CanonicalTensor, as dtype: DType, isExact: Bool, _ source: Source,
+    isTurned: Bool = false
   ) throws(CheckpointError) -> CompiledExpression {
     let checkpoint = source.reader.checkpoint
-    if isExact {
-      return try CompiledExpression(
-        Planner.expression(of: tensor, as: dtype, in: checkpoint), in: checkpoint)
-    }
-    let own = try Planner.expression(of: tensor, as: tensor.dtype, in: checkpoint)
-    return try CompiledExpression(
-      tensor.dtype == dtype ? own : .cast(own, dtype), in: checkpoint)
+    let own = try Planner.expression(
+      of: tensor, as: isExact ? dtype : tensor.dtype, in: checkpoint)
+    let value = isExact || tensor.dtype == dtype ? own : .cast(own, dtype)
+    return try CompiledExpression(isTurned ? .transpose(value) : value, in: checkpoint)
   }
 
   /// Of two float dtypes the one with fewer significant bits.

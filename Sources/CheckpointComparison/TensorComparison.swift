@@ -14,15 +14,8 @@ final class TensorComparison: EvaluationConsumer {
     let narrower: DType?
     /// Whether the dtypes differ.
     let isWidened: Bool
-    /// Bytes of both tensors, in the dtypes that they are stored in.
-    let storedByteCount: Int
-
-    /// As many of them as there are for the evaluated bytes before an offset.
-    func storedByteCount(before offset: Int) -> Int {
-      let total = expression.geometry.rows * expression.geometry.rowByteCount
-      return total == 0
-        ? 0 : Int((Double(storedByteCount) * (Double(offset) / Double(total))).rounded())
-    }
+    /// Bytes of both tensors.
+    let bytes: StoredBytes
   }
 
   private let evaluator: CounterpartEvaluator
@@ -53,11 +46,7 @@ final class TensorComparison: EvaluationConsumer {
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     guard let base = slab.bytes.baseAddress, !slab.bytes.isEmpty else { return true }
     let counterpart = counterparts[slab.index]
-    defer {
-      progress(
-        counterpart.storedByteCount(before: slab.byteOffset + slab.bytes.count)
-          - counterpart.storedByteCount(before: slab.byteOffset))
-    }
+    defer { progress(counterpart.bytes.count(slab.byteOffset, slab.bytes.count)) }
     let cell = counterpart.expression.geometry.cellByteCount
     let found = try evaluator.withCounterpart(of: slab) { other in
       other.baseAddress.map {

@@ -24,7 +24,7 @@ public struct TensorDifference: Sendable, Hashable, Encodable {
   public let rank: ChangeRank?
 
   /// What is different.
-  public enum Relation: String, Sendable, Hashable, Encodable {
+  public enum Relation: String, Sendable, Hashable, CaseIterable, Encodable {
     /// The first checkpoint lacks it.
     case missingInFirst = "missing_in_first"
     /// The second checkpoint lacks it.
@@ -94,7 +94,7 @@ public struct ValueDifference: Sendable, Hashable, Encodable {
     case reason
   }
 
-  /// Writes what is infinite, or isn't a number because of that, as null with the reason: JSON has neither. Likewise what there is no ulp of.
+  /// Writes what is infinite, isn't a number because of that, or has no ulp, as null with the reason.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     let figures = [
