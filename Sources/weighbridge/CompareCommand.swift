@@ -20,14 +20,19 @@ struct CompareCommand: ParsableCommand {
       With --forward both models run side by side on the same tokens, layer by layer; where they \
       part, the layer, the sublayer, its tensors and the known mistake that explains it are named.
 
-      Exit code 0: identical (or, with --tolerance, logits within it); 1: different; 2: the \
-      comparison could not run.
+      What changed is also summed up by kind of weight and by layer: how many tensors are equal, \
+      how far values moved relative to what they were (the relative L2 distance), and with --rank \
+      the rank of the changes, which for a merged LoRA adapter is no more than its own.
+
+      Exit code 0: identical (or, with --equal-values, equal in value, or with --tolerance, logits \
+      within it); 1: different; 2: the comparison could not run.
 
       Examples:
         weighbridge compare gpt-j-6b gpt-j-6b.store
         weighbridge compare step_383500_slim.tar.zstd gpt-j-6b --forward
         weighbridge compare gpt-j-6b gpt-j-6b-bf16 --forward --tolerance 0.1 --json
         weighbridge compare llama llama-tuned --forward --report changes.html
+        weighbridge compare base fine-tune --rank --sort change --top 10
       """)
 
   @Argument(help: "A checkpoint.", completion: .file())
@@ -73,6 +78,8 @@ struct CompareCommand: ParsableCommand {
     completion: .file())
   var report: String?
 
+  @OptionGroup var differences: DifferenceOptions
+
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
@@ -115,10 +122,12 @@ struct CompareCommand: ParsableCommand {
       findings.append(finding.of(JSONDocument.path(sources.0.path)))
     }
     log.finish("weighbridge verify")
+    if differences.rank { shared.noteSlowness(of: "finding ranks") }
     let comparison = try CheckpointComparison(
-      sources.0, sources.1, shared.resources, progress: progress.work)
+      sources.0, sources.1, shared.resources, findsRanks: differences.rank,
+      progress: progress.work)
     progress.finish()
-    var report = ComparisonReport(comparison, first, second)
+    var report = ComparisonReport(comparison, differences.selection, first, second)
     let tokens = RecordedTokens()
     if forward {
       report.forward = try lockstep(sources, comparison, options.readFiles, tokens, progress)
@@ -135,11 +144,11 @@ struct CompareCommand: ParsableCommand {
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
     } else {
-      Console.output(report.text + "\n")
+      Console.output(ComparisonText(report).lines.joined(separator: "\n") + "\n")
     }
     if let tolerance, let forward = report.forward {
       if !(forward.maxAbsLogitDifference <= tolerance) { throw ExitCode(1) }
-    } else if !comparison.isSame || report.forward?.firstDivergence != nil {
+    } else if !report.isFine || report.forward?.firstDivergence != nil {
       throw ExitCode(1)
     }
   }

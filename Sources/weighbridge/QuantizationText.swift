@@ -44,7 +44,7 @@ enum QuantizationText {
         type.largestRelativeRmse.map { String(format: "%.3g", $0) } ?? "",
       ]
     }
-    return table([["type", "tensors", "weights", "size", "worst relative error"]] + rows)
+    return figureTable([["type", "tensors", "weights", "size", "worst relative error"]] + rows)
   }
 
   /// What of the source is moved or kept, by what it is there.
@@ -141,17 +141,5 @@ enum QuantizationText {
 
   private static func padded(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.utf8.count))
-  }
-
-  /// Rows of texts, the first column to the left, numbers to the right.
-  private static func table(_ rows: [[String]]) -> [String] {
-    let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0
-    }
-    return rows.map { row in
-      row.enumerated().map { column, text in
-        let space = String(repeating: " ", count: widths[column] - text.count)
-        return column == 0 ? text + space : space + text
-      }.joined(separator: "  ")
-    }
   }
 }

@@ -95,10 +95,12 @@ struct SharedOptions: ParsableArguments {
       checkCancellation: Signals.check)
   }
 
-  /// Says that a forward pass takes long here, and what would make it fast.
-  func noteSlowness() {
+  /// Says that products of matrices take long here, and what would make them fast.
+  ///
+  /// - Parameter work: that they are made for.
+  func noteSlowness(of work: String = "a forward pass") {
     guard !quiet, let reason = Decoder.slowness else { return }
-    Console.error("note: a forward pass takes several times as long here: \(reason)")
+    Console.error("note: \(work) takes several times as long here: \(reason)")
   }
 
   /// The line that shows how far the work has come.

@@ -87,6 +87,19 @@ import Testing
     #expect((outcome.text.split(separator: "\n").count == 1) == arguments.contains("--json-lines"))
   }
 
+  @Test(arguments: [
+    ["compare", "a", "b", "--threads", "0", "--json"], ["forward", "a", "--json", "--memory", "1"],
+    ["compare", "a", "b", "--json", "--sort", "rank"],
+    ["compare", "a", "b", "--sort", "size", "--json"], ["verify", "a", "--json", "--color", "x"],
+  ])
+  func wrongValuesOfOptionsAreDocumentsToo(arguments: [String]) throws {
+    let outcome = try Weighbridge.run(arguments)
+    #expect(outcome.code == 2)
+    let document = try outcome.object
+    try check(document)
+    #expect(document["schema"] as? String == "error/v1" && document["code"] as? String == "usage")
+  }
+
   @Test func withoutJSONOnlyPeopleAreTold() throws {
     #expect(try Weighbridge.run("inspect", "/nowhere/x").output.isEmpty)
     #expect(try Weighbridge.run("compare", "--", "/nowhere/x", "--json").output.isEmpty)

@@ -80,6 +80,21 @@ import Testing
       ])
   }
 
+  /// Of tensors that differ both sides are read again; of equal ones the first.
+  @Test func summariesAndRanksCountWhatTheyRead() throws {
+    var sample = try ModelSample("gptj")
+    sample.edit("transformer.h.1.attn.q_proj.weight") { $0[5] += 1 }
+    let tuned = try sample.write(workspace, "tuned")
+    let changed = 4 * 64 * 64
+    #expect(
+      try steps(["compare", Self.gptj, tuned, "--rank"]) == [
+        step("comparing bytes", 2 * Self.tensorByteCount),
+        step("comparing values", 2 * changed),
+        step("weighing equal tensors", Self.tensorByteCount - changed),
+        step("finding ranks", 2 * changed),
+      ])
+  }
+
   @Test func verificationsAnnounceEveryCheck() throws {
     let copy = workspace.path("copy")
     #expect(try Weighbridge.run("convert", Self.gptj, copy, "--to", "hf").code == 0)

@@ -24,6 +24,7 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures"
 NAMES = {
     "gpt-j-6b": "huggingface/gptj",
     "llama": "huggingface/llama",
+    "llama-lora": "comparison/llama_lora",
     "gpt2": "huggingface/gpt2",
     "mixtral": "huggingface/mixtral",
     "mixtral-stacked": "huggingface/mixtral_stacked",
