@@ -4,7 +4,7 @@ import TensorEvaluation
 @_exported public import TensorModel
 
 extension Checkpoint {
-  /// Opens a checkpoint to read its tensors: safetensors, GGUF, PyTorch's files, Mesh-Transformer's shards, npz, stores, archives.
+  /// Opens a checkpoint to read its tensors: safetensors, GGUF, PyTorch's, Flax's and Keras's files, Mesh-Transformer's shards, npz, stores, archives.
   ///
   /// Only headers are read. Tensors have the names of Hugging Face's models where the family is known, whatever the format calls them;
   /// those of quantized weights have the values that the codes stand for.
@@ -15,12 +15,14 @@ extension Checkpoint {
   /// - Parameters:
   ///   - path: a file, a directory or an archive.
   ///   - configuration: of the model, where the checkpoint has none: the path of a `config.json`, or of Mesh-Transformer's JSON.
+  ///   - command: the path of the command `weighbridge`, which lists Keras's files in a process of its own; without it they aren't read.
   /// - Returns: the checkpoint, whose files stay open.
   /// - Throws: `missing`, `inputOutput`; `malformed` and `unsupported` for files that can't be read, with a hint.
   public static func open(
-    _ path: String, configuration: String? = nil
+    _ path: String, configuration: String? = nil, command: String? = nil
   ) throws(CheckpointError) -> OpenCheckpoint {
     var options = OpenOptions()
+    options.datasets = command.map { DatasetProcess(executable: $0) }
     if let configuration {
       options.configuration = try InputFile.contents(
         of: configuration, limit: OpenOptions.maximumConfigurationByteCount, recordedIn: nil)

@@ -23,10 +23,23 @@ extension DatasetCatalogue {
   public init(descriptor: Int32, offset: Int, byteCount: Int) throws(CheckpointError) {
     self.init()
     self = try HDF5.exclusively { () throws(CheckpointError) in
-      var reader = KerasWeightsReader()
-      return try reader.catalogue(descriptor, offset, byteCount)
+      do throws(CheckpointError) {
+        var reader = KerasWeightsReader()
+        return try reader.catalogue(descriptor, offset, byteCount)
+      } catch {
+        var error = error
+        error.file = nil
+        if error.code == .malformed { error.hint = error.hint ?? Self.hint }
+        throw error
+      }
     }
   }
+}
+
+extension DatasetCatalogue {
+  /// What libhdf5 can't read may be of a version that it doesn't know.
+  fileprivate static let hint =
+    "the file was damaged: get it again; or a newer HDF5 wrote it: copy it with h5repack --high=2"
 }
 
 /// Reads a catalogue, within `HDF5.exclusively`.

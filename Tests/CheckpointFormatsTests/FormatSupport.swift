@@ -45,7 +45,7 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(format: "gguf", name: "gguf/qwen2_split", tensorCount: 26),
     FormatSample(format: "gguf", name: "gguf/qwen2_tied.F16.big_endian.gguf", tensorCount: 26),
     FormatSample(format: "flax", name: "flax/gpt2/flax_model.msgpack", tensorCount: 28),
-    FormatSample(format: "flax", name: "flax/gpt_neo_sharded", tensorCount: 31),
+    FormatSample(format: "flax", name: "flax/gpt_neo_sharded", tensorCount: 30),
     FormatSample(format: "flax", name: "flax/gptj_chunked_bf16", tensorCount: 25),
     FormatSample(format: "flax", name: "flax/variants/dtypes.msgpack", tensorCount: 10),
     FormatSample(format: "flax", name: "flax/variants/shapes.msgpack", tensorCount: 46),

@@ -101,10 +101,10 @@ import Testing
     try workspace.write("a.bin", Data("{}".utf8 + [UInt8](repeating: 0, count: 20)))
     try workspace.write("x.index.json", Data("{\"weight_map\": {\"w\": \"a.bin\"}}".utf8))
     #expect(throws: CheckpointError.self) { try Source(path) }
-    try workspace.write("x.index.json", Data("{\"weight_map\": {\"w\": \"a.msgpack\"}}".utf8))
-    try workspace.write("a.msgpack", Data("{}".utf8))
+    try workspace.write("x.index.json", Data("{\"weight_map\": {\"w\": \"a.onnx\"}}".utf8))
+    try workspace.write("a.onnx", Data("{}".utf8))
     let other = #expect(throws: CheckpointError.self) { try Source(path) }
-    #expect(other?.code == .unsupported && other?.file == "a.msgpack")
+    #expect(other?.code == .unsupported && other?.file == "a.onnx")
   }
 
   @Test func aConfigurationIsNoCheckpoint() throws {

@@ -71,7 +71,9 @@ import Testing
     }
   }
 
-  @Test(arguments: models) func areQuantizedAndMeasured(model: String) throws {
+  /// GPT-Neo has no quantized form that is written.
+  @Test(arguments: models.filter { !$0.contains("gpt_neo") })
+  func areQuantized(model: String) throws {
     _ = try succeed([
       "quantize", fixture(model), workspace.path("out"), "--scheme", "mlx-q4-g32", "--quiet",
     ])
@@ -98,7 +100,7 @@ import Testing
     try workspace.copy(fixture("huggingface/gptj"), to: "in")
     try workspace.copy(fixture("keras/gptj/tf_model.h5"), to: "in/tf_model.h5")
     try workspace.copy(fixture("flax/gpt2/flax_model.msgpack"), to: "in/flax_model.msgpack")
-    let text = try succeed(["inspect", workspace.path("in")]).text
+    let text = try succeed(["inspect", workspace.path("in")]).errors
     #expect(text.contains("tf_model.h5") && text.contains("flax_model.msgpack"))
     #expect(text.contains("[unused-weights]"))
   }

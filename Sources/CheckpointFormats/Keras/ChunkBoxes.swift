@@ -17,7 +17,7 @@ struct ChunkBoxes: Hashable, Sendable {
   let chunkByteCount: Int
 
   /// What chunks may have: a few of them are in memory at a time, whatever the file's size.
-  static let maximumChunkByteCount = 16 << 20
+  static let maximumChunkByteCount = 8 << 20
 
   /// Checks extents that came from a file.
   ///

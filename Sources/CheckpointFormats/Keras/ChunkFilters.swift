@@ -6,6 +6,7 @@
 // A chunk whose mask has a filter's bit was written without it.
 
 import CTensorKernels
+import Dispatch
 import FileContainers
 import Synchronization
 import TensorModel
@@ -161,8 +162,9 @@ final class ChunkWork {
   }
 }
 
-/// Work places that nobody uses at the moment.
+/// Work places that nobody uses at the moment; there are no more than fit into 64 MB, and whoever finds none waits.
 final class ChunkWorkPool: Sendable {
+  private static let byteCount = 64 << 20
   private let idle = Mutex<[Lent]>([])
   private let chunkByteCount: Int
 
@@ -171,12 +173,20 @@ final class ChunkWorkPool: Sendable {
     let work: ChunkWork
   }
 
-  init(chunkByteCount: Int) { self.chunkByteCount = chunkByteCount }
+  private let places: DispatchSemaphore
+
+  init(chunkByteCount: Int) {
+    self.chunkByteCount = chunkByteCount
+    let each = 2 * ChunkFilters.stageByteCount(chunkByteCount: chunkByteCount)
+    places = DispatchSemaphore(value: max(1, Self.byteCount / each))
+  }
 
   /// Lends a work place for the duration of a call.
   func withWork(
     _ body: (ChunkWork) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
+    places.wait()
+    defer { places.signal() }
     let work: ChunkWork
     if let lent = idle.withLock({ $0.popLast() }) {
       work = lent.work
