@@ -146,9 +146,10 @@ struct HDF5DatasetPlace {
       expected = product
     }
     guard written == expected else { throw Self.neverWritten }
-    guard expected <= limit else {
+    let most = min(limit, DatasetCatalogue.Limit.chunkCountOfDataset)
+    guard expected <= most else {
       throw CheckpointError(
-        .unsupported, "too many chunks", expected: "at most \(limit)", found: "\(expected)",
+        .unsupported, "too many chunks", expected: "at most \(most)", found: "\(expected)",
         hint: "copy the file with h5repack, and larger chunks")
     }
     let chunks = try chunks(dataset, space, extents, counts, expected)

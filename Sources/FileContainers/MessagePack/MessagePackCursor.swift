@@ -98,7 +98,9 @@ public struct MessagePackCursor {
   private mutating func length(
     _ byteCount: Int, each: Int = 1, _ place: Int
   ) throws(CheckpointError) -> Int {
-    try checked(Int(file.integer(byteCount)), each: each, place)
+    // Not in one expression: the rest of the file would be measured before the length is read.
+    let count = Int(try file.integer(byteCount))
+    return try checked(count, each: each, place)
   }
 
   /// Nothing is as long as the file says before the file has room for it.
