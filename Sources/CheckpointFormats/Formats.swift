@@ -9,6 +9,7 @@ public enum Formats {
     SafetensorsFormat.self,
     MeshTransformerFormat.self,
     GGUFFormat.self,
+    GPTNeoXFormat.self,
     PyTorchFormat.self,
     NPZFormat.self,
     FlaxFormat.self,

@@ -136,14 +136,15 @@ public struct Source: Sendable {
     self.reader = reader
     self.inputs = inputs
     var described = checkpoint
-    let isMesh = reader is MeshTransformerReader
+    // These make theirs out of another one.
+    let makesConfiguration = reader is MeshTransformerReader || reader is GPTNeoXReader
     if let given = options.configuration {
       let own = described.configuration
-      if own == nil || isMesh || options.replacesConfiguration {
+      if own == nil || makesConfiguration || options.replacesConfiguration {
         described.configuration = given
         described.configurationError = nil
       }
-      if own != nil && !isMesh && options.replacesConfiguration {
+      if own != nil && !makesConfiguration && options.replacesConfiguration {
         described.findings.append(
           Finding(
             .note, "configuration-replaced",
@@ -184,7 +185,7 @@ public struct Source: Sendable {
       }
       // Shards of Mesh-Transformer say enough by themselves for names and shapes.
       if case .failure(let error) = settings, error.code == .usage,
-        reader is MeshTransformerReader
+        reader is MeshTransformerReader || reader is GPTNeoXReader
       {
         settings = .success(nil)
       }
@@ -237,6 +238,7 @@ public struct Source: Sendable {
   /// The model's family, known or not, as far as the source says it.
   public var architectureName: String? {
     if reader is MeshTransformerReader { return MeshLayout.architecture.name }
+    if reader is GPTNeoXReader { return GPTNeoXReader.architecture.name }
     return (try? huggingFaceConfiguration()).flatMap {
       (try? HuggingFaceConfiguration(parsing: $0))?.modelType
     }

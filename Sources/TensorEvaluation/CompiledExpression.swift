@@ -190,7 +190,13 @@ public struct CompiledExpression: Sendable {
       // A vector is a column of cells: the row `[1, n]`, transposed.
       return Node(.transpose(try node(operand, checkpoint)), type)
     case .sum(let parts):
-      return Node(.sum(try nodes(parts, checkpoint).map { cast($0, to: .f32) }), type)
+      return sum(try nodes(parts, checkpoint), type)
+    case .mean(let parts):
+      let count = FillValue(Double(parts.count)).bytes(in: .f32) ?? []
+      return Node(
+        .combine(
+          .quotient, sum(try nodes(parts, checkpoint), type), Node(.fill(element: count), type)),
+        type)
     case .addRow(let matrix, let row):
       return Node(
         .addRow(
@@ -294,6 +300,10 @@ public struct CompiledExpression: Sendable {
     var nodes: [Node] = []
     for part in parts { nodes.append(try node(part, checkpoint)) }
     return nodes
+  }
+
+  private static func sum(_ parts: [Node], _ type: TensorType) -> Node {
+    Node(.sum(parts.map { cast($0, to: .f32) }), type)
   }
 
   private static func cast(_ node: Node, to dtype: DType) -> Node {

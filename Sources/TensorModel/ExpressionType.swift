@@ -49,11 +49,13 @@ extension TensorExpression {
       guard type.shape.rank == 2, type.shape.dimensions[0] == 1, type.dtype.blockElementCount == 1
       else { throw misfit("squeeze needs a matrix of one row of whole-byte elements", type) }
       return TensorType(type.dtype, [type.shape.dimensions[1]])
-    case .sum(let parts):
+    case .sum(let parts), .mean(let parts):
       let types = try Self.types(of: parts, stored)
-      guard let first = types.first else { throw CheckpointError(.malformed, "a sum of nothing") }
+      guard let first = types.first else {
+        throw CheckpointError(.malformed, "a sum or mean of nothing")
+      }
       for type in types where type.shape != first.shape || !type.dtype.isCastable {
-        throw misfit("sum needs float tensors of shape \(first.shape)", type)
+        throw misfit("sum and mean need float tensors of shape \(first.shape)", type)
       }
       return TensorType(.f32, first.shape)
     case .addRow(let matrix, let row):

@@ -1,7 +1,7 @@
 /// How an output tensor is computed from stored ones: a value that can be printed, compared and encoded, and that is
 /// evaluated row slab by row slab.
 ///
-/// Sums are f32 and start from their first operand; everything else moves elements unchanged but `cast`, which rounds once.
+/// Sums and means are f32 and start from their first operand; everything else moves elements unchanged but `cast`, which rounds once.
 public indirect enum TensorExpression: Hashable, Sendable {
   /// A tensor of the source, by name.
   case stored(String)
@@ -15,6 +15,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
   case squeeze(TensorExpression)
   /// Float operands of one shape added up in f32, in order, starting from the first.
   case sum([TensorExpression])
+  /// The sum of such operands divided by their number, in f32: what copies amount to that differ.
+  case mean([TensorExpression])
   /// A matrix `[n, d]` with a row `[d]` added to each of its rows, in f32.
   case addRow(TensorExpression, row: TensorExpression)
   /// The part of the operand whose index along an axis is in the range.
@@ -84,7 +86,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
   public var operands: [TensorExpression] {
     switch self {
     case .stored, .fill: []
-    case .concatenate(let parts, _), .sum(let parts), .blocks(let parts, _): parts
+    case .concatenate(let parts, _), .sum(let parts), .mean(let parts), .blocks(let parts, _): parts
     case .transpose(let operand), .squeeze(let operand), .slice(let operand, _, _),
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
       .reshape(let operand, _), .codes(let operand), .scales(let operand),
@@ -114,7 +116,8 @@ extension TensorExpression {
   /// Whether all elements are stored ones.
   private var movesOnly: Bool {
     switch self {
-    case .sum, .addRow, .cast, .quantize, .decode, .spread, .gather, .lookUp, .combine, .pack,
+    case .sum, .mean, .addRow, .cast, .quantize, .decode, .spread, .gather, .lookUp, .combine,
+      .pack,
       .part, .fill:
       false
     case .stored: true
@@ -170,6 +173,7 @@ extension TensorExpression: CustomStringConvertible {
     case .pack(let operand, let format): "pack(\(operand), \(format))"
     case .part(let operand, let part): "\(part.rawValue)(\(operand))"
     case .sum(let parts): "sum(\(Self.list(parts)))"
+    case .mean(let parts): "mean(\(Self.list(parts)))"
     case .addRow(let matrix, let row): "addRow(\(matrix), \(row))"
     case .slice(let operand, let axis, let range):
       "slice(\(operand), axis \(axis), \(range.lowerBound)..<\(range.upperBound))"

@@ -109,6 +109,7 @@ private struct ExpressionParser {
     }
     if take("squeeze(") { return .squeeze(try expression(depth: depth)) }
     if take("sum(") { return .sum(try list(depth)) }
+    if take("mean(") { return .mean(try list(depth)) }
     if take("addRow(") {
       let matrix = try expression(depth: depth)
       try need(", ")

@@ -51,6 +51,8 @@ import Testing
     .sum([.stored("a")]), .sum([.stored("a"), .stored("half"), .stored("brain")]),
     .sum([.stored("row"), .stored("row2")]), .sum([.stored("scalar"), .stored("scalar")]),
     .sum([.transpose(.stored("a")), .transpose(.stored("b"))]),
+    .mean([.stored("a")]), .mean([.stored("a"), .stored("half"), .stored("brain")]),
+    .mean([.stored("row"), .stored("row2")]), .mean([.stored("scalar"), .stored("scalar")]),
     .addRow(.stored("half"), row: .stored("row")),
     .addRow(.stored("empty"), row: .stored("row2")),
     .addRow(.concatenate([.stored("a"), .stored("c")], axis: 0), row: .stored("row2")),

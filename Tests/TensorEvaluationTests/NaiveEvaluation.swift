@@ -93,6 +93,13 @@ struct NaiveTensor {
         for tensor in tensors.dropFirst() { sum += Float(tensor[row, column]) }
         return Double(sum)
       }
+    case .mean(let parts):
+      let tensors = try parts.map(evaluated)
+      self.init(.f32, tensors[0].rows, tensors[0].columns) { row, column in
+        var sum = Float(tensors[0][row, column])
+        for tensor in tensors.dropFirst() { sum += Float(tensor[row, column]) }
+        return Double(sum / Float(tensors.count))
+      }
     case .addRow(let operand, let addend):
       let (matrix, row) = (try evaluated(operand), try evaluated(addend))
       self.init(.f32, matrix.rows, matrix.columns) {

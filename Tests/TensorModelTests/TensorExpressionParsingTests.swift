@@ -7,6 +7,7 @@ import Testing
   private static let expressions: [TensorExpression] = [
     .stored("h.0.w"), .stored("cast(x, F16)"), .cast(.transpose(.stored("a)b")), .f16),
     .concatenate(shards, axis: 1), .cast(.sum(shards), .bf16),
+    .cast(.mean(shards), .f16),
     .addRow(.concatenate(Array(shards.prefix(3)), axis: 0), row: .squeeze(.stored("row"))),
     .slice(.stored("x"), axis: 1, range: 3..<17), .fill(-0.5, TensorType(.f32, [2, 3])),
     .fill(0, TensorType(.i64, [])),

@@ -191,7 +191,7 @@ struct ModelBuffers {
       bytes.append(contentsOf: piece)
       return bytes.count < Self.maximumTableByteCount
     }
-    return dtype.values(bytes)
+    return dtype.numbers(bytes)
   }
 
   private static let maximumTableByteCount = 1 << 20
@@ -210,8 +210,8 @@ extension DType {
   /// The distance of the values next to 0.
   fileprivate var smallestSpacing: Double { self == .f16 ? 0x1p-24 : 0 }
 
-  /// Numbers from their little-endian bytes.
-  fileprivate func values(_ bytes: [UInt8]) -> [Double] {
+  /// Numbers of a castable dtype from their little-endian bytes.
+  func numbers(_ bytes: [UInt8]) -> [Double] {
     let size = blockByteCount
     return stride(from: 0, to: bytes.count - bytes.count % size, by: size).map { start in
       let bits = bytes[start..<start + size].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

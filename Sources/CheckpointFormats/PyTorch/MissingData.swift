@@ -53,3 +53,23 @@ struct MissingData {
     findings.append(Finding(.error, "data-missing", message, tensor: name))
   }
 }
+
+extension StateDictionary {
+  /// The first tensor without which there is nothing to convert; nil as a rule.
+  var obstacle: CheckpointError? {
+    if let first = missing.names.first {
+      let more = missing.names.count - 1
+      return CheckpointError(
+        .unsupported,
+        "its values are not in the file" + (more > 0 ? " (nor those of \(more) more)" : ""),
+        tensor: first, hint: missing.hint)
+    }
+    return unreadable.first.map {
+      CheckpointError(
+        .unsupported, "\($0.kind), which can't be converted", tensor: $0.name,
+        hint:
+          "make it an ordinary tensor in Python first (.dequantize(), .to_dense(), .resolve_conj(), .resolve_neg()) and save it again"
+      )
+    }
+  }
+}

@@ -22,9 +22,13 @@ public enum PyTorchFormat: CheckpointFormat {
   /// What training programs put beside weights.
   private static let others = ["training_args", "optimizer", "scheduler", "rng_state", "scaler"]
 
+  /// How DeepSpeed's files of optimizers end.
+  private static let optimizerEnding = "_optim_states.pt"
+
   /// Whether a name is one that weights of this format have.
   static func isWeights(name: String) -> Bool {
     endings.contains(where: name.hasSuffix) && !others.contains(where: name.hasPrefix)
+      && !name.hasSuffix(optimizerEnding)
   }
 
   /// Recognised by the magic number of a legacy file, by a zip archive with `data.pkl`, or by its name and the beginning of either.

@@ -11,6 +11,8 @@ struct StateDictionary {
   private(set) var missing = MissingData()
   /// What was found around and among them.
   var findings: [Finding] = []
+  /// What a training program notes beside the weights.
+  private(set) var record = TrainingRecord()
 
   var heap: PickleHeap
   /// For what is made of the entries later, when the pickle is gone.
@@ -57,6 +59,7 @@ struct StateDictionary {
         expected: "a dict of tensors", found: "'state' and 'param_groups'",
         hint: "name the file that has the weights; this one is for going on with training")
     }
+    record = TrainingRecord(value, heap)
     while path.count < Self.maximumNesting, let (key, inner) = wrapped(value) {
       try noteSiblings(of: key, in: value)
       path.append(key)

@@ -63,7 +63,8 @@ extension StateDictionary {
     var otherWeights: [String] = []
     for entry in heap.dictionary(value) ?? [] where !heap.isText(entry.key, key) {
       guard let name = name(of: entry.key) else { continue }
-      if isTensor(entry.value) {
+      // States of generators of random numbers are tensors too.
+      if isTensor(entry.value) && !TrainingState.isState(name) {
         looseTensors.append(name)
       } else if !TrainingState.isState(name), !isOptimizer(entry.value),
         holdsTensors(entry.value)

@@ -18,6 +18,8 @@ struct TorchArchive {
   let storages: [String: ZipMember]
   /// Members that nothing needs.
   let findings: [Finding]
+  /// The folder that everything lies in: the name of the file when it was saved, without its ending, or `archive`.
+  let root: String
 
   private static let records: Set<String> = [
     "version", "byteorder", ".data/serialization_id", ".format_version", ".storage_alignment",
@@ -71,6 +73,7 @@ struct TorchArchive {
     isBigEndian = try Self.isBigEndian(named["byteorder"], unpacking)
     self.storages = storages
     self.findings = findings
+    self.root = root
   }
 
   private static func isBigEndian(

@@ -9,6 +9,8 @@ struct TorchFile {
   let findings: [Finding]
   /// Whether numbers begin with their most significant byte.
   let isBigEndian: Bool
+  /// What the file was called when it was saved, without its ending, as far as it says so.
+  let savedName: String?
   private let storages: [String: any RandomAccessBytes]
 
   /// What the pickles of a small file may have, and their objects; those of a large one may have more.
@@ -33,7 +35,7 @@ struct TorchFile {
         Finding(
           .note, "no-checksums", "a legacy file has no checksums: damage of values can't be seen")
       ]
-      isBigEndian = false
+      (isBigEndian, savedName) = (false, nil)
     } else {
       let archive = try TorchArchive(
         ZipArchive(file).members, pickleLimit: pickleLimit, unpacking: unpacking)
@@ -47,7 +49,7 @@ struct TorchFile {
           found: "\(archive.pickle.count)")
       }
       storages = archive.storages.mapValues { ZipMemberContents($0, unpacking) }
-      isBigEndian = archive.isBigEndian
+      (isBigEndian, savedName) = (archive.isBigEndian, archive.root)
       findings = archive.findings
     }
     dictionary = try StateDictionary(object, memory: heapLimit)

@@ -10,7 +10,7 @@ public enum FindingKinds {
 
   /// A table each; those of one group follow each other.
   private static let tables: [[FindingKind]] = [
-    structure, containers, stateDictionaries, meshTransformers,
+    structure, containers, stateDictionaries, meshTransformers, gptNeoX,
     store,
     configuration, tensors,
     contents,
