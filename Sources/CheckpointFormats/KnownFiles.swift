@@ -80,10 +80,29 @@ public struct KnownFiles {
       let isShard = try WeightContents(name, tree.region(path)).isOfItsKind()
       return isShard ? .weights(ofModel: "\(step.1)/") : nil
     }
+    if let role = try roleInTraining(path, components, name) { return role }
     if components.count > 1 { return try roleInFolder(path, name) }
     if Sidecars.isOurs(path) || path.hasSuffix(".index.json") { return .manifest }
     if let model = try model(of: path) { return .weights(ofModel: model) }
     return Sidecars.isCarried(path) || Self.others.contains(path) ? .sidecar : nil
+  }
+
+  /// The files of a GPT-NeoX training, in the folder of a step or beside those of steps.
+  private func roleInTraining(
+    _ path: String, _ components: [String], _ name: String
+  ) throws(CheckpointError) -> Role? {
+    let isOfStep = components.count > 1 && NeoXFiles.step(named: components[0]) != nil
+    let place = isOfStep ? Array(components.dropFirst()) : components
+    if place.count == 1, NeoXFiles.isNamed(name) {
+      let isWeights = try WeightContents(name, tree.region(path)).isOfItsKind()
+      return isWeights ? .weights(ofModel: isOfStep ? "\(components[0])/" : "") : nil
+    }
+    let isConfiguration =
+      place.count == 2 && place[0] == NeoXConfigurationFiles.folderName
+      && NeoXConfigurationFiles.isNamed(name)
+    if isConfiguration { return .sidecar }
+    guard path == GPTNeoXFormat.latestFileName else { return nil }
+    return try GPTNeoXFormat.recognises(tree: tree) ? .manifest : nil
   }
 
   /// What Hugging Face's tools write where a directory is downloaded to; everything else there is of a cache, or a secret.

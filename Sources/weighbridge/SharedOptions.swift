@@ -28,7 +28,7 @@ struct OptionRange {
 struct SharedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The model's configuration, if the checkpoint has none, or to use another: Mesh-Transformer's JSON, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
+      "The model's configuration, if the checkpoint has none, or to use another: Mesh-Transformer's JSON, GPT-NeoX's YAML, or Hugging Face's config.json. With two checkpoints only for the one that has none.",
       valueName: "file"), completion: .file())
   var config: String?
 

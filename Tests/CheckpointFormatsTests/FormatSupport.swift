@@ -38,6 +38,11 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(format: "pytorch", name: "pytorch/tensors/views_big_endian.bin", tensorCount: 20),
     FormatSample(format: "pytorch", name: "pytorch/tensors/old_views.bin", tensorCount: 4),
     FormatSample(format: "pytorch", name: "pytorch/tensors/sharded", tensorCount: 4),
+    FormatSample(format: "gpt-neox", name: "gpt-neox/parallel_tp2/checkpoint", tensorCount: 60),
+    FormatSample(
+      format: "gpt-neox", name: "gpt-neox/parallel_tp4_drift/checkpoint", tensorCount: 112),
+    FormatSample(
+      format: "gpt-neox", name: "gpt-neox/sequential_tp2_tied/checkpoint", tensorCount: 54),
     FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
     FormatSample(format: "gguf", name: "gguf/gptj.Q8_0.gguf", tensorCount: 47),
     FormatSample(format: "gguf", name: "gguf/gpt2.F16.gguf", tensorCount: 40),

@@ -9,7 +9,7 @@ let names = [
   "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Signature", "Store", "Tar",
   "Tokenizer",
   "TorchStream",
-  "Zip", "Zstd",
+  "YAML", "Zip", "Zstd",
 ]
 
 let formats: Target.Dependency = .product(name: "CheckpointFormats", package: "weighbridge")

@@ -1,5 +1,5 @@
 """Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, fp8, torch, torch-legacy,
-torch-transposed, keras, keras-deflated, llama, mixture.
+torch-transposed, keras, keras-deflated, llama, mixture, neox.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
 a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
@@ -18,6 +18,7 @@ import zipfile
 from geometry import PIECES, Geometry
 from llama_geometry import LlamaGeometry, sentencepiece_model
 from mixture_geometry import MixtureGeometry
+from neox_checkpoint import NeoXGeometry, make_neox
 
 VERSION = 2
 CHUNK = 1 << 22  # elements made at a time
@@ -201,7 +202,7 @@ def save_fp8(directory, layers):
 
 def main():
   kind, directory, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
-  geometry = {"llama": LlamaGeometry, "mixture": MixtureGeometry}.get(kind, Geometry)(layers)
+  geometry = {"llama": LlamaGeometry, "mixture": MixtureGeometry, "neox": NeoXGeometry}.get(kind, Geometry)(layers)
   parameters = f"version {VERSION}, {kind}, {PIECES} pieces, {HUGGINGFACE_FILES} files, {geometry}\n"
   marker = f"{directory}/complete"
   if os.path.exists(marker) and open(marker).read() == parameters:
@@ -220,6 +221,9 @@ def main():
     save_keras(kind, f"{directory}/tf_model.h5", layers, weights)
   elif kind in ("llama", "mixture"):
     make_llama(directory, geometry, weights)
+  elif kind == "neox":
+    # bfloat16's bits are those of other numbers in f16, which are as good.
+    make_neox(f"{directory}/model", geometry, weights)
   elif kind.startswith("mesh"):
     make_mesh(directory, geometry, weights)
   else:

@@ -31,6 +31,9 @@ GENERATED_TOKENS = 32
 FORWARD_PEAK_LIMIT = 6e8
 PEAK_LIMIT = 400e6
 LLAMA_LAYERS = 22
+NEOX_LAYERS = 3
+NEOX_20B = ["44", "6144", "64", "2"]
+PLAN_LIMIT = 2
 MIXTURE_LAYERS = 12
 PEERS_LLAMA = os.path.join(HERE, "../peers-llama")
 # How many times as fast as llama-quantize, in wall and CPU time.
@@ -75,7 +78,7 @@ class Task:
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity",
-                                           "keras"],
+                                           "keras", "neox"],
                       help="some of the tasks; quantize has those of parts, for MLX and vLLM, too")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
@@ -182,6 +185,23 @@ class Bench:
     task = self.run("FP8 in blocks → bf16, beside cp of the output", source, convert, [], 1.6, [], copied=made)
     shutil.rmtree(made)
     return task
+
+  def neox(self):
+    """Two gigabytes of f16 in two ranks, merged; and how long a plan for GPT-NeoX-20B's geometry takes."""
+    source = f"{self.input('neox', NEOX_LAYERS)}/model"
+    convert = Command(
+      "weighbridge", [self.options.tool, "convert", source, "{destination}", "--to", "safetensors", "--memory", "256MB", "--quiet"],
+      is_synced=False, rounds=self.options.rounds)
+    yield self.run("GPT-NeoX, two ranks → safetensors", source, convert, [], 1.6, [])
+
+    sparse = f"{self.scratch}/20b"
+    subprocess.run([self.options.peer_python, f"{HERE}/neox_checkpoint.py", sparse, *NEOX_20B], check=True)
+    plan = self.without_output("weighbridge convert --dry-run", self.options.tool, "convert", sparse, "{destination}/out", "--to", "safetensors", "--dry-run")
+    progress("GPT-NeoX-20B, plan:")
+    alternate([plan], sparse, self.scratch, progress)
+    figures = Figures.of(plan, with_sync=False)
+    yield Task("GPT-NeoX-20B, plan", byte_count(sparse), [figures], [
+      Target(f"plan of 94 layer files: {figures.wall:.2f} s (target: at most {PLAN_LIMIT})", figures.wall, PLAN_LIMIT, True)])
 
   def torch(self):
     """A gigabyte of bf16 as torch.save writes it, and how long a look at such a file takes."""
@@ -587,7 +607,8 @@ def main():
                 ("store", bench.store),
                 ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
                 ("parts", lambda: list(bench.quantize_to_parts())),
-                ("dequantize", lambda: [bench.dequantize()]), ("integrity", lambda: [bench.integrity()]), ("keras", bench.keras)]
+                ("dequantize", lambda: [bench.dequantize()]), ("integrity", lambda: [bench.integrity()]), ("keras", bench.keras),
+               ("neox", lambda: list(bench.neox()))]
       wanted = {"quantize": ["quantize", "parts"], None: [name for name, _ in groups]}.get(options.only, [options.only])
       tasks = [task for name, run in groups if name in wanted for task in run()]
   finally:

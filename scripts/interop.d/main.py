@@ -27,6 +27,7 @@ import signing
 import statistics_of_tensors
 import store
 import tokenizer
+import training
 import vllm_writing
 from harness import Report
 
@@ -39,6 +40,7 @@ GROUPS = {
     "forward": forward.check,
     "configurations": configurations.check,
     "pytorch": pytorch.check,
+    "training": training.check,
     "root": root.check,
     "store": store.check,
     "json": json_documents.check,

@@ -109,6 +109,9 @@ struct GGUFGraph {
     if let sliding = configuration.slidingRotary, sliding.scaling != .none {
       throw inexpressible("scaled rotary positions in layers with a window")
     }
+    guard rotary.dimensions % 2 == 0 else {
+      throw inexpressible("rotary positions of an odd number of dimensions")
+    }
     guard table.rotatesParts || rotary.dimensions == configuration.headWidth else {
       throw inexpressible("rotary positions of a part of the head")
     }

@@ -107,6 +107,9 @@ struct MLXGraph {
     guard model.head != .embedding || !dimensions.conditions.contains(.untiedHead) else {
       throw inexpressible("a head of its own (tie_word_embeddings: false)")
     }
+    guard configuration.rotary.map({ $0.dimensions % 2 == 0 }) ?? true else {
+      throw inexpressible("rotary positions of an odd number of dimensions")
+    }
     switch configuration.rotary?.scaling {
     case nil, .some(.none): break
     case .linear, .llama3:

@@ -191,9 +191,18 @@ final class GPTNeoXReader: CheckpointReader {
     guard parts.count > 1 else { return parts[0] }
     switch tensor.cut {
     case .axis(let axis): return .concatenate(parts, axis: axis)
-    case .rowParallelBias where configuration?.isParallel == true: return .sum(parts)
-    case .rowParallelBias, .replica, .derived: return try replicas.value(of: tensor, self)
+    case .rowParallelBias where configuration?.isParallel == true:
+      return rounded(.sum(parts), tensor.dtype)
+    case .rowParallelBias, .replica, .derived:
+      let value = try replicas.value(of: tensor, self)
+      if case .mean = value { return rounded(value, tensor.dtype) }
+      return value
     }
+  }
+
+  /// What is computed in F32 as the model has it: rounded once, which is what was published of such trainings.
+  private func rounded(_ value: TensorExpression, _ dtype: DType) -> TensorExpression {
+    dtype == .f32 ? value : .cast(value, dtype)
   }
 
   /// The tensors in the order of the family's table.

@@ -14,6 +14,9 @@ struct NeoXConfigurationFiles {
   private static let endings = [".yml", ".yaml"]
   private static let maximumFileCount = 64
 
+  /// Whether a name is that of a configuration.
+  static func isNamed(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
+
   /// Reads `configs/*.yml` in the step's folder, else beside it, else a `config.json` at the top; what the user gave counts instead.
   ///
   /// - Throws: what reading YAML throws; `malformed` for settings that contradict each other.
@@ -40,7 +43,7 @@ struct NeoXConfigurationFiles {
     _ folder: String, _ tree: any FileTree
   ) throws(CheckpointError) {
     let names = try tree.children(of: folder).filter { name in
-      Self.endings.contains(where: name.hasSuffix) && tree.containsFile("\(folder)/\(name)")
+      Self.isNamed(name) && tree.containsFile("\(folder)/\(name)")
     }
     guard names.count <= Self.maximumFileCount else {
       throw CheckpointError(

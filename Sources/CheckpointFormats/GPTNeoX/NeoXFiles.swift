@@ -94,6 +94,11 @@ struct NeoXFiles {
     "layer_\(twoDigits(number))-model_\(twoDigits(rank))-model_states.pt"
   }
 
+  /// Whether a name is one that a module's or a rank's weights have.
+  static func isNamed(_ name: String) -> Bool {
+    layer(named: name) != nil || rank(named: name) != nil
+  }
+
   private static func rank(named name: String) -> Int? {
     guard let match = name.wholeMatch(of: /mp_rank_([0-9]{2,6})_model_states\.pt/),
       let rank = Int(match.1), name == rankName(rank)

@@ -14,6 +14,8 @@ struct RotarySpelling {
   var fraction = "partial_rotary_factor"
   /// That fraction where nothing says it; nil for classes that rotate whole heads and look at a fraction only for scaled frequencies.
   var standardFraction: Double?
+  /// Whether the class rotates a pair more where an odd number of dimensions is asked for.
+  var roundsUpPairs = false
 
   /// What says how positions enter where the configuration doesn't.
   var standardParameters: JSONValue = .object([])
@@ -68,7 +70,9 @@ extension DecoderConfiguration.Rotary {
     let fractionSetting = Setting(
       scaling, "partial_rotary_factor", beside: settings, spelling.fraction)
     guard let dimensions = Int(exactly: (Double(headWidth) * part).rounded(.towardZero)),
-      dimensions > 0, dimensions % 2 == 0, dimensions <= headWidth
+      dimensions > 0, dimensions <= headWidth,
+      dimensions % 2 == 0
+        || spelling.roundsUpPairs && type == "default" && dimensions < headWidth
     else {
       throw fractionSetting.unsupported(
         "a part of the head's \(headWidth) dimensions that is an even number of them")
@@ -191,8 +195,8 @@ extension DecoderConfiguration.Rotary {
       place: own.isEmpty ? "rope_parameters.\(kind.rawValue)." : "rope_scaling.")
   }
 
-  /// The frequencies of the original paper.
+  /// The frequencies of the original paper; of an odd number of dimensions one more than there are pairs.
   static func frequencies(_ dimensions: Int, _ base: Double) -> [Double] {
-    (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
+    (0..<(dimensions + 1) / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
   }
 }

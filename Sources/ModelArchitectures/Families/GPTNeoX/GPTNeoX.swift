@@ -58,7 +58,7 @@ extension Architecture {
     })
 
   private static let rotary = RotarySpelling(
-    base: "rotary_emb_base", fraction: "rotary_pct", standardFraction: 0.25)
+    base: "rotary_emb_base", fraction: "rotary_pct", standardFraction: 0.25, roundsUpPairs: true)
 
   private static let settings = ClassSettings(
     [
