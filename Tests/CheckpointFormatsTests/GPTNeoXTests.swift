@@ -78,7 +78,24 @@ import Testing
       try FileManager.default.copyItem(
         atPath: Fixtures.path("bad/neox/ok_plain"), toPath: "\(made.path)/in")
       workspace = made
+      try Self.configuration.write(
+        toFile: "\(step)/configs/model.yml", atomically: true, encoding: .utf8)
     }
+
+    private static let configuration = """
+      # As people write them by hand.
+      model_parallel_size: 2
+      num_layers: 2
+      hidden_size: 16
+      num_attention_heads: 4
+      max_position_embeddings: 32
+      pos_emb: "rotary"
+      rotary_pct: 0.25
+      no_weight_tying: true
+      gpt_j_residual: true
+      norm: "layernorm"
+
+      """
 
     func open(_ configuration: String? = nil) throws -> Source {
       try Source(
