@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "CTensorKernels.h"
-#include "crc32_tables.h"
+#include "crc_tables.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,17 +12,7 @@
 
 /// Advances the register over `count` bytes, by table.
 static uint32_t advanced_by_table(uint32_t crc, const uint8_t *bytes, size_t count) {
-  for (; count >= 8; bytes += 8, count -= 8) {
-    uint32_t low, high;
-    memcpy(&low, bytes, 4);
-    memcpy(&high, bytes + 4, 4);
-    low ^= crc;
-    crc = crc32_tables[7][low & 0xFF] ^ crc32_tables[6][low >> 8 & 0xFF] ^ crc32_tables[5][low >> 16 & 0xFF]
-      ^ crc32_tables[4][low >> 24] ^ crc32_tables[3][high & 0xFF] ^ crc32_tables[2][high >> 8 & 0xFF]
-      ^ crc32_tables[1][high >> 16 & 0xFF] ^ crc32_tables[0][high >> 24];
-  }
-  for (; count > 0; bytes++, count--) crc = crc >> 8 ^ crc32_tables[0][(crc ^ *bytes) & 0xFF];
-  return crc;
+  return crc_advanced_by_table(crc32_tables, crc, bytes, count);
 }
 
 #if defined(__x86_64__)

@@ -4,6 +4,7 @@
 //   3 normalizer_spec  2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces, 5 escape_whitespaces
 // https://github.com/google/sentencepiece
 
+internal import FileContainers
 internal import TensorModel
 
 /// The pieces of a SentencePiece model, and what is done to texts before they are cut into them.

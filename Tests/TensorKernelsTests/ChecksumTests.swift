@@ -39,4 +39,38 @@ import Testing
       }
     }
   }
+
+  @Test func castagnolisGivesTheCheckValueOfTheStandard() {
+    for level in levels { #expect(wb_crc32c_at(level, 0, "123456789", 9) == 0xe306_9283) }
+    #expect(wb_crc32c(0, "123456789", 9) == 0xe306_9283)
+    // RFC 3720, B.4.
+    #expect(wb_crc32c(0, [UInt8](repeating: 0, count: 32), 32) == 0x8a91_36aa)
+    #expect(wb_crc32c(0, [UInt8](repeating: 0xff, count: 32), 32) == 0x62a8_ab43)
+    #expect(wb_crc32c(0, Array(0..<32), 32) == 0x46dd_794e)
+  }
+
+  @Test func castagnolisAgreesWithTheBitwiseDefinitionAndBetweenVariants() {
+    var random = FixedRandom(seed: 7)
+    let bytes = random.bytes(40_000)
+    var crc = ~UInt32(0)
+    for count in 0...300 {
+      for level in levels {
+        #expect(wb_crc32c_at(level, 0, bytes, count) == ~crc, "\(count) bytes, \(level.name)")
+      }
+      crc ^= UInt32(bytes[count])
+      for _ in 0..<8 { crc = crc >> 1 ^ (crc & 1 == 1 ? 0x82f6_3b78 : 0) }
+    }
+    // The fast variant takes three runs of 4096 bytes at once.
+    bytes.withUnsafeBytes { buffer in
+      guard let base = buffer.baseAddress else { return }
+      for (start, count) in [(0, 12_287), (1, 12_288), (3, 12_289), (7, 24_600), (5, 39_990)] {
+        let expected = wb_crc32c_at(WB_PORTABLE, 9, base + start, count)
+        for level in levels {
+          #expect(wb_crc32c_at(level, 9, base + start, count) == expected, "\(count) \(level.name)")
+          let first = wb_crc32c_at(level, 9, base + start, 5000)
+          #expect(wb_crc32c_at(level, first, base + start + 5000, count - 5000) == expected)
+        }
+      }
+    }
+  }
 }

@@ -7,7 +7,7 @@
 /// report. Nothing here allocates, fails or keeps state, so everything may be called from any thread.
 ///
 /// Where to read: `cast.c` (dispatch) -> `cast_portable.c` (the meaning) -> `cast_avx2.c`, `cast_avx512.c`, `cast_neon.c`;
-/// `crc32.c` -> `crc32_tables.h`; `fletcher32.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
+/// `crc32.c`, `crc32c.c` -> `crc_tables.h`; `fletcher32.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `sha256.c` -> `sha256_sha.c`; `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `census.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`, `block_parts.c`; what comes after these is said in `block_kernels.h`;
@@ -360,6 +360,12 @@ uint32_t wb_fletcher32(const void *data, size_t count);
 
 /// Does the same as `wb_crc32` with the variant for `level`, which must be available.
 uint32_t wb_crc32_at(wb_level level, uint32_t crc, const void *data, size_t count);
+
+/// Returns the CRC-32C of the bytes seen so far: pass 0 at first, then the previous result.
+uint32_t wb_crc32c(uint32_t crc, const void *data, size_t count);
+
+/// Does the same as `wb_crc32c` with the variant for `level`, which must be available.
+uint32_t wb_crc32c_at(wb_level level, uint32_t crc, const void *data, size_t count);
 
 // MARK: SHA-256
 

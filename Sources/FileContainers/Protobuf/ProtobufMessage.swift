@@ -3,15 +3,15 @@
 //   2. the value, by wire type: 0 a varint; 1 eight bytes; 2 a varint of length and so many bytes; 5 four bytes
 // https://protobuf.dev/programming-guides/encoding
 
-internal import TensorModel
+public import TensorModel
 
 /// Reads the fields of a message, in the order in which they stand.
-struct ProtobufMessage {
+public struct ProtobufMessage {
   private let bytes: ArraySlice<UInt8>
   private var position: Int
 
   /// A field's value.
-  enum Value {
+  public enum Value {
     /// An integer, a truth value or a case of an enumeration.
     case varint(UInt64)
     /// Four bytes, little-endian.
@@ -23,7 +23,7 @@ struct ProtobufMessage {
   }
 
   /// A message that fills these bytes.
-  init(_ bytes: ArraySlice<UInt8>) {
+  public init(_ bytes: ArraySlice<UInt8>) {
     self.bytes = bytes
     position = bytes.startIndex
   }
@@ -31,7 +31,7 @@ struct ProtobufMessage {
   /// The next field; nil at the end.
   ///
   /// - Throws: `malformed` with the byte, for what is cut off or has wire types that nobody writes any more.
-  mutating func next() throws(CheckpointError) -> (number: UInt64, value: Value)? {
+  public mutating func next() throws(CheckpointError) -> (number: UInt64, value: Value)? {
     guard position < bytes.endIndex else { return nil }
     let start = position
     let key = try varint()
@@ -81,12 +81,12 @@ struct ProtobufMessage {
 
 extension ProtobufMessage.Value {
   /// A truth value; nil for other types.
-  var flag: Bool? {
+  public var flag: Bool? {
     if case .varint(let number) = self { number != 0 } else { nil }
   }
 
   /// A text in UTF-8; nil for other types and invalid bytes.
-  var text: String? {
+  public var text: String? {
     if case .bytes(let bytes) = self { String(validating: bytes, as: UTF8.self) } else { nil }
   }
 }
