@@ -14,6 +14,7 @@ public enum Formats {
     NPZFormat.self,
     FlaxFormat.self,
     KerasFormat.self,
+    TensorFlowFormat.self,
   ]
 
   /// The format of that name or alias.
@@ -123,6 +124,9 @@ public enum Formats {
   private static func open(
     index name: String, in tree: any FileTree, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
+    if name.hasSuffix(TensorFlowFormat.indexEnding) {
+      return try TensorFlowFormat.open(index: name, in: tree, options)
+    }
     let bytes = try tree.contents(of: name, limit: ShardIndex.maximumByteCount)
     let index = try ShardIndex(parsing: bytes, fileName: name)
     guard let first = try index.open(in: tree).first else {

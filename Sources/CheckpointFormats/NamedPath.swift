@@ -1,6 +1,7 @@
 // What a path means that is neither weights nor a folder of weights:
 //
 //   .../NAME.index.json                the sharded checkpoint that it is the index of, with its folder's other files
+//   .../NAME.index, .../NAME           TensorFlow's checkpoint of that name, likewise
 //   models--ORG--NAME                  a model in Hugging Face's cache (huggingface_hub, file_download.py): snapshots/REVISION,
 //   models--ORG--NAME/snapshots          where refs/main has REVISION; without it, the only snapshot
 //   a folder without a checkpoint      its only archive
@@ -34,6 +35,7 @@ public struct NamedPath: Sendable {
     case .directory:
       try cache()
       try archive()
+    case nil: try prefix()
     default: break
     }
   }
@@ -66,10 +68,23 @@ public struct NamedPath: Sendable {
         .usage, "a model's configuration, not its weights", file: place,
         hint: "name the folder that it lies in: \(parent)")
     }
+    if try TensorFlowFormat.isIndex(name, in: DirectoryTree(path: parent)) {
+      place = parent
+      indexName = name
+      return say("the TensorFlow checkpoint that \(name) is the index of")
+    }
     guard name.hasSuffix(".json"), name.contains(".index.") else { return }
     place = parent
     indexName = name
     say("the sharded checkpoint that \(name) is the index of")
+  }
+
+  /// What TensorFlow calls a checkpoint is no file, but the beginning of its files' names.
+  private mutating func prefix() throws(CheckpointError) {
+    let index = place + TensorFlowFormat.indexEnding
+    guard FileKind(of: index) == .file else { return }
+    place = index
+    try file()
   }
 
   private mutating func say(_ what: String) {

@@ -34,8 +34,9 @@ enum Sidecars {
         checkpoint.leftOut.append(try tree.isFolder(name) ? "\(name)/" : name)
         continue
       }
+      let published = checkpoint.sidecarNames[name].flatMap { tree.containsFile($0) ? nil : $0 }
       let isCarried =
-        name == "config.json" || isAdapter(name)
+        name == "config.json" || isAdapter(name) || published != nil
         || isCarried(name) && !isTrainingState(name, checkpoint)
       if isCarried && tree.leadsOut(name) {
         leaveOut(name, from: &checkpoint)
@@ -50,7 +51,7 @@ enum Sidecars {
         }
       } else if isCarried {
         let region = try tree.region(name)
-        checkpoint.assets.append(asset(name, region))
+        checkpoint.assets.append(asset(published ?? name, region))
       } else if !isOurs(name) {
         let isOther = name == SafetensorsFormat.indexFileName && !isIndex(of: checkpoint, in: tree)
         if name.hasSuffix(".safetensors") || isOther {

@@ -183,9 +183,9 @@ public struct Source: Sendable {
         if error.code.isTransient { throw error }
         settings = .failure(error)
       }
-      // Shards of Mesh-Transformer say enough by themselves for names and shapes.
+      // Files of such formats say enough by themselves for names and shapes.
       if case .failure(let error) = settings, error.code == .usage,
-        reader is MeshTransformerReader || reader is GPTNeoXReader
+        (reader as? any FamilyReader)?.familyName != nil
       {
         settings = .success(nil)
       }
@@ -237,8 +237,7 @@ public struct Source: Sendable {
 
   /// The model's family, known or not, as far as the source says it.
   public var architectureName: String? {
-    if reader is MeshTransformerReader { return MeshLayout.architecture.name }
-    if reader is GPTNeoXReader { return GPTNeoXReader.architecture.name }
+    if let family = (reader as? any FamilyReader)?.familyName { return family }
     return (try? huggingFaceConfiguration()).flatMap {
       (try? HuggingFaceConfiguration(parsing: $0))?.modelType
     }

@@ -28,6 +28,8 @@ public struct Architecture: Sendable {
   public var linearClass: String?
   /// What the configuration of the language model stands under, in models that have another part; nil where it stands at the top.
   var nested: Nested?
+  /// Makes `tensorFlow`, likewise.
+  var tensorFlowTable: @Sendable () -> TensorFlowTable? = { nil }
 
   /// A language model within a model that has other parts.
   struct Nested: Sendable {
@@ -57,6 +59,9 @@ public struct Architecture: Sendable {
 
   /// How a Mesh-Transformer checkpoint of the family is laid out, if there are any.
   public var mesh: MeshTable? { meshTable() }
+
+  /// How TensorFlow checkpoints have the family's models, if any were published so.
+  public var tensorFlow: TensorFlowTable? { tensorFlowTable() }
 
   /// How GGUF files have the family's models; nil where no graph there computes the same.
   public var gguf: GGUFTable? { ggufTable() }

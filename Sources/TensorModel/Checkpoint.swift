@@ -20,6 +20,8 @@ public struct Checkpoint: Sendable {
   public var attention: AttentionMode?
   /// Files that a conversion carries along.
   public var assets: [Asset]
+  /// Files beside the weights that go along under other names, by those that they have.
+  public var sidecarNames: [String: String] = [:]
   /// Files beside the weights that a conversion doesn't carry.
   public var leftOut: [String]
   /// Whether the format knows its own configuration and assets, so that nothing else is looked for beside the weights.

@@ -6,11 +6,12 @@ import TensorModel
 /// A step of a GPT-NeoX training: tensors of every module and rank, and the model that they make.
 ///
 /// Stored tensors are those of each rank, as `rank_0/module_2/attention.dense.weight`.
-final class GPTNeoXReader: CheckpointReader {
+final class GPTNeoXReader: CheckpointReader, FamilyReader {
   /// The family that is read.
   static let architecture = Architecture.gptNeoX
 
   let checkpoint: Checkpoint
+  var familyName: String? { Self.architecture.name }
   private let stored: [StoredTorchTensor]
   private let files: [(name: String, file: TorchFile)]
   private let merging: NeoXMerging

@@ -5,7 +5,7 @@ import TensorModel
 /// A Mesh-Transformer v1 checkpoint with any number of shards.
 ///
 /// Stored tensors are the leaves of each shard, as `shard_0/layer_0/~/linear/w`.
-final class MeshTransformerReader: CheckpointReader {
+final class MeshTransformerReader: CheckpointReader, FamilyReader {
   let checkpoint: Checkpoint
   let layout: MeshLayout
   private let arrays: [NPYArray]
@@ -142,6 +142,8 @@ final class MeshTransformerReader: CheckpointReader {
     }
     return given
   }
+
+  var familyName: String? { MeshLayout.architecture.name }
 
   func confirm(_ position: Int) throws(CheckpointError) {
     do throws(CheckpointError) { try arrays[position].contents.confirm() } catch {

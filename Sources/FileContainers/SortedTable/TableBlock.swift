@@ -62,9 +62,11 @@ struct TableBlock {
     return (bytes, trailer - 4 - 4 * count, count)
   }
 
-  /// The next entry; nil at the end.
+  /// The next entry.
   ///
   /// - Parameter room: what the table may still have.
+  /// - Returns: key and value; nil at the end.
+  /// - Throws: `malformed`; `unsupported` where there is no room left.
   mutating func next(
     _ room: inout SortedTable.Limits
   ) throws(CheckpointError) -> (key: [UInt8], value: ArraySlice<UInt8>)? {

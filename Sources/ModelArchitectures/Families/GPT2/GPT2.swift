@@ -34,7 +34,7 @@ extension Architecture {
       GGUFTable(
         "gpt2", keys: GGUFSetting.ofGPT, constants: [("activation_function", "gelu_new")],
         activations: [.geluTanh, .gelu])
-    })
+    }, tensorFlowTable: { .gpt2 })
 
   private static let settings = ClassSettings(
     [
