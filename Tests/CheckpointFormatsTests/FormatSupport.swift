@@ -43,6 +43,9 @@ struct FormatSample: Sendable, CustomStringConvertible {
       format: "gpt-neox", name: "gpt-neox/parallel_tp4_drift/checkpoint", tensorCount: 112),
     FormatSample(
       format: "gpt-neox", name: "gpt-neox/sequential_tp2_tied/checkpoint", tensorCount: 54),
+    FormatSample(format: "tensorflow", name: "tensorflow/gpt2", tensorCount: 28),
+    FormatSample(format: "tensorflow", name: "tensorflow/gpt_neo", tensorCount: 130),
+    FormatSample(format: "tensorflow", name: "bad/tfbundle/ok_slices", tensorCount: 16),
     FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
     FormatSample(format: "gguf", name: "gguf/gptj.Q8_0.gguf", tensorCount: 47),
     FormatSample(format: "gguf", name: "gguf/gpt2.F16.gguf", tensorCount: 40),

@@ -11,13 +11,12 @@ import Testing
 
   /// A folder's files in parts, so that they run side by side.
   static let parts: [[String]] = [
-    "safetensors", "npz", "tarzst", "torchbin", "gguf", "h5", "msgpack",
+    "safetensors", "npz", "tarzst", "torchbin", "gguf", "h5", "msgpack", "tfbundle",
   ].flatMap { folder in
     let names = Fixtures.names(in: "bad/\(folder)").filter { $0 != "expected.json" }
     return stride(from: 0, to: names.count, by: 16).map { start in
       names[start..<min(start + 16, names.count)].map { "\(folder)/\($0)" }
     }
-  }
 
   @Test(arguments: parts) func getItsVerdict(files: [String]) throws {
     for file in files {

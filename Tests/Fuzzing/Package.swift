@@ -8,7 +8,7 @@ let names = [
   "PAX", "Pickle",
   "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Signature", "Store", "Tar",
   "Tokenizer",
-  "TorchStream",
+  "TensorFlow", "TorchStream",
   "YAML", "Zip", "Zstd",
 ]
 

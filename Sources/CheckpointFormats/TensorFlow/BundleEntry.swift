@@ -27,8 +27,8 @@ struct BundleHeader {
     let count = try fields.number(1)
     guard (1...UInt64(Self.maximumShardCount)).contains(count) else {
       throw CheckpointError(
-        .malformed, "an impossible number of data files", expected: "1 to \(Self.maximumShardCount)",
-        found: "\(count)")
+        .malformed, "an impossible number of data files",
+        expected: "1 to \(Self.maximumShardCount)", found: "\(count)")
     }
     shardCount = Int(count)
     let endianness = try fields.number(2)
@@ -36,7 +36,9 @@ struct BundleHeader {
       throw CheckpointError(
         .unsupported, "the bundle's byte order is not little-endian", expected: "0",
         found: "\(endianness)",
-        hint: "load it with TensorFlow on the kind of machine that wrote it, and save it as safetensors")
+        hint:
+          "load it with TensorFlow on the kind of machine that wrote it, and save it as safetensors"
+      )
     }
     guard let version = try fields.message(3) else { return }
     let versions = try BundleFields(version, known: 1...3, repeated: [3])

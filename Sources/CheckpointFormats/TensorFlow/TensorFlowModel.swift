@@ -12,10 +12,9 @@ struct TensorFlowModel {
   let shown: Architecture.Dimensions
   private let types: [ExactName: TensorType]
 
-  /// Finds the family of which most variables of the first layer, and those outside of layers, are there.
+  /// Finds the family of which most variables of the first layer, and those outside of layers, are there; nil for models of no such family.
   ///
   /// - Parameter tensors: all that are stored.
-  /// - Returns: nil for models of no such family.
   init?(_ tensors: [TensorInfo]) {
     let types = Dictionary(
       tensors.map { (ExactName($0.name), TensorType($0.dtype, $0.shape)) },
@@ -42,8 +41,7 @@ struct TensorFlowModel {
     }
     let tokens = shape("transformer.wte.weight")?.dimensions ?? []
     shown = Architecture.Dimensions(
-      layers: layers, model: tokens.last ?? 0, inner: 4 * (tokens.last.map { min($0, 1 << 20) } ?? 0),
-      vocabulary: tokens.first ?? 0,
+      layers: layers, model: tokens.last ?? 0, inner: 0, vocabulary: tokens.first ?? 0,
       positions: shape("transformer.wpe.weight")?.dimensions.first ?? 0)
   }
 
@@ -108,7 +106,9 @@ struct TensorFlowModel {
         "a variable that the model needs is not in the checkpoint"
           + (missing.count > 1 ? " (and \(missing.count - 1) more)" : ""), tensor: first,
         expected: "\(names.count) variables of a model with \(counted(sizes.layers, "layer"))",
-        hint: "nothing is made up for it: get the files again, or the configuration that belongs to them")
+        hint:
+          "nothing is made up for it: get the files again, or the configuration that belongs to them"
+      )
     }
     for variable in table.variables where variable.arrangement == .trimmed {
       guard let shape = types[ExactName(variable.name)]?.shape, let rows = shape.dimensions.first,

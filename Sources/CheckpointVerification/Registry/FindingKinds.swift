@@ -10,7 +10,7 @@ public enum FindingKinds {
 
   /// A table each; those of one group follow each other.
   private static let tables: [[FindingKind]] = [
-    structure, containers, stateDictionaries, meshTransformers, gptNeoX,
+    structure, containers, stateDictionaries, meshTransformers, gptNeoX, tensorFlow,
     store,
     configuration, tensors,
     contents,

@@ -7,9 +7,9 @@ extension FindingKinds {
       "optimizer-state", "structure", .note,
       "Optimizer state is left out",
       """
-      The shards also hold the optimizer's tensors from the training. A model has no use for \
-      them, and conversions don't carry them. Keep the original shards if the training should \
-      go on.
+      The checkpoint also holds the optimizer's tensors from the training, or counts its steps. \
+      A model has no use for them, and conversions don't carry them. Keep the original files if \
+      the training should go on.
       """),
     FindingKind(
       "partial-biases", "structure", .note,

@@ -10,8 +10,7 @@ public struct TensorFlowTable: Sendable {
   /// Files beside the weights that Hugging Face has under other names, byte for byte.
   public let sidecars: [String: String]
   /// Makes `config.json` of the configuration.
-  let configuration:
-    @Sendable (JSONValue, _ dtype: DType?) throws(CheckpointError) -> JSONValue
+  let configuration: @Sendable (JSONValue, _ dtype: DType?) throws(CheckpointError) -> JSONValue
   /// The configuration's keys for sizes that shapes prove, and those that they don't, with what stands for these.
   let template: @Sendable (Architecture.Dimensions) -> JSONValue
 

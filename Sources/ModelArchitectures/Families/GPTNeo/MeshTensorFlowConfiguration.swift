@@ -104,7 +104,8 @@ struct MeshTensorFlowConfiguration {
     }
     guard kinds.count == layers else {
       throw settings.misfit(
-        "attention_types", "such as [[[\"global\", \"local\"], 12]], one for each of \(layers) layers")
+        "attention_types",
+        "such as [[[\"global\", \"local\"], 12]], one for each of \(layers) layers")
     }
     return kinds
   }
