@@ -17,6 +17,7 @@ import Testing
     return stride(from: 0, to: names.count, by: 16).map { start in
       names[start..<min(start + 16, names.count)].map { "\(folder)/\($0)" }
     }
+  }
 
   @Test(arguments: parts) func getItsVerdict(files: [String]) throws {
     for file in files {

@@ -46,7 +46,7 @@ import Testing
     // RFC 3720, B.4.
     #expect(wb_crc32c(0, [UInt8](repeating: 0, count: 32), 32) == 0x8a91_36aa)
     #expect(wb_crc32c(0, [UInt8](repeating: 0xff, count: 32), 32) == 0x62a8_ab43)
-    #expect(wb_crc32c(0, Array(0..<32), 32) == 0x46dd_794e)
+    #expect(wb_crc32c(0, [UInt8](0..<32), 32) == 0x46dd_794e)
   }
 
   @Test func castagnolisAgreesWithTheBitwiseDefinitionAndBetweenVariants() {

@@ -1,10 +1,10 @@
 """Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, fp8, torch, torch-legacy,
-torch-transposed, keras, keras-deflated, llama, mixture, neox.
+torch-transposed, keras, keras-deflated, llama, mixture, neox, tensorflow.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
 a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
 Keras is a file of HDF5 with as many kernels, in one piece each or in shuffled and deflated chunks as h5py chooses them.
-Llama is a model in one file, with a SentencePiece tokenizer; mixture one of experts, likewise.
+Llama is a model in one file, with a SentencePiece tokenizer; mixture one of experts, likewise. TensorFlow is a GPT-Neo in F32.
 """
 
 import json
@@ -15,6 +15,7 @@ import struct
 import sys
 import zipfile
 
+from bundle import save_bundle
 from geometry import PIECES, Geometry
 from llama_geometry import LlamaGeometry, sentencepiece_model
 from mixture_geometry import MixtureGeometry
@@ -213,6 +214,8 @@ def main():
   weights = RandomWeights()
   if kind == "flat":
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
+  elif kind == "tensorflow":
+    save_bundle(directory, layers, weights)
   elif kind == "fp8":
     save_fp8(directory, layers)
   elif kind.startswith("torch"):

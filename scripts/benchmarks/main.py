@@ -26,6 +26,7 @@ LARGE_MARGIN = 128e6
 LARGE_GROWTH = 1.1
 COMPARE_LIMIT = 1.5
 FLAT_MATRICES = 8
+BUNDLE_LAYERS = 3
 FORWARD_TOKENS = ",".join(str(7919 * place % 50000) for place in range(128))
 GENERATED_TOKENS = 32
 FORWARD_PEAK_LIMIT = 6e8
@@ -78,7 +79,7 @@ class Task:
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity",
-                                           "keras", "neox"],
+                                           "keras", "neox", "tensorflow"],
                       help="some of the tasks; quantize has those of parts, for MLX and vLLM, too")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
@@ -238,6 +239,14 @@ class Bench:
         share = figures.cpu / figures.wall / cores
         task.targets.append(Target(f"{kind}: {100 * share:.0f} % of {cores} cores busy (target: at least 75)", share, 0.75))
       yield task
+
+  def tensorflow(self):
+    """A gigabyte of F32, of which every matrix but the embeddings is transposed; checksums are checked."""
+    source = self.input("tensorflow", BUNDLE_LAYERS)
+    convert = Command(
+      "weighbridge", [self.options.tool, "convert", source, "{destination}", "--to", "safetensors", "--memory", "256MB", "--quiet"],
+      is_synced=False, rounds=self.options.rounds)
+    return self.run("TensorFlow bundle → safetensors", source, convert, [], 1.6, [])
 
   def without_output(self, label, *arguments):
     """A command that writes no files but what it finds room for in a directory that is made for it."""
@@ -604,6 +613,7 @@ def main():
       tasks = list(bench.large())
     else:
       groups = [("mesh", lambda: [bench.mesh()]), ("hf", lambda: [bench.huggingface()]), ("torch", bench.torch),
+                ("tensorflow", lambda: [bench.tensorflow()]),
                 ("store", bench.store),
                 ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
                 ("parts", lambda: list(bench.quantize_to_parts())),

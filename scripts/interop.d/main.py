@@ -26,6 +26,7 @@ import reports
 import signing
 import statistics_of_tensors
 import store
+import tensorflow_bundles
 import tokenizer
 import training
 import vllm_writing
@@ -41,6 +42,7 @@ GROUPS = {
     "configurations": configurations.check,
     "pytorch": pytorch.check,
     "training": training.check,
+    "tensorflow": tensorflow_bundles.check,
     "root": root.check,
     "store": store.check,
     "json": json_documents.check,
