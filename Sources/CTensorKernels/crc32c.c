@@ -93,3 +93,23 @@ uint32_t wb_crc32c_at(wb_level level, uint32_t crc, const void *data, size_t cou
 uint32_t wb_crc32c(uint32_t crc, const void *data, size_t count) {
   return wb_crc32c_at(wb_best_level(), crc, data, count);
 }
+
+/// Returns the product of two registers modulo the polynomial, bits reflected: the highest bit stands for x^0.
+static uint32_t product(uint32_t a, uint32_t b) {
+  uint32_t sum = 0;
+  for (int bit = 31; bit >= 0; bit--) {
+    if (a >> bit & 1) sum ^= b;
+    b = b >> 1 ^ (b & 1 ? 0x82F63B78 : 0);
+  }
+  return sum;
+}
+
+uint32_t wb_crc32c_joined(uint32_t first, uint32_t second, uint64_t second_count) {
+  // The first register goes past as many zero bytes, which multiplies it by x^8 for each.
+  uint32_t power = 1u << 23;
+  for (uint64_t rest = second_count; rest > 0; rest >>= 1) {
+    if (rest & 1) first = product(first, power);
+    power = product(power, power);
+  }
+  return first ^ second;
+}

@@ -1,7 +1,7 @@
 // What a path means that is neither weights nor a folder of weights:
 //
 //   .../NAME.index.json                the sharded checkpoint that it is the index of, with its folder's other files
-//   .../NAME.index, .../NAME           TensorFlow's checkpoint of that name, likewise
+//   .../NAME.index, .../NAME           TensorFlow's checkpoint of that name, likewise; one of its data files stands for it, too
 //   models--ORG--NAME                  a model in Hugging Face's cache (huggingface_hub, file_download.py): snapshots/REVISION,
 //   models--ORG--NAME/snapshots          where refs/main has REVISION; without it, the only snapshot
 //   a folder without a checkpoint      its only archive
@@ -62,7 +62,11 @@ public struct NamedPath: Sendable {
   // MARK: Files
 
   private mutating func file() throws(CheckpointError) {
-    let (parent, name) = Directories.split(place)
+    let (parent, leaf) = Directories.split(place)
+    var name = leaf
+    if let prefix = name.wholeMatch(of: /(.+)\.data-[0-9]{5}-of-[0-9]{5}/)?.1 {
+      name = prefix + TensorFlowFormat.indexEnding
+    }
     if name == "config.json" {
       throw CheckpointError(
         .usage, "a model's configuration, not its weights", file: place,

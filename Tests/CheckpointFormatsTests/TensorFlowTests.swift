@@ -47,7 +47,8 @@ import Testing
   @Test func areNamedByTheirIndexAndTheirPrefixToo() throws {
     let folder = Fixtures.path("tensorflow/gpt2")
     let names = try Source(folder).checkpoint.tensors.map(\.name)
-    for path in ["\(folder)/model.ckpt.index", "\(folder)/model.ckpt"] {
+    let data = "model.ckpt.data-00001-of-00002"
+    for path in ["model.ckpt.index", "model.ckpt", data].map({ "\(folder)/\($0)" }) {
       let source = try Source(path)
       #expect(source.checkpoint.tensors.map(\.name) == names)
       #expect(source.checkpoint.findings.map(\.check) == ["opened-as"])
@@ -96,22 +97,24 @@ import Testing
 
   @Test func dataThatIsReadInAnyOrderIsChecked() throws {
     let workspace = try Workspace()
-    var bundle = BundleBuilder([.init("a", [64, 3], (0..<768).map { UInt8($0 % 251) })])
+    var bundle = BundleBuilder([.init("a", [64, 300], (0..<76_800).map { UInt8($0 % 251) })])
     try bundle.write(to: workspace)
-    let reader = try Source(workspace.path).reader
-    // Columns first, then backwards.
     let column = MatrixRegion(rows: 0..<64, columns: 1..<2)
+    let halves = [32..<64, 0..<32].map { MatrixRegion(rows: $0, columns: 0..<300) }
+    let reader = try Source(workspace.path).reader
     #expect(try reader.contents(0, column).prefix(4) == [4, 5, 6, 7])
-    #expect(try reader.contents(0, MatrixRegion(rows: 3..<4, columns: 0..<3)).count == 12)
-    bundle.entries[0].bytes?[700] ^= 1
+    for half in halves { #expect(try reader.contents(0, half).count == 38_400) }
+    try reader.confirm(0)
+
+    bundle.entries[0].bytes?[70_000] ^= 1
     try workspace.write("model.ckpt.data-00000-of-00001", Data(bundle.data))
     let damaged = try Source(workspace.path).reader
-    let row = MatrixRegion(rows: 9..<10, columns: 0..<3)
-    #expect(try damaged.contents(0, row).count == 12)
+    #expect(try damaged.contents(0, halves[0]).count == 38_400)
+    // Whoever reads the last bytes knows.
+    #expect(throws: CheckpointError.self) { try damaged.contents(0, halves[1]) }
     #expect(throws: CheckpointError.self) { try damaged.contents(0, column) }
-    // A part that is read in order is sound as far as anybody knows; not so when it is confirmed.
     let other = try Source(workspace.path).reader
-    #expect(try other.contents(0, MatrixRegion(rows: 0..<2, columns: 0..<3)).count == 24)
+    #expect(try other.contents(0, column).count == 256)
     #expect(throws: CheckpointError.self) { try other.confirm(0) }
   }
 

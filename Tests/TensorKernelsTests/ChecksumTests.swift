@@ -49,6 +49,17 @@ import Testing
     #expect(wb_crc32c(0, [UInt8](0..<32), 32) == 0x46dd_794e)
   }
 
+  @Test func castagnolisOfRunsAreJoined() {
+    var random = FixedRandom(seed: 8)
+    let bytes = random.bytes(5000)
+    for place in [0, 1, 7, 8, 255, 4096, 4999, 5000] {
+      let (first, second) = (Array(bytes.prefix(place)), Array(bytes.dropFirst(place)))
+      let joined = wb_crc32c_joined(
+        wb_crc32c(0, first, first.count), wb_crc32c(0, second, second.count), UInt64(second.count))
+      #expect(joined == wb_crc32c(0, bytes, bytes.count), "\(place)")
+    }
+  }
+
   @Test func castagnolisAgreesWithTheBitwiseDefinitionAndBetweenVariants() {
     var random = FixedRandom(seed: 7)
     let bytes = random.bytes(40_000)

@@ -367,6 +367,9 @@ uint32_t wb_crc32c(uint32_t crc, const void *data, size_t count);
 /// Does the same as `wb_crc32c` with the variant for `level`, which must be available.
 uint32_t wb_crc32c_at(wb_level level, uint32_t crc, const void *data, size_t count);
 
+/// Returns the CRC-32C of two runs of bytes one after the other, of their own and the number of bytes in the second.
+uint32_t wb_crc32c_joined(uint32_t first, uint32_t second, uint64_t second_count);
+
 // MARK: SHA-256
 
 /// A SHA-256 under way (FIPS 180-4), of a message that arrives piece by piece; messages have less than 2^61 bytes.

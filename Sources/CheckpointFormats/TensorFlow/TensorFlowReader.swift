@@ -76,19 +76,23 @@ final class TensorFlowReader: CheckpointReader, FamilyReader {
     _ checkpoint: inout Checkpoint
   ) throws(CheckpointError) -> (Result<[UInt8], CheckpointError>?, Architecture.Dimensions?) {
     guard let model else { return (nil, nil) }
-    let own = model.table.configurationName
-    let names = [own, HuggingFaceConfiguration.fileName].filter {
+    let own = [HuggingFaceConfiguration.fileName, model.table.configurationName].first {
       tree.containsFile($0) && !tree.leadsOut($0)
     }
+    // What is done with `config.json` is said for all formats.
+    let isOfOthers = own == HuggingFaceConfiguration.fileName
     var text: (bytes: [UInt8], name: String)?
-    if let given = options.configuration, options.replacesConfiguration || names.isEmpty {
+    if let given = options.configuration, options.replacesConfiguration || own == nil {
       text = (given, options.configurationName ?? "--config")
-    } else if let name = names.first {
-      text = (try tree.contents(of: name, limit: OpenOptions.maximumConfigurationByteCount), name)
-      // `config.json` is one of the files of every source.
-      if name != HuggingFaceConfiguration.fileName {
-        checkpoint.files.append(.init(name: name, byteCount: text?.bytes.count))
+      if let own, !isOfOthers {
+        checkpoint.findings.append(
+          Finding(
+            .note, "configuration-replaced",
+            "--config is used instead of the checkpoint's own \(own)", file: own))
       }
+    } else if let own {
+      text = (try tree.contents(of: own, limit: OpenOptions.maximumConfigurationByteCount), own)
+      if !isOfOthers { checkpoint.files.append(.init(name: own, byteCount: text?.bytes.count)) }
     }
     guard let text else { return (.failure(missing(model)), nil) }
     do throws(CheckpointError) {

@@ -4,17 +4,17 @@ public import TensorModel
 
 /// A run of bytes of a file whose CRC-32C is known, at any position.
 ///
-/// Bytes that are read from the first to the last are checked on the way, and count only when `confirm()` has returned. At any other order of
-/// reads all of them are checked first, which reads them twice; other threads wait meanwhile.
+/// The checksum is taken on the way, in whatever order and by however many threads the bytes are read: those of pieces are joined. What was
+/// read counts only when `confirm()` has returned, which reads what nobody has read.
 public final class ChecksummedRegion: RandomAccessBytes {
   /// Where the bytes are.
   public let region: FileRegion
   private let expected: UInt32
-  private let state: Mutex<State>
+  private let state = Mutex(State.unchecked(PiecewiseChecksum()))
 
   private enum State {
-    /// How far reads in order have come.
-    case unchecked(OrderedChecksum)
+    /// What has been read.
+    case unchecked(PiecewiseChecksum)
     case checked
     indirect case refused(CheckpointError)
   }
@@ -29,7 +29,6 @@ public final class ChecksummedRegion: RandomAccessBytes {
   public init(_ region: FileRegion, crc32c: UInt32) {
     self.region = region
     expected = crc32c
-    state = Mutex(.unchecked(OrderedChecksum()))
   }
 
   /// How many bytes there are.
@@ -37,17 +36,32 @@ public final class ChecksummedRegion: RandomAccessBytes {
 
   /// Copies bytes.
   ///
-  /// - Throws: `corrupt` if the checksum is wrong, `malformed` if the bytes aren't within the region, `inputOutput`.
+  /// - Throws: `corrupt` if the last bytes are read and the checksum is wrong, `malformed` if they aren't within the region, `inputOutput`.
   public func read(
     at position: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError) {
-    try check(position, count: count)
-    if try readInOrder(at: position, into: base, count: count) { return }
-    try confirm()
     try region.read(at: position, into: base, count: count)
+    let range = position..<position + count
+    let isWanted = try state.withLock { state throws(CheckpointError) in
+      switch state {
+      case .checked: return false
+      case .refused(let error): throw error
+      case .unchecked(let pieces): return pieces.wants(range)
+      }
+    }
+    guard isWanted else { return }
+    let crc = wb_crc32c(0, base, count)
+    try state.withLock { state throws(CheckpointError) in
+      guard case .unchecked(var pieces) = state else { return }
+      // The state is not to hold a second copy while it changes.
+      state = .unchecked(PiecewiseChecksum())
+      pieces.take(range, crc)
+      state = .unchecked(pieces)
+      if let whole = pieces.whole(byteCount) { try end(&state, whole) }
+    }
   }
 
-  /// Checks what hasn't been read in order.
+  /// Checks what hasn't been read.
   ///
   /// - Throws: `corrupt` if the checksum is wrong, `inputOutput`.
   public func confirm() throws(CheckpointError) {
@@ -56,70 +70,35 @@ public final class ChecksummedRegion: RandomAccessBytes {
       switch state {
       case .checked: return
       case .refused(let error): throw error
-      case .unchecked(let progress):
-        do throws(CheckpointError) {
-          try checkRest(after: progress.isBusy ? OrderedChecksum() : progress)
-          state = .checked
-        } catch {
-          if !error.code.isTransient { state = .refused(error) }
-          throw error
-        }
+      case .unchecked(var pieces):
+        try readGaps(&pieces)
+        try end(&state, pieces.whole(byteCount) ?? ~expected)
       }
     }
   }
 
-  /// Reads bytes that follow those read so far, taking the checksum on the way.
-  ///
-  /// - Returns: false if these are not the next bytes, or all have been checked.
-  private func readInOrder(
-    at position: Int, into base: UnsafeMutableRawPointer, count: Int
-  ) throws(CheckpointError) -> Bool {
-    let begun = state.withLock { state -> OrderedChecksum? in
-      guard case .unchecked(var progress) = state, progress.isNext(position, count: count) else {
-        return nil
-      }
-      progress.isBusy = true
-      state = .unchecked(progress)
-      return progress
+  private func readGaps(_ pieces: inout PiecewiseChecksum) throws(CheckpointError) {
+    guard let first = pieces.gap(byteCount) else { return }
+    let pages = try Pages(byteCount: min(Self.bufferByteCount, byteCount - first.lowerBound))
+    defer { withExtendedLifetime(pages) {} }
+    while let gap = pieces.gap(byteCount) {
+      let piece = gap.prefix(pages.byteCount)
+      try region.read(at: piece.lowerBound, into: pages.base, count: piece.count)
+      let crc = wb_crc32c(0, pages.base, piece.count)
+      pieces.take(piece.lowerBound..<piece.upperBound, crc)
     }
-    guard var progress = begun else { return false }
-    do throws(CheckpointError) {
-      try progress.read(region, at: position, into: base, count: count, wb_crc32c)
-      if progress.position == byteCount { try compare(progress.value) }
-    } catch {
-      end(.unchecked(OrderedChecksum()))
-      throw error
-    }
-    progress.isBusy = false
-    end(progress.position == byteCount ? .checked : .unchecked(progress))
-    return true
   }
 
-  /// Ends a read in order, unless another thread has checked everything meanwhile.
-  private func end(_ next: State) {
-    state.withLock { if case .unchecked = $0 { $0 = next } }
-  }
-
-  private func checkRest(after start: OrderedChecksum) throws(CheckpointError) {
-    var progress = start
-    if progress.position < byteCount {
-      let pages = try Pages(
-        byteCount: Swift.min(Self.bufferByteCount, byteCount - progress.position))
-      defer { withExtendedLifetime(pages) {} }
-      while progress.position < byteCount {
-        let count = Swift.min(pages.byteCount, byteCount - progress.position)
-        try progress.read(region, at: progress.position, into: pages.base, count: count, wb_crc32c)
-      }
+  private func end(_ state: inout State, _ crc: UInt32) throws(CheckpointError) {
+    guard crc != expected else {
+      state = .checked
+      return
     }
-    try compare(progress.value)
-  }
-
-  private func compare(_ crc: UInt32) throws(CheckpointError) {
-    guard crc == expected else {
-      throw CheckpointError(
-        .corrupt, "the CRC-32C of the bytes doesn't match", byteOffset: region.offset,
-        expected: hexadecimal(expected), found: hexadecimal(crc),
-        hint: "the file was damaged; get it again")
-    }
+    let error = CheckpointError(
+      .corrupt, "the CRC-32C of the bytes doesn't match", byteOffset: region.offset,
+      expected: hexadecimal(expected), found: hexadecimal(crc),
+      hint: "the file was damaged; get it again")
+    state = .refused(error)
+    throw error
   }
 }

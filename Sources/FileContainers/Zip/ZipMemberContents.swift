@@ -15,13 +15,22 @@ public final class ZipMemberContents: RandomAccessBytes {
 
   private enum State {
     /// How far reads in order have come.
-    case unchecked(OrderedChecksum)
+    case unchecked(Progress)
     /// Checked, and where the bytes are: nil for those of a stored member, which stay where they are.
     case checked(TemporaryFile?)
     indirect case refused(CheckpointError)
   }
 
+  private struct Progress {
+    var position = 0
+    var crc: UInt32 = 0
+    /// A read that continues here is under way.
+    var isBusy = false
+  }
+
   private static let bufferByteCount = 256 << 10
+  /// A read in order may leave out so many bytes, which are then read for the check alone: an array's header.
+  private static let maximumGap = 4096
 
   /// Nothing is read yet.
   ///
@@ -31,7 +40,7 @@ public final class ZipMemberContents: RandomAccessBytes {
   public init(_ member: ZipMember, _ unpacking: Unpacking = Unpacking()) {
     self.member = member
     self.unpacking = unpacking
-    state = Mutex(.unchecked(OrderedChecksum()))
+    state = Mutex(.unchecked(Progress()))
   }
 
   /// Its first bytes have been read.
@@ -44,7 +53,7 @@ public final class ZipMemberContents: RandomAccessBytes {
   init(_ member: ZipMember, _ unpacking: Unpacking, headByteCount: Int, crc: UInt32) {
     self.member = member
     self.unpacking = unpacking
-    state = Mutex(.unchecked(OrderedChecksum(position: headByteCount, value: crc)))
+    state = Mutex(.unchecked(Progress(position: headByteCount, crc: crc)))
   }
 
   /// Bytes of the uncompressed data.
@@ -88,8 +97,9 @@ public final class ZipMemberContents: RandomAccessBytes {
   private func readInOrder(
     at position: Int, into base: UnsafeMutableRawPointer, count: Int
   ) throws(CheckpointError) -> Bool {
-    let begun = state.withLock { state -> OrderedChecksum? in
-      guard case .unchecked(var progress) = state, progress.isNext(position, count: count)
+    let begun = state.withLock { state -> Progress? in
+      guard case .unchecked(var progress) = state, !progress.isBusy, count > 0,
+        (0...Self.maximumGap).contains(position - progress.position)
       else { return nil }
       progress.isBusy = true
       state = .unchecked(progress)
@@ -97,10 +107,13 @@ public final class ZipMemberContents: RandomAccessBytes {
     }
     guard var progress = begun else { return false }
     do throws(CheckpointError) {
-      try progress.read(member.region, at: position, into: base, count: count, wb_crc32)
-      if progress.position == byteCount { try compare(progress.value) }
+      let gap = try member.region.bytes(at: progress.position, count: position - progress.position)
+      try member.region.read(at: position, into: base, count: count)
+      progress.crc = wb_crc32(wb_crc32(progress.crc, gap, gap.count), base, count)
+      progress.position = position + count
+      if progress.position == byteCount { try compare(progress.crc) }
     } catch {
-      end(.unchecked(OrderedChecksum()))
+      end(.unchecked(Progress()))
       throw error
     }
     progress.isBusy = false
