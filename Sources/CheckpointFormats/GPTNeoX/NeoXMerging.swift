@@ -19,8 +19,6 @@ struct NeoXMerging {
   private(set) var stored: [StoredTorchTensor] = []
   /// The model's tensors in the order of the files.
   private(set) var merged: [Merged] = []
-  /// Copies on each rank of what the configuration says as well.
-  private(set) var derived: [[String]] = []
 
   private var owners: [String: String] = [:]
   private var infos: [String: TensorInfo] = [:]
@@ -41,10 +39,8 @@ struct NeoXMerging {
         let parts = (0..<ranks.count).map {
           Self.storedName(piece.name, module, $0, states.layerCount)
         }
-        guard let target = module.target(of: row) else {
-          derived.append(parts)
-          continue
-        }
+        // What follows from the configuration is compared with it as buffers are, and left out.
+        guard let target = module.target(of: row) else { continue }
         guard known.insert(target).inserted else {
           throw CheckpointError(
             .malformed, "two tensors of \(module.title) are the same of the model",
@@ -129,7 +125,13 @@ struct NeoXMerging {
           .malformed, "a tensor of \(module.title) with too few dimensions", file: first.file,
           tensor: row.names[0], expected: "at least \(axis + 1)", found: "\(first.shape)")
       }
-      extents[axis] *= parts.count
+      let (extent, overflow) = extents[axis].multipliedReportingOverflow(by: parts.count)
+      guard !overflow else {
+        throw CheckpointError(
+          .malformed, "an impossible shape", file: first.file, tensor: row.names[0],
+          found: "\(first.shape)")
+      }
+      extents[axis] = extent
     }
     return Merged(
       name: target, shape: try Shape(checking: extents), dtype: first.dtype, parts: parts,
