@@ -24,7 +24,10 @@ public enum TableRepair {
     seal(&bytes, others)
     seal(&bytes, index)
     position = index.offset
-    let end = index.offset + index.count
+    // After the entries stand the places of whole keys, and how many these are.
+    let last = index.offset + index.count
+    guard index.count >= 8 else { return bytes }
+    let end = last - 4 * (1 + Int(bytes[last - 4]))
     while position < end {
       guard let shared = number(bytes, &position), let further = number(bytes, &position),
         let valueCount = number(bytes, &position), shared >= 0, further <= end - position,
