@@ -37,8 +37,11 @@ extension Certificate {
       for var record in try JSONDocument.parse([TensorRecord].self, elements, file: file) {
         // Neighbours mostly have the same, and then have it once.
         if let last = tensors.last {
-          if record.file == last.file { record.file = last.file }
-          if record.sources == last.sources { record.sources = last.sources }
+          // Names that look alike may differ in their bytes.
+          if ExactName(record.file) == ExactName(last.file) { record.file = last.file }
+          if record.sources.elementsEqual(last.sources, by: { ExactName($0) == ExactName($1) }) {
+            record.sources = last.sources
+          }
         }
         tensors.append(record)
       }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import FileContainers
-import Foundation
 import HDF5Files
 import TensorModel
 
@@ -22,6 +21,6 @@ struct DatasetsCommand: ParsableCommand {
       message = DatasetMessage.bytes(
         of: try DatasetCatalogue(descriptor: 0, offset: offset, byteCount: byteCount))
     } catch { message = DatasetMessage.bytes(of: error) }
-    try FileHandle.standardOutput.write(contentsOf: Data(message))
+    Console.output(document: message)
   }
 }

@@ -20,6 +20,6 @@ enum VersionText {
   /// The packages that are linked, which can't be asked: what Package.resolved says.
   static let packages = [
     ("swift-argument-parser", "1.8.2"), ("swift-asn1", "1.7.4"), ("swift-certificates", "1.21.1"),
-    ("swift-crypto", "4.5.2"), ("swift-mustache", "2.1.1"),
+    ("swift-crypto", "4.5.2"), ("swift-mustache", "2.1.1"), ("yams", "6.2.2"),
   ]
 }

@@ -156,7 +156,7 @@ import Testing
         try TensorExpression(parsing: expression.description, sources: ["w"]) == expression)
     }
     #expect(throws: CheckpointError.self) {
-      try TensorExpression(parsing: "biases(w)", sources: ["w"])
+      try TensorExpression(parsing: "shape(w)", sources: ["w"])
     }
     for unknown in ["q9", "fp8*2.0", "nvfp4a16*", "nvfp4a16*-1.0", "nvfp4a16*0.0", "nvfp4a16*inf"] {
       #expect(throws: CheckpointError.self) {
