@@ -4,6 +4,7 @@ import CheckpointVerification
 import FileContainers
 import Foundation
 import ModelArchitectures
+import Quantization
 import TensorEvaluation
 import TensorModel
 import TestSupport
@@ -60,6 +61,49 @@ import Testing
     let report = try Verifier(workspace.path("x.gguf"), OpenOptions(), smallResources).run(
       against: Source(original))
     #expect(!report.hasFindings(.error), "\(report.findings)")
+  }
+
+  /// The source's `quantization_config` and `quantization` are of its codes: no file of values has them.
+  @Test(arguments: ["w4a16-g32", "mlx-q4-g32"])
+  func nothingIsSaidOfTheCodesOfTheSource(_ first: String) throws {
+    func quantize(_ source: String, _ name: String, _ scheme: String) throws {
+      let scheme = try #require(QuantizationScheme(named: scheme))
+      try convert(
+        request(source, workspace.path(name), dtype: .bf16) {
+          $0.format = scheme.container.format
+          $0.settings.quantization = QuantizationRequest(scheme)
+        })
+    }
+    func claims(_ name: String) throws -> [String] {
+      let bytes = try #require(try Source(workspace.path(name)).huggingFaceConfiguration())
+      let document = try HuggingFaceConfiguration(parsing: bytes).document
+      return QuantizedWeights.configurationKeys.filter { document[$0] != nil }
+    }
+    try quantize(Fixtures.path("huggingface/gptj"), "codes", first)
+    let own = try claims("codes")
+    #expect(!own.isEmpty)
+    try convert(toGGUF(workspace.path("codes"), dtype: .f16))
+    let kept = try #require(try header()[GGUFConfiguration.documentKey]?.text)
+    #expect(kept.contains("n_embd") && !kept.contains("quantization"))
+    #expect(try claims("x.gguf").isEmpty)
+    // Nor where somebody gives the configuration of the codes with the file.
+    let given = try Data(contentsOf: URL(filePath: workspace.path("codes/config.json")))
+    for (name, format) in [("hf", "safetensors"), ("store", "store"), ("mlx", "mlx")] {
+      try convert(
+        request(workspace.path("x.gguf"), workspace.path(name), dtype: .f16) {
+          $0.format = format
+          $0.openOptions.configuration = Array(given)
+          $0.openOptions.replacesConfiguration = true
+        })
+      #expect(try claims(name).isEmpty)
+    }
+    try quantize(workspace.path("x.gguf"), "compressed", "w8a16-channel")
+    try quantize(workspace.path("codes"), "compressed-again", "w8a16-channel")
+    #expect(try claims("compressed") == ["quantization_config"])
+    #expect(try claims("compressed-again") == ["quantization_config"])
+    try quantize(workspace.path("x.gguf"), "mlx-again", "mlx-q4-g32")
+    #expect(try Set(claims("mlx-again")) == ["quantization_config", "quantization"])
+    #expect(try Source(workspace.path("mlx-again")).model().problems.isEmpty)
   }
 
   /// Gemma's norms are written with 1 added, which rounds what F32 has and BF16 hasn't.

@@ -311,11 +311,12 @@ import Testing
     #expect(error?.code == .unsupported && error?.expected?.contains("is_causal") == true)
   }
 
-  /// The configuration that a file was made with counts as long as the keys say the same, and nothing more.
+  /// The configuration that a file was made with counts as long as the keys say the same, and nothing more; what it says of its source's codes doesn't.
   @Test func keysWinOverTheConfigurationThatIsKept() throws {
     let plain = try #require(try open(model("llama")).huggingFaceConfiguration())
+    let claims = #""quantization_config": {"quant_method": "awq"}, "quantization": {"bits": 4}"#
     let kept = String(decoding: plain, as: UTF8.self)
-      .replacing("\"model_type\"", with: "\"kept\": true, \"model_type\"")
+      .replacing("\"model_type\"", with: "\"kept\": true, \(claims), \"model_type\"")
     func document(_ edit: (inout GGUFBuilder) -> Void) throws -> String {
       let file = model("llama") { file in
         file.add("weighbridge.model_type", "llama")
@@ -332,6 +333,7 @@ import Testing
         decoding: try #require(try open(file).huggingFaceConfiguration()), as: UTF8.self)
     }
     #expect(try document { _ in }.contains("kept"))
+    #expect(try !document { _ in }.contains("quantization"))
     let changed = try document { $0.add("llama.attention.causal", type: 7, [0]) }
     #expect(!changed.contains("kept") && changed.contains("\"is_causal\": false"))
     let scaled = try document {

@@ -47,8 +47,9 @@ enum CompressedTensorsPlan {
         sidecars.append(sidecar)
         continue
       }
+      let own = try HuggingFaceConfiguration(parsing: sidecar.read(0, sidecar.byteCount))
       let document = try HuggingFaceConfiguration(
-        parsing: sidecar.read(0, sidecar.byteCount))
+        parsing: own.removing(QuantizedWeights.configurationKeys))
       sidecars.append(
         ConversionPlan.Sidecar(
           name: sidecar.name,

@@ -26,7 +26,7 @@ struct GGUFGraph {
     let (document, decoder) = try source.computation(for: "a GGUF file")
     // Of models with other parts the language model alone is in the file.
     let written = document.languageModel ?? document
-    self.document = written.bytes
+    self.document = written.ofValues
     family = written.modelType ?? ""
     configuration = decoder
     guard let architecture = document.architecture, let table = architecture.gguf else {

@@ -336,11 +336,10 @@ public struct Planner: Sendable {
             try HuggingFaceConfiguration(parsing: configuration).settingDType(name)
           } ?? configuration
       }
-      if takesValues {
+      if takesValues || source.checkpoint.format == GGUFFormat.name {
         bytes =
           try ifUsable { () throws(CheckpointError) in
-            try HuggingFaceConfiguration(parsing: bytes).removing(
-              QuantizedWeights.configurationKeys)
+            try HuggingFaceConfiguration(parsing: bytes).ofValues
           } ?? bytes
       }
       if try source.model().sizes?.architecture.spellings.contains(.mxfp4) ?? false {

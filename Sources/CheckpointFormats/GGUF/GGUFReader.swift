@@ -103,9 +103,13 @@ final class GGUFReader: CheckpointReader {
 
   func makeHuggingFaceConfiguration() throws(CheckpointError) -> [UInt8]? {
     guard makesConfiguration else { return nil }
-    return try GGUFConfiguration(
+    let document = try GGUFConfiguration(
       header, checkpoint.tensors, try rotaryTensors()
-    ).document().map { Array(($0.documentText + "\n").utf8) }
+    ).document()
+    guard let document else { return nil }
+    let text = Array((document.documentText + "\n").utf8)
+    // Old versions of this program kept what the source's said of its codes. What is no configuration is refused where it is read.
+    return (try? HuggingFaceConfiguration(parsing: text))?.ofValues ?? text
   }
 
   /// The tensors under the names of the family, if there is one and the keys say enough; otherwise as they are.
