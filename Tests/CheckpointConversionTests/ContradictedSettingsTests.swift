@@ -49,6 +49,56 @@ import Testing
     #expect(model.tensors.first?.expression == right.tensors.first?.expression)
   }
 
+  /// mlx-lm looks at `quantization` first: what else is said doesn't count for weights of MLX.
+  @Test(arguments: [
+    ("{}", [String]()),
+    (#"{"group_size": 64, "bits": 4}"#, []),
+    (#"{"group_size": 128, "bits": 4, "mode": "affine"}"#, ["'group_size' is 64 in one and 128"]),
+    (
+      #"{"quant_method": "awq", "bits": 8, "group_size": 128, "version": "gemm"}"#,
+      [
+        "'quant_method' is not there in one and \"awq\"", "'bits' is 4 in one and 8",
+        "'group_size'",
+      ]
+    ),
+    (#"{"quant_method": "fp8", "weight_block_size": [128, 128]}"#, ["'quant_method'"]),
+    (#"{"quant_method": "mxfp4"}"#, ["'quant_method'"]),
+  ])
+  func theKeyOfMLXCounts(_ other: String, _ said: [String]) throws {
+    let room = try Workspace()
+    let name = "mlx_llama_q4_g64"
+    let golden = try #require(QuantizedSourceTests.all.first { $0.name == name })
+    let folder = try golden.copy(golden.sample(), in: room)
+    let own = #"{"group_size": 64, "bits": 4, "mode": "affine"}"#
+    try Data(#"{"quantization_config": \#(other), "quantization": \#(own)}"#.utf8)
+      .write(to: URL(filePath: "\(folder)/config.json"))
+    let model = try Source(folder).model()
+    #expect(model.problems.isEmpty)
+    let right = try Source(golden.path).model()
+    #expect(model.tensors.first?.expression == right.tensors.first?.expression)
+    let findings = try contradictions(folder)
+    #expect(findings.count == (said.isEmpty ? 0 : 1))
+    for text in said {
+      #expect(findings.first?.message.contains(text) == true, "\(findings)")
+    }
+    #expect(findings.allSatisfy { $0.message.hasSuffix("for such weights 'quantization' counts") })
+  }
+
+  /// Other programs look at `quantization_config` alone.
+  @Test func theKeyOfMLXDoesNotCountElsewhere() throws {
+    let room = try Workspace()
+    let folder = try copy(
+      "gptq_v1_llama", in: room, replacing: "{\n \"quantization_config\"",
+      with: #"{"quantization": {"group_size": 64, "bits": 8}, "quantization_config""#)
+    let findings = try contradictions(folder)
+    #expect(findings.count == 1)
+    #expect(findings.first?.message.contains("'quantization_config' counts") == true)
+    #expect(findings.first?.message.contains("'bits' is 4 in one and 8 in the other") == true)
+    let model = try Source(folder).model()
+    let right = try Source(Fixtures.path("quantized/gptq_v1_llama")).model()
+    #expect(model.tensors.first?.expression == right.tensors.first?.expression)
+  }
+
   @Test func bothFilesOfSettingsAreLookedAt() throws {
     let room = try Workspace()
     let golden = try #require(QuantizedSourceTests.all.first { $0.name == "gptq_v1_llama" })

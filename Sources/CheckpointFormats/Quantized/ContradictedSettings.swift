@@ -11,6 +11,8 @@ enum ContradictedSettings {
   ]
   /// More than any has.
   private static let largestByteCount = 1 << 20
+  /// There may be a setting for each module.
+  private static let largestDifferenceCount = 6
 
   /// Groups of another size than there are scales for, where an index says which input is of which.
   ///
@@ -41,6 +43,38 @@ enum ContradictedSettings {
       .warning, check,
       "the configuration says 'desc_act': false, and the index has groups in another order than that of the inputs: the index counts, but vLLM doesn't read it then",
       tensor: part)
+  }
+
+  /// What the key that doesn't count says otherwise than the one that does.
+  ///
+  /// A setting that only one of them has is no contradiction, unless it says another program's method.
+  ///
+  /// - Parameter settings: what counts.
+  /// - Returns: what is said of it, with both values of some settings; nil where both agree.
+  static func rivals(_ settings: QuantizationSettings) -> Finding? {
+    guard let (key, otherKey, other) = settings.rivals else { return nil }
+    var differences: [String] = []
+    for member in other.members ?? [] where differences.count < largestDifferenceCount {
+      let own = settings[member.key]
+      // Objects know where they stand in the file: their texts are compared.
+      guard own?.documentText != member.value.documentText,
+        !(own?.isSame(as: member.value) ?? (member.key != "quant_method"))
+      else { continue }
+      differences.append(
+        "'\(member.key)' is \(own?.shortText ?? "not there") in one and \(member.value.shortText) in the other"
+      )
+    }
+    if other["quant_method"] == nil, let method = settings["quant_method"],
+      !(other.members ?? []).isEmpty
+    {
+      differences.append(
+        "'quant_method' is \(method.shortText) in one and not there in the other")
+    }
+    guard !differences.isEmpty else { return nil }
+    return Finding(
+      .warning, check,
+      "'\(key)' and '\(otherKey)' of config.json contradict each other: \(differences.joined(separator: "; ")); for such weights '\(key)' counts",
+      file: "config.json")
   }
 
   /// What `quantize_config.json` says otherwise than `config.json`.

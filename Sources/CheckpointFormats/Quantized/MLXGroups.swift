@@ -8,6 +8,8 @@ enum MLXGroups: QuantizedContainer {
   static let summary = "MLX: affine of 1 to 8 bits, mxfp4, nvfp4, mxfp8, a setting for each layer"
   static let repacked =
     "mxfp4, mxfp8, nvfp4 and affine codes that are symmetric as compressed-tensors', mxfp4 and affine codes in groups of 32 as GGUF's, bit for bit"
+  // As mlx-lm looks for it (mlx_lm/utils.py: load_model).
+  static let configurationKeys = [MLXFormat.quantizationKey, "quantization_config"]
   static let markers = [".scales", ".biases"]
   static let parts = [".weight"]
 

@@ -12,6 +12,8 @@ protocol QuantizedContainer: Sendable {
   static var summary: String { get }
   /// Where its codes go without being made anew, for the README; empty if nowhere else than into copies.
   static var repacked: String { get }
+  /// Keys of a configuration that say something of it, the one that counts most first.
+  static var configurationKeys: [String] { get }
   /// How names of tensors end that show it, after that of the module.
   static var markers: [String] { get }
   /// How names of all other parts end, likewise.
@@ -45,6 +47,7 @@ protocol QuantizedContainer: Sendable {
 
 extension QuantizedContainer {
   static var repacked: String { "" }
+  static var configurationKeys: [String] { QuantizedWeights.configurationKeys }
 
   static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
     true
@@ -59,15 +62,25 @@ extension QuantizedContainer {
 struct QuantizationSettings {
   /// `quantization_config`, or MLX's `quantization`; nil without either.
   let document: JSONValue?
+  /// The key that the document has, and the other one with its own; nil without both.
+  let rivals: (key: String, otherKey: String, other: JSONValue)?
   /// Those of compressed-tensors; nil where there are none.
   let groups: Result<CompressedGroups, CheckpointError>?
   /// By name: there may be one for each module.
   private var entries: [ExactName: JSONValue]
 
-  init(_ configuration: JSONValue?) {
-    let document = QuantizedWeights.configurationKeys.lazy.compactMap { configuration?[$0] }
-      .first { $0.members != nil }
+  /// Looks for what says it.
+  ///
+  /// - Parameters:
+  ///   - configuration: the model's; nil without one.
+  ///   - keys: where it may be, the one that counts most first.
+  init(_ configuration: JSONValue?, keys: [String] = QuantizedWeights.configurationKeys) {
+    let found = keys.compactMap { key in
+      configuration?[key].flatMap { $0.members == nil ? nil : (key: key, document: $0) }
+    }
+    let document = found.first?.document
     self.document = document
+    rivals = found.count == 2 ? (found[0].key, found[1].key, found[1].document) : nil
     entries = Dictionary(
       (document?.members ?? []).map { (ExactName($0.key), $0.value) },
       uniquingKeysWith: { first, _ in first })

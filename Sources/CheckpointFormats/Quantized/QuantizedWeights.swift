@@ -58,6 +58,13 @@ public struct QuantizedWeights: Sendable {
       return nil
     }
     let containers = QuantizedContainers.all.filter { !besidesMXFP4 || $0 != MXFP4Blocks.self }
+    let said = Dictionary(
+      uniqueKeysWithValues: containers.map { container in
+        (
+          ObjectIdentifier(container),
+          QuantizationSettings(configuration, keys: container.configurationKeys)
+        )
+      })
     var modules: [(container: any QuantizedContainer.Type, module: QuantizedModule)] = []
     var known: Set<ExactName> = []
     var first: String?
@@ -65,7 +72,9 @@ public struct QuantizedWeights: Sendable {
       for container in containers {
         guard let marker = container.markers.first(where: tensor.name.hasSuffix) else { continue }
         let module = QuantizedModule(String(tensor.name.dropLast(marker.count)), reader)
-        guard container.recognises(module, settings) else { continue }
+        guard container.recognises(module, said[ObjectIdentifier(container)] ?? settings) else {
+          continue
+        }
         if known.insert(ExactName(module.name)).inserted { modules.append((container, module)) }
         first = first ?? tensor.name
         break
@@ -84,13 +93,16 @@ public struct QuantizedWeights: Sendable {
       methods.append(container.method)
     }
     method = methods.isEmpty ? settings.method ?? "not known" : methods.joined(separator: ", ")
-    var counting: [ObjectIdentifier: QuantizationSettings] = [:]
+    var counting = said
     for container in containers {
       let own = modules.filter { $0.container == container }.map(\.module)
-      guard !own.isEmpty else { continue }
-      let examined = try container.examined(own, settings)
+      guard !own.isEmpty, let said = said[ObjectIdentifier(container)] else { continue }
+      let examined = try container.examined(own, said)
       counting[ObjectIdentifier(container)] = examined.settings
       findings += examined.findings
+      if let rivals = ContradictedSettings.rivals(said), !findings.contains(rivals) {
+        findings.append(rivals)
+      }
     }
     findings += try ContradictedSettings.files(assets, settings)
     for (container, module) in modules {

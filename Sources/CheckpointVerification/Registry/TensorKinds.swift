@@ -143,9 +143,9 @@ extension FindingKinds {
       "Settings of quantization contradict the file",
       """
       config.json says something of groups that the file contradicts, or quantize_config.json \
-      says something else than config.json. The message has both values, and which one counts \
-      here. Programs that believe the other compute wrong weights, so correct the file that is \
-      wrong.
+      says something else than config.json, or its 'quantization' something else than its \
+      'quantization_config'. The message has both values, and which one counts here. Programs \
+      that believe the other compute wrong weights, so correct the file that is wrong.
       """),
     FindingKind(
       "zero-points-ignored", "configuration", .warning,
