@@ -144,20 +144,27 @@ enum GPTQ: QuantizedContainer {
         settings["group_size"]?.integer, inputs: rows, groups: groups, module.name + ".scales")
       if let finding { findings.append(finding) }
     }
-    // Files have one order for all: the first tells it.
-    guard findings.isEmpty, settings["desc_act"]?.boolean == false,
-      let first = modules.first(where: { $0.tensor(".g_idx") != nil }),
-      let rows = first.tensor(".g_idx")?.shape.dimensions.first,
-      let groups = first.tensor(".scales")?.shape.dimensions.first,
-      let size = try? group(settings, first, rows: rows, groups: groups)
-    else { return findings }
+    guard findings.isEmpty, settings["desc_act"]?.boolean == false else { return findings }
+    for module in modules where try isReordered(module, settings) {
+      return [ContradictedSettings.order(module.name + ".g_idx")]
+    }
+    return []
+  }
+
+  /// Whether an index has groups in another order than that of the inputs.
+  private static func isReordered(
+    _ module: QuantizedModule, _ settings: QuantizationSettings
+  ) throws(CheckpointError) -> Bool {
+    guard let rows = module.tensor(".g_idx")?.shape.dimensions.first,
+      let groups = module.tensor(".scales")?.shape.dimensions.first,
+      let size = try? group(settings, module, rows: rows, groups: groups)
+    else { return false }
     do throws(CheckpointError) {
-      let index = try first.groupIndex(".g_idx", count: rows, groups: groups, size: size)
-      return index == nil ? [] : [ContradictedSettings.order(first.name + ".g_idx")]
+      return try module.groupIndex(".g_idx", count: rows, groups: groups, size: size) != nil
     } catch {
       // What is wrong with it is said where values are taken.
       if error.code.isTransient { throw error }
-      return []
+      return false
     }
   }
 }
