@@ -121,6 +121,61 @@ import Testing
     #expect(model.tensors.first?.expression == right.tensors.first?.expression)
   }
 
+  private func claims(_ folder: String) throws -> [String] {
+    let found = try Source(folder).model().problems.filter { $0.check == "quantization-claim" }
+    return found.compactMap(\.error.found)
+  }
+
+  @Test(arguments: [
+    ("awq_llama", "awq", "gptq"), ("awq_llama", "awq", "fp8"), ("gptq_v1_llama", "gptq", "awq"),
+    ("gptq_v1_llama", "gptq", "compressed-tensors"), ("fp8_block_qwen2", "fp8", "gptq"),
+    ("bnb_nf4_llama", "bitsandbytes", "awq"),
+    ("ct_llama_fp8_dynamic", "compressed-tensors", "bitsandbytes"),
+  ])
+  func anotherMethodIsAnError(_ name: String, _ own: String, _ said: String) throws {
+    let room = try Workspace()
+    let old = "\"quant_method\": \"\(own)\""
+    #expect(try claims(Fixtures.path("quantized/\(name)")).isEmpty)
+    let folder = try copy(
+      name, in: room, replacing: old, with: "\"quant_method\": \"\(said)\"")
+    #expect(try claims(folder) == ["'quant_method': \"\(said)\""])
+    // Programs that aren't known here may have any layout.
+    let other = try copy(name, in: room, replacing: old, with: #""quant_method": "auto-round""#)
+    #expect(try claims(other).isEmpty)
+  }
+
+  @Test func ofWhatFitsNothingIsClaimed() throws {
+    for golden in QuantizedSourceTests.all {
+      #expect(try claims(golden.path).isEmpty, "\(golden.name)")
+    }
+  }
+
+  /// Floats whose configuration is that of a quantized model; bitsandbytes makes codes of floats while it loads them.
+  @Test(arguments: [("gptq", 1), ("awq", 1), ("fp8", 1), ("bitsandbytes", 0)])
+  func floatsThatAreSaidToBeCodesAreAnError(_ method: String, _ count: Int) throws {
+    let room = try Workspace()
+    let folder = room.path("floats")
+    try FileManager.default.copyItem(
+      atPath: Fixtures.path("huggingface/llama"), toPath: folder)
+    let path = URL(filePath: "\(folder)/config.json")
+    let text = try String(contentsOf: path, encoding: .utf8)
+    #expect(try claims(folder).isEmpty)
+    let claim = "{\"quantization_config\": {\"quant_method\": \"\(method)\", \"bits\": 4}, "
+    try Data((claim + text.drop { $0 != "{" }.dropFirst()).utf8).write(to: path)
+    #expect(try claims(folder).count == count)
+    // They are what they are.
+    try Source(folder).model().requireSound()
+  }
+
+  @Test func theWidthOfAWQIsThatOfItsCodes() throws {
+    let room = try Workspace()
+    let folder = try copy("awq_llama", in: room, replacing: "\"bits\": 4", with: "\"bits\": 8")
+    let findings = try contradictions(folder)
+    #expect(findings.count == 1)
+    #expect(findings.first?.tensor == "model.layers.0.self_attn.k_proj.qweight")
+    #expect(findings.first?.message.contains("'bits': 8, and the codes have 4 bits") == true)
+  }
+
   @Test func bothFilesOfSettingsAreLookedAt() throws {
     let room = try Workspace()
     let golden = try #require(QuantizedSourceTests.all.first { $0.name == "gptq_v1_llama" })

@@ -68,6 +68,9 @@ public struct ModelContents: Sendable {
     problems += (quantized?.problems ?? []).map {
       ModelProblem($0.code == .missing ? "companion-missing" : "quantized-part", $0)
     }
+    if let claim = quantized?.claim {
+      problems.append(ModelProblem("quantization-claim", claim, stopsNothing: true))
+    }
     let stored = canonical
     canonical = quantized?.replaceParts(of: canonical) ?? canonical
     self.quantized = quantized
@@ -87,7 +90,8 @@ public struct ModelContents: Sendable {
       dropped.isEmpty ? canonical : canonical.filter { !dropped.contains(ExactName($0.name)) }
     var fullNames: [ExactName: ExactName] = [:]
     var soundness: ModelSoundness?
-    if let partial = PartialSet.problem(checkpoint.files) { problems.append(partial) }
+    let partial = PartialSet.problem(checkpoint.files)
+    if let partial { problems.append(partial) }
     let allNames = settings.sizes == nil ? [] : Set(canonical.map { ExactName($0.name) })
     if let (architecture, dimensions) = settings.sizes,
       !Self.isAdapter(checkpoint, allNames, architecture.tensors(dimensions))
@@ -99,6 +103,13 @@ public struct ModelContents: Sendable {
         checkpoint.format == GGUFFormat.name
           ? nil : settings.configuration.flatMap { experts.problem(architecture, $0.document) },
       ].compactMap { $0 }
+      if quantized == nil, partial == nil, experts.spelling != .mxfp4,
+        checkpoint.format != GGUFFormat.name,
+        let claim = QuantizationClaim.withoutCodes(
+          QuantizationSettings(settings.configuration?.document))
+      {
+        problems.append(ModelProblem("quantization-claim", claim, stopsNothing: true))
+      }
       let names = ModelNames(
         allNames, expected: architecture.tensors(dimensions, experts.spelling))
       fullNames = names.fullNames

@@ -45,6 +45,20 @@ enum ContradictedSettings {
       tensor: part)
   }
 
+  /// Codes of another width than there is.
+  ///
+  /// - Parameters:
+  ///   - said: the configuration's width.
+  ///   - stored: that of the codes, in bits.
+  ///   - part: that has them, with its module's name.
+  /// - Returns: what is said of it.
+  static func width(_ said: JSONValue, stored: Int, _ part: String) -> Finding {
+    Finding(
+      .warning, check,
+      "the configuration says 'bits': \(said.shortText), and the codes have \(stored) bits: what is stored counts",
+      tensor: part)
+  }
+
   /// What the key that doesn't count says otherwise than the one that does.
   ///
   /// A setting that only one of them has is no contradiction, unless it says another program's method.

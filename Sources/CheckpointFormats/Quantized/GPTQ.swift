@@ -197,6 +197,15 @@ enum AWQ: QuantizedContainer {
       && module.tensor(".g_idx") == nil
   }
 
+  static func examined(
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
+  ) -> (settings: QuantizationSettings, findings: [Finding]) {
+    guard let said = settings["bits"], said != .integer(4), let first = modules.first else {
+      return (settings, [])
+    }
+    return (settings, [ContradictedSettings.width(said, stored: 4, first.name + ".qweight")])
+  }
+
   static func value(
     of module: QuantizedModule, _ settings: QuantizationSettings
   ) throws(CheckpointError) -> PackedValue {

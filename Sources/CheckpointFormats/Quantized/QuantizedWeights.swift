@@ -15,6 +15,8 @@ public struct QuantizedWeights: Sendable {
   public let example: String
   /// What keeps the values from being taken; empty as a rule.
   public private(set) var problems: [CheckpointError] = []
+  /// Where the configuration names another way of quantization; it stops nothing here.
+  private(set) var claim: CheckpointError?
   /// What is strange about them, and what they are.
   private(set) var findings: [Finding] = []
   /// What codes are, by the tensors that hold them.
@@ -93,6 +95,9 @@ public struct QuantizedWeights: Sendable {
       methods.append(container.method)
     }
     method = methods.isEmpty ? settings.method ?? "not known" : methods.joined(separator: ", ")
+    if let first = modules.first.flatMap({ said[ObjectIdentifier($0.container)] }) {
+      claim = QuantizationClaim.contradiction(first, methods, example)
+    }
     var counting = said
     for container in containers {
       let own = modules.filter { $0.container == container }.map(\.module)

@@ -47,11 +47,13 @@ extension FindingKinds {
       """),
     FindingKind(
       "quantization-claim", "configuration", .error,
-      "Configuration and experts disagree about quantization",
+      "Configuration and weights disagree about quantization",
       """
       The experts are stored as MXFP4 blocks and the configuration doesn't say so, or the \
-      other way round. Other programs load none of the experts then and make up random ones. \
-      Add or remove 'quantization_config' in config.json, as the message says.
+      other way round; or the configuration says that weights are quantized where none is, or \
+      in another way than they are. Other programs load none of these weights then, and some \
+      make up random ones. Add, correct or remove 'quantization_config' in config.json, as the \
+      message says.
       """),
     FindingKind(
       "shards-missing", "configuration", .error,

@@ -142,7 +142,7 @@ extension FindingKinds {
       "quantization-settings", "configuration", .warning,
       "Settings of quantization contradict the file",
       """
-      config.json says something of groups that the file contradicts, or quantize_config.json \
+      config.json says something of groups or widths that the file contradicts, or quantize_config.json \
       says something else than config.json, or its 'quantization' something else than its \
       'quantization_config'. The message has both values, and which one counts here. Programs \
       that believe the other compute wrong weights, so correct the file that is wrong.
