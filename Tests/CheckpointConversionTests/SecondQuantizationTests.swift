@@ -67,6 +67,53 @@ import Testing
     #expect(!room.has("again"))
   }
 
+  /// A fixture as a GGUF file.
+  @discardableResult
+  private func file(
+    _ fixture: String, _ name: String, _ scheme: String
+  ) throws -> Certificate {
+    var request = try quantization(Fixtures.path("huggingface/\(fixture)"), name, scheme)
+    request.openOptions.assetsDirectory = Fixtures.path("gguf/tokenizer")
+    return try convert(request).certificate
+  }
+
+  /// GPT-2's weights stand transposed in the model and not in files: blocks stay, or their codes are moved.
+  @Test func blocksThatStandTransposedAreNotMadeAgain() throws {
+    let room = try Workspace()
+    let root = try file("gpt2", room.path("a.gguf"), "q8_0").root
+    let a = room.path("a.gguf")
+    for name in ["q8_0", "keep"] {
+      var again = try quantization(a, room.path("\(name).gguf"), "q8_0")
+      if name == "keep" { again.settings.quantization = nil }
+      let outcome = try convert(again)
+      #expect(!outcome.certificate.findings.contains { $0.check == "quantized-again" })
+      #expect(outcome.certificate.root == root)
+      #expect(outcome.certificate.tensors.allSatisfy { $0.exactness == .exact })
+    }
+    let moved = try convert(quantization(a, room.path("mlx"), "mlx-q8-g32")).certificate
+    #expect(!moved.findings.contains { $0.check == "quantized-again" })
+    let down = moved.tensors.filter { $0.name.contains("mlp.c_proj.weight") }
+    #expect(down.count == 3 && down.allSatisfy { $0.exactness == .repacked })
+    let anew = try findings(quantization(a, room.path("q4"), "mlx-q4-g32"), "quantized-again")
+    #expect(anew.first?.message.hasPrefix("3 weights (transformer.h.0.mlp.c_proj.weight") == true)
+  }
+
+  /// gpt-oss's gates and values are taken apart and put together again between a file and a file.
+  @Test func blocksInAnotherOrderAreCounted() throws {
+    let room = try Workspace()
+    try file("gpt_oss", room.path("a.gguf"), "q8_0")
+    let again = try convert(quantization(room.path("a.gguf"), room.path("b.gguf"), "q4_0"))
+    let made = again.certificate.tensors.filter { $0.dtype == .q4_0 }
+    #expect(made.contains { $0.name == "blk.0.ffn_gate_exps.weight" })
+    #expect(made.contains { $0.name == "blk.1.ffn_down_exps.weight" })
+    let found = again.certificate.findings.filter { $0.check == "quantized-again" }
+    #expect(found.map { $0.message.hasPrefix("\(made.count) weights (") } == [true])
+    let error = failure(
+      of: try quantization(room.path("a.gguf"), room.path("c.gguf"), "q8_0", isStrict: true))
+    #expect(error?.tensor == "blk.0.ffn_gate_exps.weight")
+    #expect(error?.message.hasPrefix("4 weights (") == true)
+  }
+
   /// Scales of the weights' own dtype reach as far as these do; those of blocks don't.
   @Test(arguments: [
     ("w8a16-channel", true), ("fp8", true), ("w8a8", true), ("nvfp4a16", true), ("mxfp4a16", true),

@@ -107,7 +107,7 @@ struct GGUFTensors {
     _ tensor: CanonicalTensor, _ role: DecoderRole, _ layer: Int?
   ) throws(CheckpointError) {
     var expression = tensor.expression
-    var shape = tensor.shape
+    var (own, shape) = (tensor.dtype, tensor.shape)
     if let permutation = role.projection.flatMap({
       graph.table.permutation($0, graph.configuration)
     }) {
@@ -117,12 +117,15 @@ struct GGUFTensors {
       expression = expression.transposed
       shape = Shape(shape.dimensions.reversed())
     }
+    if let blocks = expression.uncastBlocks(planner.source.checkpoint.type) {
+      (expression, own) = blocks
+    }
     let name = graph.table.name(of: role, layer: layer, graph.configuration.dimensions)
     if graph.configuration.addsOneToNorms, case .normScale = role {
       expression = expression.adding(1, shape)
     }
     let choice = try types?.choice(name, role, layer: layer, shape)
-    let dtype = choice?.dtype ?? self.dtype(of: tensor, role)
+    let dtype = choice?.dtype ?? self.dtype(TensorType(own, shape), role)
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
     if let repacked = try repacked(expression, shape, dtype) {
@@ -132,7 +135,7 @@ struct GGUFTensors {
     }
     if let choice {
       expression = try importances?.weighted(expression, name, shape) ?? expression
-      quantizations.append(.init(choice: choice, values: TensorType(tensor.dtype, shape)))
+      quantizations.append(.init(choice: choice, values: TensorType(own, shape)))
     }
     outputs.append(
       Planner.Output(name: name, type: TensorType(dtype, shape), expression: expression))
@@ -151,9 +154,9 @@ struct GGUFTensors {
   }
 
   /// Vectors, norms, positions and what chooses experts are F32, as llama.cpp wants them; matrices what was asked for.
-  private func dtype(of tensor: CanonicalTensor, _ role: DecoderRole) -> DType {
-    guard role.isMatrix, tensor.shape.rank > 1 else { return .f32 }
-    let kept = tensor.dtype == .f64 ? .f32 : tensor.dtype
+  private func dtype(_ own: TensorType, _ role: DecoderRole) -> DType {
+    guard role.isMatrix, own.shape.rank > 1 else { return .f32 }
+    let kept = own.dtype == .f64 ? .f32 : own.dtype
     return planner.settings.dtype ?? kept
   }
 

@@ -85,12 +85,14 @@ struct MLXTensors {
     if let choice, let asked = choice.dtype { dtype = asked }
     let mapped = CanonicalTensor(
       name: tensor.name, shape: shape, dtype: dtype, expression: expression)
+    let blocks = expression.uncastBlocks(planner.source.checkpoint.type)
     let quantization = choice.map {
-      ConversionPlan.Quantization(choice: $0, values: TensorType(tensor.dtype, shape))
+      ConversionPlan.Quantization(
+        choice: $0, values: TensorType(blocks?.dtype ?? tensor.dtype, shape))
     }
     if case .packed(let format) = choice?.type, let quantization,
       let reused = try StoredWeight.reused(
-        expression, format, named: tensor.name, quantization, from: planner,
+        blocks?.expression ?? expression, format, named: tensor.name, quantization, from: planner,
         partName: { Self.name(of: $0, written) })
     {
       weights.append(reused)

@@ -201,7 +201,7 @@ public struct Planner: Sendable {
     _ model: ModelContents, _ groups: [ConversionPlan.OutputGroup]
   ) throws(CheckpointError) -> [Finding] {
     guard let request = settings.quantization else { return [] }
-    return try QuantizationFindings(request, model, groups).all()
+    return try QuantizationFindings(request, model, self, groups).all()
   }
 
   /// Code that a model needs and that doesn't go along: nobody should run it unseen.

@@ -6,17 +6,21 @@ import TensorModel
 struct QuantizationFindings {
   private let request: QuantizationRequest
   private let quantized: QuantizedWeights?
+  private let planner: Planner
   private let groups: [ConversionPlan.OutputGroup]
 
   /// - Parameters:
   ///   - request: what was asked for.
   ///   - model: the source's.
+  ///   - planner: of the source.
   ///   - groups: of the plan.
   init(
-    _ request: QuantizationRequest, _ model: ModelContents, _ groups: [ConversionPlan.OutputGroup]
+    _ request: QuantizationRequest, _ model: ModelContents, _ planner: Planner,
+    _ groups: [ConversionPlan.OutputGroup]
   ) {
     self.request = request
     quantized = model.quantized
+    self.planner = planner
     self.groups = groups
   }
 
@@ -53,10 +57,7 @@ struct QuantizationFindings {
 
   /// Codes with scales beside them whose values are quantized another time.
   private var twice: Told? {
-    let weights = groups.filter { group in
-      group.isQuantizedAnew
-        && group.expression.sources.contains { quantized?.parts.contains(ExactName($0)) == true }
-    }
+    let weights = groups.filter { $0.isQuantizedAnew && isOfCodes($0.expression) }
     guard let first = weights.first, let quantized else { return nil }
     return Told(
       "quantized-twice",
@@ -65,15 +66,22 @@ struct QuantizationFindings {
       remedy: "start from the weights before, if there are any", first.name)
   }
 
-  /// Blocks whose values become other blocks.
+  /// Blocks whose values become codes another time, in whatever order they are read.
   private var again: Told? {
     let weights = groups.filter {
-      $0.isQuantizedAnew && $0.quantization?.values.dtype.isBlockQuantized == true
+      $0.isQuantizedAnew && !isOfCodes($0.expression)
+        && ($0.expression.readsBlocks(planner.source.checkpoint.type) || $0.expression.isOfMXFP4)
     }
     guard let first = weights.first else { return nil }
     return Told(
-      "quantized-again", "\(Self.named(weights)) quantized again, from blocks of another type", "",
+      "quantized-again", "\(Self.named(weights)) quantized again, from blocks", "",
       remedy: "better start from the original", first.name)
+  }
+
+  /// Whether it reads codes with scales beside them.
+  private func isOfCodes(_ expression: TensorExpression) -> Bool {
+    guard let parts = quantized?.parts else { return false }
+    return expression.sources.contains { parts.contains(ExactName($0)) }
   }
 
   /// No weight has the type that most should have.

@@ -14,10 +14,11 @@ extension FindingKinds {
       """),
     FindingKind(
       "quantized-again", "conversion", .warning,
-      "Blocks of one type become blocks of another",
+      "Weights that were blocks are quantized again",
       """
-      Some weights come from a block type and are given another one. The errors of both add \
-      up. Start from the original weights if you can get them. --strict refuses this.
+      Some weights come from a block type, and their values are quantized once more. The errors \
+      of both add up. Start from the original weights if you can get them. Blocks that stay as \
+      they are, or whose codes are moved, don't count. --strict refuses this.
       """),
     FindingKind(
       "quantization-loss", "conversion", .warning,
