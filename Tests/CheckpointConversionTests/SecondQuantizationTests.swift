@@ -114,6 +114,36 @@ import Testing
     #expect(error?.message.hasPrefix("4 weights (") == true)
   }
 
+  /// The embedding isn't quantized for vLLM: F16 hasn't the bits of Q8_0's values, and F32 has.
+  @Test func blocksThatBecomeRoundedFloatsAreNamed() throws {
+    let room = try Workspace()
+    let file = Fixtures.path("gguf/mistral_window.Q4_0.gguf")
+    let rounded = try convert(quantization(file, room.path("rounded"), "w4a16-g32")).certificate
+    let found = rounded.findings.filter { $0.check == "values-rounded" }
+    let names = rounded.tensors.filter { $0.exactness == .rounded }.map(\.name)
+    #expect(names.contains("model.embed_tokens.weight"))
+    #expect(found.map(\.tensor) == ["model.embed_tokens.weight"])
+    #expect(found.first?.message.hasPrefix("\(counted(names.count, "weight")) (") == true)
+    let error = failure(
+      of: try quantization(
+        file, room.path("strict"), "w4a16-g32", overrides: ["down_proj=f32"], isStrict: true))
+    #expect(error?.code == .unsupported && error?.hint?.contains("--tensor-type") == true)
+    let exact = try quantization(
+      file, room.path("exact"), "w4a16-g32",
+      overrides: ["down_proj=f32", "embed_tokens|lm_head=f32"],
+      isStrict: true)
+    let certificate = try convert(exact).certificate
+    #expect(!certificate.tensors.contains { $0.exactness == .rounded })
+    #expect(certificate.tensors.first { $0.name == "model.embed_tokens.weight" }?.dtype == .f32)
+    // A dtype that was asked for is no finding, and codes are nothing that an embedding can be.
+    let asked = try quantization(file, room.path("asked"), "w4a16-g32", dtype: .f16)
+    #expect(try findings(asked, "values-rounded").isEmpty)
+    let refused = failure(
+      of: try quantization(
+        file, room.path("refused"), "w4a16-g32", overrides: ["embed_tokens=w8a16-g128"]))
+    #expect(refused?.code == .usage)
+  }
+
   /// Scales of the weights' own dtype reach as far as these do; those of blocks don't.
   @Test(arguments: [
     ("w8a16-channel", true), ("fp8", true), ("w8a8", true), ("nvfp4a16", true), ("mxfp4a16", true),

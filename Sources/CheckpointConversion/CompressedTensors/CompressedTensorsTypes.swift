@@ -30,7 +30,16 @@ struct CompressedTensorsTypes {
     {
       return TypeChoice(exact, wanted: exact, .requested)
     }
-    guard let role, Self.isLinear(role), type.shape.rank == 2, type.dtype.isCastable else {
+    guard let role, type.shape.rank == 2, type.dtype.isCastable else {
+      return .unquantized(type.dtype)
+    }
+    guard Self.isLinear(role) else {
+      // No codes, but floats that have more bits, or fewer.
+      if [.tokenEmbedding, .positionEmbedding].contains(role), let asked = try override(name),
+        !asked.isQuantized
+      {
+        return TypeChoice(asked, wanted: asked, .requested)
+      }
       return .unquantized(type.dtype)
     }
     guard let (wanted, reason) = try wanted(name, role) else { return .unquantized(type.dtype) }
@@ -42,9 +51,15 @@ struct CompressedTensorsTypes {
     _ name: String, _ role: DecoderRole
   ) throws(CheckpointError) -> (WeightType, TypeChoice.Reason)? {
     if role.projection == .head, let type = request.outputType { return (type, .requested) }
-    for override in request.overrides where try override.pattern.matches(name) {
-      return (override.type, .requested)
-    }
+    if let type = try override(name) { return (type, .requested) }
     return [.head, .router].contains(role.projection) ? nil : (request.scheme.type, .scheme)
+  }
+
+  /// What `--tensor-type` says of a tensor.
+  private func override(_ name: String) throws(CheckpointError) -> WeightType? {
+    for override in request.overrides where try override.pattern.matches(name) {
+      return override.type
+    }
+    return nil
   }
 }

@@ -64,7 +64,7 @@ struct ChoiceFindings {
       throw CheckpointError(
         .usage, "--tensor-type fits no tensor that is quantized",
         expected: "such as \(names.first ?? "")", found: override.pattern.text,
-        hint: "--dry-run lists the names; what isn't quantized there stays as it is")
+        hint: "--dry-run lists the names, and what becomes of each tensor")
     }
   }
 }

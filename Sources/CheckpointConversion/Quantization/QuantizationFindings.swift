@@ -26,9 +26,9 @@ struct QuantizationFindings {
 
   /// All that is said.
   ///
-  /// - Throws: `unsupported` for the first of it, where the request is strict.
+  /// - Throws: `unsupported` for the first of it, where the request is strict, and what reading the source throws.
   func all() throws(CheckpointError) -> [Finding] {
-    let told = [twice, again, nothing].compactMap { $0 }
+    let told = [twice, again, try rounded(), nothing].compactMap { $0 }
     guard request.isStrict, let first = told.first else { return told.map(\.finding) }
     throw CheckpointError(
       .unsupported, "\(first.fact), and --strict doesn't allow it", tensor: first.finding.tensor,
@@ -76,6 +76,30 @@ struct QuantizationFindings {
     return Told(
       "quantized-again", "\(Self.named(weights)) quantized again, from blocks", "",
       remedy: "better start from the original", first.name)
+  }
+
+  /// Blocks that aren't quantized in the result, and whose values its floats don't hold although nobody asked for these.
+  private func rounded() throws(CheckpointError) -> Told? {
+    guard planner.settings.dtype == nil else { return nil }
+    var weights: [ConversionPlan.OutputGroup] = []
+    for group in groups where try isRounded(group) { weights.append(group) }
+    guard let first = weights.first else { return nil }
+    let dtype = first.castDType.rawValue
+    return Told(
+      "values-rounded", "\(Self.named(weights)) rounded to \(dtype)",
+      ": the scheme doesn't quantize them, and values of blocks have more bits",
+      remedy: "--tensor-type 'NAME=f32' keeps all values of a weight", first.name)
+  }
+
+  private func isRounded(_ group: ConversionPlan.OutputGroup) throws(CheckpointError) -> Bool {
+    guard let choice = group.quantization?.choice, !choice.type.isQuantized,
+      choice.reason == .unquantized || choice.isSubstitution,
+      case .cast(let values, let dtype) = group.expression, [.f16, .bf16].contains(dtype),
+      values.readsBlocks(planner.source.checkpoint.type)
+    else { return false }
+    let difference = TensorExpression.combine(
+      .difference, .cast(group.expression, .f32), .cast(values, .f32))
+    return try !ZeroThroughout([difference]).holds(planner.source.reader, planner.resources)
   }
 
   /// Whether it reads codes with scales beside them.

@@ -21,6 +21,14 @@ extension FindingKinds {
       they are, or whose codes are moved, don't count. --strict refuses this.
       """),
     FindingKind(
+      "values-rounded", "conversion", .warning,
+      "Weights that were blocks become floats with fewer bits",
+      """
+      The scheme leaves some weights as floats, such as the embedding of a model for vLLM. In the \
+      source they are blocks, whose values have more bits than floats of 16 bits hold. Give these \
+      weights F32 with --tensor-type if you want all of their bits. --strict refuses this.
+      """),
+    FindingKind(
       "quantization-loss", "conversion", .warning,
       "A quantized tensor has little to do with its weights",
       """
