@@ -67,6 +67,21 @@ import Testing
     #expect(!room.has("again"))
   }
 
+  /// GPT-2's rows of 48 fill no groups of 32, but such of 16; GPT-J's rows of 64 fill both, and Llama's of 172 none.
+  @Test(arguments: [
+    ("gpt2", "mlx-q4-g32", "--scheme mlx-nvfp4,"), ("gptj", "mlx-q4-g128", "--scheme mlx-q4-g32,"),
+    ("llama", "mlx-q4-g32", "leave out --strict:"),
+  ])
+  func hintsNameSchemesWhoseGroupsFit(
+    _ fixture: String, _ scheme: String, _ expected: String
+  ) throws {
+    let room = try Workspace()
+    let source = Fixtures.path("huggingface/\(fixture)")
+    let error = failure(of: try quantization(source, room.path("out"), scheme, isStrict: true))
+    #expect(error?.code == .unsupported)
+    #expect(error?.hint?.contains(expected) == true, "\(error?.hint ?? "")")
+  }
+
   /// A fixture as a GGUF file.
   @discardableResult
   private func file(

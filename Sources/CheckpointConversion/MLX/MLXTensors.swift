@@ -51,7 +51,7 @@ struct MLXTensors {
     if let request = planner.settings.quantization {
       findings += try ChoiceFindings(request).findings(
         weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
-        remedy: { _ in "choose a smaller group, such as that of --scheme mlx-q4-g32" })
+        remedy: Self.remedy)
     }
     let unused = model.tensors.map { ExactName($0.name) }.filter { !names.contains($0) }
     if let first = unused.min() {
@@ -61,6 +61,14 @@ struct MLXTensors {
           "left out: \(counted(unused.count, "tensor")) that mlx-lm's model has no place for",
           tensor: first.text))
     }
+  }
+
+  /// A scheme with groups that rows of these shapes fill; nil where they fill none.
+  private static func remedy(_ shapes: [Shape]) -> String? {
+    ["mlx-q4-g32", "mlx-nvfp4"].first { name in
+      guard let type = QuantizationScheme(named: name)?.type else { return false }
+      return shapes.allSatisfy { type.fits(columns: $0.dimensions.last ?? 0) }
+    }.map { "choose a smaller group, such as that of --scheme \($0)" }
   }
 
   private mutating func append(

@@ -19,7 +19,7 @@ struct ChoiceFindings {
   /// - Returns: findings.
   /// - Throws: `unsupported` for substituted types where that is forbidden, `usage` for patterns that fit no tensor.
   func findings(
-    _ weights: [Weight], remedy: ([Shape]) -> String
+    _ weights: [Weight], remedy: ([Shape]) -> String?
   ) throws(CheckpointError) -> [Finding] {
     try requireMatches(
       weights.filter { $0.quantization.choice.reason != .unquantized }.map(\.name))
@@ -35,7 +35,9 @@ struct ChoiceFindings {
           expected:
             "rows of a multiple of \(choice.wanted.groupSize ?? 1) for \(choice.wanted.name)",
           found: "\(shape.dimensions.last ?? 0) columns",
-          hint: "\(remedy(substituted.map(\.quantization.values.shape))), or leave out --strict")
+          hint: remedy(substituted.map(\.quantization.values.shape)).map {
+            "\($0), or leave out --strict"
+          } ?? "leave out --strict: what fits no groups stays floats")
       }
       let total = weights.reduce(0) { $0 + $1.quantization.values.shape.elementCount }
       let share = substituted.reduce(0) { $0 + $1.quantization.values.shape.elementCount }
