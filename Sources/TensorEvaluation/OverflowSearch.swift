@@ -21,7 +21,11 @@ public struct Overflow: Hashable, Sendable {
   ) throws(CheckpointError) -> Overflow? {
     if case .pack(let values, _) = expression { return try first(in: values, reader) }
     guard case .cast(let operand, let dtype) = expression else { return nil }
-    let exact = try CompiledExpression(operand, in: reader.checkpoint)
+    var exact = try CompiledExpression(operand, in: reader.checkpoint)
+    if exact.type.dtype.isBlockQuantized {
+      // F32 has all values of blocks.
+      exact = try CompiledExpression(.cast(operand, .f32), in: reader.checkpoint)
+    }
     guard let from = exact.type.dtype.kernelType, let to = dtype.kernelType else { return nil }
     let evaluator = TensorEvaluator(reader, tileByteCount: TensorEvaluator.minimumTileByteCount)
     let scratch = try ScratchArena(byteCount: evaluator.scratchByteCount)

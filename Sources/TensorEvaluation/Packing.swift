@@ -104,7 +104,8 @@ extension TensorEvaluator {
         }
         guard outcome.isFinite(hasRange: format.scalesHaveRange) else {
           throw Self.unfit(
-            floats, rows.count * columns, rows.lowerBound * columns, values.type.shape, format.name)
+            floats, rows.count * columns, rows.lowerBound * columns, values.type.shape, format.name,
+            overflowed: report.overflowCount > 0)
         }
         report.merge(outcome)
       }

@@ -55,7 +55,8 @@ extension TensorEvaluator {
         guard outcome.isFinite(hasRange: type.dtype == .mxfp4) else {
           throw Self.unfit(
             floats + skippedBlocks * rows.elementCount, shared.count * rows.elementCount,
-            shared.lowerBound * rows.elementCount, type.shape, type.dtype.rawValue)
+            shared.lowerBound * rows.elementCount, type.shape, type.dtype.rawValue,
+            overflowed: report.overflowCount > 0)
         }
         report.merge(outcome)
       }
@@ -88,10 +89,27 @@ extension TensorEvaluator {
   }
 
   /// The error for values that nothing in a format can stand for, with the place of the first.
+  ///
+  /// - Parameters:
+  ///   - values: the floats that it was to be made of.
+  ///   - count: how many.
+  ///   - first: the place of the first in the tensor.
+  ///   - shape: of the tensor.
+  ///   - format: its name.
+  ///   - overflowed: whether a cast has made infinities of some.
+  /// - Returns: `malformed` for what is no finite number in the source, else `overflow`.
   static func unfit(
-    _ values: UnsafePointer<Float>, _ count: Int, _ first: Int, _ shape: Shape, _ format: String
+    _ values: UnsafePointer<Float>, _ count: Int, _ first: Int, _ shape: Shape, _ format: String,
+    overflowed: Bool
   ) -> CheckpointError {
     for place in 0..<count where !values[place].isFinite {
+      if overflowed, !values[place].isNaN {
+        return CheckpointError(
+          .overflow,
+          "a weight is too large for the floats that \(format) is made of: it would become infinite",
+          found: "one at \(shape.indexText(of: first + place))",
+          hint: "keep the tensor as it is by --tensor-type 'NAME=f32'")
+      }
       return CheckpointError(
         .malformed, "a weight is NaN or infinite: \(format) can't stand for it",
         found:

@@ -1,5 +1,7 @@
 import CheckpointConversion
+import FileContainers
 import Foundation
+import Quantization
 import TensorModel
 import TestSupport
 import Testing
@@ -28,6 +30,36 @@ import Testing
     #expect(error.description.contains("2 values"))
     #expect(error.hint?.contains("--allow-overflow") == true)
     #expect(workspace.names() == ["in.safetensors"])
+  }
+
+  /// A scale of 9000 makes finite numbers that F16 doesn't have, in the embedding that stays floats and in what is quantized from F16.
+  @Test(arguments: [
+    ("token_embd.weight", Float16(-9000), "w4a16-g32", "72000 at [0, 0]"),
+    ("blk.0.attn_q.weight", 9000, "mlx-q4-g32", "one at [0, 0]"),
+  ])
+  func blocksBeyondF16AreTooLargeAndNotDamaged(
+    _ name: String, _ scale: Float16, _ scheme: String, _ place: String
+  ) throws {
+    let original = Fixtures.path("gguf/mistral_window.Q4_0.gguf")
+    let header = try GGUFHeader(InputFile(path: original).region)
+    let tensor = try #require(header.tensors.first { $0.name == name })
+    let start = tensor.range.lowerBound
+    var bytes = try Data(contentsOf: URL(filePath: original))
+    // A block: the scale, and 32 codes of 0, which stand for -8.
+    let block = withUnsafeBytes(of: scale.bitPattern.littleEndian) { Data($0) } + Data(count: 16)
+    bytes.replaceSubrange(start..<start + block.count, with: block)
+    let file = workspace.path("in.gguf")
+    try bytes.write(to: URL(filePath: file))
+    let chosen = try #require(QuantizationScheme(named: scheme))
+    let error = try #require(
+      failure(
+        of: request(file, workspace.path("out")) {
+          $0.format = chosen.container.format
+          $0.settings.quantization = QuantizationRequest(chosen)
+        }))
+    #expect(error.code == .overflow && error.description.contains(place))
+    #expect(error.hint?.contains("--tensor-type") == true)
+    #expect(error.hint?.contains("--dtype") == false)
   }
 
   @Test func isRefusedForOneFileToo() throws {

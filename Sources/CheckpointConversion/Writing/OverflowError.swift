@@ -21,7 +21,8 @@ enum OverflowError {
       .overflow,
       "\(counted(report.overflowCount, "value")) would become infinite in \(dtype.rawValue); the first is \(value) at \(place)",
       tensor: group.name,
-      hint: "\(remedy(dtype, first?.value)); --allow-overflow writes infinities"
+      hint:
+        "\(group.quantization == nil ? remedy(dtype, first?.value) : "--tensor-type 'NAME=f32' has room for it"); --allow-overflow writes infinities"
     )
   }
 
