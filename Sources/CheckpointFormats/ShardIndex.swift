@@ -20,6 +20,27 @@ struct ShardIndex {
   /// The shards, sorted.
   let shards: [String]
 
+  /// The weight file of a folder that has no index.
+  ///
+  /// - Parameters:
+  ///   - files: all of the format in the folder.
+  ///   - kind: whose files they are, for the message.
+  ///   - name: what an index would be called.
+  ///   - tree: the folder.
+  /// - Returns: the only one.
+  /// - Throws: `missing` where there are several: nothing says how they belong together.
+  static func only(
+    of files: [String], kind: String, without name: String, in tree: any FileTree
+  ) throws(CheckpointError) -> String {
+    guard files.count == 1, let only = files.first else {
+      throw CheckpointError(
+        .missing, "several \(kind) files without an index", file: tree.displayName,
+        expected: name, found: files.prefix(4).joined(separator: ", "),
+        hint: "download the index as well, or name one of the files")
+    }
+    return only
+  }
+
   /// Parses an index.
   ///
   /// - Throws: `malformed`.

@@ -63,12 +63,7 @@ public enum FlaxFormat: CheckpointFormat {
         named: indexFileName, in: tree)
     }
     let files = try tree.children(of: "").filter(isWeights)
-    guard files.count == 1, let only = files.first else {
-      throw CheckpointError(
-        .missing, "several Flax files without an index", file: tree.displayName,
-        expected: indexFileName, found: files.prefix(4).joined(separator: ", "),
-        hint: "download the index as well, or name one of the files")
-    }
+    let only = try ShardIndex.only(of: files, kind: "Flax", without: indexFileName, in: tree)
     return try open(file: tree.region(only), name: only, options)
   }
 

@@ -85,12 +85,7 @@ public enum KerasFormat: CheckpointFormat {
         named: indexFileName, in: tree, options)
     }
     let files = try files(in: tree)
-    guard files.count == 1, let only = files.first else {
-      throw CheckpointError(
-        .missing, "several HDF5 files without an index", file: tree.displayName,
-        expected: indexFileName, found: files.prefix(4).joined(separator: ", "),
-        hint: "download the index as well, or name one of the files")
-    }
+    let only = try ShardIndex.only(of: files, kind: "HDF5", without: indexFileName, in: tree)
     return try open(file: tree.region(only), name: only, options)
   }
 

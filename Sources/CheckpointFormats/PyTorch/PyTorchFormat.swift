@@ -95,12 +95,7 @@ public enum PyTorchFormat: CheckpointFormat {
         hint: "load it with an old PyTorch in an environment that you trust, and save it again")
     }
     let files = Sidecars.withoutAdapters(try tree.children(of: "").filter(isWeights))
-    guard files.count == 1, let only = files.first else {
-      throw CheckpointError(
-        .missing, "several PyTorch files without an index", file: tree.displayName,
-        expected: indexFileName, found: files.prefix(4).joined(separator: ", "),
-        hint: "download the index as well, or name one of the files")
-    }
+    let only = try ShardIndex.only(of: files, kind: "PyTorch", without: indexFileName, in: tree)
     return try open(file: tree.region(only), name: only, options)
   }
 

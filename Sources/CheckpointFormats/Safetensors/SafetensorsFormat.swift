@@ -50,12 +50,7 @@ public enum SafetensorsFormat: CheckpointFormat {
     }
     let files = Sidecars.withoutAdapters(
       try tree.children(of: "").filter { $0.hasSuffix(".safetensors") })
-    guard files.count == 1, let only = files.first else {
-      throw CheckpointError(
-        .missing, "several safetensors files without an index", file: tree.displayName,
-        expected: indexFileName, found: files.prefix(4).joined(separator: ", "),
-        hint: "download the index as well, or name one of the files")
-    }
+    let only = try ShardIndex.only(of: files, kind: "safetensors", without: indexFileName, in: tree)
     return try SafetensorsReader(file: tree.region(only), name: only)
   }
 
