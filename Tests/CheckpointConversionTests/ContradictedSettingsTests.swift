@@ -1,4 +1,6 @@
+import CheckpointConversion
 import CheckpointFormats
+import FileContainers
 import Foundation
 import TensorModel
 import TestSupport
@@ -174,6 +176,27 @@ import Testing
     #expect(findings.count == 1)
     #expect(findings.first?.tensor == "model.layers.0.self_attn.k_proj.qweight")
     #expect(findings.first?.message.contains("'bits': 8, and the codes have 4 bits") == true)
+  }
+
+  /// AutoGPTQ's first files have their settings beside the model's configuration alone.
+  @Test func settingsMayStandInAFileOfTheirOwn() throws {
+    let room = try Workspace()
+    let folder = try copy(
+      "gptq_v1_llama", in: room, replacing: "\"quantization_config\"", with: "\"another_key\"")
+    func weights() throws -> [[UInt8]] {
+      let out = room.path("out")
+      try? FileManager.default.removeItem(atPath: out)
+      let certificate = try convert(folder, out, dtype: .f32).certificate
+      return certificate.tensors.map { Array($0.digest.description.utf8) }
+    }
+    #expect(throws: CheckpointError.self) { try weights() }
+    let text = #"{"bits": 4, "group_size": 32, "sym": true, "desc_act": false}"#
+    try Data(text.utf8).write(to: URL(filePath: "\(folder)/quantize_config.json"))
+    let found = try weights()
+    let golden = try convert(
+      Fixtures.path("quantized/gptq_v1_llama"), room.path("golden"), dtype: .f32
+    ).certificate
+    #expect(found == golden.tensors.map { Array($0.digest.description.utf8) })
   }
 
   @Test func bothFilesOfSettingsAreLookedAt() throws {

@@ -91,6 +91,35 @@ enum ContradictedSettings {
       file: "config.json")
   }
 
+  /// The configuration where it says something of codes; where it doesn't, one with what `quantize_config.json` says of them.
+  ///
+  /// AutoGPTQ wrote nothing of them into `config.json` at first.
+  ///
+  /// - Parameters:
+  ///   - configuration: the model's; nil without one.
+  ///   - assets: the files beside the weights.
+  /// - Returns: what says how weights are quantized.
+  /// - Throws: what reading throws.
+  static func completed(
+    _ configuration: JSONValue?, _ assets: [Checkpoint.Asset]
+  ) throws(CheckpointError) -> JSONValue? {
+    guard QuantizationSettings(configuration).document == nil,
+      let document = try document(assets), document["bits"] != nil
+    else { return configuration }
+    return .object([.init(QuantizedWeights.configurationKeys[0], document)])
+  }
+
+  /// `quantize_config.json`; nil without it, and for one that isn't JSON, which is said where files beside the weights are looked at.
+  private static func document(
+    _ assets: [Checkpoint.Asset]
+  ) throws(CheckpointError) -> JSONValue? {
+    guard let file = assets.first(where: { $0.name == fileName }),
+      file.byteCount <= largestByteCount
+    else { return nil }
+    let bytes = try file.read(0, file.byteCount)
+    return try? JSONValue(parsing: bytes, dialect: .python)
+  }
+
   /// What `quantize_config.json` says otherwise than `config.json`.
   ///
   /// - Parameters:
@@ -101,13 +130,7 @@ enum ContradictedSettings {
   static func files(
     _ assets: [Checkpoint.Asset], _ settings: QuantizationSettings
   ) throws(CheckpointError) -> [Finding] {
-    guard settings.document != nil,
-      let file = assets.first(where: { $0.name == fileName }),
-      file.byteCount <= largestByteCount
-    else { return [] }
-    let bytes = try file.read(0, file.byteCount)
-    // That it isn't JSON is said where files beside the weights are looked at.
-    guard let document = try? JSONValue(parsing: bytes, dialect: .python) else { return [] }
+    guard settings.document != nil, let document = try document(assets) else { return [] }
     let differences = keys.compactMap { key -> String? in
       guard let one = settings[key], let other = document[key], one != other else { return nil }
       return "'\(key)' is \(one.shortText) in one and \(other.shortText) in the other"

@@ -55,6 +55,7 @@ public struct QuantizedWeights: Sendable {
   ) throws(CheckpointError) {
     let tensors = reader.checkpoint.tensors
     // Few checkpoints have any: all names are looked at closely only where one has a marker's ending.
+    let configuration = try ContradictedSettings.completed(configuration, assets)
     let settings = QuantizationSettings(configuration)
     guard settings.document != nil || tensors.contains(where: { Self.mayBePart($0.name) }) else {
       return nil
