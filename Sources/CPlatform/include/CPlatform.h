@@ -1,6 +1,8 @@
 // The few system calls that Swift can't see (they need _GNU_SOURCE) or that each platform spells differently.
 // Those that can fail return 0, or the errno value of the failure.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /// Reserves a file's bytes on disk without changing its size. ENOTSUP where the file system can't.
@@ -14,6 +16,23 @@ void wb_write_behind(int descriptor, int64_t offset, int64_t byteCount);
 ///
 /// Offsets and size must be multiples of the file system's blocks. ENOTSUP, EXDEV or EINVAL where it can't be done.
 int wb_share_range(int source, int64_t sourceOffset, int target, int64_t targetOffset, int64_t byteCount);
+
+/// Bytes of a file in memory.
+typedef struct {
+  const void *bytes;
+  /// What was mapped for it.
+  void *pages;
+  size_t size;
+  int32_t slot;
+} wb_mapped_range;
+
+/// Maps a range of an open file, which need not begin at a page. ENOTSUP or ENOBUFS where it should be read instead.
+///
+/// What the file loses while the range is mapped, and what can't be read, reads as zeros.
+int wb_map_range(int descriptor, int64_t offset, int64_t byteCount, wb_mapped_range *mapped);
+
+/// Ends a mapping: false if some of its bytes weren't the file's.
+bool wb_unmap_range(wb_mapped_range mapped);
 
 /// Renames, failing with EEXIST if the target exists. EINVAL or ENOTSUP where the file system can't promise that.
 int wb_rename_without_replacing(const char *source, const char *target);

@@ -33,9 +33,6 @@ struct ManifestDigests {
     case tensor(Int, Digest)
   }
 
-  /// Bytes that are read at once.
-  private static let stepByteCount = 1 << 20
-
   /// Digests all.
   ///
   /// - Parameters:
@@ -131,13 +128,11 @@ struct ManifestDigests {
     let whole = piece.place != nil
     var offset = whole ? 0 : piece.tensors.first?.bytes.lowerBound ?? 0
     let end = whole ? piece.file.byteCount : piece.tensors.last?.bytes.upperBound ?? 0
-    let scratch = try ScratchArena(byteCount: stepByteCount)
     repeat {
       try resources.checkCancellation()
-      let step = offset..<min(offset + stepByteCount, end)
-      try scratch.withPiece(byteCount: step.count) { (base) throws(CheckpointError) in
-        try piece.file.read(at: step.lowerBound, into: base, count: step.count)
-        var ownBytes = UnsafeRawBufferPointer(start: base, count: whole ? step.count : 0)
+      let step = offset..<min(offset + InputFile.mappedByteCount, end)
+      try piece.file.withBytes(step) { (stepBytes) throws(CheckpointError) in
+        var ownBytes = UnsafeRawBufferPointer(rebasing: stepBytes[..<(whole ? step.count : 0)])
         while let next = waiting.first, next.bytes.lowerBound < max(step.upperBound, end) {
           guard next.bytes.lowerBound < step.upperBound || step.upperBound == end else { break }
           running.append((next, PairedDigest()))
@@ -145,11 +140,11 @@ struct ManifestDigests {
         }
         for place in running.indices {
           let bytes = running[place].run.bytes.clamped(to: step)
+          let (start, stop) = (bytes.lowerBound - offset, bytes.upperBound - offset)
           let together = min(bytes.count, ownBytes.count)
           own.update(
             UnsafeRawBufferPointer(rebasing: ownBytes[..<together]), with: &running[place].digest,
-            UnsafeRawBufferPointer(
-              start: base + (bytes.lowerBound - step.lowerBound), count: bytes.count))
+            UnsafeRawBufferPointer(rebasing: stepBytes[start..<stop]))
           ownBytes = UnsafeRawBufferPointer(rebasing: ownBytes[together...])
         }
         own.update(ownBytes)

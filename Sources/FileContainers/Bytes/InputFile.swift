@@ -1,4 +1,5 @@
-// Input files, read at positions and never mapped: a mapped file that shrinks kills the process, and its pages would count.
+// Input files, read at positions. They are mapped only by `withBytes`, a few megabytes at a time: a mapped file that shrinks kills the
+// process where nothing is done about it, and its pages count as memory.
 
 import Synchronization
 public import TensorModel
