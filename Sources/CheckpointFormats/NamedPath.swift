@@ -5,6 +5,7 @@
 //   models--ORG--NAME                  a model in Hugging Face's cache (huggingface_hub, file_download.py): snapshots/REVISION,
 //   models--ORG--NAME/snapshots          where refs/main has REVISION; without it, the only snapshot
 //   a folder without a checkpoint      its only archive
+//   .../layer_LL-model_RR-…, mp_rank_… itself, with a note: the model is the folder
 //   .../config.json                    nothing: a hint names the folder
 
 import FileContainers
@@ -76,6 +77,10 @@ public struct NamedPath: Sendable {
       place = parent
       indexName = name
       return say("the TensorFlow checkpoint that \(name) is the index of")
+    }
+    if NeoXFiles.isNamed(name) {
+      return say(
+        "one file of a GPT-NeoX training; the folder that it lies in stands for the whole model")
     }
     guard name.hasSuffix(".json"), name.contains(".index.") else { return }
     place = parent

@@ -179,6 +179,7 @@ final class GPTNeoXReader: CheckpointReader, FamilyReader {
           name: tensor.name, shape: tensor.shape, dtype: tensor.dtype,
           expression: try value(of: tensor, &replicas))
       }
+      try NeoXOneStep.check(replicas.copies, checkpoint)
       let found = (tensors: ordered(byName), replicas: replicas)
       known = found
       return found

@@ -13,6 +13,7 @@ struct NeoXMerging {
     /// The stored tensors, rank after rank.
     let parts: [String]
     let cut: NeoXTable.Cut
+    let module: NeoXTable.Module
   }
 
   /// The stored tensors, module by module and rank by rank.
@@ -135,6 +136,6 @@ struct NeoXMerging {
     }
     return Merged(
       name: target, shape: try Shape(checking: extents), dtype: first.dtype, parts: parts,
-      cut: row.cut)
+      cut: row.cut, module: module)
   }
 }

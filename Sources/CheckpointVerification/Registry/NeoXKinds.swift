@@ -10,8 +10,8 @@ extension FindingKinds {
       Every tensor-parallel rank has a copy of this tensor, and training should keep the copies \
       equal. Here they aren't, which happens in long trainings: GPT-NeoX-20B's published \
       checkpoint is one. The model gets the mean, computed in F32 and rounded once, as the \
-      published models did. If the difference is large, a file is of another step: get the step's \
-      files again.
+      published models did. One layer of another step is an error; if the difference is large in \
+      every layer, a rank's files may be of another step: get the step's files again.
       """),
     FindingKind(
       "gelu-approximation", "structure", .note,
