@@ -99,7 +99,7 @@ public struct KnownFiles {
     }
     let isConfiguration =
       place.count == 2 && place[0] == NeoXConfigurationFiles.folderName
-      && NeoXConfigurationFiles.isNamed(name)
+      && YAMLFile.isNamed(name)
     if isConfiguration { return .sidecar }
     guard path == GPTNeoXFormat.latestFileName else { return nil }
     return try GPTNeoXFormat.recognises(tree: tree) ? .manifest : nil

@@ -126,7 +126,12 @@ struct SharedOptions: ParsableArguments {
       options.configuration = try InputFile.contents(
         of: config, limit: OpenOptions.maximumConfigurationByteCount, recordedIn: options.readFiles)
       // A file that the user names is looked at at once: what is wrong with it is nothing of the checkpoint's.
-      try JSONFile.check(options.configuration ?? [], config)
+      let bytes = options.configuration ?? []
+      if YAMLFile.isNamed(config) {
+        _ = try YAMLFile.parse(bytes, config)
+      } else {
+        try JSONFile.check(bytes, config)
+      }
       options.configurationName = config
     }
     return options

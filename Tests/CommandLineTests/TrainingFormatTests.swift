@@ -1,16 +1,24 @@
+import FileContainers
 import Foundation
 import TestSupport
 import Testing
 
-/// Every command over Flax's and Keras's models.
+/// Every command over what training frameworks leave behind.
 @Suite struct TrainingFormatTests {
   private let workspace: Workspace
   init() throws { workspace = try Workspace() }
 
   private static let models = [
     "flax/gptj_chunked_bf16", "flax/gpt_neo_sharded", "flax/gpt2", "keras/gpt2_sharded",
-    "keras/gpt2_gzip_shuffle", "keras/gptj",
+    "keras/gpt2_gzip_shuffle", "keras/gptj", "tensorflow/gpt2", "tensorflow/gpt_neo",
+    "gpt-neox/parallel_tp2", "gpt-neox/serial_tp2", "gpt-neox/sequential_tp2_tied",
   ]
+
+  /// The checkpoint of a model; that of a training has a folder of its own.
+  private func checkpoint(_ model: String) -> String {
+    let folder = fixture("\(model)/checkpoint")
+    return FileKind(of: folder) == .directory ? folder : fixture(model)
+  }
 
   private func succeed(_ arguments: [String], shell: String? = nil) throws -> Weighbridge.Outcome {
     let outcome = try Weighbridge.run(arguments, shell: shell)
@@ -24,7 +32,7 @@ import Testing
   }
 
   @Test(arguments: models) func areConvertedComparedAndVerified(model: String) throws {
-    let (source, out) = (fixture(model), workspace.path("out"))
+    let (source, out) = (checkpoint(model), workspace.path("out"))
     _ = try succeed(["convert", source, out, "--to", "safetensors", "--quiet"])
     let same = try succeed(["compare", source, out, "--forward", "--json"]).object
     #expect(same["identical"] as? Bool == true)
@@ -38,7 +46,7 @@ import Testing
   @Test(arguments: models) func computeTheLogitsOfTheirFramework(model: String) throws {
     let reference = try ArrayFile(fixture("\(model)/logits.npy")).floats
     _ = try succeed([
-      "forward", fixture(model), "--tokens-file", fixture("\(model)/tokens.npy"), "--logits",
+      "forward", checkpoint(model), "--tokens-file", fixture("\(model)/tokens.npy"), "--logits",
       workspace.path("logits.npy"), "--quiet",
     ])
     let logits = try ArrayFile(workspace.path("logits.npy")).floats
@@ -48,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: models) func goThroughStoresAndArchives(model: String) throws {
-    let source = fixture(model)
+    let source = checkpoint(model)
     let out = workspace.path("out")
     _ = try succeed(["convert", source, out, "--to", "safetensors", "--quiet"])
     let expected = try root(out)
@@ -68,21 +76,31 @@ import Testing
         "convert", path, workspace.path(archive + ".out"), "--to", "safetensors", "--quiet",
       ])
       #expect(try root(workspace.path(archive + ".out")) == expected)
+      let piped = try Weighbridge.run(
+        ["convert", "-", workspace.path(archive + ".in"), "--to", "safetensors", "--quiet"],
+        input: path)
+      #expect(piped.code == 0, "\(piped.errors)")
+      #expect(try root(workspace.path(archive + ".in")) == expected)
+      _ = try succeed(["verify", out, "--against", path])
     }
   }
 
-  /// GPT-Neo has no quantized form that is written.
-  @Test(arguments: models.filter { !$0.contains("gpt_neo") })
+  /// GPT-Neo has no quantized form that is written, and 48 values are no whole groups.
+  @Test(
+    arguments: models.filter { model in
+      !["gpt_neo", "serial_tp2", "sequential_tp2_tied"].contains(where: model.contains)
+    })
   func areQuantized(model: String) throws {
-    _ = try succeed([
-      "quantize", fixture(model), workspace.path("out"), "--scheme", "mlx-q4-g32", "--quiet",
-    ])
-    #expect(workspace.has("out/model.safetensors"))
+    let (source, out) = (checkpoint(model), workspace.path("out"))
+    _ = try succeed(["quantize", source, out, "--scheme", "mlx-q4-g32", "--quiet"])
+    _ = try succeed(["verify", out, "--against", source])
+    let difference = try Weighbridge.run("compare", source, out, "--forward", "--json")
+    #expect(difference.code == 1, "\(difference.errors)")
   }
 
   /// What an interrupted run has written counts when it is taken up, and is the same.
   @Test(arguments: models) func areResumed(model: String) throws {
-    let (source, out) = (fixture(model), workspace.path("out"))
+    let (source, out) = (checkpoint(model), workspace.path("out"))
     let arguments = ["convert", source, out, "--to", "safetensors", "--quiet"]
     // No file may be longer than so many blocks: the conversion fails on the way.
     let stopped = try Weighbridge.run(arguments, shell: "ulimit -f 40")
@@ -94,6 +112,42 @@ import Testing
     #expect(
       try workspace.contents("out/model.safetensors")
         == workspace.contents("whole/model.safetensors"))
+  }
+
+  /// YAML as it was written for the training, comments and all; what is wrong with it is said at once.
+  @Test func configurationsAreGivenAsYAML() throws {
+    try workspace.copy(checkpoint("gpt-neox/parallel_tp2"), to: "in")
+    try workspace.copy(workspace.path("in/global_step20/configs/model.yml"), to: "model.yml")
+    try workspace.remove("in/global_step20/configs")
+    let arguments = [
+      "convert", workspace.path("in"), workspace.path("out"), "--to", "safetensors", "--config",
+      workspace.path("model.yml"),
+    ]
+    _ = try succeed(arguments)
+    _ = try succeed([
+      "verify", workspace.path("out"), "--against", checkpoint("gpt-neox/parallel_tp2"),
+    ])
+    try workspace.write("model.yml", Data("num-layers: [2\n".utf8))
+    let broken = try Weighbridge.run(arguments + ["--force"])
+    #expect(broken.code == 2 && broken.errors.contains("model.yml"), "\(broken.errors)")
+  }
+
+  /// The files of a step and of a bundle are counted as inputs: `--resume` refuses others.
+  @Test(arguments: ["tensorflow/gpt2", "gpt-neox/parallel_tp2", "gpt-neox/sequential_tp2_tied"])
+  func areNotResumedFromOtherFiles(model: String) throws {
+    try workspace.copy(checkpoint(model), to: "in")
+    let arguments = [
+      "convert", workspace.path("in"), workspace.path("out"), "--to", "safetensors", "--quiet",
+    ]
+    #expect(try Weighbridge.run(arguments, shell: "ulimit -f 40").code != 0)
+    let name = try #require(
+      workspace.snapshot(of: "in").keys.filter {
+        $0.contains("data-00000") || $0.hasSuffix("_00_model_states.pt")
+          || $0.hasSuffix("model_00-model_states.pt")
+      }.min())
+    try workspace.edit("in/\(name)") { $0[$0.count / 2] ^= 1 }
+    let resumed = try Weighbridge.run(arguments + ["--resume"])
+    #expect(resumed.code == 2 && !workspace.has("out"), "\(resumed.errors)")
   }
 
   @Test func weightsBesideOthersAreNoted() throws {

@@ -11,11 +11,7 @@ struct NeoXConfigurationFiles {
 
   /// The folder beside the weights.
   static let folderName = "configs"
-  private static let endings = [".yml", ".yaml"]
   private static let maximumFileCount = 64
-
-  /// Whether a name is that of a configuration.
-  static func isNamed(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
 
   /// Reads `configs/*.yml` in the step's folder, else beside it, else a `config.json` at the top; what the user gave counts instead.
   ///
@@ -43,7 +39,7 @@ struct NeoXConfigurationFiles {
     _ folder: String, _ tree: any FileTree
   ) throws(CheckpointError) {
     let names = try tree.children(of: folder).filter { name in
-      Self.isNamed(name) && tree.containsFile("\(folder)/\(name)")
+      YAMLFile.isNamed(name) && tree.containsFile("\(folder)/\(name)")
     }
     guard names.count <= Self.maximumFileCount else {
       throw CheckpointError(

@@ -10,6 +10,11 @@ public enum YAMLFile {
   /// How deep mappings and sequences may lie in each other.
   public static let maximumDepth = 32
 
+  private static let endings = [".yml", ".yaml"]
+
+  /// Whether a file is called as YAML is.
+  public static func isNamed(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
+
   /// Parses a text.
   ///
   /// - Parameters:
