@@ -164,19 +164,19 @@ struct CompareCommand: ParsableCommand {
   private func row(
     _ sources: (Source, Source), _ decoders: (Decoder, Decoder), _ inputs: ReadFiles
   ) throws(CheckpointError) -> [Int] {
+    let limit = [decoders.0, decoders.1].compactMap(\.configuration.positionLimit).min()
     if let text {
       let file = try TextFile(text, inputs)
-      let limits = [decoders.0, decoders.1].compactMap(\.configuration.positionLimit)
       do throws(CheckpointError) {
-        return try file.row(sources.0, positionLimit: limits.min())
+        return try file.row(sources.0, positionLimit: limit)
       } catch {
         guard error.code == .missing else { throw error }
-        return try file.row(sources.1, positionLimit: limits.min())
+        return try file.row(sources.1, positionLimit: limit)
       }
     }
     return try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
       ?? ForwardComparison.standardTokens(
-        32, vocabulary: decoders.0.configuration.dimensions.vocabulary)
+        min(32, limit ?? 32), vocabulary: decoders.0.configuration.dimensions.vocabulary)
   }
 
   private func lockstep(
