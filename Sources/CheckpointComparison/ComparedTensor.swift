@@ -1,3 +1,5 @@
+public import ModelArchitectures
+
 /// A tensor that both checkpoints have in one shape, whether or not it differs: what summaries and charts are made of.
 public struct ComparedTensor: Sendable, Hashable {
   /// The canonical name.
@@ -11,6 +13,6 @@ public struct ComparedTensor: Sendable, Hashable {
   /// The rank of the change; nil where it wasn't asked for, and where nothing changed.
   public let rank: ChangeRank?
 
-  /// Whether both have the same values, be it in other dtypes.
+  /// Whether both have the same values, even if in other dtypes.
   public var isEqual: Bool { relation == nil || relation == .equalAfterWidening }
 }

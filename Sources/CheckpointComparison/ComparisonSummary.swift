@@ -1,3 +1,5 @@
+import ModelArchitectures
+
 /// How two checkpoints differ on the whole, by kind of weight, and by layer.
 ///
 /// It counts the tensors that both have in one shape.
@@ -15,7 +17,7 @@ public struct ComparisonSummary: Sendable, Hashable, Encodable {
   public struct Group: Sendable, Hashable {
     /// How many there are.
     public private(set) var tensorCount = 0
-    /// Those of them that have the same values in both, be it in other dtypes.
+    /// Those of them that have the same values in both, even if in other dtypes.
     public private(set) var equalCount = 0
     /// Those that differ by no more than rounding to the other dtype.
     public private(set) var roundedCount = 0

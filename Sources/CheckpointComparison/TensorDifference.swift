@@ -1,3 +1,4 @@
+public import ModelArchitectures
 public import TensorModel
 
 /// How a tensor of one checkpoint relates to the one of the same name in another.

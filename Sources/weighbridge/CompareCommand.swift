@@ -135,7 +135,7 @@ struct CompareCommand: ParsableCommand {
     for source in [sources.0, sources.1] { try source.confirm() }
     try page?.write(
       ComparisonPage(
-        comparison, report.verdict, report.forward,
+        report,
         ComparisonPage.Run(
           first: first, second: second, command: PageCommandLine().text, findings: findings,
           tolerance: tolerance,

@@ -6,16 +6,24 @@ import CheckpointConversion
 enum VersionText {
   /// All of it; the library for products of matrices is loaded, to say which it is.
   static var text: String {
-    var lines = [Certificate.Tool.current.version]
-    if let commit = wb_build_commit() { lines.append("commit \(String(cString: commit))") }
-    let libraries = [
+    let lines = [Certificate.Tool.current.version] + [commit].compactMap(\.self)
+    return (lines + libraries + ["matrix products: \(products)"]).joined(separator: "\n")
+  }
+
+  /// The commit that the program was built from; nil where that isn't known.
+  static var commit: String? { wb_build_commit().map { "commit \(String(cString: $0))" } }
+
+  /// What is linked, each with its version.
+  static var libraries: [String] {
+    let system = [
       ("HDF5", String(cString: wb_build_hdf5())), ("zlib", String(cString: wb_build_zlib())),
       ("zstd", String(cString: wb_build_zstd())),
     ]
-    lines += (libraries + packages).map { "\($0) \($1)" }
-    lines.append("matrix products: \(String(cString: wb_blas_description()))")
-    return lines.joined(separator: "\n")
+    return (system + packages).map { "\($0) \($1)" }
   }
+
+  /// What multiplies matrices, which is loaded to say which it is.
+  static var products: String { String(cString: wb_blas_description()) }
 
   /// The packages that are linked, which can't be asked: what Package.resolved says.
   static let packages = [

@@ -1,5 +1,6 @@
 import CheckpointComparison
 import Foundation
+import ModelArchitectures
 import TensorModel
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import ModelArchitectures
 import Testing
 
 @testable import weighbridge
@@ -44,17 +45,19 @@ import Testing
   @Test(
     arguments: [
       ("blk.7.attn_q.weight", 7, "attn_q"), ("blk.12.ffn_gate_inp.weight", 12, "ffn_gate_inp"),
-      ("output.weight", nil, "output"), ("blk.7", nil, "blk.7"), ("blk.7.weight", nil, "blk.7"),
-      ("blk.+7.x.weight", nil, "blk.+7.x"), ("blk.123456.x.weight", nil, "blk.123456.x"),
+      ("output.weight", nil, "output.weight"), ("blk.7", 7, "blk.*"), ("blk.7.weight", 7, "blk.*"),
+      ("blk.+7.x.weight", nil, "blk.+7.x.weight"),
+      ("blk.123456.x.weight", nil, "blk.123456.x.weight"),
       ("", nil, ""), ("weight", nil, "weight"), ("blk.1.a.b.bias", 1, "a.b.bias"),
       ("model.layers.3.self_attn.q_proj.weight", 3, "self_attn.q_proj"),
       ("model.layers.3.mlp.experts.17.up_proj.weight", 3, "mlp.experts.*.up_proj"),
+      ("model.language_model.layers.3.norm.weight", 3, "norm"),
       ("transformer.h.11.attn.c_attn.bias", 11, "attn.c_attn.bias"),
-      ("encoder.layers.2.fc1.weight", 2, "encoder.fc1"), ("layers.5", nil, "layers.5"),
-      ("bert.pooler.2.weight", nil, "bert.pooler.2"),
+      ("encoder.layers.2.fc1.weight", 2, "encoder.layers.*.fc1"), ("layers.5", 5, "layers.*"),
+      ("bert.pooler.2.weight", 2, "bert.pooler.*"), ("layer_7/w", 7, "layer_*/w"),
     ] as [(String, Int?, String)])
   func placesAreInNames(name: String, layer: Int?, kind: String) {
-    let place = TensorPlace(name)
+    let place = WeightPlace(named: name)
     #expect(place.layer == layer)
     #expect(place.kind == kind)
   }

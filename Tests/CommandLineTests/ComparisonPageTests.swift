@@ -35,6 +35,7 @@ import Testing
       "‖Δ‖ / ‖a‖", "Nothing moved in 32 tensors", "32 tokens: fixed ones", "KL divergence, mean",
       "They part in layer 1, attention",
       "weighbridge compare gptj edited --report page.html --forward",
+      VersionText.libraries.joined(separator: ", "), VersionText.products,
     ] {
       #expect(elements.text.contains(expected), "\(expected)")
     }
@@ -44,6 +45,50 @@ import Testing
     #expect(elements.rows("differences") == 2)
     #expect(elements.rows("by-layer") == 5)
     #expect(elements.text.contains("0.500"))
+  }
+
+  /// The list of the page is that of the text: sorted, ended and narrowed by the options, which the page says.
+  @Test func optionsOrderAndNarrowTheList() throws {
+    var model = try ModelSample("gptj")
+    for (layer, factor) in [(0, Float(1.01)), (1, 3), (2, 1.5)] {
+      model.edit("transformer.h.\(layer).attn.k_proj.weight") { values in
+        for index in values.indices { values[index] *= factor }
+      }
+    }
+    model.cast(to: "BF16")
+    let (one, other) = (fixture("huggingface/gptj"), try model.write(workspace, "other"))
+    let all = try PageElements(compare(one, other).html)
+    #expect(all.rows("differences") == 36)
+    #expect(all.text.contains("All differences"))
+
+    let narrowed = try compare(one, other, "--changed-only", "--sort", "change", "--top", "2").html
+    try requireWellMade(narrowed)
+    let elements = try PageElements(narrowed)
+    #expect(elements.rows("differences") == 3 && elements.rows("largest") == 4)
+    #expect(elements.rows("kinds") == 2 && elements.rows("by-layer") == 4)
+    for expected in [
+      "--changed-only leaves out 32 tensors that differ by no more than their dtypes explain.",
+      "--top lists 2 of 3 differences.", "The largest relative change first",
+      "Nothing but dtypes changed in 32 tensors",
+    ] {
+      #expect(elements.text.contains(expected), "\(expected)")
+    }
+    #expect(!elements.text.contains("All differences"))
+    let text = String(decoding: narrowed, as: UTF8.self)
+    let list = try #require(text.range(of: "<section id=\"differences\">")?.upperBound)
+    let names = text[list...].matches(of: /<th scope="row"><code>(.*?)<\/code>/).map { "\($0.1)" }
+    #expect(names == [1, 2].map { "transformer.h.\($0).attn.k_proj.weight" })
+
+    // Where everything is left out, the page says so.
+    let equal = try compare(other, other, "--changed-only").html
+    #expect(!(try PageElements(equal)).ids.contains("differences"))
+    let path = workspace.path("wide.safetensors")
+    #expect(try Weighbridge.run("convert", other, path, "--dtype", "f32").code == 0)
+    let empty = try PageElements(compare(other, path, "--equal-values").html)
+    #expect(empty.rows("differences") == 0 && empty.ids.contains("differences"))
+    #expect(
+      empty.text.contains(
+        "--equal-values leaves out 35 tensors that have the same values in other dtypes."))
   }
 
   @Test func isTheSameWithAnyNumberOfThreads() throws {

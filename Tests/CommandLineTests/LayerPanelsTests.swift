@@ -1,4 +1,5 @@
 import Foundation
+import ModelArchitectures
 import TestSupport
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
     var random = FixedRandom(seed: 3)
     func value(_ layer: Int?, _ kind: String) -> LayerPanels.Value {
       LayerPanels.Value(
-        place: TensorPlace(layer: layer, kind: kind),
+        place: WeightPlace(layer: layer, kind: kind),
         number: 0.04 * (1 + Double(random.next() % 1000) / 2000), series: Int(random.next() % 3),
         text: "\(kind) of \(layer.map(String.init) ?? "none")")
     }

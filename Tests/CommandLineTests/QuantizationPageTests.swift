@@ -40,6 +40,7 @@ import Testing
     let words = elements.text
     for expected in [
       "model as q4_k_m", "q.gguf", "weighbridge \(Certificate.Tool.current.version)",
+      VersionText.libraries.joined(separator: ", "), VersionText.products,
       "Limit exceeded. model became q4_k_m",
       "the mean KL divergence is 0.00565 nats, and --max-kl allows 0.001",
       "weighbridge quantize model out/q.gguf --scheme q4_k_m", "3 tokens: given by --tokens",

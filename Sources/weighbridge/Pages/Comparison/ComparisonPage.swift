@@ -35,7 +35,14 @@ struct ComparisonPage {
   let hasLargest: Bool
   let forward: ForwardPart?
   let differences: [ChangeRow]
+  /// Whether any is listed.
+  let hasListed: Bool
+  /// Whether there is any.
   let hasDifferences: Bool
+  let differenceTitle: String
+  let differenceOrder: String
+  /// What the list leaves out; nil if nothing.
+  let leftOutText: String?
   let differenceCount: String
   /// Whether the table of differences is folded away.
   let isLong: Bool
@@ -64,42 +71,39 @@ struct ComparisonPage {
   /// A page.
   ///
   /// - Parameters:
-  ///   - comparison: what it shows.
-  ///   - verdict: what comes of it.
-  ///   - forward: what both compute; nil if they didn't run.
+  ///   - report: what it shows, of which as much is listed as the user asked for.
   ///   - run: how it came about.
-  init(
-    _ comparison: CheckpointComparison, _ verdict: ComparisonReport.Verdict,
-    _ forward: ForwardComparison?, _ run: Run
-  ) {
+  init(_ report: ComparisonReport, _ run: Run) {
+    let (comparison, forward) = (report.comparison, report.forward)
     first = Self.name(run.first)
     second = Self.name(run.second)
     let summary = ComparisonPageSummary(
-      comparison, verdict, forward, first, second, tolerance: run.tolerance)
+      comparison, report.verdict, forward, first, second, tolerance: run.tolerance)
     self.verdict = summary.verdict
     alerts = summary.alerts
     figures = summary.figures
     frame = Page.Frame(title: "\(first) and \(second): \(summary.verdict.title.lowercased())")
 
-    let charts = MovementCharts(comparison.tensors)
+    let charts = MovementCharts(comparison.tensors, ofChanges: report.selection.isOfChanges)
     panels = charts.panels
     stillText = charts.stillText
     findings = run.findings.map(FindingRow.init)
     hasFindings = !findings.isEmpty
     hasRanks = comparison.summary.all.ranks != nil
-    kinds = comparison.summary.kinds.map { GroupRow($0.kind, $0.group) }
+    kinds = report.summary.kinds.map { GroupRow($0.kind, $0.group) }
     hasKinds = !kinds.isEmpty
     isLongByKind = kinds.count > Self.longGroupCount
     kindCount = counted(kinds.count, "kind")
-    layers = comparison.summary.layers.map {
+    layers = report.summary.layers.map {
       GroupRow($0.layer.map(String.init) ?? "none", $0.group, stack: $0.stack ?? "")
     }
     hasLayers = layers.count > 1
-    hasStacks = comparison.summary.layers.contains { $0.stack != nil }
+    hasStacks = report.summary.layers.contains { $0.stack != nil }
     isLongByLayer = layers.count > Self.longGroupCount
     layerCount = counted(layers.count, "row")
 
-    let changed = comparison.differences.filter { ($0.values?.relativeL2 ?? 0) > 0 }
+    let wanted = report.selection.wanted(comparison.differences)
+    let changed = wanted.filter { ($0.values?.relativeL2 ?? 0) > 0 }
     let ranked = changed.enumerated().sorted {
       let (a, b) = ($0.element.values?.relativeL2 ?? 0, $1.element.values?.relativeL2 ?? 0)
       return a == b ? $0.offset < $1.offset : a > b
@@ -107,8 +111,11 @@ struct ComparisonPage {
     largest = ranked.prefix(Self.largestCount).map { ChangeRow($0.element) }
     hasLargest = !largest.isEmpty
     self.forward = forward.map(ForwardPart.init)
-    differences = comparison.differences.map(ChangeRow.init)
-    hasDifferences = !differences.isEmpty
+    differences = report.listed.map(ChangeRow.init)
+    hasListed = !differences.isEmpty
+    hasDifferences = !comparison.differences.isEmpty
+    let list = DifferenceListText(report)
+    (differenceTitle, differenceOrder, leftOutText) = (list.title, list.order, list.leftOut)
     differenceCount = "\(counted(differences.count, "tensor")) that aren’t identical"
     isLong = differences.count > Self.longCount
     provenance = Self.provenance(run)
@@ -136,9 +143,7 @@ struct ComparisonPage {
           name: "Tokens", text: "\(counted(tokens.ids.count, "token")): \(tokens.origin)",
           isCode: false))
     }
-    let tool = Certificate.Tool.current
-    lines.append(
-      Provenance.Line(name: "Version", text: "\(tool.name) \(tool.version)", isCode: false))
+    lines += Provenance.versions(hasRun: run.tokens != nil)
     return Provenance(lines, tokens: run.tokens?.ids)
   }
 }

@@ -1,5 +1,6 @@
 import CheckpointComparison
 import Foundation
+import ModelArchitectures
 import TensorModel
 
 /// Tensors of a kind or layer, as the page lists them.
@@ -125,7 +126,7 @@ struct ForwardPart {
     chart = LayerPanels(
       forward.layers.map {
         LayerPanels.Value(
-          place: TensorPlace(layer: $0.layer, kind: "residual stream"), number: $0.relativeL2,
+          place: WeightPlace(layer: $0.layer, kind: "residual stream"), number: $0.relativeL2,
           series: 0, text: "after layer \($0.layer): \(figure($0.relativeL2))")
       }, SeriesStyle.assigned(["after a layer"]), shown: [0])
   }

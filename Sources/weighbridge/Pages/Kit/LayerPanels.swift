@@ -1,3 +1,4 @@
+import ModelArchitectures
 import TensorModel
 
 /// Small charts of one scale, one for each kind of tensor, and one for what is in no layer: layers from left to right, numbers upwards.
@@ -7,7 +8,7 @@ import TensorModel
 struct LayerPanels {
   /// A tensor that the charts show.
   struct Value {
-    let place: TensorPlace
+    let place: WeightPlace
     let number: Double
     /// The place of its style in the list of these.
     let series: Int

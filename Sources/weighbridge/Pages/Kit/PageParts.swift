@@ -66,6 +66,24 @@ struct Provenance {
     self.tokens = tokens.map { $0.map(String.init).joined(separator: ",") }
     tokenTitle = counted(tokens?.count ?? 0, "token")
   }
+
+  /// The program, and what it was built of.
+  ///
+  /// - Parameter hasRun: whether models ran, so that their figures depend on what multiplies matrices.
+  /// - Returns: a line for each.
+  static func versions(hasRun: Bool) -> [Line] {
+    let tool = Certificate.Tool.current
+    let version = ["\(tool.name) \(tool.version)", VersionText.commit].compactMap(\.self)
+    var lines = [
+      Line(name: "Version", text: version.joined(separator: ", "), isCode: false),
+      Line(
+        name: "Libraries", text: VersionText.libraries.joined(separator: ", "), isCode: false),
+    ]
+    if hasRun {
+      lines.append(Line(name: "Matrix products", text: VersionText.products, isCode: false))
+    }
+    return lines
+  }
 }
 
 /// The tokens that two models ran on, kept for a page.

@@ -1,5 +1,6 @@
 import CheckpointConversion
 import Foundation
+import ModelArchitectures
 import Quantization
 import TensorModel
 
@@ -45,7 +46,7 @@ struct BudgetTable {
         ? TypeOption(
           best.members.map { report.tensors[$0].name }, raise.types[0],
           isWholeKind: best.members.count
-            == report.tensors.count { TensorPlace($0.name).kind == best.kind })?.text : nil
+            == report.tensors.count { WeightPlace(named: $0.name).kind == best.kind })?.text : nil
     } else {
       text += " They have the largest types that aren’t floats."
       option = nil

@@ -1,5 +1,6 @@
 import CheckpointConversion
 import Foundation
+import ModelArchitectures
 import Quantization
 import TensorModel
 
@@ -79,7 +80,7 @@ struct ErrorBudget {
     let members = report.tensors.enumerated().compactMap { number, tensor -> Member? in
       guard let error = tensor.errors?.relativeRmse, error.isFinite else { return nil }
       return Member(
-        number: number, kind: TensorPlace(tensor.name).kind, tensor: tensor, error: error)
+        number: number, kind: WeightPlace(named: tensor.name).kind, tensor: tensor, error: error)
     }
     guard !members.isEmpty else { return nil }
     let container = report.scheme.container

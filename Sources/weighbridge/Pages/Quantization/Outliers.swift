@@ -1,5 +1,6 @@
 import CheckpointConversion
 import Foundation
+import ModelArchitectures
 import Quantization
 import TensorModel
 
@@ -44,7 +45,7 @@ struct Outliers {
     var groups: [Group: [(place: Int, error: Double)]] = [:]
     for (number, tensor) in tensors.enumerated() {
       guard let error = tensor.errors?.relativeRmse, error > 0, error.isFinite else { continue }
-      let place = TensorPlace(tensor.name)
+      let place = WeightPlace(named: tensor.name)
       let group = Group(kind: place.kind, isLayered: place.layer != nil, type: tensor.dtype)
       groups[group, default: []].append((number, log(error)))
     }

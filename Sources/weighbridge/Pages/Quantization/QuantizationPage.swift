@@ -1,6 +1,7 @@
 import CheckpointConversion
 import FileContainers
 import Foundation
+import ModelArchitectures
 import Quantization
 import TensorModel
 
@@ -156,7 +157,7 @@ struct QuantizationPage {
         let series = places[tensor.dtype] ?? 0
         used.insert(series)
         return LayerPanels.Value(
-          place: TensorPlace(tensor.name), number: errors.relativeRmse, series: series,
+          place: WeightPlace(named: tensor.name), number: errors.relativeRmse, series: series,
           text: "\(tensor.name) \(tensor.dtype.name) \(threeDigits(errors.relativeRmse))",
           isOutlier: outliers.contains(place))
       }
@@ -194,8 +195,7 @@ extension Provenance {
           name: "Tokens", text: "\(counted(tokens.ids.count, "token")): \(tokens.origin)",
           isCode: false))
     }
-    lines.append(
-      Line(name: "Version", text: "\(report.tool.name) \(report.tool.version)", isCode: false))
+    lines += Self.versions(hasRun: run.tokens != nil)
     lines.append(
       Line(
         name: "Files",

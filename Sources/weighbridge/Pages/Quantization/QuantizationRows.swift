@@ -1,5 +1,6 @@
 import CheckpointConversion
 import Foundation
+import ModelArchitectures
 import Quantization
 import TensorModel
 
@@ -88,7 +89,7 @@ extension QuantizationPage {
       var order: [Key] = []
       var members: [Key: [QuantizationReport.Substitution]] = [:]
       for substitution in substitutions {
-        let place = TensorPlace(substitution.name)
+        let place = WeightPlace(named: substitution.name)
         let key = Key(
           kind: place.kind, isLayered: place.layer != nil, wanted: substitution.wanted,
           type: substitution.dtype, columns: substitution.columns)
@@ -98,7 +99,7 @@ extension QuantizationPage {
       return order.map { key in
         let group = members[key] ?? []
         return SubstitutionRow(
-          name: key.kind, layers: ranges(group.compactMap { TensorPlace($0.name).layer }),
+          name: key.kind, layers: ranges(group.compactMap { WeightPlace(named: $0.name).layer }),
           tensors: grouped(group.count), wanted: key.wanted.name, type: key.type.name,
           columns: grouped(key.columns), block: "\(key.wanted.groupSize ?? key.columns)")
       }

@@ -1,3 +1,4 @@
+import ModelArchitectures
 import Quantization
 import TensorModel
 
@@ -41,7 +42,7 @@ struct TypeOption {
 
   /// A name with a layer, around the layer's number; nil without one.
   private static func parts(_ name: String) -> (start: String, layer: String, end: String)? {
-    guard let layer = TensorPlace(name).layer else { return nil }
+    guard let layer = WeightPlace(named: name).layer else { return nil }
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     // The first number that is the layer's: what stands before it has no such number.
     guard let place = parts.firstIndex(where: { Int($0) == layer }) else { return nil }

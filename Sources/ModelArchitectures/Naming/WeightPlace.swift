@@ -1,18 +1,31 @@
-import CheckpointFormats
-import ModelArchitectures
-import TensorModel
-
 /// What a weight is for, and in which layer it is.
 public struct WeightPlace: Sendable, Hashable {
-  /// What it is for, in a known family's words, as in "attention query"; else the name with `*` for its numbers.
+  /// What it is for, in a known family's words, as in "attention query"; else its name: `*` stands for its numbers, and what only says that a decoder's layers follow is left
+  /// out, so that it is `self_attn.q_proj` of `model.layers.7.self_attn.q_proj.weight`.
   public let kind: String
   /// Its layer, from 0; nil for what belongs to none.
   public let layer: Int?
   /// What stands before the layer's number in the name, as in "encoder.block"; nil for the layers of a known family, and outside of layers.
   public let stack: String?
 
+  /// Layers of a decoder are numbered after one of these.
+  private static let lists: Set<Substring> = ["blk", "layers", "h", "layer", "blocks", "block"]
+  /// What may stand before that and says nothing: the model has no other stack.
+  private static let wholes: Set<Substring> = [
+    "model", "transformer", "gpt_neox", "language_model",
+  ]
+
+  /// A place that is known already.
+  ///
+  /// - Parameters:
+  ///   - layer: from 0; nil for none.
+  ///   - kind: what is there, in any words.
+  public init(layer: Int?, kind: String) {
+    (self.kind, self.layer, stack) = (kind, layer, nil)
+  }
+
   /// A place in a known family's decoder.
-  init(_ place: DecoderPlace) {
+  public init(_ place: DecoderPlace) {
     (kind, layer, stack) = (place.role.kind, place.layer, nil)
   }
 
@@ -20,7 +33,7 @@ public struct WeightPlace: Sendable, Hashable {
   ///
   /// A part of a name that is a number, or ends with one as in `layer_7`, is a layer's where it is the first, an expert's or the like where
   /// it is a later one.
-  init(named name: String) {
+  public init(named name: String) {
     var kind = ""
     var found: (layer: Int, stack: String)?
     var rest = name[...]
@@ -36,7 +49,11 @@ public struct WeightPlace: Sendable, Hashable {
       if end < rest.endIndex { kind.append(rest[end]) }
       rest = end < rest.endIndex ? rest[rest.index(after: end)...] : ""
     }
-    if found != nil, kind.hasSuffix(".weight") { kind.removeLast(7) }
+    if let found {
+      if kind.hasSuffix(".weight") { kind.removeLast(7) }
+      let layers = "\(found.stack).*."
+      if Self.isOnly(found.stack), kind.hasPrefix(layers) { kind.removeFirst(layers.count) }
+    }
     self.kind = kind
     layer = found?.layer
     stack = found.map(\.stack)
@@ -58,42 +75,16 @@ public struct WeightPlace: Sendable, Hashable {
     return (String(word), number)
   }
 
+  /// Whether the beginning of a name says that these are the layers of a decoder, and nothing else.
+  private static func isOnly(_ stack: String) -> Bool {
+    let parts = stack.split(separator: ".", omittingEmptySubsequences: false)
+    return parts.last.map(lists.contains) == true && parts.dropLast().allSatisfy(wholes.contains)
+  }
+
   /// A beginning of a name without what joined it to the rest.
   private static func trimmed(_ beginning: String) -> String {
     var beginning = beginning
     while let last = beginning.last, "./_".contains(last) { beginning.removeLast() }
     return beginning
-  }
-}
-
-/// Where the weights of compared models are, by their names.
-struct WeightPlaces {
-  private let known: [(model: ModelContents, places: [ExactName: DecoderPlace])]
-
-  /// Those of some models: where one doesn't know a name, the next may.
-  ///
-  /// - Parameters:
-  ///   - models: of any family, or none.
-  ///   - spelling: that experts are compared in; nil for their own.
-  init(_ models: [ModelContents], _ spelling: Architecture.ExpertSpelling?) {
-    known = models.map { model in
-      var places: [ExactName: DecoderPlace] = [:]
-      for (place, tensor) in model.placed { places[ExactName(tensor.name)] = place }
-      if let spelling, let (architecture, dimensions) = model.sizes {
-        for tensor in architecture.tensors(dimensions, spelling) {
-          places[ExactName(tensor.name)] = tensor.place
-        }
-      }
-      return (model, places)
-    }
-  }
-
-  /// Of a tensor, by its canonical name.
-  subscript(name: String) -> WeightPlace {
-    for (model, places) in known {
-      let place = places[ExactName(name)] ?? places[model.fullName(of: name)]
-      if let place { return WeightPlace(place) }
-    }
-    return WeightPlace(named: name)
   }
 }
