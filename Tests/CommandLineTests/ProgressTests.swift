@@ -9,6 +9,7 @@ import Testing
 
   private static let gptj = fixture("huggingface/gptj")
   private static let tensorByteCount = 802_112
+  private static let publicKey = Fixtures.path("signing/private/secp384r1.pub.pem")
 
   /// A step as `--verbose` reports it.
   private struct Step: Equatable {
@@ -110,6 +111,18 @@ import Testing
     #expect(
       try steps(["verify", copy, "--skip", "digests", "--replay", Self.gptj])
         == [reading, step("making again", Self.tensorByteCount)])
+  }
+
+  @Test func signaturesCountWhatTheyHash() throws {
+    let copy = workspace.path("copy")
+    #expect(try Weighbridge.run("convert", Self.gptj, copy, "--to", "hf").code == 0)
+    let hashed = try size("copy")
+    let keys = Fixtures.path("signing/private/secp384r1.pkcs8.pem")
+    #expect(try steps(["sign", copy, "--private-key", keys]) == [step("hashing", hashed)])
+    let found = try steps([
+      "verify", copy, "--checks", "signature", "--public-key", Self.publicKey,
+    ])
+    #expect(found.contains(step("hashing for the signature", hashed)), "\(found)")
   }
 
   @Test func forwardCountsLayersAndTokens() throws {

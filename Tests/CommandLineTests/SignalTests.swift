@@ -7,25 +7,6 @@ import Testing
   private let workspace: Workspace
   init() throws { workspace = try Workspace() }
 
-  /// A checkpoint of zeros that take no room on the disk: 16 tensors of F32.
-  private func sparseSource(_ byteCount: Int) throws -> String {
-    let size = byteCount / 16
-    var entries: [String] = []
-    for index in 0..<16 {
-      entries.append(
-        """
-        "layer.\(index).weight":{"dtype":"F32","shape":[\(size / 4096),1024],\
-        "data_offsets":[\(index * size),\((index + 1) * size)]}
-        """)
-    }
-    let header = Data("{\(entries.joined(separator: ","))}".utf8)
-    let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
-    let path = try workspace.write("in.safetensors", length + header)
-    let file = try FileHandle(forUpdating: URL(filePath: path))
-    try file.truncate(atOffset: UInt64(8 + header.count + 16 * size))
-    return path
-  }
-
   private func arguments(_ source: String, _ destination: String) -> [String] {
     ["convert", source, workspace.path(destination), "--dtype", "bf16", "--max-shard-size", "10MB"]
   }
@@ -33,7 +14,7 @@ import Testing
   @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
   func leavesWorkThatResumeCompletes(signal: Int32, code: Int32) throws {
     for megabytes in [16, 128, 1024] {
-      let source = try sparseSource(megabytes << 20)
+      let source = try workspace.sparseCheckpoint(megabytes << 20)
       let run = try Weighbridge.Run(
         arguments(source, "out") + ["--threads", "1", "--memory", "4MB"])
       while run.isRunning && !workspace.has(".out.partial/journal") { usleep(500) }
@@ -62,7 +43,7 @@ import Testing
   }
 
   @Test func stopsInspectionsToo() throws {
-    let source = try sparseSource(1 << 30)
+    let source = try workspace.sparseCheckpoint(1 << 30)
     let run = try Weighbridge.Run(["inspect", source, "--digests", "--threads", "1"])
     usleep(150_000)
     run.send(SIGINT)
