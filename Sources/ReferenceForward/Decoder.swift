@@ -153,7 +153,7 @@ public final class Decoder {
       guard position < configuration.dimensions.positions else {
         let limit = configuration.dimensions.positions - configuration.firstPosition
         throw CheckpointError(
-          .usage, "the model has no embedding for so many positions",
+          .usage, "the model has no embeddings for that many positions",
           expected: "at most \(limit) tokens", found: "\(place + 1)")
       }
       try reader.read(

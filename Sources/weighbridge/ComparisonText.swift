@@ -73,9 +73,11 @@ struct ComparisonText {
     let onlySecond = relations.count { $0 == .missingInFirst }
     let common = comparison.comparedCount
     let reshaped = relations.count { $0 == .shape }
+    let explained = relations.count(where: \.isExplained)
     var parts = [
-      Self.share(relations.count - onlyFirst - onlySecond, common + reshaped)
+      Self.share(relations.count - onlyFirst - onlySecond - explained, common + reshaped)
     ]
+    if explained > 0 { parts.append("\(grouped(explained)) more in dtype only") }
     if common + reshaped == 0 { parts = ["no tensor is in both"] }
     if onlyFirst > 0 { parts.append("\(grouped(onlyFirst)) only in the first") }
     if onlySecond > 0 { parts.append("\(grouped(onlySecond)) only in the second") }

@@ -20,8 +20,10 @@ struct ForwardCommand: ParsableCommand {
 
       Examples:
         weighbridge forward gpt-j-6b --tokens 15496,11,995
-        weighbridge forward step_383500_slim.tar.zstd --tokens-file tokens.npy --logits logits.npy
-        weighbridge forward gpt-j-6b.store --tokens-file text.npy --perplexity --window 1024
+        weighbridge forward step_383500_slim.tar.zstd \\
+            --tokens-file tokens.npy --logits logits.npy
+        weighbridge forward gpt-j-6b.store --tokens-file text.npy \\
+            --perplexity --window 1024
         weighbridge forward gpt-j-6b --prompt 'Weights are' --generate 20
         weighbridge forward gpt-j-6b --text book.txt --perplexity
       """)

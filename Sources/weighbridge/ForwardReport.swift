@@ -85,7 +85,7 @@ struct ForwardReport: Encodable {
       lines.append("token        logit   probability")
       for candidate in candidates {
         let text = tokenizer.map {
-          "   \(printable($0.decode([candidate.token])).debugDescription)"
+          "   \"\(printable($0.decode([candidate.token])))\""
         }
         lines.append(
           String(

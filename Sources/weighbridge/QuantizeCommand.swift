@@ -31,12 +31,17 @@ struct QuantizeCommand: ParsableCommand {
 
       Examples:
         weighbridge quantize gpt-j-6b gpt-j-6b.Q4_K_M.gguf --scheme q4_k_m
-        weighbridge quantize step_383500_slim.tar.zstd gpt-j.gguf --scheme q8_0 --assets gpt2
-        weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
-        weighbridge quantize llama llama.gguf --scheme q4_0 --tensor-type 'ffn_down=q6_k' --dry-run
-        weighbridge quantize llama llama-mlx --scheme mlx-q4-g64 --tensor-type 'v_proj=mlx-q6-g64'
+        weighbridge quantize step_383500_slim.tar.zstd gpt-j.gguf --scheme q8_0 \\
+            --assets gpt2
+        weighbridge quantize llama llama.gguf --scheme q4_k_m \\
+            --imatrix llama.imatrix.gguf
+        weighbridge quantize llama llama.gguf --scheme q4_0 \\
+            --tensor-type 'ffn_down=q6_k' --dry-run
+        weighbridge quantize llama llama-mlx --scheme mlx-q4-g64 \\
+            --tensor-type 'v_proj=mlx-q6-g64'
         weighbridge quantize llama llama-fp8 --scheme fp8 --max-shard-size 5GB
-        weighbridge quantize llama llama.gguf --scheme q5_k_m --validate --max-kl 0.02 --report q.html
+        weighbridge quantize llama llama.gguf --scheme q5_k_m --validate \\
+            --max-kl 0.02 --report q.html
       """)
 
   @Argument(help: "The checkpoint to quantize.", completion: .file())

@@ -26,7 +26,8 @@ struct SignCommand: ParsableCommand {
         openssl ec -in key.pem -pubout -out key.pub.pem
         weighbridge sign gpt-j-6b --private-key key.pem
         weighbridge verify gpt-j-6b --public-key key.pub.pem
-        weighbridge sign gpt-j.Q4_K_M.gguf --derivation gpt-j-6b --private-key key.pem --signature x.sig
+        weighbridge sign gpt-j.Q4_K_M.gguf --derivation gpt-j-6b \\
+            --private-key key.pem --signature x.sig
       """)
 
   @Argument(

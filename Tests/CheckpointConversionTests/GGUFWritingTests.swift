@@ -318,7 +318,7 @@ import Testing
   @Test(arguments: [
     ("gpt_neo", "no graph for this family", "not scaled"),
     ("gpt2_inverse_layer", "attention scales that depend on the layer", ""),
-    ("qwen2_window", "see only so many tokens", ""),
+    ("qwen2_window", "see only the last tokens", ""),
     ("gemma2_scaled", "query_pre_attn_scalar", ""),
     ("qwen3_moe_dense", "mlp_only_layers", ""),
     ("falcon_alibi", "alibi", ""),

@@ -10,7 +10,7 @@ import Testing
     "inspect", "convert", "quantize", "verify", "checks", "manifest", "sign", "compare", "forward",
   ]
 
-  /// `UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes the files anew.
+  /// `UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes the files again.
   @Test(arguments: [""] + subcommands)
   func helpIsTheSnapshot(subcommand: String) throws {
     let arguments = subcommand.isEmpty ? ["--help"] : [subcommand, "--help"]

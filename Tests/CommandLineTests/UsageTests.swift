@@ -95,6 +95,15 @@ import Testing
     #expect(SchemeChoice(argument: "q8_0")?.scheme.container.type(named: name)?.name == "F16")
   }
 
+  @Test(arguments: ["HF", "Safetensors", "GGUF"]) func formatsAreNamedInEitherCase(name: String)
+    throws
+  {
+    let outcome = try Weighbridge.run(
+      "convert", Self.source, "/nowhere/x\(name == "GGUF" ? ".gguf" : "")", "--to", name,
+      "--dry-run", "-q")
+    #expect(outcome.code == 0 || !outcome.errors.contains("--to"), "\(outcome.errors)")
+  }
+
   @Test func sizesAreWrittenInPowersOf1000And1024() {
     let sizes = [
       ("5", 5), ("5B", 5), ("500KB", 500_000), ("500kb", 500_000), ("5GB", 5_000_000_000),

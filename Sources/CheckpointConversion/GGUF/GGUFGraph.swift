@@ -70,14 +70,14 @@ struct GGUFGraph {
     let isScaled = table.keys.contains { $0.meaning == .attentionScale }
     let scales = Set(configuration.attentionScales)
     guard scales.count == 1 else {
-      throw inexpressible("attention scales that depend on the layer, or are none")
+      throw inexpressible("attention scales that depend on the layer, or that aren't there")
     }
     guard isScaled || scales == [scale] else {
       throw inexpressible(
         "attention scales other than 1 / √\(width) (query_pre_attn_scalar) for this model")
     }
     guard configuration.windows.allSatisfy({ $0 == nil }) || table.windows != .none else {
-      throw inexpressible("layers with a window, which see only so many tokens, for this family")
+      throw inexpressible("layers with a window, which see only the last tokens, for this family")
     }
     guard !table.needsWindow || configuration.windows.contains(where: { $0 != nil }) else {
       throw unfulfilled("a layer with a window (layer_types)")

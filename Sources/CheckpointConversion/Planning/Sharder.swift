@@ -17,7 +17,7 @@ struct Sharder {
     case .count(let count):
       guard count > 0, count <= sizes.count else {
         throw CheckpointError(
-          .usage, "there are not enough tensors for so many files", expected: "1 to \(sizes.count)",
+          .usage, "there are fewer tensors than files", expected: "1 to \(sizes.count)",
           found: "\(count)")
       }
       return even(count)

@@ -91,9 +91,10 @@ enum Targets {
     let entry = known.first { $0.isNamed(by: request.destination) }
     let named = entry?.target
     if let asked = request.format {
+      let name = asked.lowercased()
       guard
         let target = all.first(where: {
-          $0.format.name == asked || $0.format.aliases.contains(asked)
+          $0.format.name == name || $0.format.aliases.contains(name)
         })
       else {
         let near = nearNames(asked, among: names)
@@ -122,7 +123,7 @@ enum Targets {
         .usage, "files that end in \(ending) aren't written here", file: request.destination,
         expected: "a directory, or a name that ends in "
           + known.compactMap(\.fileEnding).joined(separator: ", "),
-        hint: "choose another name, or say with --to which format the directory shall have")
+        hint: "choose another name, or say with --to which format the directory is to have")
     }
     if let own = all.first(where: { $0.isResharded && $0.format.name == source.checkpoint.format })
     {

@@ -48,7 +48,7 @@ struct SHA256Sums {
           .malformed, "not a line of digest and file name", file: fileName,
           expected: "64 hexadecimal digits, two blanks, and the name of a file here, once",
           found: "line \(number + 1)",
-          hint: "write the list anew: sha256sum, or weighbridge manifest --sha256sums")
+          hint: "write the list again: sha256sum, or weighbridge manifest --sha256sums")
       }
       entries.append(entry)
     }

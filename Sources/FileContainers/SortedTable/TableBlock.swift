@@ -99,7 +99,7 @@ struct TableBlock {
     guard room.entryCount >= 0, room.keyByteCount >= 0, keyCount <= room.longestKey else {
       throw CheckpointError(
         .unsupported, "more or longer keys than any model has", byteOffset: place,
-        hint: "a table of so many entries is no checkpoint of a model")
+        hint: "a table with that many entries isn't a checkpoint of a model")
     }
     key.removeSubrange(Int(shared)...)
     key += bytes[position..<position + Int(further)]

@@ -23,7 +23,7 @@ struct ZipExtraFields {
       else {
         throw CheckpointError(
           .malformed, "a zip entry's extra fields don't fill their length",
-          byteOffset: fields.base + position, expected: "a tag, a length and so many bytes",
+          byteOffset: fields.base + position, expected: "a tag, a length and that many bytes",
           found: "\(fields.count - position) bytes")
       }
       switch fields.u16(position) {

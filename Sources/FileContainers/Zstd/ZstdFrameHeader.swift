@@ -40,7 +40,8 @@ struct ZstdFrameHeader {
     let fields = LittleEndianBytes(bytes[...], base: offset)
     guard fields.count >= 4, fields.isFrameStart else {
       throw CheckpointError(
-        .malformed, isFirst ? "not a zstd stream" : "bytes after a zstd frame that are none",
+        .malformed,
+        isFirst ? "not a zstd stream" : "bytes after a zstd frame that aren't another frame",
         byteOffset: offset, expected: "a zstd frame",
         found: bytes.prefix(4).map { String($0, radix: 16) }.joined(separator: " "),
         hint: isFirst ? nil : "something was appended to the file; get it again")

@@ -32,7 +32,7 @@ extension Architecture {
     ],
     settings: settings, sizes: sizes, decoder: decoder, meshTable: { nil }, ggufTable: { nil },
     missingFromGGUF:
-      "GPT-Neo's attention is not scaled, and every other layer sees only so many tokens",
+      "GPT-Neo's attention is not scaled, and every other layer sees only the last few tokens",
     tensorFlowTable: { .gptNeo })
 
   private static let settings = ClassSettings(
