@@ -20,6 +20,9 @@ def main():
     parser.add_argument("--models", type=pathlib.Path, metavar="FOLDER", help="make a folder with the models of the examples")
     options = parser.parse_args()
     if options.models:
+        if options.models.exists():
+            print(f"{options.models} is there already; name a new folder", file=sys.stderr)
+            return 2
         options.models.mkdir(parents=True)
         return examples.copy(options.models, examples.NAMES)
     pages = [page.resolve() for page in options.pages] or links.pages(PACKAGE)

@@ -16,6 +16,7 @@ import mesh_writing
 import mlx_writing
 import npz
 import packages
+import pages
 import pipelines
 import pytorch
 import quantized
@@ -54,6 +55,7 @@ GROUPS = {
     "llama": llama.check,
     "signing": signing.check,
     "reports": reports.check,
+    "pages": pages.check,
     "pipelines": pipelines.check,
     "packages": packages.check,
     "limits": limits.check,
