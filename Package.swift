@@ -32,6 +32,9 @@ let package = Package(
       targets: [
         "TensorEvaluation", "StoreWriting", "CheckpointConversion", "CheckpointVerification",
       ]),
+    .library(name: "CheckpointVerification", targets: ["CheckpointVerification"]),
+    .library(name: "CheckpointComparison", targets: ["CheckpointComparison"]),
+    .library(name: "ReferenceForward", targets: ["ReferenceForward"]),
     .library(name: "Tokenization", targets: ["Tokenization"]),
     .library(name: "Quantization", targets: ["Quantization"]),
     .library(name: "ModelSigning", targets: ["ModelSigning"]),
