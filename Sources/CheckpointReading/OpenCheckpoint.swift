@@ -103,10 +103,12 @@ public struct OpenCheckpoint: Sendable {
     _ name: String, as dtype: DType?, _ rows: Range<Int>?
   ) throws(CheckpointError) -> [UInt8] {
     guard let tensor = canonical[ExactName(name)] else {
+      let near = nearNames(name, among: tensors.map(\.name))
+      let question = near.isEmpty ? "" : "did you mean \(alternatives(near))? "
       throw CheckpointError(
         .usage, "there is no such tensor", file: source.path, tensor: name,
-        expected: tensors.first.map { "such as \($0.name)" },
-        hint: "`tensors` has the names of all \(tensors.count)")
+        expected: (near.first ?? tensors.first?.name).map { "such as \($0)" },
+        hint: "\(question)`tensors` has the names of all \(tensors.count)")
     }
     do throws(CheckpointError) {
       let exact = try tensor.expression.type { contents.type(of: $0) }

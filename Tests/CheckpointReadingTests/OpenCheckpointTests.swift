@@ -23,6 +23,18 @@ import Testing
     try checkpoint.confirm()
   }
 
+  @Test func wrongNamesGetNearOnes() throws {
+    let checkpoint = try open("huggingface/gptj")
+    for (name, expected, question) in [
+      ("wte", "such as transformer.wte.weight", "did you mean 'transformer.wte.weight'? "),
+      ("papyrus", "such as lm_head.bias", ""),
+    ] {
+      let error = #expect(throws: CheckpointError.self) { try checkpoint.floats(name) }
+      #expect(error?.tensor == name && error?.expected == expected)
+      #expect(error?.hint == "\(question)`tensors` has the names of all 35")
+    }
+  }
+
   @Test func rowsAreCountedAlongTheFirstAxis() throws {
     let checkpoint = try open("huggingface/gptj")
     for tensor in checkpoint.tensors {
