@@ -155,7 +155,7 @@ struct LayerPanels {
       isLayered
       ? stride(from: 0, to: columnCount, by: step).map { ($0, "\($0)") }
       : columnCount > namedCount
-        ? [] : values.map { ($0.column, shortened($0.value.place.kind, nameLength)) }
+        ? [] : values.map { ($0.column, label($0.value.place)) }
     let ticks = labels.map {
       Tick(
         at: percentPlace((Double($0.column / columnsPerSlot) + 0.5) * slotWidth), label: $0.text)
@@ -167,6 +167,14 @@ struct LayerPanels {
         "\(counted(values.count, "tensor")), \(threeDigits(numbers.min() ?? 0)) to \(threeDigits(numbers.max() ?? 0))",
       marks: marks, ticks: ticks,
       note: ticks.isEmpty ? "in the order of the file" : nil)
+  }
+
+  /// What stands below a tensor in no layer: its name, without what nearly all have.
+  private static func label(_ place: WeightPlace) -> String {
+    let suffix = ".weight"
+    let name =
+      place.kind.hasSuffix(suffix) ? String(place.kind.dropLast(suffix.count)) : place.kind
+    return shortened(name, nameLength)
   }
 
   private static func mark(

@@ -49,6 +49,13 @@ struct Provenance {
     let text: String
     /// Whether it is something to copy: a command, a digest.
     let isCode: Bool
+    /// The words of it, within which lines break only where one is longer than a line.
+    let words: [String]
+
+    init(name: String, text: String, isCode: Bool) {
+      (self.name, self.text, self.isCode) = (name, text, isCode)
+      words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+    }
   }
 
   let lines: [Line]
