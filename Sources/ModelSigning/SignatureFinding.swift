@@ -85,7 +85,7 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
     case .fileMissing:
       "The signature names a file that isn't in the model's folder. Get the whole model."
     case .fileUnsigned:
-      "A file was added after the model was signed, or never was a part of it. Remove the file, have the model signed again, or give --ignore-path or --ignore-unsigned-files if the file is known to be harmless."
+      "A file was added after the model was signed, or never was a part of it. A manifest must be written before the model is signed. Remove the file, have the model signed again, or give --ignore-path or --ignore-unsigned-files if the file is known to be harmless."
     case .keyless:
       "The signature was made with Sigstore's short-lived certificates, which only its transparency log can confirm. This program doesn't ask the log, so it can't say who signed. The files were compared with the unverified statement. Verify the signer with `model_signing verify sigstore`."
     case .derivation:
