@@ -90,7 +90,7 @@ struct Attention: Sendable {
     try cache.append(room.key, room.value, sequences, width: keys)
     try room.mixed.resize(count * queries)
     try attend(sequences, cache, room)
-    try output.apply(room.mixed, count, into: result, room.slab)
+    try output.apply(room.mixed, count, into: result, room)
   }
 
   private func project(
@@ -98,11 +98,11 @@ struct Attention: Sendable {
   ) throws(CheckpointError) {
     switch projections {
     case .separate(let query, let key, let value):
-      try query.apply(x, count, into: room.query, room.slab)
-      try key.apply(x, count, into: room.key, room.slab)
-      try value.apply(x, count, into: room.value, room.slab)
+      try query.apply(x, count, into: room.query, room)
+      try key.apply(x, count, into: room.key, room)
+      try value.apply(x, count, into: room.value, room)
     case .fused(let all):
-      try all.apply(x, count, into: room.fused, room.slab)
+      try all.apply(x, count, into: room.fused, room)
       try split(room, count)
     }
   }
@@ -208,7 +208,8 @@ extension DecoderWeights {
     for orientation in [DecoderRole.Orientation.outIn, .inOut] {
       if let weight = self[.weight(projection, orientation), layer] {
         return try Linear(
-          weight, orientation, bias: self[.bias(projection), layer], reader,
+          DecoderPlace(.weight(projection), layer), weight, orientation,
+          bias: self[.bias(projection), layer], reader,
           isResident: isResident)
       }
     }

@@ -27,6 +27,8 @@ public final class Decoder {
   private let positionEmbedding: CompiledExpression?
   private var layers: [Layer?]
   private let keepsLayers: Bool
+  /// Bytes of one layer's weights that may stay in memory while several batches go through it.
+  private let residentByteCount: Int
 
   /// A decoder over a checkpoint's weights.
   ///
@@ -35,16 +37,18 @@ public final class Decoder {
   ///   - resources: memory and threads.
   ///   - attention: what tokens see where nothing else is asked for.
   ///   - keepsWeights: whether weights stay in memory in their own dtypes, if there is room for all: for token after token.
+  ///   - observer: is told of what linear layers are applied to.
   /// - Throws: what reading throws.
   public init(
     _ weights: DecoderWeights, _ resources: EvaluationResources, attention: AttentionMode = .causal,
-    keepsWeights: Bool = false
+    keepsWeights: Bool = false, observer: (any LinearObserver)? = nil
   ) throws(CheckpointError) {
     self.attention = attention
     configuration = weights.configuration
     self.weights = weights
     workers = Workers(count: resources.threads)
-    room = Room(workers: resources.threads)
+    room = Room(workers: resources.threads, observer: observer)
+    residentByteCount = resources.memory / 2
     _ = wb_blas_load(Int32(resources.threads))
     reader = try WeightReader(weights.reader, resources)
     guard let head = weights.headWeight, let embedding = weights[.tokenEmbedding, nil]
@@ -58,7 +62,8 @@ public final class Decoder {
     embeddingOut =
       isProjected ? try weights.linear(.embeddingOut, nil, reader, isResident: keepsLayers) : nil
     self.head = try Linear(
-      head, .outIn, bias: weights[.bias(.head), nil], reader, isResident: keepsLayers)
+      DecoderPlace(.weight(.head)), head, .outIn, bias: weights[.bias(.head), nil], reader,
+      isResident: keepsLayers)
     self.embedding = try reader.compiled(embedding)
     var positions: CompiledExpression?
     if let table = weights[.positionEmbedding, nil] { positions = try reader.compiled(table) }
@@ -133,7 +138,7 @@ public final class Decoder {
     }
     scale(rows.base, sequences.rowCount * width, by: Float(configuration.embeddingFactor))
     if let embeddingIn {
-      try embeddingIn.apply(rows, sequences.rowCount, into: state.hidden, room.slab)
+      try embeddingIn.apply(rows, sequences.rowCount, into: state.hidden, room)
     } else {
       state.hidden.base.update(from: rows.base, count: sequences.rowCount * model)
     }
@@ -189,14 +194,34 @@ public final class Decoder {
   public func runLayer(
     _ index: Int, _ state: State, _ cache: Cache? = nil
   ) throws(CheckpointError) {
-    let layer: Layer
-    if let kept = layers[index] {
-      layer = kept
-    } else {
-      layer = try Layer(weights, index, reader, workers, isResident: keepsLayers)
+    try layer(index, isShared: false).apply(state, cache?.layers[index] ?? LayerCache(), room)
+  }
+
+  /// Runs one layer on several batches, for which its weights are read and decoded once, if there is room for them; experts' are read for each batch.
+  ///
+  /// - Parameters:
+  ///   - index: from 0.
+  ///   - states: are changed.
+  ///   - progress: told of each batch that is done.
+  /// - Throws: what reading throws.
+  public func runLayer(
+    _ index: Int, _ states: [State], progress: (State) -> Void = { _ in }
+  ) throws(CheckpointError) {
+    let layer = try layer(index, isShared: states.count > 1)
+    for state in states {
+      try layer.apply(state, LayerCache(), room)
+      progress(state)
     }
+  }
+
+  /// A layer's weights, in memory if they stay there or are used several times.
+  private func layer(_ index: Int, isShared: Bool) throws(CheckpointError) -> Layer {
+    if let kept = layers[index] { return kept }
+    let isResident =
+      keepsLayers || (isShared && weights.residentByteCount(ofLayer: index) <= residentByteCount)
+    let layer = try Layer(weights, index, reader, workers, isResident: isResident)
     if keepsLayers { layers[index] = layer }
-    try layer.apply(state, cache?.layers[index] ?? LayerCache(), room)
+    return layer
   }
 
   /// The logits of some rows of the residual stream after the last layer.
@@ -215,10 +240,10 @@ public final class Decoder {
       from: state.hidden.base + rows.lowerBound * model, count: rows.count * model)
     try finalNorm?.apply(some, rows.count, into: some)
     if let embeddingOut {
-      try embeddingOut.apply(some, rows.count, into: room.normed, room.slab)
-      try head.apply(room.normed, rows.count, into: logits, room.slab)
+      try embeddingOut.apply(some, rows.count, into: room.normed, room)
+      try head.apply(room.normed, rows.count, into: logits, room)
     } else {
-      try head.apply(some, rows.count, into: logits, room.slab)
+      try head.apply(some, rows.count, into: logits, room)
     }
     let count = rows.count * configuration.dimensions.vocabulary
     let divisor = Float(configuration.logitDivisor)

@@ -10,16 +10,18 @@ extension Decoder {
   ///   - source: with a configuration, its own or the one that was given.
   ///   - resources: memory and threads.
   ///   - keepsWeights: whether weights stay in memory, if there is room for all.
+  ///   - observer: is told of what linear layers are applied to.
   /// - Throws: `usage` without a configuration; `unsupported` for families and settings that aren't known; `missing` or `malformed` for tensors
   ///   that don't fit it.
   public convenience init(
-    _ source: Source, _ resources: EvaluationResources, keepsWeights: Bool = false
+    _ source: Source, _ resources: EvaluationResources, keepsWeights: Bool = false,
+    observer: (any LinearObserver)? = nil
   ) throws(CheckpointError) {
     let configuration = try source.computation(for: "a forward pass").decoder
     let model = try source.model()
     try self.init(
       DecoderWeights(source.reader, model, configuration), resources,
-      attention: model.attention, keepsWeights: keepsWeights)
+      attention: model.attention, keepsWeights: keepsWeights, observer: observer)
   }
 }
 

@@ -90,6 +90,18 @@ public struct DecoderWeights: Sendable {
     tensors.values.reduce(0) { $0 + ($1.dtype.byteCount(elementCount: $1.shape.elementCount) ?? 0) }
   }
 
+  /// Bytes of a layer's weights in memory, where what has few bits is f32; without those of experts, which never stay there.
+  func residentByteCount(ofLayer layer: Int) -> Int {
+    tensors.reduce(0) { total, entry in
+      guard entry.key.layer == layer, entry.key.role.projection?.isOfExperts != true else {
+        return total
+      }
+      let (count, dtype) = (entry.value.shape.elementCount, entry.value.dtype)
+      return total
+        + ([.f64, .f16, .bf16].contains(dtype) ? count * dtype.blockByteCount : count * 4)
+    }
+  }
+
   /// The head's weight: the embedding where they are tied.
   var headWeight: CanonicalTensor? {
     self[.weight(.head), nil] ?? self[.tokenEmbedding, nil]

@@ -41,7 +41,9 @@ extension DecoderWeights {
     let tensor = CanonicalTensor(
       name: "expert \(number) of layer \(layer)", shape: member.type.shape,
       dtype: member.type.dtype, expression: member.expression)
-    return try Linear(tensor, orientation, bias: nil, reader, isResident: false)
+    return try Linear(
+      DecoderPlace(.weight(projection), layer, number), tensor, orientation, bias: nil, reader,
+      isResident: false)
   }
 
   /// The biases of all experts, `[experts, out]`; nil without any.

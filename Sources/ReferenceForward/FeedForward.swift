@@ -44,7 +44,7 @@ struct FeedForward: FeedForwardLayer {
     _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
   ) throws(CheckpointError) {
     let width = isFused ? up.outputs / 2 : up.outputs
-    try up.apply(x, count, into: room.inner, room.slab)
+    try up.apply(x, count, into: room.inner, room)
     if isFused {
       try room.gate.resize(count * width)
       try workers.forEach(count) { (row, _) throws(CheckpointError) in
@@ -54,10 +54,10 @@ struct FeedForward: FeedForwardLayer {
         activation.apply(gates, width)
         for index in 0..<width { products[index] = gates[index] * gates[width + index] }
       }
-      return try down.apply(room.gate, count, into: result, room.slab)
+      return try down.apply(room.gate, count, into: result, room)
     }
     if let gate {
-      try gate.apply(x, count, into: room.gate, room.slab)
+      try gate.apply(x, count, into: room.gate, room)
       try workers.forEach(count) { (row, _) throws(CheckpointError) in
         let (gates, values) = (room.gate.base + row * width, room.inner.base + row * width)
         activation.apply(gates, width)
@@ -68,7 +68,7 @@ struct FeedForward: FeedForwardLayer {
         activation.apply(room.inner.base + row * width, width)
       }
     }
-    try down.apply(room.inner, count, into: result, room.slab)
+    try down.apply(room.inner, count, into: result, room)
   }
 }
 

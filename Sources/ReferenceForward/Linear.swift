@@ -8,6 +8,8 @@ import TensorModel
 struct Linear: Sendable {
   let inputs: Int
   let outputs: Int
+  /// What it is of the decoder.
+  private let place: DecoderPlace
   private let weight: Weight
   private let orientation: DecoderRole.Orientation
   private let bias: FloatBuffer?
@@ -27,9 +29,11 @@ struct Linear: Sendable {
   private static let matvecOutputCount = 512
 
   init(
-    _ tensor: CanonicalTensor, _ orientation: DecoderRole.Orientation, bias: CanonicalTensor?,
+    _ place: DecoderPlace, _ tensor: CanonicalTensor, _ orientation: DecoderRole.Orientation,
+    bias: CanonicalTensor?,
     _ reader: WeightReader, isResident: Bool
   ) throws(CheckpointError) {
+    self.place = place
     self.reader = reader
     self.orientation = orientation
     if isResident {
@@ -51,16 +55,17 @@ struct Linear: Sendable {
   ///   - x: `[count, inputs]`.
   ///   - count: of rows.
   ///   - y: room for `[count, outputs]`.
-  ///   - slab: room for weights, reused.
-  /// - Throws: what reading throws.
+  ///   - room: for weights, and who is told of `x`.
+  /// - Throws: what reading, and whoever is told, throws.
   func apply(
-    _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ slab: FloatBuffer
+    _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ room: Room
   ) throws(CheckpointError) {
+    try room.observer?.willApply(place, to: x.base, rows: count, columns: inputs)
     try y.resize(count * outputs)
     if count == 1, case .resident(let bytes, let type, let size) = weight {
       try applyToOneRow(x, into: y, bytes, type, size)
     } else {
-      try forEachSlab(slab) { (range, weights) in
+      try forEachSlab(room.slab) { (range, weights) in
         let transposes = orientation == .outIn
         wb_sgemm(
           false, transposes, count, range.count, inputs, 1, x.base, inputs, weights,
@@ -108,6 +113,9 @@ struct Linear: Sendable {
           ? MatrixRegion(rows: range, columns: 0..<inputs)
           : MatrixRegion(rows: 0..<inputs, columns: range)
         try reader.read(expression, region, into: slab)
+      case .resident(let bytes, WB_F32, _) where orientation == .outIn:
+        body(range, bytes.base + first * inputs)
+        continue
       case .resident(let bytes, let type, let size):
         try widen(bytes, type, size, range, into: slab)
       }

@@ -60,7 +60,7 @@ struct Mixture: FeedForwardLayer {
     _ expert: Int, _ count: Int, _ room: Room
   ) throws(CheckpointError) -> FloatBuffer {
     let up = try weights.expert(gatesAndValues.projection, layer, expert, reader)
-    try up.apply(room.gathered, count, into: room.inner, room.slab)
+    try up.apply(room.gathered, count, into: room.inner, room)
     add(upBiases, expert, up.outputs, to: room.inner, count)
     try room.gate.resize(count * up.outputs / 2)
     try workers.forEach(count) { (row, _) throws(CheckpointError) in
@@ -69,7 +69,7 @@ struct Mixture: FeedForwardLayer {
         into: room.gate.base + row * up.outputs / 2)
     }
     let down = try weights.expert(.expertDown, layer, expert, reader)
-    try down.apply(room.gate, count, into: room.mixed, room.slab)
+    try down.apply(room.gate, count, into: room.mixed, room)
     add(downBiases, expert, down.outputs, to: room.mixed, count)
     return room.mixed
   }

@@ -32,7 +32,7 @@ struct Router: Sendable {
   func assignments(
     _ x: FloatBuffer, _ count: Int, _ room: Room
   ) throws(CheckpointError) -> [[Assignment]] {
-    try scores.apply(x, count, into: room.gate, room.slab)
+    try scores.apply(x, count, into: room.gate, room)
     let expertCount = scores.outputs
     var assigned = [[Assignment]](repeating: [], count: expertCount)
     for row in 0..<count {

@@ -101,6 +101,11 @@ final class Room: @unchecked Sendable {
   let gate = FloatBuffer()
   let gathered = FloatBuffer()
   let scores: [FloatBuffer]
+  /// Is told of what linear layers are applied to.
+  let observer: (any LinearObserver)?
 
-  init(workers: Int) { scores = (0..<workers).map { _ in FloatBuffer() } }
+  init(workers: Int, observer: (any LinearObserver)?) {
+    scores = (0..<workers).map { _ in FloatBuffer() }
+    self.observer = observer
+  }
 }

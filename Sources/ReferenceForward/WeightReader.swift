@@ -55,16 +55,16 @@ final class WeightReader: Sendable {
     }
   }
 
-  /// Reads a whole tensor as it is stored, with all threads.
+  /// Reads a whole tensor as it is stored, or as f32 what products don't take, with all threads.
   func readStored(
     _ tensor: CanonicalTensor
   ) throws(CheckpointError) -> (bytes: FloatBuffer, dtype: DType) {
     let expression: CompiledExpression
     do throws(CheckpointError) {
-      // Kernels know no blocks.
-      expression = try CompiledExpression(
-        tensor.dtype.isBlockQuantized ? .cast(tensor.expression, .f32) : tensor.expression,
-        in: checkpoint)
+      let stored = try CompiledExpression(tensor.expression, in: checkpoint)
+      // Kernels know no blocks, and no floats of a byte.
+      let isKnown = [.f64, .f32, .f16, .bf16].contains(stored.type.dtype)
+      expression = isKnown ? stored : try compiled(tensor)
     } catch { throw error.in(tensor: tensor.name) }
     let (dtype, geometry) = (expression.type.dtype, expression.geometry)
     let buffer = try FloatBuffer((geometry.rows * geometry.rowByteCount + 3) / 4)
