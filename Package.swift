@@ -111,6 +111,13 @@ let package = Package(
       name: "Quantization", dependencies: ["TensorModel", "FileContainers", "ModelArchitectures"],
       swiftSettings: strict),
     .target(
+      name: "Importance",
+      dependencies: [
+        "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
+        "TensorEvaluation", "ReferenceForward", "Quantization",
+      ],
+      swiftSettings: strict),
+    .target(
       name: "ModelSigning",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats",
@@ -146,7 +153,7 @@ let package = Package(
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "CheckpointVerification", "HDF5Files",
         "ReferenceForward", "CheckpointComparison", "Tokenization", "Quantization", "ModelSigning",
-        "CBLAS", "CBuild",
+        "CBLAS", "CBuild", "Importance",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Mustache", package: "swift-mustache"),
       ],
@@ -229,6 +236,13 @@ let package = Package(
       name: "ReferenceForwardTests",
       dependencies: [
         "ReferenceForward", "TensorEvaluation", "CheckpointFormats",
+        "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ImportanceTests",
+      dependencies: [
+        "Importance", "ReferenceForward", "Quantization", "TensorEvaluation", "CheckpointFormats",
         "ModelArchitectures", "FileContainers", "TensorModel", "TestSupport",
       ],
       swiftSettings: strict),

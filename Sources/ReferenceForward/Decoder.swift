@@ -234,23 +234,36 @@ public final class Decoder {
   public func logits(
     _ state: State, _ rows: Range<Int>, into logits: FloatBuffer
   ) throws(CheckpointError) {
-    let model = configuration.dimensions.model
-    let some = try FloatBuffer(rows.count * model)
-    some.base.update(
-      from: state.hidden.base + rows.lowerBound * model, count: rows.count * model)
-    try finalNorm?.apply(some, rows.count, into: some)
-    if let embeddingOut {
-      try embeddingOut.apply(some, rows.count, into: room.normed, room)
-      try head.apply(room.normed, rows.count, into: logits, room)
-    } else {
-      try head.apply(some, rows.count, into: logits, room)
-    }
+    try head.apply(headInputs(state, rows), rows.count, into: logits, room)
     let count = rows.count * configuration.dimensions.vocabulary
     let divisor = Float(configuration.logitDivisor)
     if divisor != 1 {
       for index in 0..<count { logits.base[index] /= divisor }
     }
     if let cap = configuration.logitCap { softCap(logits.base, count, at: cap) }
+  }
+
+  /// Tells the observer what the head would be applied to, without computing logits.
+  ///
+  /// - Parameter state: after the last layer.
+  /// - Throws: what the observer throws.
+  public func tellObserverOfHead(_ state: State) throws(CheckpointError) {
+    let count = state.sequences.rowCount
+    try head.tell(room, of: headInputs(state, 0..<count), count)
+  }
+
+  /// Some rows of the residual stream after the last layer, as the head gets them.
+  private func headInputs(
+    _ state: State, _ rows: Range<Int>
+  ) throws(CheckpointError) -> FloatBuffer {
+    let model = configuration.dimensions.model
+    let some = try FloatBuffer(rows.count * model)
+    some.base.update(
+      from: state.hidden.base + rows.lowerBound * model, count: rows.count * model)
+    try finalNorm?.apply(some, rows.count, into: some)
+    guard let embeddingOut else { return some }
+    try embeddingOut.apply(some, rows.count, into: room.normed, room)
+    return room.normed
   }
 
   /// Runs all layers.

@@ -60,7 +60,7 @@ struct Linear: Sendable {
   func apply(
     _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ room: Room
   ) throws(CheckpointError) {
-    try room.observer?.willApply(place, to: x.base, rows: count, columns: inputs)
+    try tell(room, of: x, count)
     try y.resize(count * outputs)
     if count == 1, case .resident(let bytes, let type, let size) = weight {
       try applyToOneRow(x, into: y, bytes, type, size)
@@ -74,6 +74,11 @@ struct Linear: Sendable {
     }
     guard let bias else { return }
     for row in 0..<count { wb_add_f32(y.base + row * outputs, bias.base, outputs) }
+  }
+
+  /// Tells the observer, if there is one, of what it is applied to.
+  func tell(_ room: Room, of x: FloatBuffer, _ count: Int) throws(CheckpointError) {
+    try room.observer?.willApply(place, to: x.base, rows: count, columns: inputs)
   }
 
   /// What one token takes: every weight is read once, so memory decides.

@@ -1,6 +1,8 @@
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
+import ModelArchitectures
+import ReferenceForward
 import TensorModel
 import Tokenization
 
@@ -37,7 +39,35 @@ struct TextFile: Sendable {
   /// - Returns: their ids.
   /// - Throws: `missing` without a tokenizer, `unsupported` for one of another kind.
   func tokens(_ source: Source) throws(CheckpointError) -> [Int] {
-    try Tokenizer(assets: RestoredTokenizer.added(to: source).checkpoint.assets).encode(contents)
+    try tokenizer(source).encode(contents)
+  }
+
+  /// Its windows, as llama.cpp's tools cut them.
+  ///
+  /// - Parameters:
+  ///   - source: the checkpoint whose tokenizer it is.
+  ///   - length: tokens of a window.
+  ///   - stride: from one window to the next; nil lets them follow each other.
+  ///   - limit: the most windows; nil for all.
+  /// - Returns: at least one.
+  /// - Throws: as `tokens`; `usage` if there are none.
+  func windows(
+    _ source: Source, length: Int, stride: Int? = nil, limit: Int? = nil
+  ) throws(CheckpointError) -> TokenWindows {
+    let tokenizer = try tokenizer(source)
+    let beginning = tokenizer.roles[.beginning].flatMap { tokenizer.prefix.contains($0) ? $0 : nil }
+    let tokens = try tokenizer.encode(contents)
+    guard !tokens.isEmpty else { throw empty }
+    return TokenWindows(
+      text: tokens, length: length, stride: stride, beginning: beginning, limit: limit)
+  }
+
+  private func tokenizer(_ source: Source) throws(CheckpointError) -> Tokenizer {
+    try Tokenizer(assets: RestoredTokenizer.added(to: source).checkpoint.assets)
+  }
+
+  private var empty: CheckpointError {
+    CheckpointError(.usage, "there are no tokens in this text", file: path)
   }
 
   /// Its first tokens: 512, or as many as a model has positions.
@@ -45,9 +75,24 @@ struct TextFile: Sendable {
   /// - Throws: as `tokens`; `usage` if there are none.
   func row(_ source: Source, positionLimit: Int?) throws(CheckpointError) -> [Int] {
     let row = try tokens(source).prefix(min(positionLimit ?? .max, Self.standardCount))
-    guard !row.isEmpty else {
-      throw CheckpointError(.usage, "there are no tokens in this text", file: path)
-    }
+    guard !row.isEmpty else { throw empty }
     return Array(row)
+  }
+}
+
+extension TokenWindows {
+  /// Stops at a tokenizer that isn't the model's.
+  ///
+  /// - Parameters:
+  ///   - decoder: the model.
+  ///   - checkpoint: its path, for the message.
+  /// - Throws: `malformed` where there are tokens that the model doesn't have.
+  func requireTokens(of decoder: Decoder, _ checkpoint: String) throws(CheckpointError) {
+    let count = decoder.configuration.dimensions.vocabulary
+    guard let first = rows.joined().first(where: { $0 >= count }) else { return }
+    throw CheckpointError(
+      .malformed, "there are tokens that the model doesn't have", file: checkpoint,
+      expected: "tokens below \(count)", found: "\(first)",
+      hint: "does the tokenizer belong to the model?")
   }
 }

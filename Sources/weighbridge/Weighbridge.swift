@@ -21,7 +21,8 @@ struct Weighbridge: ParsableCommand {
       """,
     version: Certificate.Tool.current.version,
     subcommands: [
-      InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, VerifyCommand.self,
+      InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, ImportanceCommand.self,
+      VerifyCommand.self,
       ChecksCommand.self, ManifestCommand.self, SignCommand.self, CompareCommand.self,
       ForwardCommand.self,
       CatalogueCommand.self, DatasetsCommand.self,

@@ -14,7 +14,7 @@ extension DecoderRole {
   ///   - layer: nil for what belongs to none.
   ///   - normNames: of norms that have others than in most graphs.
   /// - Returns: such as `blk.0.attn_q.weight`.
-  func ggufName(layer: Int?, normNames: [Norm: String] = [:]) -> String {
+  public func ggufName(layer: Int?, normNames: [Norm: String] = [:]) -> String {
     func name(_ norm: Norm) -> String { normNames[norm] ?? norm.ggufName }
     let name =
       switch self {

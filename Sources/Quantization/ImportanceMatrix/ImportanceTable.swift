@@ -50,4 +50,19 @@ extension FileRegion {
       return Float(bitPattern: isBigEndian ? bits.byteSwapped : bits)
     }
   }
+
+  /// Numbers of binary64.
+  ///
+  /// - Throws: as `floats`.
+  func doubles(
+    at position: Int, count: Int, isBigEndian: Bool = false
+  ) throws(CheckpointError) -> [Double] {
+    let (byteCount, overflow) = count.multipliedReportingOverflow(by: 8)
+    let bytes = try bytes(at: position, count: overflow ? .max : byteCount)
+    return (0..<count).map { index in
+      let run = bytes[index * 8..<index * 8 + 8]
+      let bits = run.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      return Double(bitPattern: isBigEndian ? bits.byteSwapped : bits)
+    }
+  }
 }

@@ -1,0 +1,75 @@
+public import CheckpointFormats
+import ModelArchitectures
+public import Quantization
+public import ReferenceForward
+public import TensorEvaluation
+public import TensorModel
+
+/// Measures which columns of a model's weights matter, by running it on windows of tokens.
+public final class ImportanceRun {
+  /// The model.
+  public let decoder: Decoder
+  private let squares: ColumnSquares
+  private let names: ImportanceNames
+  private let includesHead: Bool
+  private let resources: EvaluationResources
+
+  /// A run of a source's model.
+  ///
+  /// - Parameters:
+  ///   - source: with a configuration.
+  ///   - resources: memory and threads.
+  ///   - includesHead: whether what makes the logits is measured, too.
+  /// - Throws: what `Decoder` throws.
+  public init(
+    _ source: Source, _ resources: EvaluationResources, includesHead: Bool
+  ) throws(CheckpointError) {
+    self.resources = resources
+    self.includesHead = includesHead
+    squares = ColumnSquares(threads: resources.threads, includesHead: includesHead)
+    decoder = try Decoder(source, resources, observer: squares)
+    names = ImportanceNames(
+      try source.computation(for: "an importance matrix").document.architecture,
+      decoder.configuration)
+  }
+
+  /// Runs windows, from the last ones that a state has.
+  ///
+  /// - Parameters:
+  ///   - windows: of tokens.
+  ///   - prefix: the first tokens of each that see each other.
+  ///   - state: what an interrupted run has kept; nil begins with the first window.
+  ///   - progress: told of tokens that are done.
+  ///   - keep: is given a state from time to time.
+  /// - Throws: `malformed` where the model computes no numbers; what reading and `keep` throw.
+  public func measure(
+    _ windows: TokenWindows, prefix: Int, from state: ImportanceState?,
+    progress: (Int) -> Void, keep: (ImportanceState) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    if let state { squares.restore(state.sums) }
+    let first = state?.windowCount ?? 0
+    progress(windows.rows.prefix(first).reduce(0) { $0 + $1.count })
+    let run = WindowedRun(decoder, windows, prefix: prefix, memory: resources.memory / 4)
+    try run.forEachWave(from: first, progress: progress) { batches throws(CheckpointError) in
+      if includesHead {
+        for batch in batches { try decoder.tellObserverOfHead(batch.state) }
+      }
+      let end = batches.last?.windows.upperBound ?? first
+      if end < windows.rows.count { try keep(ImportanceState(windowCount: end, squares.sums)) }
+    }
+  }
+
+  /// The sums so far.
+  ///
+  /// - Throws: `malformed` where the model computes no numbers.
+  public func sums() throws(CheckpointError) -> ImportanceSums {
+    var sums = ImportanceSums()
+    sums.entries = names.entries(squares)
+    if let name = sums.unusableNames.first {
+      throw CheckpointError(
+        .malformed, "the model computes no numbers (NaN or infinity)", tensor: name.text,
+        hint: "weighbridge inspect --statistics says which tensors have NaN or infinite values")
+    }
+    return sums
+  }
+}
