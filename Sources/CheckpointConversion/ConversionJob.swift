@@ -95,6 +95,14 @@ public struct ConversionJob: Sendable {
     return (source, try plan(source))
   }
 
+  /// The same for a destination that isn't looked at, because nothing will be written.
+  ///
+  /// - Throws: what opening and planning throw.
+  public func planWithoutDestination() throws(CheckpointError) -> (Source, ConversionPlan) {
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    return (source, try plan(source))
+  }
+
   /// The plan as JSON.
   ///
   /// - Throws: never for plans made here.

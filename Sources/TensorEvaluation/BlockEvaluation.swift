@@ -120,6 +120,8 @@ struct BlockRows {
   let blockByteCount: Int
   /// Blocks of a row.
   let rowBlockCount: Int
+  /// Rows of the tensor, of all experts where it is a stack.
+  let rowCount: Int
   /// Whether a row's blocks depend on each other.
   let isWhole: Bool
 
@@ -127,6 +129,7 @@ struct BlockRows {
     elementCount = type.dtype.blockElementCount
     blockByteCount = type.dtype.blockByteCount
     rowBlockCount = max(1, (type.shape.dimensions.last ?? 0) / elementCount)
+    rowCount = type.shape.elementCount / max(1, type.shape.dimensions.last ?? 0)
     self.isWhole = isWhole
   }
 
@@ -148,8 +151,22 @@ struct BlockRows {
       wb_quantize(format, values, 1, blocks.count * elementCount, nil, target)
       return
     }
-    wb_quantize(
-      format, values, blocks.count / rowBlockCount, rowBlockCount * elementCount,
-      importance.values, target)
+    let columnCount = rowBlockCount * elementCount
+    // Of a stack of experts each has importances of its own.
+    let expertRowCount = max(1, rowCount / max(1, importance.values.count / columnCount))
+    let rows = blocks.lowerBound / rowBlockCount..<blocks.upperBound / rowBlockCount
+    var first = rows.lowerBound
+    while first < rows.upperBound {
+      let expert = first / expertRowCount
+      let end = min(rows.upperBound, (expert + 1) * expertRowCount)
+      let done = first - rows.lowerBound
+      importance.values.withUnsafeBufferPointer { importances in
+        wb_quantize(
+          format, values + done * columnCount, end - first, columnCount,
+          importances.baseAddress.map { $0 + expert * columnCount },
+          target + done * rowBlockCount * blockByteCount)
+      }
+      first = end
+    }
   }
 }

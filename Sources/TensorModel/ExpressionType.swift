@@ -94,7 +94,7 @@ extension TensorExpression {
     case .quantize(let operand, let dtype, let importance):
       let type = try operand.type(stored: stored)
       guard type.dtype.hasFloatValues, dtype.isBlockQuantized,
-        type.shape.dimensions.last == importance.values.count
+        importance.fits(type.shape)
       else {
         throw misfit(
           "\(importance.values.count) importances can't make it \(dtype.rawValue)", type)

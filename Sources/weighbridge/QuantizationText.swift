@@ -6,19 +6,24 @@ import TensorModel
 /// What `quantize` says to people.
 enum QuantizationText {
   /// What would be done.
-  static func plan(_ report: QuantizationReport) -> String {
+  static func plan(_ report: QuantizationReport, listsTensors: Bool) -> String {
+    var lines = listsTensors ? tensors(report) + [""] : []
+    lines += types(report) + reused(report) + [size(report)]
+    lines += report.findings.map(\.line)
+    return lines.joined(separator: "\n")
+  }
+
+  /// A line for each tensor.
+  private static func tensors(_ report: QuantizationReport) -> [String] {
     let names = column(report.tensors.map(\.name))
     let substitutions = Dictionary(
       report.substitutions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var lines = report.tensors.map { tensor in
+    return report.tensors.map { tensor in
       let reason =
         substitutions[tensor.name].map(reason) ?? reason(tensor, report.scheme)
       return
         "\(names.padded(tensor.name))  \(padded(tensor.dtype.name, 6)) \(padded("\(tensor.shape)", 16)) \(reason)"
     }
-    lines += [""] + types(report) + reused(report) + [size(report)]
-    lines += report.findings.map(\.line)
-    return lines.joined(separator: "\n")
   }
 
   /// What came of it.

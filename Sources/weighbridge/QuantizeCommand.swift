@@ -42,18 +42,33 @@ struct QuantizeCommand: ParsableCommand {
         weighbridge quantize llama llama-fp8 --scheme fp8 --max-shard-size 5GB
         weighbridge quantize llama llama.gguf --scheme q5_k_m --validate \\
             --max-kl 0.02 --report q.html
+        weighbridge quantize llama --scheme q8_0,q4_k_m,mlx-q4-g64 \\
+            --dry-run --measure
       """)
 
   @Argument(help: "The checkpoint to quantize.", completion: .file())
   var source: String
 
   @Argument(
-    help: "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM.",
+    help:
+      "Where to write: a .gguf file, or a directory for a split set, MLX or vLLM; not needed with --dry-run.",
     completion: .file())
-  var destination: String
+  var destination: String?
 
-  @Option(help: ArgumentHelp("What most weights become.", valueName: "scheme"))
+  @Option(
+    help: ArgumentHelp(
+      "What most weights become. With --dry-run also several, separated by commas, or a set of them: \(SchemeChoice.setNames).",
+      valueName: "scheme"))
   var scheme: SchemeChoice
+
+  @Flag(
+    help:
+      "With --dry-run: make what would be written, and say how far it is from the weights; the source is read once for all schemes."
+  )
+  var measure = false
+
+  @Flag(help: "With --dry-run: list all tensors, with the type of each.")
+  var tensors = false
 
   @Option(
     help: ArgumentHelp(
@@ -118,10 +133,25 @@ struct QuantizeCommand: ParsableCommand {
         throw ValidationError("\(name) must be a number, and not negative.")
       }
     }
-    if options.dryRun && report != nil {
-      throw ValidationError("--report needs a run: --dry-run measures nothing.")
+    if options.dryRun && !measure && report != nil {
+      throw ValidationError("--report needs a run: --dry-run without --measure measures nothing.")
     }
-    guard imatrix == nil || scheme.scheme.container.heedsImportance else {
+    guard options.dryRun || (!measure && !tensors && !scheme.areSeveral) else {
+      throw ValidationError(
+        scheme.areSeveral
+          ? "Several schemes are compared with --dry-run --measure; to write, choose one."
+          : "--measure and --tensors are for --dry-run.")
+    }
+    guard !scheme.areSeveral || measure else {
+      throw ValidationError("Several schemes are compared with --dry-run --measure.")
+    }
+    guard !measure || (maxKl == nil && maxRmse == nil) else {
+      throw ValidationError("--max-kl and --max-rmse are for runs; --measure shows the figures.")
+    }
+    guard destination != nil || options.dryRun else {
+      throw ValidationError("Missing expected argument '<destination>'.")
+    }
+    guard imatrix == nil || scheme.schemes.contains(where: \.container.heedsImportance) else {
       throw ValidationError("--imatrix changes nothing in \(scheme.scheme.container.title).")
     }
     try ReportFile.requirePage(report)
@@ -136,23 +166,36 @@ struct QuantizeCommand: ParsableCommand {
     return type
   }
 
-  private func quantization(_ inputs: ReadFiles) throws(CheckpointError) -> QuantizationRequest {
-    var request = QuantizationRequest(scheme.scheme)
-    let container = scheme.scheme.container
-    for text in tensorType { request.overrides.append(try TensorTypeOverride(text, container)) }
-    request.outputType = try outputType.map { (name) throws(CheckpointError) in
-      try Self.type(name, container)
+  /// A request for each scheme.
+  private func quantizations(_ inputs: ReadFiles) throws(CheckpointError) -> [QuantizationRequest] {
+    let importance = try imatrix.map { (path) throws(CheckpointError) in
+      try ImportanceMatrix(path: path, recordedIn: inputs)
     }
-    request.isStrict = strict
-    if let imatrix { request.importance = try ImportanceMatrix(path: imatrix, recordedIn: inputs) }
-    return request
+    var requests: [QuantizationRequest] = []
+    for scheme in scheme.schemes {
+      var request = QuantizationRequest(scheme)
+      let container = scheme.container
+      for text in tensorType { request.overrides.append(try TensorTypeOverride(text, container)) }
+      request.outputType = try outputType.map { (name) throws(CheckpointError) in
+        try Self.type(name, container)
+      }
+      request.isStrict = strict
+      if container.heedsImportance { request.importance = importance }
+      requests.append(request)
+    }
+    return requests
   }
+
+  /// Stands for a destination that isn't given: plans don't depend on its name.
+  private static let anyDestination = "quantized"
 
   func run() throws {
     let progress = shared.progress
-    var request = try options.request(source, destination, shared, progress)
+    var request = try options.request(
+      source, destination ?? Self.anyDestination, shared, progress)
     let inputs = request.openOptions.readFiles
-    let quantization = try quantization(inputs)
+    let quantizations = try quantizations(inputs)
+    let quantization = quantizations[0]
     request.format = scheme.scheme.container.format
     request.settings.quantization = quantization
     let tokens = RecordedTokens()
@@ -162,18 +205,26 @@ struct QuantizeCommand: ParsableCommand {
       validator.willRun = tokens.record
       request.validator = validator
     }
+    if measure {
+      let page = try report.map { try ReportFile($0, besides: [source], inputs) }
+      return try SchemesCommand(
+        source: source, choice: scheme, validator: request.validator, page: page,
+        tokens: { tokens.ids.map { ($0, validation.origin) } }
+      ).run(request, quantizations, shared, progress)
+    }
     let job = ConversionJob(request)
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
     if options.dryRun {
-      let (_, plan) = try job.plan()
+      let (_, plan) = try destination == nil ? job.planWithoutDestination() : job.plan()
       let report = QuantizationReport(plan, quantization, limits: limits)
       if shared.json {
         Console.output(document: try JSONDocument.bytes(report))
       } else {
-        Console.output(QuantizationText.plan(report) + "\n")
+        Console.output(QuantizationText.plan(report, listsTensors: tensors) + "\n")
       }
       return
     }
+    let destination = destination ?? Self.anyDestination
     let page = try report.map { try ReportFile($0, besides: [source, destination], inputs) }
     let work = try AttendedConversion(job, destination, progress, shared)
     let report = QuantizationReport(
@@ -216,42 +267,5 @@ private struct QuantizationDocument: Encodable {
     try container.encode(path, forKey: .path)
     try container.encode(resumedTensors, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
-  }
-}
-
-/// What `--scheme` takes.
-struct SchemeChoice: ExpressibleByArgument {
-  let scheme: QuantizationScheme
-
-  init?(argument: String) {
-    guard let scheme = QuantizationScheme(named: argument) else { return nil }
-    self.scheme = scheme
-  }
-
-  static let allValueStrings = QuantizationScheme.all.map(\.name)
-  static let defaultCompletionKind = CompletionKind.list(allValueStrings)
-
-  /// A line or two for each family of schemes, as `--help` has them.
-  static var table: String {
-    QuantizationScheme.families.map { family in
-      let names = "  " + family.names
-      let gap = tableColumn - names.count
-      return names
-        + (gap > 0
-          ? String(repeating: " ", count: gap)
-          : "\n" + String(repeating: " ", count: tableColumn))
-        + family.summary
-    }.joined(separator: "\n")
-  }
-
-  private static let tableColumn = 34
-
-  /// The dtypes that single tensors can be given, of all containers.
-  static var typeNames: [String] {
-    var names: [String] = []
-    for scheme in QuantizationScheme.all {
-      names += scheme.container.dtypeNames.filter { !names.contains($0) }
-    }
-    return names
   }
 }

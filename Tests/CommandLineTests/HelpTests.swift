@@ -7,7 +7,8 @@ import Testing
 /// What the command says about itself.
 @Suite struct HelpTests {
   static let subcommands = [
-    "inspect", "convert", "quantize", "verify", "checks", "manifest", "sign", "compare", "forward",
+    "inspect", "convert", "quantize", "importance", "verify", "checks", "manifest", "sign",
+    "compare", "forward",
   ]
 
   /// `UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes the files again.

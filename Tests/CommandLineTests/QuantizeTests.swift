@@ -97,8 +97,12 @@ import Testing
     }
     #expect(plan["root"] == nil)
     let text = try quantize(Self.llama, "n.gguf", "q4_k_m", Self.tokenizer + ["--dry-run"]).text
-    #expect(text.contains("instead of Q4_K: 64 columns don't fill blocks of 256"))
-    #expect(text.contains("bits per weight"))
+    #expect(!text.contains("blk.0") && text.contains("bits per weight"))
+    let list = try quantize(
+      Self.llama, "n.gguf", "q4_k_m", Self.tokenizer + ["--dry-run", "--tensors"]
+    ).text
+    #expect(list.contains("instead of Q4_K: 64 columns don't fill blocks of 256"))
+    #expect(list.hasSuffix(text))
   }
 
   @Test func strictnessAllowsNoSubstitutes() throws {

@@ -14,7 +14,7 @@ import Testing
     let expected = try #require(all[file])
     let matrix = try ImportanceMatrix(path: Fixtures.path("\(folder)/\(file)"))
     for (name, bits) in expected {
-      let columns = try #require(try matrix.columns(of: name, count: bits.count))
+      let columns = try #require(try matrix.columns(of: name, [1, bits.count]))
       #expect(columns.map(\.bitPattern) == bits.compactMap { UInt32($0, radix: 16) })
     }
     #expect(matrix.fileName == file)
@@ -35,26 +35,29 @@ import Testing
   }
 
   @Test func weightsWithoutImportancesHaveNone() throws {
-    #expect(try LegacyImportanceSample().matrix().columns(of: "output.weight", count: 2) == nil)
+    #expect(try LegacyImportanceSample().matrix().columns(of: "output.weight", [1, 2]) == nil)
   }
 
   @Test func otherNumbersOfColumnsAreRefused() throws {
     let error = #expect(throws: CheckpointError.self) {
-      try GGUFImportanceSample().matrix().columns(of: "a.weight", count: 4)
+      try GGUFImportanceSample().matrix().columns(of: "a.weight", [1, 4])
     }
     #expect(error?.code == .usage)
     #expect(error?.tensor == "a.weight")
-    #expect(error?.expected == "4")
-    #expect(error?.found == "2")
+    #expect(error?.expected == "[1,4]")
+    #expect(error?.found == "[1,2]")
   }
 
-  @Test func severalExpertsAreUnsupported() throws {
+  @Test func expertsHaveImportancesOfTheirOwn() throws {
     var sample = GGUFImportanceSample()
-    sample.counts = [1, 2]
-    let error = #expect(throws: CheckpointError.self) {
-      try sample.matrix().columns(of: "a.weight", count: 1)
+    sample.counts = [1, 3]
+    #expect(try sample.matrix().columns(of: "a.weight", [2, 5, 1]) == [6, 3])
+    for shape in [[1, 2], [3, 5, 1], [1, 5, 2]] as [Shape] {
+      let error = #expect(throws: CheckpointError.self) {
+        try sample.matrix().columns(of: "a.weight", shape)
+      }
+      #expect(error?.code == .usage)
     }
-    #expect(error?.code == .unsupported)
   }
 
   @Test(
@@ -65,20 +68,20 @@ import Testing
   func countsAreRoundedAndDivideTheSums(_ count: Float, _ importances: [Float]) throws {
     var sample = GGUFImportanceSample()
     sample.counts = [count]
-    #expect(try sample.matrix().columns(of: "a.weight", count: 2) == importances)
+    #expect(try sample.matrix().columns(of: "a.weight", [1, 2]) == importances)
   }
 
   @Test(arguments: [(0, [6, 9]), (1, [6, 9]), (3, [2, 3])] as [(Int32, [Float])])
   func callsDivideTheValues(_ calls: Int32, _ importances: [Float]) throws {
     var sample = LegacyImportanceSample()
     sample.entries[0].calls = calls
-    #expect(try sample.matrix().columns(of: "a.weight", count: 2) == importances)
+    #expect(try sample.matrix().columns(of: "a.weight", [1, 2]) == importances)
   }
 
   @Test func bigEndianFilesAreRead() throws {
     var sample = GGUFImportanceSample()
     sample.isBigEndian = true
-    #expect(try sample.matrix().columns(of: "a.weight", count: 2) == [2, 3])
+    #expect(try sample.matrix().columns(of: "a.weight", [1, 2]) == [2, 3])
   }
 
   @Test func theTailOfOlderFilesMayBeAbsent() throws {
@@ -211,7 +214,7 @@ import Testing
       let matrix = try matrix(of: contents)
       for name in matrix.names {
         for count in 1...4 {
-          guard let columns = try? matrix.columns(of: name, count: count) else { continue }
+          guard let columns = try? matrix.columns(of: name, [1, count]) else { continue }
           #expect(columns.count == count && columns.allSatisfy { $0.isFinite && $0 >= 0 })
         }
       }

@@ -16,9 +16,10 @@ struct GGUFImportances {
     _ expression: TensorExpression, _ name: String, _ shape: Shape
   ) throws(CheckpointError) -> TensorExpression {
     guard case .cast(let operand, let dtype) = expression, dtype.heedsImportance,
-      let count = shape.dimensions.last, let values = try matrix.columns(of: name, count: count)
+      let count = shape.dimensions.last, let values = try matrix.columns(of: name, shape)
     else { return expression }
-    guard values.contains(where: { $0 > 0 }) else {
+    let experts = stride(from: 0, to: values.count, by: max(1, count))
+    guard experts.allSatisfy({ values[$0..<$0 + count].contains { $0 > 0 } }) else {
       throw CheckpointError(
         .malformed, "an importance matrix by which nothing in a weight matters",
         file: matrix.fileName, tensor: name,

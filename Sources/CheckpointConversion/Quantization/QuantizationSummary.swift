@@ -1,4 +1,5 @@
 import CheckpointFormats
+import FileContainers
 public import Quantization
 import TensorModel
 
@@ -14,6 +15,37 @@ extension QuantizationReport {
     _ plan: ConversionPlan, _ request: QuantizationRequest, _ certificate: Certificate? = nil,
     limits: Limits = Limits()
   ) {
+    self.init(plan, request, certificate.map(Results.init), limits: limits)
+  }
+
+  /// What came of a plan, written or not.
+  struct Results {
+    let records: [Certificate.TensorRecord]
+    let findings: [Finding]
+    var files: [Certificate.FileRecord]?
+    var root: Digest?
+    var validation: Certificate.Validation?
+
+    /// Records of what wasn't written.
+    init(records: [Certificate.TensorRecord], findings: [Finding]) {
+      self.records = records
+      self.findings = findings
+    }
+
+    fileprivate init(_ certificate: Certificate) {
+      records = certificate.tensors
+      findings = certificate.findings
+      files = certificate.files
+      root = certificate.root
+      validation = certificate.validation
+    }
+  }
+
+  /// The same with results that needn't have been written.
+  init(
+    _ plan: ConversionPlan, _ request: QuantizationRequest, _ results: Results?,
+    limits: Limits = Limits()
+  ) {
     // What is copied beside a weight counts as its bytes.
     var tensors: [Tensor] = []
     for (place, group) in plan.groups.enumerated() {
@@ -21,7 +53,7 @@ extension QuantizationReport {
         if !tensors.isEmpty { tensors[tensors.count - 1].byteCount += group.byteCount }
       } else {
         tensors.append(
-          Tensor(group, certificate.map { Array($0.tensors[plan.places(of: place)]) }))
+          Tensor(group, results.map { Array($0.records[plan.places(of: place)]) }))
       }
     }
     self.tensors = tensors
@@ -54,11 +86,11 @@ extension QuantizationReport {
     }
     let worst = Self.worst(tensors)
     worstTensors = worst.prefix(10).map { tensors[$0].name }
-    validation = certificate?.validation
-    exceeded = Self.exceeded(limits, worst.first.map { tensors[$0] }, certificate?.validation)
-    findings = certificate?.findings ?? plan.findings
-    files = certificate?.files ?? plan.fileRecords
-    root = certificate?.root
+    validation = results?.validation
+    exceeded = Self.exceeded(limits, worst.first.map { tensors[$0] }, results?.validation)
+    findings = results?.findings ?? plan.findings
+    files = results?.files ?? plan.fileRecords
+    root = results?.root
   }
 
   /// Places of quantized tensors, the largest relative error first.

@@ -76,6 +76,23 @@ extension FindingKinds {
       with another model or another version of it. Make the matrix again with this model.
       """),
     FindingKind(
+      "importance-prior", "importance", .warning,
+      "Experts that few tokens came to have a prior",
+      """
+      A text leads only some tokens to each expert. The squares of a handful of tokens say \
+      little of what matters, so an expert that fewer than 32 tokens came to gets the mean of its \
+      layer for the missing ones. Run importance on more text, or on text of more kinds, and add \
+      the matrices with --merge.
+      """),
+    FindingKind(
+      "text-left-out", "importance", .note,
+      "The end of a text isn't run",
+      """
+      A text is cut into windows of equal length, as llama.cpp's tools cut it, and what doesn't \
+      fill the last one is left out; so is what comes after the windows that --chunks allows. \
+      Choose a smaller --window if the rest matters.
+      """),
+    FindingKind(
       "experts-unquantized", "conversion", .warning,
       "Stacked experts aren't quantized",
       """

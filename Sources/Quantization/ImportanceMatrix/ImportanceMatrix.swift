@@ -51,20 +51,21 @@ public struct ImportanceMatrix: Sendable {
   ///
   /// - Parameters:
   ///   - name: the weight's name in a GGUF file of the model.
-  ///   - count: how many columns it has: its innermost extent.
-  /// - Returns: finite numbers of 0 or more; nil if the matrix has none for this weight.
-  /// - Throws: `usage` if they are of another number of columns, `unsupported` if they are of several experts.
-  public func columns(of name: String, count: Int) throws(CheckpointError) -> [Float]? {
+  ///   - shape: of the weight, `[out, in]`, or `[experts, out, in]`.
+  /// - Returns: finite numbers of 0 or more, `[in]` or `[experts, in]`; nil if the matrix has none for this weight.
+  /// - Throws: `usage` if they are of another number of columns or experts.
+  public func columns(of name: String, _ shape: Shape) throws(CheckpointError) -> [Float]? {
     guard let entry = entries[ExactName(name)] else { return nil }
-    guard entry.expertCount == 1 else {
+    let columnCount = shape.dimensions.last ?? 0
+    let expertCount = shape.rank == 3 ? shape.dimensions[0] : 1
+    // The older form doesn't say how many experts there are.
+    guard entry.importances.count == columnCount * expertCount,
+      [1, expertCount].contains(entry.expertCount)
+    else {
       throw CheckpointError(
-        .unsupported, "importances for several experts", file: fileName, tensor: name,
-        expected: "1 expert", found: "\(entry.expertCount)")
-    }
-    guard entry.importances.count == count else {
-      throw CheckpointError(
-        .usage, "importances for another number of columns", file: fileName, tensor: name,
-        expected: "\(count)", found: "\(entry.importances.count)",
+        .usage, "importances for another number of columns or experts", file: fileName,
+        tensor: name, expected: "[\(expertCount),\(columnCount)]",
+        found: "[\(entry.expertCount),\(entry.importances.count / entry.expertCount)]",
         hint: "the importance matrix must be of the same model")
     }
     return entry.importances

@@ -11,11 +11,12 @@ import TensorModel
     let matrix = try ImportanceMatrix(path: InputInMemory(input).path)
     expect(!matrix.names.isEmpty)
     for name in matrix.names {
-      for count in 1...16 {
+      for shape in (1...16).flatMap({ [Shape([1, $0]), Shape([2, 1, $0])] }) {
         attempt { () throws(CheckpointError) in
-          guard let columns = try matrix.columns(of: name, count: count) else {
+          guard let columns = try matrix.columns(of: name, shape) else {
             return expect(false, "a name without importances")
           }
+          let count = shape.rank == 3 ? 2 * shape.dimensions[2] : shape.dimensions[1]
           expect(columns.count == count && columns.allSatisfy { $0.isFinite && $0 >= 0 })
         }
       }

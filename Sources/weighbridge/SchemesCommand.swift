@@ -1,0 +1,54 @@
+import CheckpointConversion
+import CheckpointFormats
+import FileContainers
+import Foundation
+import Quantization
+import TensorModel
+
+/// `quantize --dry-run --measure`: schemes side by side, with nothing written.
+struct SchemesCommand {
+  /// As the user has named it.
+  let source: String
+  let choice: SchemeChoice
+  /// Runs source and result of each; nil if that isn't wanted.
+  let validator: (any ConversionValidator)?
+  /// Where a page goes; nil for none.
+  let page: ReportFile?
+  /// The tokens that were run, and where they are from.
+  let tokens: () -> (ids: [Int], origin: String)?
+
+  /// Measures, and prints.
+  ///
+  /// - Parameters:
+  ///   - request: of the source; its format doesn't count.
+  ///   - quantizations: a request for each scheme.
+  ///   - shared: how to print.
+  ///   - progress: the line that shows how far it has come.
+  /// - Throws: what measuring throws.
+  func run(
+    _ request: ConversionRequest, _ quantizations: [QuantizationRequest], _ shared: SharedOptions,
+    _ progress: ProgressLine
+  ) throws(CheckpointError) {
+    let start = Date()
+    var comparison = try SchemeComparison(
+      request, quantizations, skipsUnfit: choice.isOfSet, progress.work)
+    if let validator { try comparison.validate(validator, progress.work) }
+    progress.finish()
+    let report = SchemesReport(
+      comparison, path: JSONDocument.path(source), seconds: Date().timeIntervalSince(start))
+    try page?.write(SchemesPage(report, source: source, tokens: tokens()).html())
+    if shared.json {
+      Console.output(document: try JSONDocument.bytes(report))
+      return
+    }
+    let log = FindingLog(quiet: shared.quiet)
+    for finding in Self.common(comparison) { log.report(finding) }
+    Console.output(report.text + "\n")
+  }
+
+  /// What is said of all schemes; of some it is in the document.
+  private static func common(_ comparison: SchemeComparison) -> [Finding] {
+    let lists = comparison.entries.map(\.report.findings)
+    return (lists.first ?? []).filter { finding in lists.allSatisfy { $0.contains(finding) } }
+  }
+}
