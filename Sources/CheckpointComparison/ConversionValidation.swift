@@ -1,7 +1,7 @@
 public import CheckpointConversion
 public import CheckpointFormats
 import ModelArchitectures
-import ReferenceForward
+public import ReferenceForward
 public import TensorEvaluation
 public import TensorModel
 
@@ -21,11 +21,11 @@ extension ForwardComparison {
   }
 }
 
-/// Runs source and result of a conversion side by side on one sequence of tokens.
+/// Runs source and result of a conversion side by side on the same tokens.
 public struct ForwardValidator: ConversionValidator {
-  /// Chooses the tokens for a source whose model has so many positions, or any number of them.
+  /// Chooses windows of tokens for a source whose model has so many positions, or any number of them.
   public typealias TokenChoice =
-    @Sendable (_ source: Source, _ positionLimit: Int?) throws(CheckpointError) -> [Int]
+    @Sendable (_ source: Source, _ positionLimit: Int?) throws(CheckpointError) -> TokenWindows
 
   private let resources: EvaluationResources
   private let tokens: [Int]?
@@ -72,12 +72,14 @@ public struct ForwardValidator: ConversionValidator {
 
   private func tokens(
     _ source: Source, _ settings: DecoderConfiguration
-  ) throws(CheckpointError) -> [Int] {
+  ) throws(CheckpointError) -> TokenWindows {
     if let choice { return try choice(source, settings.positionLimit) }
-    return tokens
+    let row =
+      tokens
       ?? ForwardComparison.standardTokens(
         min(standardCount, settings.positionLimit ?? standardCount),
         vocabulary: settings.dimensions.vocabulary)
+    return TokenWindows(rows: [row], length: max(1, row.count))
   }
 
   /// The source as it is, whatever was declared: what giving prefix attention up costs shows.
@@ -94,7 +96,7 @@ public struct ForwardValidator: ConversionValidator {
   public func check(_ source: Source) throws(CheckpointError) {
     let settings = try source.computation(for: "--validate").decoder
     let tokens = try tokens(source, settings)
-    _ = try decoder(source, settings).embed([tokens], Sequences([tokens.count]))
+    _ = try decoder(source, settings).embed(tokens.rows, Sequences(tokens.rows.map(\.count)))
   }
 
   /// Runs both, the result by its own configuration.
@@ -104,7 +106,7 @@ public struct ForwardValidator: ConversionValidator {
     let (document, settings) = try source.computation(for: "--validate")
     let resultConfiguration = resultConfiguration ?? document.bytes
     let tokens = try tokens(source, settings)
-    willRun?(tokens)
+    willRun?(tokens.rows.flatMap(\.self))
     let first = try decoder(source, settings)
     let model = try ModelContents(result, .success(resultConfiguration))
     let second = try Decoder(
@@ -114,7 +116,7 @@ public struct ForwardValidator: ConversionValidator {
       attention: result.checkpoint.attention ?? .causal)
     progress.begin("running both models", settings.dimensions.layers, .layers)
     let comparison = try ForwardComparison(
-      first, second, tokens: tokens, prefixes: (first.prefix(), second.prefix()), differences: []
+      first, second, windows: tokens, prefixes: (first.prefix(), second.prefix()), differences: []
     ) { _ in progress.add(1) }
     // Where there are no numbers, equal ones prove nothing.
     let computes = comparison.numberlessCount == 0
@@ -123,7 +125,8 @@ public struct ForwardValidator: ConversionValidator {
     }
     let divergence = comparison.klDivergence
     return Certificate.Validation(
-      tokenCount: tokens.count, maxAbsLogitDifference: figure(comparison.maxAbsLogitDifference),
+      tokenCount: tokens.tokenCount,
+      maxAbsLogitDifference: figure(comparison.maxAbsLogitDifference),
       klDivergence: (
         figure(divergence.mean), figure(divergence.median), figure(divergence.p99),
         figure(divergence.max)

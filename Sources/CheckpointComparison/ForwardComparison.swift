@@ -135,28 +135,48 @@ public struct ForwardComparison: Sendable, Encodable {
   /// - Parameters:
   ///   - first: a decoder.
   ///   - second: another with as many layers, of the same width and vocabulary.
-  ///   - tokens: one sequence.
+  ///   - windows: of tokens; they say which positions count.
   ///   - prefixes: how many of the first tokens see each other, in each model.
   ///   - differences: between their tensors.
   ///   - progress: told of each layer that is done.
   /// - Throws: `unsupported` for models of other sizes; what reading throws.
   public init(
-    _ first: Decoder, _ second: Decoder, tokens: [Int], prefixes: (Int, Int) = (0, 0),
+    _ first: Decoder, _ second: Decoder, windows: TokenWindows, prefixes: (Int, Int) = (0, 0),
     differences: [TensorDifference], progress: (Int) -> Void = { _ in }
   ) throws(CheckpointError) {
-    var run = try Lockstep(first, second, tokens, prefixes, differences)
+    var run = try Lockstep(first, second, windows, prefixes, differences)
     try run.run(progress)
-    let outcome = try run.outcome(tokens)
+    let outcome = try run.outcome(windows)
     maxAbsLogitDifference = outcome.largestDifference
     klDivergence = Distribution(outcome.divergences)
     numberlessCount = outcome.numberlessCount
-    sameTopFraction = Double(outcome.sameTopCount) / Double(max(tokens.count, 1))
+    sameTopFraction = Double(outcome.sameTopCount) / Double(max(outcome.positionCount, 1))
     negativeLogLikelihoodIncrease =
-      tokens.count > 1 ? outcome.likelihoodLoss / Double(tokens.count - 1) : nil
+      outcome.predictedCount > 0
+      ? outcome.likelihoodLoss / Double(outcome.predictedCount) : nil
     layers = run.distances
     firstDivergence = run.divergence
-    tokenCount = tokens.count
-    self.prefixes = [prefixes.0, prefixes.1].map { min($0, tokens.count) }
+    tokenCount = windows.tokenCount
+    self.prefixes = [prefixes.0, prefixes.1].map { min($0, windows.length) }
+  }
+
+  /// Runs both models on one sequence of tokens, whose positions all count.
+  ///
+  /// - Parameters:
+  ///   - first: a decoder.
+  ///   - second: another with as many layers, of the same width and vocabulary.
+  ///   - tokens: at least one.
+  ///   - prefixes: how many of the first tokens see each other, in each model.
+  ///   - differences: between their tensors.
+  ///   - progress: told of each layer that is done.
+  /// - Throws: as with windows.
+  public init(
+    _ first: Decoder, _ second: Decoder, tokens: [Int], prefixes: (Int, Int) = (0, 0),
+    differences: [TensorDifference], progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) {
+    try self.init(
+      first, second, windows: TokenWindows(rows: [tokens], length: max(1, tokens.count)),
+      prefixes: prefixes, differences: differences, progress: progress)
   }
 }
 

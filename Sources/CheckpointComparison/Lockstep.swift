@@ -18,7 +18,7 @@ struct Lockstep {
   private let width: Int
 
   init(
-    _ first: Decoder, _ second: Decoder, _ tokens: [Int],
+    _ first: Decoder, _ second: Decoder, _ windows: TokenWindows,
     _ prefixes: (Int, Int),
     _ differences: [TensorDifference]
   ) throws(CheckpointError) {
@@ -35,8 +35,9 @@ struct Lockstep {
     self.second = second
     self.differences = differences
     width = one.model
-    mine = try first.embed([tokens], Sequences([tokens.count], prefix: prefixes.0))
-    theirs = try second.embed([tokens], Sequences([tokens.count], prefix: prefixes.1))
+    let counts = windows.rows.map(\.count)
+    mine = try first.embed(windows.rows, Sequences(counts, prefix: prefixes.0))
+    theirs = try second.embed(windows.rows, Sequences(counts, prefix: prefixes.1))
     let distance = distance(mine.hidden, theirs.hidden)
     let names = names { [.tokenEmbedding, .positionEmbedding].contains($0.role) }
     if distance > tolerance(of: names) {
@@ -174,10 +175,33 @@ struct Lockstep {
     var numberlessCount = 0
     /// What the tokens' negative log-likelihood is larger by in the second, in nats.
     var likelihoodLoss = 0.0
+    /// Positions that count.
+    var positionCount = 0
+    /// Those of them after which there is a token.
+    var predictedCount = 0
+  }
+
+  /// Of each row whether it counts, and then the token after it; nil for rows that don't.
+  private static func nextTokens(_ windows: TokenWindows) -> [NextToken?] {
+    windows.rows.flatMap { row in
+      row.indices.map { place in
+        let isLast = place + 1 == row.count
+        guard place >= windows.contextCount - 1, !isLast || windows.contextCount == 1 else {
+          return nil
+        }
+        return NextToken(token: isLast ? nil : row[place + 1])
+      }
+    }
+  }
+
+  /// What comes after a row that counts; nothing after the last one.
+  private struct NextToken {
+    let token: Int?
   }
 
   /// What the logits say in the end.
-  mutating func outcome(_ tokens: [Int]) throws(CheckpointError) -> Outcome {
+  mutating func outcome(_ windows: TokenWindows) throws(CheckpointError) -> Outcome {
+    let next = Self.nextTokens(windows)
     let vocabulary = first.configuration.dimensions.vocabulary
     let count = mine.sequences.rowCount
     let (ours, others, shadow) = (FloatBuffer(), FloatBuffer(), FloatBuffer())
@@ -202,6 +226,8 @@ struct Lockstep {
         }
       }
       for row in 0..<rows.count {
+        guard let next = next[rows.lowerBound + row] else { continue }
+        outcome.positionCount += 1
         let (a, b) = (ours.base + row * vocabulary, others.base + row * vocabulary)
         for index in 0..<vocabulary {
           outcome.largestDifference = max(
@@ -214,9 +240,9 @@ struct Lockstep {
         let isSame = memcmp(a, b, vocabulary * 4) == 0
         outcome.divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)
         if p.likeliest == q.likeliest { outcome.sameTopCount += 1 }
-        if rows.lowerBound + row + 1 < count {
-          let next = tokens[rows.lowerBound + row + 1]
-          outcome.likelihoodLoss += p.logProbability(of: next) - q.logProbability(of: next)
+        if let token = next.token {
+          outcome.predictedCount += 1
+          outcome.likelihoodLoss += p.logProbability(of: token) - q.logProbability(of: token)
         }
       }
     }

@@ -38,7 +38,7 @@ public struct ImportanceState {
   /// - Parameters:
   ///   - path: of the file.
   ///   - plan: what is to be done.
-  ///   - windowCount: how many windows there are.
+  ///   - limit: how many windows there are.
   /// - Throws: `conflict` where it is the work of another plan, `malformed`, `inputOutput`.
   public init(path: String, plan: Digest, windowCount limit: Int) throws(CheckpointError) {
     do throws(CheckpointError) {

@@ -37,38 +37,45 @@ public struct Perplexity: Sendable, Hashable, Encodable {
     perplexity = exp(mean)
   }
 
-  /// Measures a decoder on tokens, in windows that don't overlap: each token is predicted from those before it in its window.
+  /// Measures a decoder on windows of tokens, each token predicted from those before it in its window.
   ///
   /// - Parameters:
   ///   - decoder: the model.
-  ///   - rows: of tokens.
-  ///   - window: tokens at a time.
+  ///   - windows: of tokens; they say which are predicted.
+  ///   - memory: for residual streams, in bytes.
   ///   - progress: told of tokens that are done.
   /// - Returns: the measure.
   /// - Throws: `usage`, and what reading throws.
   public static func measure(
-    _ decoder: Decoder, _ rows: [[Int]], window: Int, progress: (Int) -> Void = { _ in }
+    _ decoder: Decoder, _ windows: TokenWindows, memory: Int = 1 << 28,
+    progress: (Int) -> Void = { _ in }
   ) throws(CheckpointError) -> Perplexity {
     let vocabulary = decoder.configuration.dimensions.vocabulary
     let logits = FloatBuffer()
     var (sum, squares, count) = (0.0, 0.0, 0)
-    for row in rows {
-      for start in stride(from: 0, to: row.count, by: window) {
-        let tokens = Array(row[start..<min(row.count, start + window)])
-        defer { progress(tokens.count) }
-        guard tokens.count > 1 else { continue }
-        let state = try decoder.run([tokens], Sequences([tokens.count]))
-        for first in stride(from: 0, to: tokens.count - 1, by: blockRowCount) {
-          let rows = first..<min(tokens.count - 1, first + blockRowCount)
-          try decoder.logits(state, rows, into: logits)
-          for (place, row) in rows.enumerated() {
-            let loss = -LogitRow(logits.base + place * vocabulary, count: vocabulary)
-              .logProbability(of: tokens[row + 1])
-            sum += loss
-            squares += loss * loss
+    let run = WindowedRun(decoder, windows, prefix: 0, memory: memory)
+    try run.forEachWave(progress: progress) { batches throws(CheckpointError) in
+      for batch in batches {
+        for (sequence, window) in zip(batch.state.sequences.all, batch.windows) {
+          let tokens = windows.rows[window]
+          // Each row of logits is of the token after it.
+          let end = tokens.count - 1
+          let counted = min(windows.contextCount - 1, end)..<end
+          for first in stride(from: counted.lowerBound, to: end, by: blockRowCount) {
+            let rows = first..<min(end, first + blockRowCount)
+            let (start, stop) = (
+              sequence.firstRow + rows.lowerBound, sequence.firstRow + rows.upperBound
+            )
+            try decoder.logits(batch.state, start..<stop, into: logits)
+            for (place, row) in rows.enumerated() {
+              let loss = -LogitRow(logits.base + place * vocabulary, count: vocabulary)
+                .logProbability(of: tokens[row + 1])
+              sum += loss
+              squares += loss * loss
+            }
           }
+          count += counted.count
         }
-        count += tokens.count - 1
       }
     }
     guard count > 0 else {

@@ -60,6 +60,8 @@ struct CompareCommand: ParsableCommand {
       valueName: "file"), completion: .file())
   var text: String?
 
+  @OptionGroup var windows: WindowOptions
+
   @Option(
     help: ArgumentHelp(
       "The first N tokens see each other: in the checkpoint that has prefix attention, or in both. By default all tokens of one that has it.",
@@ -89,6 +91,7 @@ struct CompareCommand: ParsableCommand {
         "--tokens, --tokens-file, --text, --prefix and --tolerance need --forward.")
     }
     try TokenArguments.requireOne(tokens, tokensFile, text)
+    try windows.require(text)
     try OptionRange("--prefix", 0...1_048_576).check(prefix)
     if let tolerance, !tolerance.isFinite || tolerance < 0 {
       throw ValidationError("--tolerance must be a number, and not negative.")
@@ -161,22 +164,24 @@ struct CompareCommand: ParsableCommand {
     return first.attention == .prefix ? (first.prefix(prefix), 0) : (0, second.prefix(prefix))
   }
 
-  private func row(
+  private func windows(
     _ sources: (Source, Source), _ decoders: (Decoder, Decoder), _ inputs: ReadFiles
-  ) throws(CheckpointError) -> [Int] {
+  ) throws(CheckpointError) -> TokenWindows {
     let limit = [decoders.0, decoders.1].compactMap(\.configuration.positionLimit).min()
     if let text {
       let file = try TextFile(text, inputs)
       do throws(CheckpointError) {
-        return try file.row(sources.0, positionLimit: limit)
+        return try file.windows(sources.0, positionLimit: limit, windows)
       } catch {
         guard error.code == .missing else { throw error }
-        return try file.row(sources.1, positionLimit: limit)
+        return try file.windows(sources.1, positionLimit: limit, windows)
       }
     }
-    return try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
+    let row =
+      try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
       ?? ForwardComparison.standardTokens(
         min(32, limit ?? 32), vocabulary: decoders.0.configuration.dimensions.vocabulary)
+    return TokenWindows(rows: [row], length: max(1, row.count))
   }
 
   private func lockstep(
@@ -191,10 +196,10 @@ struct CompareCommand: ParsableCommand {
     progress.begin(
       "running both models", decoders.0.configuration.dimensions.layers, .layers)
     defer { progress.finish() }
-    let tokens = try row(sources, decoders, inputs)
-    recorded.record(tokens)
+    let windows = try windows(sources, decoders, inputs)
+    recorded.record(windows.rows.flatMap(\.self))
     return try ForwardComparison(
-      decoders.0, decoders.1, tokens: tokens,
+      decoders.0, decoders.1, windows: windows,
       prefixes: prefixes(decoders.0, decoders.1),
       differences: comparison.differences
     ) { _ in progress.add(1) }

@@ -5,6 +5,7 @@ import FileContainers
 import Foundation
 import ModelArchitectures
 import ReferenceForward
+import TensorEvaluation
 import TensorModel
 import Tokenization
 
@@ -78,9 +79,20 @@ struct ForwardCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Tokens at a time for --perplexity; by default as many as the model was made for.",
+      "Tokens at a time for --perplexity; by default as many as the model was made for, of a text at most 512, as llama-perplexity has it.",
       valueName: "n"))
   var window: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --perplexity and --text: begin a window every N tokens, and predict the last N of each.",
+      valueName: "n"))
+  var stride: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --perplexity and --text: the most windows; by default all.", valueName: "n"))
+  var chunks: Int?
 
   @Option(help: ArgumentHelp("Generate N tokens, taking the likeliest each time.", valueName: "n"))
   var generate: Int?
@@ -100,6 +112,11 @@ struct ForwardCommand: ParsableCommand {
     }
     try OptionRange("--window", 2...1_048_576).check(window)
     try OptionRange("--generate", 1...100_000).check(generate)
+    try OptionRange("--stride", 1...1_048_576).check(stride)
+    try OptionRange("--chunks", 1...1_000_000_000).check(chunks)
+    if (stride != nil || chunks != nil) && !(perplexity && text != nil) {
+      throw ValidationError("--stride and --chunks are for --perplexity of a --text.")
+    }
     if perplexity && (generate != nil || logits != nil) {
       throw ValidationError("--perplexity goes without --generate and --logits.")
     }
@@ -133,7 +150,7 @@ struct ForwardCommand: ParsableCommand {
     if file != nil || prompt != nil { try requireTokens(rows[0], of: decoder) }
     if file != nil, !perplexity, generate == nil, let limit = decoder.configuration.positionLimit {
       let row = rows[0]
-      rows = stride(from: 0, to: row.count, by: limit).map {
+      rows = Swift.stride(from: 0, to: row.count, by: limit).map {
         Array(row[$0..<min($0 + limit, row.count)])
       }
     }
@@ -151,8 +168,9 @@ struct ForwardCommand: ParsableCommand {
     let start = Date()
     var computesNumbers = true
     if perplexity {
-      let measured = try measure(decoder, rows, progress)
-      report.perplexity = measured
+      let windows = try windows(decoder, rows, file, source)
+      let measured = try measure(decoder, windows, progress)
+      report.perplexity = .init(measured, windows)
       computesNumbers = measured.meanNegativeLogLikelihood.isFinite
     } else if let generate {
       (report.generated, computesNumbers) = try continued(decoder, rows, generate, progress)
@@ -213,7 +231,7 @@ struct ForwardCommand: ParsableCommand {
     for sequence in sequences.all {
       let end = sequence.firstRow + sequence.count
       let first = output == nil ? end - 1 : sequence.firstRow
-      for start in stride(from: first, to: end, by: 256) {
+      for start in Swift.stride(from: first, to: end, by: 256) {
         let part = start..<min(end, start + 256)
         try decoder.logits(state, part, into: block)
         try output?.append(block, count: part.count * vocabulary)
@@ -230,13 +248,37 @@ struct ForwardCommand: ParsableCommand {
     return (candidates, areNumbers)
   }
 
+  /// What perplexity is measured on: a text as llama-perplexity cuts it, rows of tokens as they are.
+  private func windows(
+    _ decoder: Decoder, _ rows: [[Int]], _ file: TextFile?, _ source: Source
+  ) throws(CheckpointError) -> TokenWindows {
+    let limit = decoder.configuration.positionLimit
+    guard let file else {
+      return TokenWindows(rows: rows, length: window ?? limit ?? 2048)
+    }
+    let length = window ?? min(limit ?? .max, TextFile.standardCount)
+    guard stride.map({ $0 < length }) ?? true else {
+      throw CheckpointError(
+        .usage, "--stride must be less than a window", expected: "below \(length)",
+        found: "\(stride ?? 0)")
+    }
+    let windows = try file.windows(source, length: length, stride: stride, limit: chunks)
+    if windows.contextCount == 1, !shared.quiet {
+      Console.error(
+        "note: the text has fewer than two windows of \(length) tokens: all tokens but the first are predicted, where llama-perplexity would refuse it"
+      )
+    }
+    return windows
+  }
+
   private func measure(
-    _ decoder: Decoder, _ rows: [[Int]], _ progress: ProgressLine
+    _ decoder: Decoder, _ windows: TokenWindows, _ progress: ProgressLine
   ) throws(CheckpointError) -> Perplexity {
-    progress.begin("measuring", rows.reduce(0) { $0 + $1.count }, .tokens)
+    progress.begin("measuring", windows.tokenCount, .tokens)
     defer { progress.finish() }
     return try Perplexity.measure(
-      decoder, rows, window: window ?? decoder.configuration.positionLimit ?? 2048,
+      decoder, windows,
+      memory: shared.resources(standardMemory: Processors.halfOfMemory).memory / 4,
       progress: progress.add)
   }
 

@@ -24,7 +24,7 @@ struct ForwardReport: Encodable {
   }
   /// Their text, where there is a tokenizer.
   private(set) var generatedText: String?
-  var perplexity: Perplexity?
+  var perplexity: MeasuredPerplexity?
   /// Why there are values that are null.
   var reason: String?
   var timing = Timing()
@@ -58,6 +58,37 @@ struct ForwardReport: Encodable {
       token = candidate.token
       logit = candidate.logit.isFinite ? candidate.logit : nil
       probability = candidate.probability.isFinite ? candidate.probability : nil
+    }
+  }
+
+  /// A perplexity, and what it was measured on.
+  struct MeasuredPerplexity: Encodable {
+    let figures: Perplexity
+    let window: Int
+    let windowCount: Int
+    /// From one window to the next; nil where they follow each other.
+    let stride: Int?
+    let leftOutTokenCount: Int
+
+    private enum CodingKeys: String, CodingKey {
+      case window, windowCount, stride, leftOutTokenCount
+    }
+
+    init(_ figures: Perplexity, _ windows: TokenWindows) {
+      self.figures = figures
+      window = windows.length
+      windowCount = windows.rows.count
+      stride = windows.stride
+      leftOutTokenCount = windows.leftOutCount
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      try figures.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(window, forKey: .window)
+      try container.encode(windowCount, forKey: .windowCount)
+      try container.encodeIfPresent(stride, forKey: .stride)
+      try container.encode(leftOutTokenCount, forKey: .leftOutTokenCount)
     }
   }
 
@@ -97,11 +128,18 @@ struct ForwardReport: Encodable {
     if let generated { lines.append(generated.map(String.init).joined(separator: ",")) }
     if let generatedText { lines.append(printable(generatedText, keepingLines: true)) }
     if let perplexity {
+      let figures = perplexity.figures
       lines.append(
         String(
           format: "mean negative log-likelihood %.5f ± %.5f, perplexity %.4f, %d tokens",
-          perplexity.meanNegativeLogLikelihood, perplexity.standardError, perplexity.perplexity,
-          perplexity.tokenCount))
+          figures.meanNegativeLogLikelihood, figures.standardError, figures.perplexity,
+          figures.tokenCount))
+      var windows = "\(counted(perplexity.windowCount, "window")) of \(perplexity.window) tokens"
+      if let stride = perplexity.stride { windows += ", every \(stride)" }
+      if perplexity.leftOutTokenCount > 0 {
+        windows += "; \(counted(perplexity.leftOutTokenCount, "token")) at the end left out"
+      }
+      lines.append(windows)
     }
     lines.append(
       String(format: "%@, %d tokens in %.3f s", architecture, tokenCount, timing.seconds))

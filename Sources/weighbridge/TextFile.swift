@@ -70,13 +70,21 @@ struct TextFile: Sendable {
     CheckpointError(.usage, "there are no tokens in this text", file: path)
   }
 
-  /// Its first tokens: 512, or as many as a model has positions.
+  /// What of it is run where two checkpoints run side by side: its first 512 tokens, or as many as a model has positions, or the windows that were asked
+  /// for.
   ///
-  /// - Throws: as `tokens`; `usage` if there are none.
-  func row(_ source: Source, positionLimit: Int?) throws(CheckpointError) -> [Int] {
-    let row = try tokens(source).prefix(min(positionLimit ?? .max, Self.standardCount))
-    guard !row.isEmpty else { throw empty }
-    return Array(row)
+  /// - Throws: as `windows`.
+  func windows(
+    _ source: Source, positionLimit: Int?, _ asked: WindowOptions
+  ) throws(CheckpointError) -> TokenWindows {
+    let length = min(positionLimit ?? .max, Self.standardCount)
+    guard asked.areGiven else {
+      let row = try Array(tokens(source).prefix(length))
+      guard !row.isEmpty else { throw empty }
+      return TokenWindows(rows: [row], length: row.count)
+    }
+    return try windows(
+      source, length: asked.length(atMost: positionLimit) ?? length, limit: asked.chunks)
   }
 }
 

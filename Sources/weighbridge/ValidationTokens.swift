@@ -23,8 +23,12 @@ struct ValidationTokens: ParsableArguments {
       valueName: "file"), completion: .file())
   var text: String?
 
+  @OptionGroup var windows: WindowOptions
+
   /// Whether any are given.
-  var areGiven: Bool { tokens != nil || tokensFile != nil || text != nil }
+  var areGiven: Bool {
+    tokens != nil || tokensFile != nil || text != nil || windows.areGiven
+  }
 
   /// Where they are from, in words.
   var origin: String {
@@ -33,6 +37,7 @@ struct ValidationTokens: ParsableArguments {
 
   func validate() throws {
     try TokenArguments.requireOne(tokens, tokensFile, text)
+    try windows.require(text)
   }
 
   /// What runs them.
@@ -45,7 +50,7 @@ struct ValidationTokens: ParsableArguments {
       let file = try TextFile(text, request.openOptions.readFiles)
       return ForwardValidator(request.resources, progress: progress) {
         (source, positionLimit) throws(CheckpointError) in
-        try file.row(source, positionLimit: positionLimit)
+        try file.windows(source, positionLimit: positionLimit, windows)
       }
     }
     return ForwardValidator(

@@ -70,7 +70,7 @@ import Testing
     let count = Double(losses.count)
     let mean = losses.reduce(0, +) / count
     let spread = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    let measure = try Perplexity.measure(decoder, rows, window: window)
+    let measure = try Perplexity.measure(decoder, TokenWindows(rows: rows, length: window))
     #expect(measure.tokenCount == losses.count)
     #expect(abs(measure.meanNegativeLogLikelihood - mean) < 1e-5)
     #expect(abs(measure.perplexity / exp(mean) - 1) < 1e-5)

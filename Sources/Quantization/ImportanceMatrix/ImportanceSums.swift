@@ -16,7 +16,9 @@ public struct ImportanceSums: Sendable {
 
   /// The sums of one weight.
   public struct Entry: Sendable, Hashable {
-    /// `[experts, columns]`, row-major; of one expert where the weight isn't of experts. Finite, not negative.
+    /// The sums, `[experts, columns]`, row-major.
+    ///
+    /// Of one expert where the weight isn't of experts; finite and not negative.
     public var sums: [Double]
     /// Of each expert the tokens that it got.
     public var counts: [Double]
