@@ -145,3 +145,21 @@ void wb_block_errors_add(wb_block_type type, const float *values, const void *bl
                          wb_block_errors *accumulator) {
   wb_block_errors_add_at(wb_best_level(), type, values, blocks, block_count, accumulator);
 }
+
+void wb_weighted_errors_add(const float *values, const float *rounded, const float *importance, size_t count, double *squared_error,
+                            double *squared_values) {
+  doubles error = {}, square = {};
+  for (size_t i = 0; i < count; i += LANES) {
+    size_t here = (count - i < LANES ? count - i : LANES) * sizeof(float);
+    floats x = {}, y = {}, w = {};
+    memcpy(&x, values + i, here);
+    memcpy(&y, rounded + i, here);
+    memcpy(&w, importance + i, here);
+    doubles value = __builtin_convertvector(x, doubles), weight = __builtin_convertvector(w, doubles);
+    doubles difference = __builtin_convertvector(x - y, doubles);
+    error += weight * difference * difference;
+    square += weight * value * value;
+  }
+  *squared_error += total(&error);
+  *squared_values += total(&square);
+}

@@ -64,6 +64,8 @@ extern const wb_block_kernels wb_block_kernels_neon;
 
 void wb_quantize_groups(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
                         void *blocks);
+/// Writes a block of Q4_0, Q4_1, Q5_0 or Q5_1.
+void wb_put_group(wb_block_type type, float scale, float minimum, const uint8_t *codes, void *block);
 void wb_quantize_tables(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
                         void *blocks);
 void wb_quantize_k(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,

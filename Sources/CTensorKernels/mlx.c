@@ -40,13 +40,6 @@ WB_INLINE void round_to(wb_float_type dtype, float *values, size_t count) {
   wb_cast(dtype, WB_F32, narrow, values, count, &report);
 }
 
-/// The nearest of the 16 values; of two equally near the one closer to zero, and zero without a sign.
-WB_INLINE uint8_t e2m1(float value) {
-  float size = fabsf(value);
-  uint8_t code = (size > 0.25f) + (size > 0.75f) + (size > 1.25f) + (size > 1.75f) + (size > 2.5f) + (size > 3.5f) + (size > 5);
-  return code && value < 0 ? code | 8 : code;
-}
-
 /// The power of two at or above a scale; below the normal ones, where MLX's stored byte wraps around, the smallest of them.
 WB_INLINE int exponent_above(float scale) {
   uint32_t bits = wb_bits_of_float(scale);
@@ -108,7 +101,7 @@ WB_INLINE uint8_t float_group(wb_mlx_format format, const float *values, uint8_t
   }
   for (size_t i = 0; i < format.group; i++) scaled[i] = divisor == 0 ? 0 : values[i] / divisor;
   round_to(format.dtype, scaled, format.group);
-  for (size_t i = 0; i < format.group; i++) codes[i] = format.mode == WB_MLX_MXFP8 ? wb_e4m3(scaled[i]) : e2m1(scaled[i]);
+  for (size_t i = 0; i < format.group; i++) codes[i] = format.mode == WB_MLX_MXFP8 ? wb_e4m3(scaled[i]) : wb_e2m1(scaled[i]);
   return stored;
 }
 

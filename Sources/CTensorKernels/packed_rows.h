@@ -82,6 +82,13 @@ WB_INLINE float wb_largest_magnitude(const float *values, size_t count, float so
 
 WB_INLINE size_t wb_float_byte_count(wb_float_type dtype) { return dtype == WB_F32 ? 4 : 2; }
 
+/// The nearest of the 16 values; of two equally near the one closer to zero, and zero without a sign.
+WB_INLINE uint8_t wb_e2m1(float value) {
+  float size = fabsf(value);
+  uint8_t code = (size > 0.25f) + (size > 0.75f) + (size > 1.25f) + (size > 1.75f) + (size > 2.5f) + (size > 3.5f) + (size > 5);
+  return code && value < 0 ? code | 8 : code;
+}
+
 /// To the nearest E4M3, ties to even, saturating at the largest value; what is no number becomes that, too.
 WB_INLINE uint8_t wb_e4m3(float value) {
   // Signed, and without branches, so that loops become vectors.

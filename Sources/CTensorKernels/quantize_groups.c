@@ -29,34 +29,33 @@ static uint32_t fifth_bits_of(const uint8_t *codes) {
   return bits;
 }
 
-static void write_block(wb_block_type type, const tile_fit *fit, size_t group, void *blocks, size_t index) {
-  uint16_t scale = wb_half_of(fit->scales[group]);
-  const uint8_t *codes = fit->codes + group * LENGTH;
+void wb_put_group(wb_block_type type, float scale_value, float minimum, const uint8_t *codes, void *place) {
+  uint16_t scale = wb_half_of(scale_value);
   switch (type) {
   case WB_Q4_0: {
-    wb_block_q4_0 *block = (wb_block_q4_0 *)blocks + index;
+    wb_block_q4_0 *block = place;
     block->scale = scale;
     pack_halves(codes, block->codes);
     break;
   }
   case WB_Q4_1: {
-    wb_block_q4_1 *block = (wb_block_q4_1 *)blocks + index;
+    wb_block_q4_1 *block = place;
     block->scale = scale;
-    block->minimum = wb_half_of(-fit->minima[group]);
+    block->minimum = wb_half_of(minimum);
     pack_halves(codes, block->codes);
     break;
   }
   case WB_Q5_0: {
-    wb_block_q5_0 *block = (wb_block_q5_0 *)blocks + index;
+    wb_block_q5_0 *block = place;
     block->scale = scale;
     block->fifth_bits = fifth_bits_of(codes);
     pack_halves(codes, block->codes);
     break;
   }
   default: {
-    wb_block_q5_1 *block = (wb_block_q5_1 *)blocks + index;
+    wb_block_q5_1 *block = place;
     block->scale = scale;
-    block->minimum = wb_half_of(-fit->minima[group]);
+    block->minimum = wb_half_of(minimum);
     block->fifth_bits = fifth_bits_of(codes);
     pack_halves(codes, block->codes);
     break;
@@ -83,7 +82,10 @@ static void quantize_weighted(const wb_block_kernels *kernels, wb_block_type typ
     } else {
       kernels->fit_symmetric(&symmetric, x, weights, count, fit.scales, fit.codes);
     }
-    for (size_t group = 0; group < count; group++) write_block(type, &fit, group, blocks, first + group);
+    for (size_t group = 0; group < count; group++) {
+      wb_put_group(type, fit.scales[group], has_minimum ? -fit.minima[group] : 0, fit.codes + group * LENGTH,
+                   (char *)blocks + (first + group) * wb_block_byte_count(type));
+    }
   }
 }
 

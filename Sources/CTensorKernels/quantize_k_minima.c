@@ -97,21 +97,21 @@ static void encode_again(const wb_block_kernels *kernels, const wb_block_fit *fi
 
 void wb_finish_q2_k(const wb_block_kernels *kernels, const wb_block_fit *fit, wb_block_q2_k *block) {
   uint8_t scales[16], minima[16];
-  block->scale = wb_half_of(fit_scales(fit->scales, fit->importances, 16, 15, scales));
-  block->minimum = wb_half_of(fit_scales(fit->minima, fit->importances, 16, 15, minima));
+  uint16_t scale = wb_half_of(fit_scales(fit->scales, fit->importances, 16, 15, scales));
+  uint16_t minimum = wb_half_of(fit_scales(fit->minima, fit->importances, 16, 15, minima));
   for (int i = 0; i < 16; i++) {
-    block->scales[i] = (uint8_t)(scales[i] | minima[i] << 4);
-    scales[i] = block->scales[i] & 15;
-    minima[i] = block->scales[i] >> 4;
+    uint8_t packed = (uint8_t)(scales[i] | minima[i] << 4);
+    scales[i] = packed & 15;
+    minima[i] = packed >> 4;
   }
-  encode_again(kernels, fit, 16, 3, wb_of_half(block->scale), wb_of_half(block->minimum), scales, minima);
-  wb_pack_quarters(fit->codes, block->codes);
+  encode_again(kernels, fit, 16, 3, wb_of_half(scale), wb_of_half(minimum), scales, minima);
+  wb_put_q2_k(scale, minimum, scales, minima, fit->codes, block);
 }
 
 /// What Q4_K and Q5_K have in common: scales, and codes that are not packed yet.
 static void finish_scales(const wb_block_kernels *kernels, const wb_block_fit *fit, int largest, bool limits_scales, uint16_t *scale,
-                          uint16_t *minimum, uint8_t packed[12]) {
-  uint8_t scales[8], minima[8];
+                          uint16_t *minimum, uint8_t scales[8], uint8_t minima[8]) {
+  uint8_t packed[12];
   *scale = wb_half_of(fit_scales(fit->scales, fit->importances, 8, 63, scales));
   *minimum = wb_half_of(fit_scales(fit->minima, fit->importances, 8, 63, minima));
   for (int i = 0; limits_scales && i < 8; i++) {
@@ -125,26 +125,14 @@ static void finish_scales(const wb_block_kernels *kernels, const wb_block_fit *f
 
 void wb_finish_q4_k(const wb_block_kernels *kernels, const wb_block_fit *fit, wb_block_q4_k *block) {
   uint16_t scale, minimum;
-  finish_scales(kernels, fit, 15, !fit->importances, &scale, &minimum, block->scales);
-  block->scale = scale;
-  block->minimum = minimum;
-  for (int pair = 0; pair < 4; pair++) {
-    const uint8_t *codes = fit->codes + 64 * pair;
-    for (int i = 0; i < 32; i++) block->codes[32 * pair + i] = (uint8_t)(codes[i] | codes[i + 32] << 4);
-  }
+  uint8_t scales[8], minima[8];
+  finish_scales(kernels, fit, 15, !fit->importances, &scale, &minimum, scales, minima);
+  wb_put_q4_k(scale, minimum, scales, minima, fit->codes, block);
 }
 
 void wb_finish_q5_k(const wb_block_kernels *kernels, const wb_block_fit *fit, wb_block_q5_k *block) {
   uint16_t scale, minimum;
-  finish_scales(kernels, fit, 31, true, &scale, &minimum, block->scales);
-  block->scale = scale;
-  block->minimum = minimum;
-  memset(block->fifth_bits, 0, sizeof block->fifth_bits);
-  for (int pair = 0; pair < 4; pair++) {
-    const uint8_t *codes = fit->codes + 64 * pair;
-    for (int i = 0; i < 32; i++) {
-      block->codes[32 * pair + i] = (uint8_t)((codes[i] & 15) | codes[i + 32] << 4);
-      block->fifth_bits[i] |= (uint8_t)(codes[i] >> 4 << 2 * pair | codes[i + 32] >> 4 << (2 * pair + 1));
-    }
-  }
+  uint8_t scales[8], minima[8];
+  finish_scales(kernels, fit, 31, true, &scale, &minimum, scales, minima);
+  wb_put_q5_k(scale, minimum, scales, minima, fit->codes, block);
 }

@@ -10,6 +10,7 @@
 /// `crc32.c`, `crc32c.c` -> `crc_tables.h`; `fletcher32.c`; `transpose.c`; `shuffle.c`; `statistics.c` -> `small_float.c`; `precision.c` -> `precision_loops.h`;
 /// `sha256.c` -> `sha256_sha.c`; `swap_bytes.c`; `accumulate.c`; `packed_codes.c`; `census.c`; `level.c`;
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
+/// `scale_search.h` (better scales) -> `refine.c`, `mlx_refine.c`, `ct_refine.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`, `block_parts.c`; what comes after these is said in `block_kernels.h`;
 /// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`.
 #ifndef CTENSORKERNELS_H
@@ -232,6 +233,14 @@ void wb_quantize(wb_block_type type, const float *rows, size_t row_count, size_t
 void wb_quantize_at(wb_level level, wb_block_type type, const float *rows, size_t row_count, size_t row_length,
                     const float *importance, void *blocks);
 
+/// Puts better blocks in the stead of some that `wb_quantize` has made of the same rows: scales, and offsets where there are any, are searched for, as they
+/// are stored, so that Σ importance · (weight - value)² is as small as the search gets it. A block stays as it is unless another's sum is less.
+///
+/// Types are those of whole numbers: Q4_0 to Q8_0. Parameters are those of `wb_quantize`, and the variant for `level`, which
+/// must be available; all give the same bytes.
+void wb_refine(wb_level level, wb_block_type type, const float *rows, size_t row_count, size_t row_length, const float *importance,
+               void *blocks);
+
 /// How far blocks are from the weights that they were made of, for those seen so far; zero at first.
 typedef struct {
   /// Weights.
@@ -254,6 +263,10 @@ void wb_block_errors_add_at(wb_level level, wb_block_type type, const float *val
 
 /// Adds the errors of values that are there already, in blocks of `block_length`; the last may be shorter.
 void wb_value_errors_add(const float *values, const float *rounded, size_t count, size_t block_length, wb_block_errors *accumulator);
+
+/// Adds Σ importance · (value - rounded)² and Σ importance · value² to two sums.
+void wb_weighted_errors_add(const float *values, const float *rounded, const float *importance, size_t count, double *squared_error,
+                            double *squared_values);
 
 // MARK: Blocks in two forms
 
@@ -304,6 +317,11 @@ void wb_mlx_quantize(wb_mlx_format format, const float *rows, size_t row_count, 
 /// Writes the values that packed rows stand for, in binary32, product and sum each rounded.
 void wb_mlx_dequantize(wb_mlx_format format, const void *packed, size_t stride, size_t row_count, size_t row_length, float *rows);
 
+/// Puts better scales, biases and codes in the stead of those that `wb_mlx_quantize` has made of the same rows, as `wb_refine` does. `importance`, if not null,
+/// has `row_length` elements.
+void wb_mlx_refine(wb_level level, wb_mlx_format format, const float *rows, size_t row_count, size_t row_length, const float *importance,
+                   void *packed, size_t stride);
+
 // MARK: Matrices as compressed-tensors stores them
 
 /// What the codes of a group stand for.
@@ -349,6 +367,10 @@ void wb_ct_quantize(wb_ct_format format, const float *rows, size_t row_count, si
 
 /// Writes the values that packed rows stand for, in binary32, each operation rounded.
 void wb_ct_dequantize(wb_ct_format format, const void *packed, size_t stride, size_t row_count, size_t row_length, float *rows);
+
+/// Puts better scales and codes in the stead of those that `wb_ct_quantize` has made of the same rows, as `wb_refine` does. The scale of a tensor stays.
+void wb_ct_refine(wb_level level, wb_ct_format format, const float *rows, size_t row_count, size_t row_length, const float *importance,
+                  void *packed, size_t stride);
 
 // MARK: Checksums
 
