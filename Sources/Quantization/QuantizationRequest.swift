@@ -12,6 +12,8 @@ public struct QuantizationRequest: Hashable, Sendable {
   public var outputType: WeightType?
   /// Whether a type that a tensor's rows don't fit is an error instead of being substituted.
   public var isStrict = false
+  /// How much work is put into scales and codes.
+  public var quality = QuantizationQuality.plain
   /// How much errors in columns count; nil if everywhere the same.
   public var importance: ImportanceMatrix?
 

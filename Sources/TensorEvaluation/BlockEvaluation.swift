@@ -169,4 +169,53 @@ struct BlockRows {
       first = end
     }
   }
+
+  /// Puts better blocks in the stead of those that `quantize` made, where there are any.
+  func refine(
+    _ format: wb_block_type, _ values: UnsafePointer<Float>, _ blocks: Range<Int>,
+    _ importance: ColumnImportance?, _ target: UnsafeMutableRawPointer
+  ) {
+    guard let importance else {
+      wb_refine(wb_best_level(), format, values, 1, blocks.count * elementCount, nil, target)
+      return
+    }
+    wb_refine(
+      wb_best_level(), format, values, blocks.count / rowBlockCount, rowBlockCount * elementCount,
+      importance.values, target)
+  }
+
+  /// How far blocks are from their values.
+  ///
+  /// - Parameters:
+  ///   - format: theirs.
+  ///   - values: of the first of them on.
+  ///   - made: the blocks.
+  ///   - blocks: which ones of the tensor they are.
+  ///   - importance: of the columns; nil if errors count the same everywhere.
+  ///   - arena: for values of a row.
+  /// - Returns: the errors.
+  func errors(
+    _ format: wb_block_type, _ values: UnsafePointer<Float>, _ made: UnsafeRawPointer,
+    _ blocks: Range<Int>, _ importance: ColumnImportance?, _ arena: ScratchArena
+  ) -> QuantizationErrors {
+    var kernel = wb_block_errors()
+    wb_block_errors_add(format, values, made, blocks.count, &kernel)
+    var errors = QuantizationErrors(kernel)
+    guard let importance else { return errors }
+    arena.withPiece(byteCount: rowBlockCount * elementCount * 4) { piece in
+      let decoded = piece.assumingMemoryBound(to: Float.self)
+      var block = blocks.lowerBound
+      while block < blocks.upperBound {
+        let place = block % rowBlockCount
+        let count = min(rowBlockCount - place, blocks.upperBound - block)
+        let first = block - blocks.lowerBound
+        wb_dequantize(format, made + first * blockByteCount, count, decoded)
+        errors.weigh(
+          values + first * elementCount, decoded, importance, from: place * elementCount,
+          count * elementCount)
+        block += count
+      }
+    }
+    return errors
+  }
 }

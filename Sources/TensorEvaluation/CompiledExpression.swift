@@ -40,7 +40,7 @@ public struct CompiledExpression: Sendable {
 
   /// Whether blocks of a row depend on each other, so that rows must not be cut.
   var needsWholeRows: Bool {
-    if case .quantize(_, let importance) = root.operation { importance != nil } else { false }
+    if case .quantize(_, let method) = root.operation { method.importance != nil } else { false }
   }
 
   /// The stored tensors that it reads, by their places in the checkpoint.
@@ -86,7 +86,7 @@ public struct CompiledExpression: Sendable {
     /// A part of blocks.
     case splitBlocks(Node, PackedFormat.Part)
     /// Values in F32 as blocks.
-    case quantize(Node, ColumnImportance?)
+    case quantize(Node, QuantizationMethod)
     /// Numbers of packed codes, in F32.
     case decode(Node, PackedCode, axis: Int)
     /// Whole numbers in F32 as codes of so many bits.
@@ -219,8 +219,8 @@ public struct CompiledExpression: Sendable {
       return Node(.permuteRows(inner, permutation, unit: unit), type)
     case .cast(let operand, let dtype):
       return cast(try node(operand, checkpoint), to: dtype)
-    case .quantize(let operand, _, let importance):
-      return Node(.quantize(cast(try node(operand, checkpoint), to: .f32), importance), type)
+    case .quantize(let operand, _, let method):
+      return Node(.quantize(cast(try node(operand, checkpoint), to: .f32), method), type)
     case .decode(let operand, let code, _, let axis):
       return Node(.decode(try node(operand, checkpoint), code, axis: axis), type)
     case .encode(let operand, let bits, _):
@@ -240,11 +240,12 @@ public struct CompiledExpression: Sendable {
         .combine(
           operation, cast(try node(left, checkpoint), to: .f32),
           cast(try node(right, checkpoint), to: .f32)), type)
-    case .pack(let operand, let format):
+    case .pack(let operand, let format, let method):
       let values = try node(operand, checkpoint)
-      return Node(.pack(cast(values, to: .f32), PackedNode(format, nil, values.type)), type)
+      return Node(
+        .pack(cast(values, to: .f32), PackedNode(format, method, nil, values.type)), type)
     case .part(let operand, let part):
-      guard case .pack(let matrix, let format) = operand else {
+      guard case .pack(let matrix, let format, let method) = operand else {
         throw CheckpointError(.malformed, "a part of something that has none")
       }
       let values = try node(matrix, checkpoint)
@@ -254,7 +255,8 @@ public struct CompiledExpression: Sendable {
         }
         return Node(.concatenate(elements, axis: 0), type)
       }
-      return Node(.pack(cast(values, to: .f32), PackedNode(format, part, values.type)), type)
+      return Node(
+        .pack(cast(values, to: .f32), PackedNode(format, method, part, values.type)), type)
     case .view(let operand, _): return Node(.view(try node(operand, checkpoint)), type)
     case .fill(let value, _):
       return Node(.fill(element: value.bytes(in: type.dtype) ?? []), type)
@@ -312,7 +314,7 @@ public struct CompiledExpression: Sendable {
       return cast(Node(.dequantize(node), TensorType(.f32, node.type.shape)), to: dtype)
     }
     let type = TensorType(dtype, node.type.shape)
-    if dtype.isBlockQuantized { return Node(.quantize(cast(node, to: .f32), nil), type) }
+    if dtype.isBlockQuantized { return Node(.quantize(cast(node, to: .f32), .plain), type) }
     switch node.operation {
     case .transpose(let operand): return Node(.transpose(cast(operand, to: dtype)), type)
     case .concatenate(let parts, let axis):

@@ -19,7 +19,7 @@ public struct Overflow: Hashable, Sendable {
   public static func first(
     in expression: TensorExpression, _ reader: any CheckpointReader
   ) throws(CheckpointError) -> Overflow? {
-    if case .pack(let values, _) = expression { return try first(in: values, reader) }
+    if case .pack(let values, _, _) = expression { return try first(in: values, reader) }
     guard case .cast(let operand, let dtype) = expression else { return nil }
     var exact = try CompiledExpression(operand, in: reader.checkpoint)
     if exact.type.dtype.isBlockQuantized {

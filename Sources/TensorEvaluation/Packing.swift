@@ -6,6 +6,8 @@ import TensorModel
 struct PackedNode: Sendable {
   /// What rows are packed in.
   let format: PackedFormat
+  /// How codes and scales are chosen.
+  let method: QuantizationMethod
   /// The dtype of the values before, and of scales that have none of their own.
   let dtype: DType
   /// Bytes of a packed row: all, or those of the part.
@@ -16,8 +18,12 @@ struct PackedNode: Sendable {
   let constants: [UInt8]
 
   /// Whole rows, or a part of them that depends on values, of a matrix that the format takes.
-  init(_ format: PackedFormat, _ part: PackedFormat.Part?, _ matrix: TensorType) {
+  init(
+    _ format: PackedFormat, _ method: QuantizationMethod, _ part: PackedFormat.Part?,
+    _ matrix: TensorType
+  ) {
     self.format = format
+    self.method = method
     dtype = matrix.dtype
     rowCount = part.map { format.sharedRowCount(of: $0, matrix) } ?? 1
     bytes =
@@ -93,14 +99,25 @@ extension TensorEvaluator {
               from: packed.constants, byteCount: packed.constants.count)
           }
           let skipped = taken.lowerBound - rows.lowerBound
+          func measured() -> QuantizationErrors {
+            errors(
+              kernel, floats + skipped * columns, made + skipped * stride, stride, packed.method,
+              rows: taken.count, columns: columns, group: format.groupSize ?? columns, arena)
+          }
+          var plain: QuantizationErrors?
+          if packed.method.quality != .plain {
+            plain = measured()
+            kernel.refine(
+              floats, rows: rows.count, columns: columns, packed.method.importance, made, stride)
+          }
+          var outcome = measured()
+          if let plain { outcome.compare(with: plain) }
           if !makesDirectly {
             copy(
               made + skipped * stride, stride, rows: taken.count, packed, geometry, region.columns,
               to: target)
           }
-          return errors(
-            kernel, floats + skipped * columns, made + skipped * stride, stride, rows: taken.count,
-            columns: columns, group: format.groupSize ?? columns, arena)
+          return outcome
         }
         guard outcome.isFinite(hasRange: format.scalesHaveRange) else {
           throw Self.unfit(
@@ -140,16 +157,23 @@ extension TensorEvaluator {
   /// How far packed rows are from their values.
   private func errors(
     _ kernel: PackingKernel, _ values: UnsafePointer<Float>, _ packed: UnsafeRawPointer,
-    _ stride: Int, rows: Int, columns: Int, group: Int, _ arena: ScratchArena
+    _ stride: Int, _ method: QuantizationMethod, rows: Int, columns: Int, group: Int,
+    _ arena: ScratchArena
   ) -> QuantizationErrors {
     var errors = wb_block_errors()
+    var weighted = QuantizationErrors()
     arena.withPiece(byteCount: columns * 4) { piece in
       let decoded = piece.assumingMemoryBound(to: Float.self)
       for row in 0..<rows {
         kernel.dequantize(packed + row * stride, columns: columns, decoded)
         wb_value_errors_add(values + row * columns, decoded, columns, group, &errors)
+        if let importance = method.importance {
+          weighted.weigh(values + row * columns, decoded, importance, from: 0, columns)
+        }
       }
     }
-    return QuantizationErrors(errors)
+    var outcome = QuantizationErrors(errors)
+    outcome.merge(weighted)
+    return outcome
   }
 }

@@ -48,6 +48,23 @@ enum PackingKernel {
     }
   }
 
+  /// Puts better scales and codes in the stead of those that `quantize` made of the same rows, where there are any.
+  func refine(
+    _ values: UnsafePointer<Float>, rows: Int, columns: Int, _ importance: ColumnImportance?,
+    _ packed: UnsafeMutableRawPointer, _ stride: Int
+  ) {
+    func refine(_ importance: UnsafePointer<Float>?) {
+      switch self {
+      case .mlx(let format):
+        wb_mlx_refine(wb_best_level(), format, values, rows, columns, importance, packed, stride)
+      case .compressedTensors(let format):
+        wb_ct_refine(wb_best_level(), format, values, rows, columns, importance, packed, stride)
+      }
+    }
+    guard let importance else { return refine(nil) }
+    importance.values.withUnsafeBufferPointer { refine($0.baseAddress) }
+  }
+
   /// The values that a packed row stands for.
   func dequantize(
     _ packed: UnsafeRawPointer, columns: Int, _ values: UnsafeMutablePointer<Float>

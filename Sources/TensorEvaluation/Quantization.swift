@@ -8,21 +8,21 @@ extension TensorEvaluator {
   /// - Parameters:
   ///   - operand: the values, F32.
   ///   - type: the block format, and the shape; rows are whole blocks.
-  ///   - importance: of the columns; nil if errors count the same everywhere.
+  ///   - method: how blocks are chosen.
   ///   - region: of blocks, one after the other.
   ///   - destination: room for the region.
   ///   - scratch: for values, and blocks at the region's ends.
   ///   - report: takes in how far blocks and values are apart.
   /// - Throws: `malformed` for values that are no numbers, `overflow` for those that are too large; what the reader throws.
   func quantize(
-    _ operand: CompiledExpression.Node, _ type: TensorType, _ importance: ColumnImportance?,
+    _ operand: CompiledExpression.Node, _ type: TensorType, _ method: QuantizationMethod,
     _ region: MatrixRegion, _ destination: MatrixBuffer, _ scratch: ScratchArena,
     _ report: inout CastReport
   ) throws(CheckpointError) {
     guard let format = type.dtype.blockType else {
       throw CheckpointError(.unsupported, "no blocks of \(type.dtype.rawValue)")
     }
-    let rows = BlockRows(type, isWhole: importance != nil)
+    let rows = BlockRows(type, isWhole: method.importance != nil)
     let limit = operand.transposes ? gatheredByteCount : tileByteCount
     for piece in rows.pieces(of: region.rows, valueByteLimit: limit) {
       let byteCount = piece.count * rows.elementCount * 4
@@ -37,21 +37,26 @@ extension TensorEvaluator {
         let skippedBlocks = shared.lowerBound - piece.lowerBound
         let target = destination.advanced(rows: shared.lowerBound - region.rows.lowerBound)
         let isDirect = shared == piece && target.rowStride == rows.blockByteCount
-        var errors = wb_block_errors()
+        var outcome = QuantizationErrors()
         arena.withPiece(byteCount: isDirect ? 0 : piece.count * rows.blockByteCount) { spare in
           let blocks = isDirect ? target.base : spare
-          rows.quantize(format, floats, piece, importance, blocks)
+          rows.quantize(format, floats, piece, method.importance, blocks)
           let wanted = blocks + skippedBlocks * rows.blockByteCount
+          let values = floats + skippedBlocks * rows.elementCount
+          var plain: QuantizationErrors?
+          if method.quality != .plain {
+            plain = rows.errors(format, values, wanted, shared, method.importance, arena)
+            rows.refine(format, floats, piece, method.importance, blocks)
+          }
+          outcome = rows.errors(format, values, wanted, shared, method.importance, arena)
+          if let plain { outcome.compare(with: plain) }
           if !isDirect {
             for block in 0..<shared.count {
               target.advanced(rows: block).base.copyMemory(
                 from: wanted + block * rows.blockByteCount, byteCount: rows.blockByteCount)
             }
           }
-          wb_block_errors_add(
-            format, floats + skippedBlocks * rows.elementCount, wanted, shared.count, &errors)
         }
-        let outcome = QuantizationErrors(errors)
         guard outcome.isFinite(hasRange: type.dtype == .mxfp4) else {
           throw Self.unfit(
             floats + skippedBlocks * rows.elementCount, shared.count * rows.elementCount,

@@ -20,6 +20,30 @@ public struct QuantizationErrors: Hashable, Sendable {
   /// Those of them that were made of other values.
   public private(set) var flushedBlockCount = 0
 
+  /// Σ (x - y)² for what the format's own tool would have made, where something else was; nil elsewhere.
+  public private(set) var plainSquaredError: Double?
+  /// The sums with columns weighed by importance; nil where none is known.
+  public private(set) var weighted: WeightedErrors?
+
+  /// Sums in which the columns of a weight count differently.
+  public struct WeightedErrors: Hashable, Sendable {
+    /// Σ w (x - y)².
+    public fileprivate(set) var squaredError = 0.0
+    /// Σ w x².
+    public fileprivate(set) var squaredValues = 0.0
+    /// Σ w (x - y)² for what the format's own tool would have made; nil where it made it.
+    public fileprivate(set) var plainSquaredError: Double?
+
+    fileprivate mutating func merge(_ next: WeightedErrors) {
+      squaredError += next.squaredError
+      squaredValues += next.squaredValues
+      plainSquaredError = sum(plainSquaredError, next.plainSquaredError)
+    }
+  }
+
+  /// Of nothing.
+  init() {}
+
   init(_ kernel: wb_block_errors) {
     count = Int(kernel.count)
     squaredError = kernel.squared_error
@@ -43,6 +67,37 @@ public struct QuantizationErrors: Hashable, Sendable {
     errorProduct += next.errorProduct
     zeroBlockCount += next.zeroBlockCount
     flushedBlockCount += next.flushedBlockCount
+    plainSquaredError = sum(plainSquaredError, next.plainSquaredError)
+    if let next = next.weighted {
+      var all = weighted ?? WeightedErrors()
+      all.merge(next)
+      weighted = all
+    }
+  }
+
+  /// Takes in what the format's own tool would have made of the same values.
+  mutating func compare(with plain: QuantizationErrors) {
+    plainSquaredError = plain.squaredError
+    weighted?.plainSquaredError = plain.weighted?.squaredError
+  }
+
+  /// Takes in how much the errors of a part of a row count, whose first column is given.
+  mutating func weigh(
+    _ values: UnsafePointer<Float>, _ decoded: UnsafePointer<Float>, _ importance: ColumnImportance,
+    from column: Int, _ count: Int
+  ) {
+    var sums = weighted ?? WeightedErrors()
+    importance.values.withUnsafeBufferPointer { all in
+      guard let first = all.baseAddress, column + count <= all.count else { return }
+      wb_weighted_errors_add(
+        values, decoded, first + column, count, &sums.squaredError, &sums.squaredValues)
+    }
+    weighted = sums
+  }
+
+  /// ‖x - y‖ / ‖x‖ of what the format's own tool would have made; nil where it made it.
+  public var plainRelativeRMSE: Double? {
+    plainSquaredError.map { squaredValues > 0 ? ($0 / squaredValues).squareRoot() : 0 }
   }
 
   /// ‖x - y‖ / ‖x‖; 0 if all is zero.
@@ -68,5 +123,22 @@ public struct QuantizationErrors: Hashable, Sendable {
     // The searches square in F32. No scale of 16 or 8 bits in a block reaches beyond 3e8, unless it is a power of two.
     let limit = hasRange ? Double.infinity : 1e30
     return squaredError.isFinite && squaredValues < limit
+  }
+}
+
+/// The sum of what is there.
+private func sum(_ one: Double?, _ other: Double?) -> Double? {
+  one.map { $0 + (other ?? 0) } ?? other
+}
+
+extension QuantizationErrors.WeightedErrors {
+  /// √(Σ w (x - y)² / Σ w x²); 0 if all is zero.
+  public var relativeRMSE: Double {
+    squaredValues > 0 ? (squaredError / squaredValues).squareRoot() : 0
+  }
+
+  /// The same of what the format's own tool would have made; nil where it made it.
+  public var plainRelativeRMSE: Double? {
+    plainSquaredError.map { squaredValues > 0 ? ($0 / squaredValues).squareRoot() : 0 }
   }
 }

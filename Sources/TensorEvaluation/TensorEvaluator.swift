@@ -102,8 +102,8 @@ public struct TensorEvaluator: Sendable {
       try splitBlocks(operand, part, node.geometry, region, destination, scratch, &report)
     case .dequantize(let operand):
       try dequantize(operand, node.geometry, region, destination, scratch, &report)
-    case .quantize(let operand, let importance):
-      try quantize(operand, node.type, importance, region, destination, scratch, &report)
+    case .quantize(let operand, let method):
+      try quantize(operand, node.type, method, region, destination, scratch, &report)
     case .pack(let values, let packed):
       try pack(values, packed, node.geometry, region, destination, scratch, &report)
     case .cast(let operand):

@@ -91,13 +91,14 @@ extension TensorExpression {
         throw misfit("only F64, F32, F16 and BF16 can be cast, not to \(dtype.rawValue)", type)
       }
       return try blocks(type, dtype)
-    case .quantize(let operand, let dtype, let importance):
+    case .quantize(let operand, let dtype, let method):
       let type = try operand.type(stored: stored)
       guard type.dtype.hasFloatValues, dtype.isBlockQuantized,
-        importance.fits(type.shape)
+        method.fits(type.shape)
       else {
         throw misfit(
-          "\(importance.values.count) importances can't make it \(dtype.rawValue)", type)
+          "\(method.importance?.values.count ?? 0) importances can't make it \(dtype.rawValue)",
+          type)
       }
       return try blocks(type, dtype)
     case .blocks(let parts, let dtype):
@@ -113,9 +114,10 @@ extension TensorExpression {
         throw misfit("numbers of \(bits) bits don't fill cells of \(dtype.rawValue)", type)
       }
       return TensorType(dtype, rows)
-    case .pack(let operand, let format):
+    case .pack(let operand, let format, let method):
       let type = try operand.type(stored: stored)
-      guard let rows = format.type(ofRows: type) else {
+      guard let rows = format.type(ofRows: type), method.fits(columns: type.shape.dimensions.last)
+      else {
         throw misfit(
           "\(format) needs a matrix of floats\(format.groupSize.map { " in groups of \($0)" } ?? "")",
           type)
@@ -123,7 +125,7 @@ extension TensorExpression {
       return rows
     case .part(let operand, let part):
       let type = try operand.type(stored: stored)
-      guard case .pack(let values, let format) = operand,
+      guard case .pack(let values, let format, _) = operand,
         let partType = format.type(of: part, try values.type(stored: stored))
       else { throw misfit("has no part that is called \(part.rawValue)", type) }
       return partType

@@ -26,8 +26,8 @@ public indirect enum TensorExpression: Hashable, Sendable {
   /// The elements in another float dtype, each rounded once to nearest even; of a block format, the values that its blocks stand for. To a
   /// block format: the blocks that ggml's reference makes of the values in F32.
   case cast(TensorExpression, DType)
-  /// The blocks of a block format for a matrix, chosen so that errors in important columns are small.
-  case quantize(TensorExpression, DType, ColumnImportance)
+  /// The blocks of a block format for a matrix, made in another way than a cast makes them.
+  case quantize(TensorExpression, DType, QuantizationMethod)
   /// Blocks of a format that `BlockParts` knows, `[…, 32 n]`, of their parts: codes, scales and, where it has some, biases.
   case blocks([TensorExpression], DType)
   /// The codes of such blocks.
@@ -49,7 +49,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
   /// Float operands of one shape combined element by element in f32, rounded each time.
   case combine(Operator, TensorExpression, TensorExpression)
   /// The rows of a matrix in a format of several parts: of each row the parts' bytes one after the other.
-  case pack(TensorExpression, PackedFormat)
+  case pack(TensorExpression, PackedFormat, QuantizationMethod = .plain)
   /// A part of what `pack` gives, as a tensor of its own.
   case part(TensorExpression, PackedFormat.Part)
   /// The bytes of a matrix's rows as another dtype's, in as many columns as they fill.
@@ -91,7 +91,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
       .permuteRows(let operand, _), .cast(let operand, _), .quantize(let operand, _, _),
       .reshape(let operand, _), .codes(let operand), .scales(let operand),
       .biases(let operand), .decode(let operand, _, _, _), .spread(let operand, _, _),
-      .pack(let operand, _),
+      .pack(let operand, _, _),
       .part(let operand, _), .view(let operand, _), .encode(let operand, _, _):
       [operand]
     case .gather(let operand, let other), .lookUp(let operand, let other),
@@ -170,7 +170,7 @@ extension TensorExpression: CustomStringConvertible {
     case .codes(let operand): "codes(\(operand))"
     case .scales(let operand): "scales(\(operand))"
     case .biases(let operand): "biases(\(operand))"
-    case .pack(let operand, let format): "pack(\(operand), \(format))"
+    case .pack(let operand, let format, let method): "pack(\(operand), \(format)\(method.suffix))"
     case .part(let operand, let part): "\(part.rawValue)(\(operand))"
     case .sum(let parts): "sum(\(Self.list(parts)))"
     case .mean(let parts): "mean(\(Self.list(parts)))"
@@ -179,8 +179,8 @@ extension TensorExpression: CustomStringConvertible {
       "slice(\(operand), axis \(axis), \(range.lowerBound)..<\(range.upperBound))"
     case .permuteRows(let operand, let permutation): "permuteRows(\(operand), \(permutation))"
     case .cast(let operand, let dtype): "cast(\(operand), \(dtype.rawValue))"
-    case .quantize(let operand, let dtype, let importance):
-      "quantize(\(operand), \(dtype.rawValue), importance \(importance.origin))"
+    case .quantize(let operand, let dtype, let method):
+      "quantize(\(operand), \(dtype.rawValue)\(method.suffix))"
     case .decode(let operand, let code, let shape, let axis):
       "decode(\(operand), \(code), \(shape), axis \(axis))"
     case .spread(let operand, let shape, let block):

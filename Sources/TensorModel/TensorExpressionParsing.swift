@@ -4,8 +4,8 @@ extension TensorExpression {
   /// - Parameters:
   ///   - text: such as `cast(transpose(wte.weight), F16)`.
   ///   - sources: the stored tensors that it names, which may have any name.
-  /// - Throws: `malformed` for anything that isn't an expression over these; `unsupported` for blocks made with an importance matrix, whose values the form
-  ///   doesn't have.
+  /// - Throws: `malformed` for anything that isn't an expression over these; `unsupported` for weights quantized with an importance matrix, whose values the
+  ///   form doesn't have.
   public init(parsing text: String, sources: [String]) throws(CheckpointError) {
     var parser = ExpressionParser(text, sources)
     self = try parser.expression(depth: 0)
@@ -98,7 +98,8 @@ private struct ExpressionParser {
     if take("pack(") {
       let operand = try expression(depth: depth)
       try need(", ")
-      return .pack(operand, try format())
+      let format = try format()
+      return .pack(operand, format, QuantizationMethod(try quality()))
     }
     if take("view(") {
       let operand = try expression(depth: depth)
@@ -138,8 +139,10 @@ private struct ExpressionParser {
     }
     if let packed = try packed(depth) { return packed }
     if take("quantize(") {
-      throw CheckpointError(
-        .unsupported, "blocks that were made with an importance matrix, whose values aren't here")
+      let operand = try expression(depth: depth)
+      try need(", ")
+      let dtype = try dtype()
+      return .quantize(operand, dtype, QuantizationMethod(try quality()))
     }
     return take("fill(") ? try fill() : nil
   }
@@ -213,8 +216,19 @@ private struct ExpressionParser {
     }
   }
 
+  /// What follows a format where weights are quantized in another way than its own.
+  private mutating func quality() throws(CheckpointError) -> QuantizationQuality {
+    let quality =
+      QuantizationQuality.allCases.first { $0 != .plain && take(", \($0.rawValue)") } ?? .plain
+    guard !take(", importance ") else {
+      throw CheckpointError(
+        .unsupported, "made with an importance matrix, whose values aren't here")
+    }
+    return quality
+  }
+
   private mutating func format() throws(CheckpointError) -> PackedFormat {
-    let word = bytes[position...].prefix { $0 != UInt8(ascii: ")") }
+    let word = bytes[position...].prefix { $0 != UInt8(ascii: ")") && $0 != UInt8(ascii: ",") }
     guard let format = PackedFormat(named: String(decoding: word, as: UTF8.self)) else {
       throw malformed
     }

@@ -29,6 +29,7 @@ enum QuantizationText {
   /// What came of it.
   static func outcome(_ report: QuantizationReport, _ destination: String) -> String {
     var lines = types(report) + reused(report)
+    if let gain = gain(report) { lines += ["", gain] }
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
     if let validation = report.validation { lines.append(self.validation(validation)) }
@@ -73,6 +74,7 @@ enum QuantizationText {
       let index = errors.largestErrorIndex.map(String.init).joined(separator: ", ")
       var line =
         "  \(names.padded(tensor.name))  \(padded(tensor.dtype.name, 6)) \(String(format: "%.3g", errors.relativeRmse))"
+      if let plain = errors.defaultRelativeRmse { line += String(format: ", plain %.3g", plain) }
       if let ratio = errors.signalToNoiseDb { line += String(format: ", %.1f dB", ratio) }
       line += String(
         format: ", cosine %.5f, at most %.3g at [\(index)]", errors.cosine, errors.largestError)
@@ -81,6 +83,15 @@ enum QuantizationText {
       }
       return line
     }
+  }
+
+  /// What the search for scales came to; nil where there was none.
+  static func gain(_ report: QuantizationReport) -> String? {
+    guard let (error, plain) = report.errorsOfAll else { return nil }
+    return String(
+      format:
+        "relative error of all quantized weights %.4g; plain quantization has %.4g (%+.1f %%)",
+      error, plain, plain > 0 ? 100 * (error / plain - 1) : 0)
   }
 
   private static func size(_ report: QuantizationReport) -> String {

@@ -88,6 +88,12 @@ struct QuantizeCommand: ParsableCommand {
       valueName: "file"), completion: .file())
   var imatrix: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How scales and codes are made: plain is what the format's own tool does, best searches for scales with smaller errors.",
+      valueName: "quality"))
+  var quality = QualityChoice.plain
+
   @Flag(
     help:
       "Stop where a tensor's rows don't fill blocks of its type, instead of substituting another; where weights would be quantized a second time; and where none would be."
@@ -151,8 +157,13 @@ struct QuantizeCommand: ParsableCommand {
     guard destination != nil || options.dryRun else {
       throw ValidationError("Missing expected argument '<destination>'.")
     }
-    guard imatrix == nil || scheme.schemes.contains(where: \.container.heedsImportance) else {
-      throw ValidationError("--imatrix changes nothing in \(scheme.scheme.container.title).")
+    guard
+      imatrix == nil || quality != .plain
+        || scheme.schemes.contains(where: \.container.heedsImportance)
+    else {
+      throw ValidationError(
+        "--imatrix changes nothing in \(scheme.scheme.container.title), unless --quality best is given."
+      )
     }
     try ReportFile.requirePage(report)
   }
@@ -180,7 +191,8 @@ struct QuantizeCommand: ParsableCommand {
         try Self.type(name, container)
       }
       request.isStrict = strict
-      if container.heedsImportance { request.importance = importance }
+      request.quality = quality.quality
+      if container.heedsImportance || quality != .plain { request.importance = importance }
       requests.append(request)
     }
     return requests
@@ -196,7 +208,7 @@ struct QuantizeCommand: ParsableCommand {
     let inputs = request.openOptions.readFiles
     let quantizations = try quantizations(inputs)
     let quantization = quantizations[0]
-    request.format = scheme.scheme.container.format
+    request.format = quantization.scheme.container.format
     request.settings.quantization = quantization
     let tokens = RecordedTokens()
     if validatesResult {
@@ -267,5 +279,18 @@ private struct QuantizationDocument: Encodable {
     try container.encode(path, forKey: .path)
     try container.encode(resumedTensors, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
+  }
+}
+
+/// What `--quality` takes.
+enum QualityChoice: String, ExpressibleByArgument, CaseIterable {
+  case plain, best
+
+  /// The library's name for it.
+  var quality: QuantizationQuality {
+    switch self {
+    case .plain: .plain
+    case .best: .best
+    }
   }
 }

@@ -111,7 +111,7 @@ import Testing
     let outcome = try convert(request(workspace, "llama", scheme))
     var scales: [String: Set<String>] = [:]
     for group in outcome.plan.groups {
-      guard case .pack(_, let format) = group.expression else { continue }
+      guard case .pack(_, let format, _) = group.expression else { continue }
       let layer = group.name.split(separator: ".").prefix(4).joined(separator: ".")
       let isAlone = group.name.contains("o_proj") || group.name.contains("down_proj")
       let key = isAlone ? group.name : layer

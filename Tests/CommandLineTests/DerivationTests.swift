@@ -38,6 +38,9 @@ import Testing
       quantize(".gguf", "q8_0", "--tensor-type", "ffn_down=q6_k", "--output-type", "f16"),
       quantize("", "mlx-q4-g32"), quantize("", "mlx-mxfp4", "--tensor-type", "h.0=bf16"),
       quantize("", "fp8"), quantize("", "w4a16-g32", "--shards", "2"),
+      quantize(".gguf", "q4_0", "--quality", "best"),
+      quantize("", "mlx-q3-g32", "--quality", "best"),
+      quantize("", "w4a16-channel", "--quality", "best"),
     ]
   }
 
@@ -102,6 +105,31 @@ import Testing
     #expect(try replay(forged, Self.gptj, ["--imatrix", matrix]).code == 1)
     let unweighted = try make(conversion, Self.gptj, in: "plain")
     #expect(try replay(unweighted, Self.gptj, ["--imatrix", matrix]).code == 0)
+  }
+
+  /// What scales were searched for, the file says itself; with a matrix everything depends on that, too.
+  @Test(arguments: [
+    Conversion.quantize(".gguf", "q8_0"), .quantize("", "mlx-q4-g32"), .quantize("", "w8a8"),
+  ])
+  func betterScalesAreFoundAgain(_ conversion: Conversion) throws {
+    let matrix = try ImportanceSample.write(workspace, "imatrix.dat")
+    let better = ["--quality", "best"]
+    let path = try make(conversion, Self.gptj, in: "own", better)
+    let plain = try make(conversion, Self.gptj, in: "plain")
+    let weighed = try make(conversion, Self.gptj, in: "weighed", better + ["--imatrix", matrix])
+    func against(_ path: String, _ more: String...) throws -> Weighbridge.Outcome {
+      try Weighbridge.run(
+        ["verify", path, "--against", Self.gptj, "--skip", "values", "--quiet"] + more)
+    }
+    #expect(try against(path).code == 0)
+    #expect(try against(plain).code == 0)
+    #expect(try against(weighed).code == 2)
+    #expect(try against(weighed, "--imatrix", matrix).code == 0)
+    #expect(try replay(weighed, Self.gptj, ["--imatrix", matrix]).code == 0)
+    let roots = try [path, plain, weighed].map {
+      try Weighbridge.run("inspect", $0, "--digests", "--json").object["root"] as? String
+    }
+    #expect(Set(roots).count == 3)
   }
 
   @Test func aSourceMayLieElsewhere() throws {

@@ -70,8 +70,9 @@ import Testing
     let reader = try Self.weights().reader
     let importance = try Self.importance()
     let expressions = [
-      TensorExpression.quantize(.stored("t"), dtype, importance),
-      .quantize(.transpose(.stored("turned")), dtype, importance),
+      TensorExpression.quantize(.stored("t"), dtype, QuantizationMethod(importance: importance)),
+      .quantize(
+        .transpose(.stored("turned")), dtype, QuantizationMethod(importance: importance)),
     ]
     let expected = try golden.blocks(try #require(golden.weighted))
     for threads in [1, 2] {
@@ -191,7 +192,8 @@ import Testing
     let short = ColumnImportance(origin: "test", values: [1, 2, 3])
     for expression: TensorExpression in [
       .cast(.stored("narrow"), .q8_0), .cast(.stored("wide"), .q4K), .cast(.stored("whole"), .q8_0),
-      .quantize(.stored("wide"), .q4_0, short), .quantize(.stored("whole"), .q4_0, short),
+      .quantize(.stored("wide"), .q4_0, QuantizationMethod(importance: short)),
+      .quantize(.stored("whole"), .q4_0, QuantizationMethod(importance: short)),
     ] {
       #expect(throws: CheckpointError.self) {
         try CompiledExpression(expression, in: reader.checkpoint)

@@ -29,7 +29,8 @@ enum CompressedTensorsPlan {
     var metadata = try planner.metadata()
     metadata["format"] = metadata["format"] ?? "pt"
     let files = try WeightFiles(
-      model.weights, planner.settings.sharding ?? standardSharding, metadata: metadata)
+      model.weights, planner.settings.sharding ?? standardSharding,
+      metadata: QuantizationMarks(request).added(to: metadata))
     return try planner.plan(
       format: SafetensorsFormat.name, groups: files.groups, weightFiles: files.files,
       sidecars: try sidecars(planner, request, model)

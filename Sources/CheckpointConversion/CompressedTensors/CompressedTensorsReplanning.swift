@@ -10,7 +10,8 @@ extension CompressedTensorsPlan {
   ///
   /// - Returns: nil where the checkpoint's parts aren't of formats that are written, and where the other has the same ones.
   static func replanned(
-    _ other: Source, like written: Source, _ resources: EvaluationResources
+    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     let checkpoint = written.checkpoint
     guard checkpoint.format == SafetensorsFormat.name, let text = checkpoint.configuration,
@@ -24,7 +25,9 @@ extension CompressedTensorsPlan {
         other.checkpoint.type(of: $0.name) == TensorType($0.dtype, $0.shape)
       })
     else { return nil }
-    guard let request = request(document, checkpoint) else { return nil }
+    guard var request = request(document, checkpoint) else { return nil }
+    request.quality = try QuantizationMarks.quality(of: checkpoint, importance: importance)
+    request.importance = importance
     var settings = ConversionPlan.Settings()
     settings.quantization = request
     var dtypes = Set(request.exactTypes.values.compactMap(\.castDType))

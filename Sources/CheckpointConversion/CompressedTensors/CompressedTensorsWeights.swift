@@ -30,6 +30,7 @@ struct CompressedTensorsWeights {
     let places = Self.places(model, architecture.tensors(dimensions, spelling))
     let types = CompressedTensorsTypes(request)
     let dtypes = try ValueDTypes(planner)
+    let importances = try ModelImportances(request, architecture, dimensions)
     var candidates: [CompressedTensorsCandidate] = []
     for tensor in try model.tensors(in: spelling) {
       let place = places[ExactName(tensor.name)]
@@ -42,7 +43,10 @@ struct CompressedTensorsWeights {
     let scales =
       scaled.allSatisfy { $0.reused != nil }
       ? nil : try TensorScales(scaled, planner)
-    for candidate in candidates { append(candidate, scales) }
+    for candidate in candidates {
+      append(candidate, scales, try importances.method(candidate.place, candidate.type.shape))
+    }
+    findings += try importances.findings(weights)
     ignoreHead(architecture)
     findings += try ChoiceFindings(request).findings(
       weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
@@ -147,7 +151,7 @@ struct CompressedTensorsWeights {
   }
 
   private mutating func append(
-    _ candidate: CompressedTensorsCandidate, _ scales: TensorScales?
+    _ candidate: CompressedTensorsCandidate, _ scales: TensorScales?, _ method: QuantizationMethod
   ) {
     let (name, quantization) = (candidate.tensor.name, candidate.quantization)
     guard let format = candidate.format else {
@@ -166,7 +170,7 @@ struct CompressedTensorsWeights {
     weights.append(
       StoredWeight(
         packing: candidate.expression, candidate.type,
-        scale.map { format.scaled(by: $0) } ?? format, named: name, quantization
+        scale.map { format.scaled(by: $0) } ?? format, named: name, quantization, method
       ) { candidate.name(of: $0, format) })
   }
 }

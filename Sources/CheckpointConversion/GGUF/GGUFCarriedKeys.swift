@@ -25,7 +25,9 @@ struct GGUFCarriedKeys {
     let written = Dictionary(
       own.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
     // Whether the tokenizer composes texts is said anew.
-    var dropped = Self.ofTheFile + [ComposedTexts.key] + (isQuantized ? ["quantize."] : [])
+    var dropped =
+      Self.ofTheFile + [ComposedTexts.key]
+      + (isQuantized ? ["quantize.", QuantizationMarks.prefix] : [])
     // Of another tokenizer nothing holds, and templates are either the source's or those that are given.
     if header["tokenizer.ggml.tokens"] != written["tokenizer.ggml.tokens"] {
       dropped.append("tokenizer.")

@@ -5,9 +5,18 @@ import TensorModel
 /// What an importance matrix means for the tensors of a GGUF file.
 struct GGUFImportances {
   private let matrix: ImportanceMatrix
+  private let quality: QuantizationQuality
 
   /// For a matrix.
-  init(_ matrix: ImportanceMatrix) { self.matrix = matrix }
+  init(_ matrix: ImportanceMatrix, _ quality: QuantizationQuality) {
+    self.matrix = matrix
+    self.quality = quality
+  }
+
+  /// Whether importances change the blocks of a type.
+  private func isHeeded(by dtype: DType) -> Bool {
+    quality == .plain ? dtype.heedsImportance : dtype.isBlockQuantized
+  }
 
   /// A cast to blocks with importances, if there are any for the tensor and the format heeds them.
   ///
@@ -15,7 +24,7 @@ struct GGUFImportances {
   func weighted(
     _ expression: TensorExpression, _ name: String, _ shape: Shape
   ) throws(CheckpointError) -> TensorExpression {
-    guard case .cast(let operand, let dtype) = expression, dtype.heedsImportance,
+    guard case .cast(let operand, let dtype) = expression, isHeeded(by: dtype),
       let count = shape.dimensions.last, let values = try matrix.columns(of: name, shape)
     else { return expression }
     let experts = stride(from: 0, to: values.count, by: max(1, count))
@@ -26,14 +35,16 @@ struct GGUFImportances {
         hint: "was it computed on texts? quantizing by it would make the weight zero")
     }
     return .quantize(
-      operand, dtype, ColumnImportance(origin: "\(matrix.digest) \(name)", values: values))
+      operand, dtype,
+      QuantizationMethod(
+        importance: ColumnImportance(origin: "\(matrix.digest) \(name)", values: values)))
   }
 
   /// Tensors that the matrix has nothing for, and the other way round; whether it is of any use.
   ///
   /// - Throws: `usage` if it has nothing for any tensor.
   func findings(_ outputs: [Planner.Output]) throws(CheckpointError) -> [Finding] {
-    let heeding = outputs.filter { $0.type.dtype.heedsImportance }
+    let heeding = outputs.filter { isHeeded(by: $0.type.dtype) }
     let names = Set(outputs.map { ExactName($0.name) })
     let strangers = matrix.names.filter { !names.contains(ExactName($0)) }
     guard strangers.count < matrix.names.count else {
@@ -58,7 +69,13 @@ struct GGUFImportances {
           "the importance matrix has \(strangers.count) entries that belong to no tensor of the model",
           tensor: first))
     }
-    let missing = heeding.filter { if case .cast = $0.expression { true } else { false } }
+    let missing = heeding.filter {
+      switch $0.expression {
+      case .cast: true
+      case .quantize(_, _, let method): method.importance == nil
+      default: false
+      }
+    }
     // Matrices seldom have the embedding, and by default not the head.
     let isUsual = missing.allSatisfy { !$0.name.hasPrefix("blk.") }
     if let first = missing.first {
@@ -87,7 +104,21 @@ struct GGUFImportances {
 
 extension DType {
   /// Whether importances change its blocks.
-  fileprivate var heedsImportance: Bool {
+  var heedsImportance: Bool {
     isBlockQuantized && ![.q8_0, .mxfp4, .nvfp4].contains(self)
+  }
+}
+
+extension TensorExpression {
+  /// Blocks made with more work, where blocks are made.
+  func made(with quality: QuantizationQuality) -> TensorExpression {
+    guard quality != .plain else { return self }
+    return switch self {
+    case .cast(let operand, let dtype) where dtype.isBlockQuantized:
+      .quantize(operand, dtype, QuantizationMethod(quality))
+    case .quantize(let operand, let dtype, let method):
+      .quantize(operand, dtype, QuantizationMethod(quality, importance: method.importance))
+    default: self
+    }
   }
 }

@@ -22,6 +22,7 @@ extension GGUFTarget {
     var request = QuantizationRequest(.f32)
     for tensor in file.tensors { request.exactTypes[ExactName(tensor.name)] = .dtype(tensor.dtype) }
     request.importance = importance
+    request.quality = try QuantizationMarks.quality(of: file, importance: importance)
     var settings = ConversionPlan.Settings()
     settings.quantization = request
     do throws(CheckpointError) {

@@ -25,7 +25,9 @@ struct GGUFTensors {
   init(_ planner: Planner, _ graph: GGUFGraph) throws(CheckpointError) {
     self.planner = planner
     self.graph = graph
-    importances = planner.settings.quantization?.importance.map(GGUFImportances.init)
+    importances = planner.settings.quantization.flatMap { request in
+      request.importance.map { GGUFImportances($0, request.quality) }
+    }
     let model = try planner.source.model()
     let dimensions = graph.configuration.dimensions
     let headPlace = DecoderPlace(.weight(.head))
@@ -135,6 +137,7 @@ struct GGUFTensors {
     }
     if let choice {
       expression = try importances?.weighted(expression, name, shape) ?? expression
+      expression = expression.made(with: planner.settings.quantization?.quality ?? .plain)
       quantizations.append(.init(choice: choice, values: TensorType(own, shape)))
     }
     outputs.append(

@@ -23,6 +23,8 @@ extension MLXTarget {
       return nil
     }
     var request = QuantizationRequest(.f32)
+    request.quality = try QuantizationMarks.quality(of: checkpoint, importance: importance)
+    request.importance = importance
     var dtypes = scaleDTypes(checkpoint, formats)
     for tensor in checkpoint.tensors {
       if let format = formats[ExactName(tensor.name)] {

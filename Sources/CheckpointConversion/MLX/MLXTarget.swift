@@ -23,7 +23,9 @@ enum MLXTarget: ConversionTarget {
     let tensors = try MLXTensors(planner, graph)
     let weights = tensors.weights
     let files = try WeightFiles(
-      weights, planner.settings.sharding ?? standardSharding, metadata: ["format": MLXFormat.name])
+      weights, planner.settings.sharding ?? standardSharding,
+      metadata: QuantizationMarks(planner.settings.quantization)
+        .added(to: ["format": MLXFormat.name]))
     // There always is an index, also for one file.
     return try planner.plan(
       format: format.name, groups: files.groups, weightFiles: files.files,

@@ -13,6 +13,7 @@ struct MLXTensors {
   private let planner: Planner
   private let graph: MLXGraph
   private let types: MLXTypes?
+  private let importances: ModelImportances
   private let dtypes: ValueDTypes
 
   /// Takes all tensors of the model, which has been found to be sound.
@@ -25,6 +26,8 @@ struct MLXTensors {
     let model = try planner.source.model()
     let dimensions = graph.configuration.dimensions
     let head = model.placed[DecoderPlace(.weight(.head))]
+    importances = try ModelImportances(
+      planner.settings.quantization, graph.architecture, dimensions)
     types = planner.settings.quantization.map {
       MLXTypes($0, hasHead: head != nil || graph.model.head == .own)
     }
@@ -39,19 +42,20 @@ struct MLXTensors {
         continue
       }
       names.insert(ExactName(found.name))
-      try append(found, tensor.name, tensor.row.role)
+      try append(found, tensor.name, tensor.place)
     }
     if graph.model.head == .own, head == nil,
       let embedding = model.placed[DecoderPlace(.tokenEmbedding)],
       let row = graph.architecture.row(.weight(.head))
     {
-      try append(embedding, row.name(layer: nil), row.role)
+      try append(embedding, row.name(layer: nil), DecoderPlace(row.role))
     }
     appendZeroBiases(in: model)
     if let request = planner.settings.quantization {
       findings += try ChoiceFindings(request).findings(
         weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
         remedy: Self.remedy)
+      findings += try importances.findings(weights)
     }
     let unused = model.tensors.map { ExactName($0.name) }.filter { !names.contains($0) }
     if let first = unused.min() {
@@ -72,8 +76,9 @@ struct MLXTensors {
   }
 
   private mutating func append(
-    _ tensor: CanonicalTensor, _ name: String, _ role: DecoderRole
+    _ tensor: CanonicalTensor, _ name: String, _ place: DecoderPlace
   ) throws(CheckpointError) {
+    let role = place.role
     var (expression, shape) = (tensor.expression, tensor.shape)
     let written = graph.model.name(of: name)
     if graph.model.pairsHalves, let projection = role.projection,
@@ -109,7 +114,8 @@ struct MLXTensors {
     expression = try Planner.expression(of: mapped, as: dtype, in: planner.source.checkpoint)
     weights.append(
       weight(
-        tensor.name, written, expression, TensorType(dtype, shape), quantization))
+        tensor.name, written, expression, TensorType(dtype, shape), quantization,
+        try importances.method(place, shape)))
   }
 
   /// What a part of a weight is called.
@@ -119,14 +125,14 @@ struct MLXTensors {
 
   private func weight(
     _ name: String, _ written: String, _ expression: TensorExpression, _ type: TensorType,
-    _ quantization: ConversionPlan.Quantization?
+    _ quantization: ConversionPlan.Quantization?, _ method: QuantizationMethod = .plain
   ) -> StoredWeight {
     guard case .packed(let format) = quantization?.choice.type else {
       return StoredWeight(
         Planner.Output(name: written, type: type, expression: expression), named: name,
         quantization)
     }
-    return StoredWeight(packing: expression, type, format, named: name, quantization) {
+    return StoredWeight(packing: expression, type, format, named: name, quantization, method) {
       Self.name(of: $0, written)
     }
   }

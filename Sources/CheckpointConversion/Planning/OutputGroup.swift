@@ -62,7 +62,7 @@ extension ConversionPlan {
 
     /// The dtype that values are cast to, also where they are stored in several tensors then.
     var castDType: DType {
-      if case .pack(.cast(_, let dtype), _) = expression { return dtype }
+      if case .pack(.cast(_, let dtype), _, _) = expression { return dtype }
       return parts[0].type.dtype
     }
 

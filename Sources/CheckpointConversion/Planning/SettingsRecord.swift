@@ -33,6 +33,8 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
     public let outputType: String?
     /// The file of the importance matrix; absent where every column counts the same.
     public let importance: String?
+    /// How much work was put into scales and codes; absent for the format's own.
+    public let quality: String?
   }
 
   private static let keep = "keep"
@@ -53,7 +55,8 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
     quantization = settings.quantization.map { request in
       Quantization(
         scheme: request.scheme.name, tensorTypes: request.overrides.map(\.text),
-        outputType: request.outputType?.name, importance: request.importance?.fileName)
+        outputType: request.outputType?.name, importance: request.importance?.fileName,
+        quality: request.quality == .plain ? nil : request.quality.rawValue)
     }
   }
 
@@ -110,6 +113,9 @@ extension SettingsRecord.Quantization {
     }
     request.outputType = try outputType.map { (name) throws(CheckpointError) in
       try SettingsRecord.known("output_type", name, scheme.container.type(named:))
+    }
+    if let quality {
+      request.quality = try SettingsRecord.known("quality", quality) { .init(rawValue: $0) }
     }
     guard let importance, var matrix else { return request }
     // It may lie under another name now.

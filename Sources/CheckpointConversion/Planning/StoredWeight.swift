@@ -90,13 +90,14 @@ struct StoredWeight {
   ///   - format: of the tensors.
   ///   - name: what the model calls it.
   ///   - quantization: which type it gets and why.
+  ///   - method: how codes and scales are chosen.
   ///   - partName: what a part is called in the file.
   init(
     packing matrix: TensorExpression, _ type: TensorType, _ format: PackedFormat,
     named name: String, _ quantization: ConversionPlan.Quantization?,
-    partName: (PackedFormat.Part) -> String
+    _ method: QuantizationMethod, partName: (PackedFormat.Part) -> String
   ) {
-    let rows = TensorExpression.pack(matrix, format)
+    let rows = TensorExpression.pack(matrix, format, method)
     self.name = name
     parts = format.parts.compactMap { part in
       format.type(of: part, type).map {

@@ -14,6 +14,8 @@ public struct QuantizationReport: Sendable, Encodable {
   public let source: SourceRecord
   /// What most weights become.
   public let scheme: QuantizationScheme
+  /// How much work is put into scales and codes.
+  public internal(set) var quality = QuantizationQuality.plain
   /// The importance matrix; nil without one.
   public let importance: ImportanceRecord?
   /// Weights.
@@ -172,7 +174,8 @@ public struct QuantizationReport: Sendable, Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, source, scheme, importance, parameterCount, byteCount, bitsPerWeight, types,
+    case schema, tool, source, scheme, quality, importance, parameterCount, byteCount,
+      bitsPerWeight, types,
       tensors, substitutions, worstTensors, limits, exceeded, findings, files, root
     case klDivergence, sameTopFraction, negativeLogLikelihoodIncrease, maxAbsLogitDifference,
       tokenCount
@@ -189,6 +192,7 @@ public struct QuantizationReport: Sendable, Encodable {
     try container.encode(tool, forKey: .tool)
     try container.encode(source, forKey: .source)
     try container.encode(scheme, forKey: .scheme)
+    try container.encode(quality, forKey: .quality)
     try container.encode(importance, forKey: .importance)
     try container.encode(parameterCount, forKey: .parameterCount)
     try container.encode(byteCount, forKey: .byteCount)
@@ -222,6 +226,12 @@ public struct QuantizationReport: Sendable, Encodable {
 public struct QuantizationRecord: Sendable, Codable, Hashable {
   /// ‖x - y‖ / ‖x‖ over values x and what blocks make of them, y.
   public let relativeRmse: Double
+  /// The same of what the format's own tool would have made; absent where that was made.
+  public let defaultRelativeRmse: Double?
+  /// √(Σ w (x - y)² / Σ w x²) with w the importance of a column; absent where the format's own blocks were made, and without importances.
+  public let weightedRelativeRmse: Double?
+  /// The same of what the format's own tool would have made.
+  public let defaultWeightedRelativeRmse: Double?
   /// 20 log₁₀ of its inverse; absent if nothing changed.
   public let signalToNoiseDb: Double?
   /// The largest |x - y|.
@@ -238,6 +248,10 @@ public struct QuantizationRecord: Sendable, Codable, Hashable {
   /// A record of what was measured of a tensor of that shape.
   public init(_ errors: QuantizationErrors, _ shape: Shape) {
     relativeRmse = errors.relativeRMSE.sixDigits
+    defaultRelativeRmse = errors.plainRelativeRMSE?.sixDigits
+    let weighted = errors.plainSquaredError == nil ? nil : errors.weighted
+    weightedRelativeRmse = weighted?.relativeRMSE.sixDigits
+    defaultWeightedRelativeRmse = weighted?.plainRelativeRMSE?.sixDigits
     signalToNoiseDb =
       errors.relativeRMSE > 0 ? (-20 * log10(errors.relativeRMSE)).sixDigits : nil
     largestError = errors.largestError.sixDigits

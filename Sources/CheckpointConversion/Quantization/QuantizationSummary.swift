@@ -59,6 +59,7 @@ extension QuantizationReport {
     self.tensors = tensors
     self.limits = limits
     scheme = request.scheme
+    quality = request.quality
     importance = request.importance.map {
       ImportanceRecord(digest: $0.digest, datasets: $0.datasets)
     }
@@ -91,6 +92,21 @@ extension QuantizationReport {
     findings = results?.findings ?? plan.findings
     files = results?.files ?? plan.fileRecords
     root = results?.root
+  }
+
+  /// The relative error of all tensors whose scales were searched for, and what plain quantization has: √(Σ n e² / Σ n) over numbers of weights n and
+  /// relative errors e; nil where there are none.
+  public var errorsOfAll: (error: Double, plain: Double)? {
+    var (count, error, plain) = (0.0, 0.0, 0.0)
+    for tensor in tensors {
+      guard let errors = tensor.errors, let other = errors.defaultRelativeRmse else { continue }
+      let weights = Double(tensor.shape.elementCount)
+      count += weights
+      error += weights * errors.relativeRmse * errors.relativeRmse
+      plain += weights * other * other
+    }
+    guard count > 0 else { return nil }
+    return ((error / count).squareRoot(), (plain / count).squareRoot())
   }
 
   /// Places of quantized tensors, the largest relative error first.

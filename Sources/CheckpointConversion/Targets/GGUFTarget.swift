@@ -34,6 +34,9 @@ enum GGUFTarget: ConversionTarget {
     let entries =
       graph.entries(fileType: tensors.fileType, name: name.text)
       + (tensors.importances?.entries ?? [])
+      + QuantizationMarks(planner.settings.quantization).entries.map {
+        (key: $0.key, value: GGUFValue.text($0.text))
+      }
       + tokenizer.entries
     let carried = GGUFCarriedKeys(
       header, besides: entries, isQuantized: planner.settings.quantization != nil)

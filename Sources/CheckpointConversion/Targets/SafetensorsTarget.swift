@@ -70,7 +70,8 @@ enum SafetensorsTarget: ConversionTarget {
     _ other: Source, like written: Source, importance: ImportanceMatrix?,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
-    try CompressedTensorsPlan.replanned(other, like: written, resources)
+    try CompressedTensorsPlan.replanned(
+      other, like: written, importance: importance, resources)
   }
 
   /// `model.safetensors`, or `model-00001-of-00003.safetensors`.
