@@ -82,6 +82,11 @@ int wb_share_range(int source, int64_t sourceOffset, int target, int64_t targetO
   return ENOTSUP;
 }
 
+int wb_copy_range(int source, int64_t sourceOffset, int target, int64_t targetOffset, int64_t byteCount, int64_t *copied) {
+  (void)source, (void)sourceOffset, (void)target, (void)targetOffset, (void)byteCount, (void)copied;
+  return ENOTSUP;
+}
+
 int wb_rename_without_replacing(const char *source, const char *target) {
   return outcome(renamex_np(source, target, RENAME_EXCL));
 }
@@ -148,6 +153,16 @@ int wb_share_range(int source, int64_t sourceOffset, int target, int64_t targetO
     if (count <= 0) return count == 0 ? EIO : errno;
     sourceOffset += count, targetOffset += count, byteCount -= count;
   }
+  return 0;
+}
+
+int wb_copy_range(int source, int64_t sourceOffset, int target, int64_t targetOffset, int64_t byteCount, int64_t *copied) {
+  off64_t from = sourceOffset, to = targetOffset;
+  ssize_t count;
+  do count = copy_file_range(source, &from, target, &to, (size_t)byteCount, 0);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return errno;
+  *copied = count;
   return 0;
 }
 

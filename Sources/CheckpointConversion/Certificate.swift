@@ -36,21 +36,21 @@ public struct Certificate: Sendable, Codable, Hashable {
   /// What tokens see; absent in certificates of earlier versions, where it always was `causal`.
   public var attention: AttentionMode?
   /// The files that were read.
-  public let inputs: [InputRecord]
+  public internal(set) var inputs: [InputRecord]
   /// The tensors that were written, in canonical order.
   public internal(set) var tensors: [TensorRecord]
   /// The files that hold them.
-  public let files: [FileRecord]
+  public internal(set) var files: [FileRecord]
   /// Files written beside them.
   public let assets: [AssetRecord]
   /// Files of the source that were not carried along.
   public let leftOut: [String]
   /// What a person should know.
-  public let findings: [Finding]
+  public internal(set) var findings: [Finding]
   /// What running source and result side by side brought up, if that was asked for.
   public var validation: Validation?
   /// The root of all tensors.
-  public let root: Digest
+  public internal(set) var root: Digest
 
   /// How far apart source and result compute on the same tokens.
   public struct Validation: Sendable, Codable, Hashable {
@@ -198,6 +198,11 @@ extension Certificate.Exactness {
   ///   - expression: of a tensor.
   ///   - isRounded: whether values changed.
   public init(_ expression: TensorExpression, isRounded: Bool) {
-    self = isRounded ? .rounded : expression.isRepacked ? .repacked : .exact
+    self.init(isRounded: isRounded, isRepacked: expression.isRepacked)
+  }
+
+  /// What came of something that rounds, only moves codes, or neither.
+  init(isRounded: Bool, isRepacked: Bool) {
+    self = isRounded ? .rounded : isRepacked ? .repacked : .exact
   }
 }

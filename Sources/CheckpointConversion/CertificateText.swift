@@ -1,3 +1,4 @@
+import CheckpointFormats
 import FileContainers
 public import TensorModel
 
@@ -17,6 +18,27 @@ extension Certificate {
     var frame = self
     frame.tensors = []
     try JSONDocument.write(frame, ["tensors": JSONList(tensors)], write)
+  }
+
+  /// Writes the certificate into a file of its own and makes that durable.
+  ///
+  /// - Parameters:
+  ///   - path: of the file, which must not exist yet.
+  ///   - name: of the file in the destination.
+  /// - Returns: what was written.
+  /// - Throws: `noSpace`, `inputOutput`.
+  func write(
+    to path: String, as name: String
+  ) throws(CheckpointError) -> StoreManifest.FileRecord {
+    let file = try OutputFile(creating: path, byteCount: 0)
+    var (byteCount, digest) = (0, StreamingDigest())
+    try write { (piece) throws(CheckpointError) in
+      try file.write(at: byteCount, piece)
+      byteCount += piece.count
+      piece.withUnsafeBytes { digest.update($0) }
+    }
+    try file.synchronise()
+    return .init(name: name, byteCount: byteCount, digest: digest.digest)
   }
 
   /// Reads a certificate.

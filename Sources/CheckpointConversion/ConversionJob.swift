@@ -212,6 +212,7 @@ public struct ConversionJob: Sendable {
   ///   hint says; otherwise it is removed, because repeating the command couldn't end differently.
   public func run(_ observer: Observer) throws(CheckpointError) -> Converter.Outcome {
     let destination = try destination()
+    try refuseParts(at: destination)
     if destination.hasPartial { try UnfinishedWork(destination.partialPath).requireOwn() }
     let needsUnpacking = try Source.needsUnpacking(request.source)
     var earlierWork: DirectoryLock?

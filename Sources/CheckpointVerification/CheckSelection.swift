@@ -1,7 +1,7 @@
 public import TensorModel
 
 /// Which checks run, and what must have been checked in the end.
-public struct CheckSelection: Sendable {
+public struct CheckSelection: Hashable, Sendable, Codable {
   /// The only ones that run; nil runs all.
   public var only: Set<VerificationReport.Name>?
   /// Those that don't.

@@ -7,7 +7,7 @@ import TensorModel
 /// Reads every stored tensor: checksums of the container are checked on the way, values that a dtype doesn't have are found.
 struct ContentsCheck {
   /// What was read.
-  struct Contents {
+  struct Contents: Codable {
     /// Identities of the stored tensors, in their order.
     var identities: [TensorIdentity] = []
     /// What values they have, in the same order; empty if nobody asked.
@@ -41,14 +41,47 @@ struct ContentsCheck {
   /// - Returns: what was read; nil if one couldn't be.
   /// - Throws: what keeps the check from running.
   func run(_ report: inout VerificationReport) throws(CheckpointError) -> Contents? {
-    let tensors = source.checkpoint.tensors
-    var (errors, values): ([Finding], [Finding]) = ([], [])
-    var contents = Contents()
-    contents.identities.reserveCapacity(tensors.count)
     progress.begin("reading", source.reader.checkpoint.byteCount)
-    for run in EvaluationTask.runs(of: tensors.count) {
-      try read(run, &contents, &errors, &values)
+    return try conclude(read(source.checkpoint.tensors.indices), &report)
+  }
+
+  /// What reading some of the tensors has brought up.
+  struct Reading: Codable {
+    /// What was read.
+    var contents = Contents()
+    /// Tensors that can't be read as they were written.
+    var errors: [Finding] = []
+    /// Values that a dtype doesn't have.
+    var values: [Finding] = []
+  }
+
+  /// Reads some of the tensors.
+  ///
+  /// - Parameter places: among the stored tensors.
+  /// - Returns: what was read of those that can be.
+  /// - Throws: what keeps the check from running.
+  func read(_ places: Range<Int>) throws(CheckpointError) -> Reading {
+    var reading = Reading()
+    reading.contents.identities.reserveCapacity(places.count)
+    for run in EvaluationTask.runs(of: places.count) {
+      let run = places.lowerBound + run.lowerBound..<places.lowerBound + run.upperBound
+      try read(run, &reading.contents, &reading.errors, &reading.values)
     }
+    return reading
+  }
+
+  /// Records the check when all tensors are read.
+  ///
+  /// - Parameters:
+  ///   - reading: of all tensors, in their order.
+  ///   - report: takes it.
+  /// - Returns: what was read; nil if one couldn't be.
+  /// - Throws: what keeps the check from running.
+  func conclude(
+    _ reading: Reading, _ report: inout VerificationReport
+  ) throws(CheckpointError) -> Contents? {
+    let tensors = source.checkpoint.tensors
+    let (contents, errors, values) = (reading.contents, reading.errors, reading.values)
     // Tensors of the catalogue whose values are nowhere.
     let absent = source.checkpoint.findings.filter { $0.check == "data-missing" }
     var findings = errors

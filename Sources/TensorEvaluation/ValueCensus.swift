@@ -3,7 +3,7 @@ import Synchronization
 public import TensorModel
 
 /// What of a tensor's values no weights should be.
-public struct ValueCensus: Hashable, Sendable {
+public struct ValueCensus: Hashable, Sendable, Codable {
   /// Values that are no numbers; of blocks the weights that they stand for.
   public let nanCount: Int
   /// Infinite ones.

@@ -34,8 +34,16 @@ enum ConversionText {
   }
 
   /// The line after the work.
-  static func closing(_ outcome: Converter.Outcome, _ destination: String) -> String {
-    let tensors = outcome.certificate.tensors
+  ///
+  /// - Parameters:
+  ///   - certificate: of what was written.
+  ///   - destination: as the user has named it.
+  ///   - resumedTensorCount: tensors that were taken over from an interrupted run.
+  /// - Returns: what is exact, and what to do next.
+  static func closing(
+    _ certificate: Certificate, _ destination: String, resumedTensorCount: Int = 0
+  ) -> String {
+    let tensors = certificate.tensors
     let rounded = tensors.filter { $0.exactness == .rounded }
     let largest = rounded.map(\.largestErrorUlp).max() ?? 0
     let overflowed = tensors.reduce(0) { $0 + $1.overflowCount }
@@ -44,7 +52,7 @@ enum ConversionText {
     if !rounded.isEmpty {
       text += ", \(grouped(rounded.count)) rounded by at most \(ulp(largest)) ulp"
     }
-    if let validation = outcome.certificate.validation {
+    if let validation = certificate.validation {
       text +=
         validation.maxAbsLogitDifference.map {
           String(format: "; logits differ by at most %.3g, ", $0)
@@ -54,17 +62,17 @@ enum ConversionText {
         100 * validation.sameTopFraction, validation.tokenCount)
     }
     if overflowed > 0 { text += ", \(counted(overflowed, "value")) became infinite" }
-    if outcome.resumedTensorCount > 0 {
-      text += "; \(grouped(outcome.resumedTensorCount)) taken over from the interrupted run"
+    if resumedTensorCount > 0 {
+      text += "; \(grouped(resumedTensorCount)) taken over from the interrupted run"
     }
     return text
-      + "; root \(outcome.certificate.root); check it again with: \(shellCommand("weighbridge verify", result(outcome, destination)))"
+      + "; root \(certificate.root); check it again with: \(shellCommand("weighbridge verify", result(certificate, destination)))"
   }
 
   /// What can be opened: of a file that was cut into parts, the first.
-  private static func result(_ outcome: Converter.Outcome, _ destination: String) -> String {
+  private static func result(_ certificate: Certificate, _ destination: String) -> String {
     let (parent, name) = Directories.split(destination)
-    guard let first = outcome.certificate.files.first?.name,
+    guard let first = certificate.files.first?.name,
       GGUFSplit.partCount(of: first, cutFrom: name) != nil
     else { return destination }
     return parent == "." ? first : "\(parent)/\(first)"
@@ -110,13 +118,17 @@ enum ConversionText {
 
 /// `convert --json`: the certificate, and what may differ from run to run.
 struct ConversionDocument: Encodable {
-  private let outcome: Converter.Outcome
+  private let certificate: Certificate
   private let path: String
+  private let resumedTensorCount: Int
   private let seconds: Double
 
-  init(_ outcome: Converter.Outcome, _ source: String, seconds: Double) {
-    self.outcome = outcome
-    path = JSONDocument.path(source)
+  init(
+    _ certificate: Certificate, _ path: String, resumedTensorCount: Int = 0, seconds: Double
+  ) {
+    self.certificate = certificate
+    self.path = JSONDocument.path(path)
+    self.resumedTensorCount = resumedTensorCount
     self.seconds = seconds
   }
 
@@ -125,11 +137,11 @@ struct ConversionDocument: Encodable {
   private enum CodingKeys: String, CodingKey { case schema, path, resumedTensors, timing }
 
   func encode(to encoder: any Encoder) throws {
-    try outcome.certificate.encode(to: encoder)
+    try certificate.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode("conversion/v1", forKey: .schema)
     try container.encode(path, forKey: .path)
-    try container.encode(outcome.resumedTensorCount, forKey: .resumedTensors)
+    try container.encode(resumedTensorCount, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)
   }
 }

@@ -76,9 +76,12 @@ struct ConvertCommand: ParsableCommand {
 
   @OptionGroup var options: DestinationOptions
 
+  @OptionGroup(title: "Work in parts") var parts: PartOptions
+
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
+    try parts.check()
     guard validatesResult || !validation.areGiven else {
       throw ValidationError("--tokens, --tokens-file and --text need --validate.")
     }
@@ -100,6 +103,12 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     let progress = shared.progress
     let job = ConversionJob(try request(progress))
+    if let part = parts.part, !options.dryRun {
+      return try AttendedPart(job, part, destination, progress, shared).finish()
+    }
+    if let submission = try parts.submission(source, destination, shared, options) {
+      return try submission.run(job)
+    }
     if options.dryRun {
       let (source, plan) = try job.plan()
       if shared.json {
@@ -116,9 +125,14 @@ struct ConvertCommand: ParsableCommand {
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(
-          ConversionDocument(work.outcome, source, seconds: work.seconds)))
+          ConversionDocument(
+            work.outcome.certificate, source, resumedTensorCount: work.outcome.resumedTensorCount,
+            seconds: work.seconds)))
     } else {
-      Console.output(ConversionText.closing(work.outcome, destination))
+      Console.output(
+        ConversionText.closing(
+          work.outcome.certificate, destination,
+          resumedTensorCount: work.outcome.resumedTensorCount))
     }
   }
 }

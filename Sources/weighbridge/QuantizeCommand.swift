@@ -128,9 +128,18 @@ struct QuantizeCommand: ParsableCommand {
 
   @OptionGroup var options: DestinationOptions
 
+  @OptionGroup(title: "Work in parts") var parts: PartOptions
+
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
+    try parts.check()
+    if parts.areGiven && !options.dryRun {
+      for (name, isGiven) in [("--report", report != nil), ("--max-rmse", maxRmse != nil)]
+      where isGiven {
+        throw ValidationError("\(name) is judged of the whole: give it to weighbridge merge.")
+      }
+    }
     guard validatesResult || (!validation.areGiven && maxKl == nil) else {
       throw ValidationError("--tokens, --tokens-file, --text and --max-kl need --validate.")
     }
@@ -225,6 +234,12 @@ struct QuantizeCommand: ParsableCommand {
       ).run(request, quantizations, shared, progress)
     }
     let job = ConversionJob(request)
+    if let part = parts.part, !options.dryRun {
+      return try AttendedPart(job, part, destination, progress, shared).finish()
+    }
+    if let submission = try parts.submission(source, destination, shared, options) {
+      return try submission.run(job)
+    }
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
     if options.dryRun {
       let (_, plan) = try destination == nil ? job.planWithoutDestination() : job.plan()

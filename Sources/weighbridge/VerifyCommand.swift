@@ -48,6 +48,17 @@ struct VerifyCommand: ParsableCommand {
       valueName: "source"), completion: .file())
   var replay: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Do part I of N, such as 3/32: read that share of the tensors, and say in the folder of --parts what came of it; weighbridge merge makes the report. auto and auto/N as for convert.",
+      valueName: "i/n"))
+  var part: PartArgument?
+
+  @Option(
+    help: ArgumentHelp("With --part: the folder for what parts find out.", valueName: "dir"),
+    completion: .directory)
+  var parts: String?
+
   @OptionGroup var derivation: DerivationOptions
 
   @OptionGroup var selection: SelectionOptions
@@ -68,6 +79,28 @@ struct VerifyCommand: ParsableCommand {
     }
     try selection.check(requiring: required)
     try reports.check(json: shared.json)
+    try checkParts()
+  }
+
+  /// Refuses what a part can't do: it reads tensors, and the merge does the rest.
+  private func checkParts() throws {
+    guard part != nil else {
+      if parts != nil { throw ValidationError("--parts needs --part.") }
+      return
+    }
+    guard parts != nil else {
+      throw ValidationError("--part needs --parts DIR, a folder for what all parts find out.")
+    }
+    for (name, isGiven) in [
+      ("--against", against != nil), ("--replay", replay != nil),
+      ("--signature", signature.isAsked),
+      ("--report", !reports.report.isEmpty), ("--json", shared.json),
+    ] where isGiven {
+      throw ValidationError(
+        name == "--report" || name == "--json"
+          ? "\(name) is for the whole report: give it to weighbridge merge."
+          : "\(name) can't be divided: leave out --part.")
+    }
   }
 
   /// What must pass because other options ask for it.
@@ -81,6 +114,7 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let selection = try selection.selection(required)
+    if let part, let parts { return try verifyPart(part.choice, selection, parts) }
     try reports.check(outside: checkpoint)
     let output = try ReportOutput(reports.requests(json: shared.json), Self.describe)
     var inputs = ReadFiles()
@@ -97,8 +131,27 @@ struct VerifyCommand: ParsableCommand {
     if report.verdict == .failed { throw ExitCode(1) }
   }
 
+  /// Reads a share of the tensors.
+  private func verifyPart(
+    _ choice: PartChoice, _ selection: CheckSelection, _ folder: String
+  ) throws {
+    let progress = shared.progress
+    let (part, text) = try choice.part(ProcessInfo.processInfo.environment)
+    var options = try shared.openOptions(checkpoint, progress)
+    options.replacesConfiguration = true
+    let outcome = try VerificationPart(
+      checkpoint, options, shared.resources, selection, progress: progress.work
+    ).run(part, in: folder)
+    progress.finish()
+    for finding in outcome.findings { Console.error(finding.line) }
+    Console.output(
+      "part \(text): \(outcome.wasComplete ? "complete already" : "\(counted(outcome.tensorCount, "tensor")) read"); when all parts are complete: \(shellCommand("weighbridge merge", folder))"
+    )
+    if !outcome.findings.isEmpty { throw ExitCode(1) }
+  }
+
   /// What is known of a kind of findings.
-  private static let describe: FindingDescription = { id in
+  static let describe: FindingDescription = { id in
     FindingKinds[id].map { ($0.title, $0.help) }
   }
 

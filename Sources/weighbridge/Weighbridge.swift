@@ -22,7 +22,7 @@ struct Weighbridge: ParsableCommand {
     version: Certificate.Tool.current.version,
     subcommands: [
       InspectCommand.self, ConvertCommand.self, QuantizeCommand.self, ImportanceCommand.self,
-      VerifyCommand.self,
+      MergeCommand.self, StatusCommand.self, VerifyCommand.self,
       ChecksCommand.self, ManifestCommand.self, SignCommand.self, CompareCommand.self,
       ForwardCommand.self,
       CatalogueCommand.self, DatasetsCommand.self,

@@ -136,8 +136,52 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
       $0.settings.compression = .uncompressed
       $0.settings.sharding = .count(2)
     },
+    inParts("parts of safetensors", to: "out", from: { try Samples.plain.get() }) {
+      $0.format = "safetensors"
+      $0.settings.dtype = .bf16
+      $0.settings.sharding = .count(3)
+    },
+    inParts("pieces of safetensors", to: "out.safetensors", from: { try Samples.plain.get() }) {
+      $0.settings.dtype = .bf16
+    },
+    inParts("pieces of npz", to: "out.npz", from: { try Samples.plain.get() }) { _ in },
+    inParts(
+      "parts for an empty folder", to: "out", from: { try Samples.plain.get() }, intoFolder: true
+    ) {
+      $0.format = "safetensors"
+      $0.settings.sharding = .count(2)
+    },
+    inParts("parts of a store", to: "out.store", from: { try Samples.plain.get() }) {
+      $0.settings.sharding = .count(2)
+    },
     manifest, signature,
   ]
+
+  /// A conversion by two processes, one after the other, and a merge.
+  static func inParts(
+    _ name: String, to destination: String, from source: @escaping @Sendable () throws -> String,
+    intoFolder: Bool = false, _ edit: @escaping @Sendable (inout ConversionRequest) -> Void
+  ) -> SafeJob {
+    let observer = ConversionJob.Observer(
+      willStart: { _, _, _ in }, report: { _ in }, progress: { _ in })
+    let whole = conversion(name, to: destination, from: source, intoFolder: intoFolder, edit)
+    return SafeJob(
+      name: name, prepare: whole.prepare,
+      run: { (root, manner) throws(CheckpointError) in
+        // With the result in its place only what is left of the parts is removed.
+        for number in 1...2 where manner != .replacing {
+          var request = ConversionRequest(
+            source: try made(source), destination: "\(root)/\(destination)",
+            openOptions: OpenOptions(), resources: resources)
+          edit(&request)
+          request.resume = manner == .resuming
+          guard let part = PartNumber(number, of: 2) else { continue }
+          _ = try ConversionJob(request).run(
+            part: .part(part), variables: [:], observer, willWork: { _ in })
+        }
+        _ = try PartsMerge("\(root)/\(destination)", resources).run()
+      }, partial: whole.partial)
+  }
 
   /// A manifest and a list of digests, in the place of others.
   private static let manifest = SafeJob(

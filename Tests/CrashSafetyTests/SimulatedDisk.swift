@@ -155,6 +155,18 @@ final class SimulatedDisk: FileOperations {
     throw SystemFailure(ENOTSUP)
   }
 
+  func copy(
+    _ source: Int32, at sourceOffset: Int, count: Int, to descriptor: Int32, at offset: Int
+  ) throws(SystemFailure) -> Int {
+    // A piece at a time, as kernels may.
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: min(count, 1000), alignment: 1)
+    defer { bytes.deallocate() }
+    let read = pread(source, bytes.baseAddress, bytes.count, off_t(sourceOffset))
+    guard read >= 0 else { throw SystemFailure(errno) }
+    guard read > 0, let base = bytes.baseAddress else { return 0 }
+    return try write(descriptor, at: offset, from: base, count: read)
+  }
+
   func reserve(_ descriptor: Int32, byteCount: Int) throws(SystemFailure) {
     guard isOpen(descriptor) else {
       return try real.reserve(descriptor, byteCount: byteCount)

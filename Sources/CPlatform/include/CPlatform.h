@@ -17,6 +17,11 @@ void wb_write_behind(int descriptor, int64_t offset, int64_t byteCount);
 /// Offsets and size must be multiples of the file system's blocks. ENOTSUP, EXDEV or EINVAL where it can't be done.
 int wb_share_range(int source, int64_t sourceOffset, int target, int64_t targetOffset, int64_t byteCount);
 
+/// Copies a range of one file into another in the kernel or on the server; `copied` is how many bytes, 0 at the end of the first file.
+///
+/// ENOTSUP, ENOSYS, EXDEV or EINVAL where that can't be done.
+int wb_copy_range(int source, int64_t sourceOffset, int target, int64_t targetOffset, int64_t byteCount, int64_t *copied);
+
 /// Bytes of a file in memory.
 typedef struct {
   const void *bytes;

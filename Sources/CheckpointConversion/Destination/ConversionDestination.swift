@@ -13,18 +13,11 @@ extension ConversionJob {
         file: request.destination,
         hint: "name the whole, \(whole): with --max-shard-size it is cut into such parts")
     }
-    let inputs = request.openOptions.readFiles
-    let format = Targets.singleFileFormat(request.destination)
-    let replacement: AtomicDestination.Replacement = { (path) throws(CheckpointError) in
-      if let format {
-        try Replaceable.require(file: path, of: format, besides: inputs)
-      } else {
-        try Replaceable.require(directory: path, besides: inputs)
-      }
-    }
     let destination = try AtomicDestination(
       request.destination, kind: isSingleFile ? .file : .directory, partCount: partCount,
-      replacing: replacement, isForced: request.force, resuming: request.resume)
+      replacing: Replaceable.replacement(
+        of: request.destination, besides: request.openOptions.readFiles),
+      isForced: request.force, resuming: request.resume)
     try refuseForeignCertificate(destination)
     return destination
   }

@@ -53,6 +53,25 @@ struct Replaceable {
     }
   }
 
+  /// What makes sure that something may give way to a destination of that name.
+  ///
+  /// - Parameters:
+  ///   - destination: as the user has named it.
+  ///   - inputs: what is read.
+  /// - Returns: checks a path.
+  static func replacement(
+    of destination: String, besides inputs: ReadFiles
+  ) -> AtomicDestination.Replacement {
+    let format = Targets.singleFileFormat(destination)
+    return { (path) throws(CheckpointError) in
+      if let format {
+        try require(file: path, of: format, besides: inputs)
+      } else {
+        try require(directory: path, besides: inputs)
+      }
+    }
+  }
+
   /// Whether everything in a directory is a checkpoint's, but for the journal that may lie there.
   ///
   /// - Throws: `inputOutput`.

@@ -53,6 +53,14 @@ public struct ConversionPlan: Sendable {
     tensors = PlannedTensors(groups)
   }
 
+  /// The same with other groups in other files.
+  func replacing(groups: [OutputGroup], weightFiles: [WeightFile]) -> ConversionPlan {
+    ConversionPlan(
+      source: source, format: format, settings: settings, attention: attention, groups: groups,
+      weightFiles: weightFiles, sidecars: sidecars, companions: companions, leftOut: leftOut,
+      findings: findings, storedByteCount: storedByteCount)
+  }
+
   /// What is converted.
   public struct SourceDescription: Hashable, Sendable, Encodable {
     /// Its format.

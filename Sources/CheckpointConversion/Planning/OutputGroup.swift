@@ -12,7 +12,7 @@ extension ConversionPlan {
     /// How it is computed, casts included: rows that consist of the parts' rows, one after the other.
     public let expression: TensorExpression
     /// The tensors that it is stored as, at least one.
-    public let parts: [PlannedTensor]
+    public private(set) var parts: [PlannedTensor]
     /// What a row of the expression's result consists of; nil for a tensor that stands for itself.
     public let rowParts: RowParts?
     /// Which type it gets and why, where weights are quantized.
@@ -57,6 +57,13 @@ extension ConversionPlan {
       isCompanion = true
     }
 
+    /// The same with each part changed.
+    func replacing(_ change: (inout PlannedTensor) -> Void) -> OutputGroup {
+      var group = self
+      for place in parts.indices { change(&group.parts[place]) }
+      return group
+    }
+
     /// Bytes of all parts.
     public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
@@ -89,9 +96,9 @@ extension ConversionPlan {
     /// How it is computed on its own, casts included.
     public let expression: TensorExpression
     /// The file that holds it, as a place in `weightFiles`.
-    public let file: Int
+    public internal(set) var file: Int
     /// Where in the file it goes; nil where that depends on how well others compress.
-    public let place: FileLayout.Place?
+    public internal(set) var place: FileLayout.Place?
     /// How a store keeps it; nil for other formats.
     public var encoding: StoreManifest.Encoding?
 

@@ -78,6 +78,13 @@ enum Targets {
       let folder = Directories.split(Directories.resolved(request.destination)).parent
       if partCount(source.name, file) != nil, source.parent == folder { return nil }
     }
+    return Self.partCount(ofSets: request.destination)
+  }
+
+  /// The same of a destination whose sets give way to it or are written as it.
+  static func partCount(ofSets destination: String) -> AtomicDestination.PartCount? {
+    guard let partCount = ofSingleFile(destination)?.target.partCount else { return nil }
+    let file = Directories.split(destination).name
     return { partCount($0, file) }
   }
 

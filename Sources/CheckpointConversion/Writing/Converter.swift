@@ -257,15 +257,24 @@ public struct Converter: Sendable {
     let record = try write(certificate)
     let closing = try writer.closingFiles(certificate, record)
     for file in closing { try replace(file.name, with: file.contents) }
-    // A directory is complete when its last file is there; a single file is complete by itself, so it comes last, and of its parts the first.
-    var names =
-      destination.kind == .file
-      ? [certificateName] + weights.reversed()
-      : weights + plan.sidecars.map(\.name) + [certificateName]
-    names += plan.companions
+    let names = Self.publicationOrder(
+      destination.kind, weights: weights, sidecars: plan.sidecars.map(\.name),
+      companions: plan.companions, certificate: certificateName)
     try Directories.synchroniseParents(of: names, in: destination.partialPath)
     return try destination.publish(
       Directories.topLevel(names), companion: companion, discarding: Journal.discardedLine)
+  }
+
+  /// The names of a result's files in the order in which they may appear.
+  static func publicationOrder(
+    _ kind: AtomicDestination.Kind, weights: [String], sidecars: [String], companions: [String],
+    certificate: String
+  ) -> [String] {
+    // A directory is complete when its last file is there; a single file is complete by itself, so it comes last, and of its parts the first.
+    (kind == .file
+      ? [certificate] + weights.reversed()
+      : weights + sidecars + [certificate])
+      + companions
   }
 
   /// Writes the certificate.
@@ -274,15 +283,7 @@ public struct Converter: Sendable {
   private func write(
     _ certificate: Certificate
   ) throws(CheckpointError) -> StoreManifest.FileRecord {
-    let file = try OutputFile(creating: try emptyPlace(certificateName), byteCount: 0)
-    var (byteCount, digest) = (0, StreamingDigest())
-    try certificate.write { (piece) throws(CheckpointError) in
-      try file.write(at: byteCount, piece)
-      byteCount += piece.count
-      piece.withUnsafeBytes { digest.update($0) }
-    }
-    try file.synchronise()
-    return .init(name: certificateName, byteCount: byteCount, digest: digest.digest)
+    try certificate.write(to: try emptyPlace(certificateName), as: certificateName)
   }
 
   private func replace(_ name: String, with contents: [UInt8]) throws(CheckpointError) {

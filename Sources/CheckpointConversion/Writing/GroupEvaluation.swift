@@ -65,17 +65,38 @@ struct ResultRecords {
   init(
     _ plan: ConversionPlan, _ result: (Int) -> Journal.Claim?
   ) throws(CheckpointError) {
+    try self.init(
+      groupCount: plan.groups.count,
+      tensors: { group in
+        plan.groups[group].parts.map {
+          TensorStatement($0, in: plan.weightFiles[$0.file].name)
+        }
+      }, result)
+  }
+
+  /// Records of results.
+  ///
+  /// - Parameters:
+  ///   - groupCount: how many groups there are.
+  ///   - statements: what is known of a group's tensors without evaluating them, at least one.
+  ///   - result: of a group, by its place.
+  /// - Throws: `inputOutput` where one is missing.
+  init(
+    groupCount: Int, tensors statements: (Int) -> [TensorStatement],
+    _ result: (Int) -> Journal.Claim?
+  ) throws(CheckpointError) {
     // What is said of a group is said of each part, and found once.
     var (overflows, losses, broken): ([Finding], [Finding], [Finding]) = ([], [], [])
-    tensors.reserveCapacity(plan.tensors.count)
-    for (place, group) in plan.groups.enumerated() {
+    tensors.reserveCapacity(groupCount)
+    for place in 0..<groupCount {
+      let statements = statements(place)
+      let name = statements[0].name
       guard let result = result(place) else {
-        throw CheckpointError(.inputOutput, "was not written", tensor: group.name)
+        throw CheckpointError(.inputOutput, "was not written", tensor: name)
       }
-      for (tensor, digest) in zip(group.parts, result.digests) {
-        tensors.append(.init(tensor, in: plan.weightFiles[tensor.file].name, result, digest))
+      for (tensor, digest) in zip(statements, result.digests) {
+        tensors.append(.init(tensor, result, digest))
       }
-      let name = group.parts[0].name
       if result.overflows > 0 {
         overflows.append(
           Finding(
@@ -111,17 +132,40 @@ struct ResultRecords {
   }
 }
 
+/// What a certificate says of a tensor before it is evaluated.
+struct TensorStatement: Codable, Hashable, Sendable {
+  let name: String
+  let dtype: DType
+  let shape: Shape
+  let file: String
+  let expression: String
+  let sources: [String]
+  /// Whether values are rounded in it, as the group's are.
+  let isOfValues: Bool
+  /// Whether codes and scales only move in it.
+  let isRepacked: Bool
+
+  init(_ tensor: ConversionPlan.PlannedTensor, in file: String) {
+    name = tensor.name
+    dtype = tensor.type.dtype
+    shape = tensor.type.shape
+    self.file = file
+    expression = tensor.expression.description
+    sources = tensor.expression.sources
+    isOfValues = tensor.isOfValues
+    isRepacked = tensor.expression.isRepacked
+  }
+}
+
 extension Certificate.TensorRecord {
   /// The record of a tensor that is a group, or a part of one.
-  fileprivate init(
-    _ tensor: ConversionPlan.PlannedTensor, in file: String, _ result: Journal.Claim,
-    _ digest: Digest
-  ) {
+  fileprivate init(_ tensor: TensorStatement, _ result: Journal.Claim, _ digest: Digest) {
     let isOfValues = tensor.isOfValues
     self.init(
-      name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape, file: file,
-      expression: tensor.expression.description, sources: tensor.expression.sources,
-      exactness: .init(tensor.expression, isRounded: isOfValues && result.rounded > 0),
+      name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, file: tensor.file,
+      expression: tensor.expression, sources: tensor.sources,
+      exactness: .init(
+        isRounded: isOfValues && result.rounded > 0, isRepacked: tensor.isRepacked),
       largestErrorUlp: isOfValues ? result.ulp : 0,
       overflowCount: isOfValues ? result.overflows : 0,
       quantization: isOfValues ? result.quantization : nil, digest: digest)

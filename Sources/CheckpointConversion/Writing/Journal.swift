@@ -25,7 +25,7 @@ final class Journal: Sendable {
 
   /// What a finished group's line says.
   struct Claim: Codable, Hashable {
-    let group: Int
+    private(set) var group: Int
     /// One for each part.
     let digests: [Digest]
     let rounded: Int
@@ -35,6 +35,13 @@ final class Journal: Sendable {
     /// Values that are no numbers, and infinite ones; nil where nobody counted.
     var nans: Int?
     var infinities: Int?
+
+    /// The same of a group at another place.
+    func at(_ group: Int) -> Claim {
+      var claim = self
+      claim.group = group
+      return claim
+    }
   }
 
   /// What an interrupted run says that it has finished.
@@ -43,7 +50,32 @@ final class Journal: Sendable {
     var volumes: [VolumeClaim] = []
     /// The input that has been put in the place of another one of the same size and time since, so that nothing counts.
     var replacedInput: String?
+
+    /// There are none.
+    init(groups: [Claim] = [], replacedInput: String? = nil) {
+      self.groups = groups
+      self.replacedInput = replacedInput
+    }
+
+    /// What lines after the first say.
+    fileprivate init(_ lines: some Sequence<[UInt8]>) {
+      for line in lines {
+        if Journal.parsed(Change.self, line) != nil {
+          self = Claims()
+        } else if let claim = Journal.parsed(Claim.self, line) {
+          groups.append(claim)
+        } else if let claim = Journal.parsed(VolumeClaim.self, line) {
+          volumes.append(claim)
+        }
+      }
+    }
   }
+
+  private static func parsed<Value: Decodable>(_ type: Value.Type, _ line: [UInt8]) -> Value? {
+    try? decoder.decode(type, from: Data(line))
+  }
+
+  private static let decoder = JSONDecoder()
 
   /// What makes all claims before it void.
   private struct Change: Codable { let changed: Bool }
@@ -111,18 +143,7 @@ final class Journal: Sendable {
   ) throws(CheckpointError) -> (journal: Journal, claims: Claims) {
     let bytes = try InputFile.contents(
       of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
-    var lines: [[UInt8]] = []
-    var sound = 0
-    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-      // A line without its line feed was being written when the process ended.
-      guard line.endIndex < bytes.endIndex, let content = Self.content(of: line) else { break }
-      lines.append(content)
-      sound = line.endIndex + 1
-    }
-    let decoder = JSONDecoder()
-    func parsed<Value: Decodable>(_ type: Value.Type, _ line: [UInt8]) -> Value? {
-      try? decoder.decode(type, from: Data(line))
-    }
+    let (lines, sound) = soundLines(of: bytes)
     guard let first = lines.first else {
       // Killed before the first line was whole: nothing has been claimed.
       let journal = Journal(try OutputFile(resuming: path, byteCount: 0), end: 0)
@@ -152,17 +173,29 @@ final class Journal: Sendable {
       return (journal, Claims(replacedInput: now.name))
     }
     let journal = Journal(try OutputFile(resuming: path, byteCount: sound), end: sound)
-    var claims = Claims()
-    for line in lines.dropFirst() {
-      if parsed(Change.self, line) != nil {
-        claims = Claims()
-      } else if let claim = parsed(Claim.self, line) {
-        claims.groups.append(claim)
-      } else if let claim = parsed(VolumeClaim.self, line) {
-        claims.volumes.append(claim)
-      }
+    return (journal, Claims(lines.dropFirst()))
+  }
+
+  /// The contents of the lines that are whole, and where they end.
+  private static func soundLines(of bytes: [UInt8]) -> (lines: [[UInt8]], end: Int) {
+    var lines: [[UInt8]] = []
+    var sound = 0
+    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+      // A line without its line feed was being written when the process ended.
+      guard line.endIndex < bytes.endIndex, let content = Self.content(of: line) else { break }
+      lines.append(content)
+      sound = line.endIndex + 1
     }
-    return (journal, claims)
+    return (lines, sound)
+  }
+
+  /// What a journal claims, whatever it is of; for those who only look.
+  ///
+  /// - Throws: `missing`, `inputOutput`.
+  static func claims(at path: String) throws(CheckpointError) -> Claims {
+    let bytes = try InputFile.contents(
+      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
+    return Claims(soundLines(of: bytes).lines.dropFirst())
   }
 
   /// The error for work that was begun with another plan.

@@ -118,6 +118,12 @@ struct StoreWriter: WeightWriter {
 
   // MARK: Manifest
 
+  var volumes: [VolumeClaim] {
+    finished.enumerated().compactMap { place, volume in
+      volume.map { VolumeClaim(volume: place, $0) }
+    }
+  }
+
   mutating func finish() throws(CheckpointError) -> [Certificate.FileRecord] {
     let path = "\(run.folder)/\(StoreFormat.linkFileName)"
     try Directories.removeTree(path)
@@ -131,27 +137,17 @@ struct StoreWriter: WeightWriter {
   func closingFiles(
     _ certificate: Certificate, _ record: StoreManifest.FileRecord
   ) throws(CheckpointError) -> [(name: String, contents: [UInt8])] {
-    let table = ChunkTable.text(zip(run.plan.tensors.map(\.name), chunks).map { ($0, $1) })
     var manifest = manifest(of: finished.indices) { run.results[$0]?.digests.first }
-    manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
     manifest.links = links ?? manifest.links
     manifest.certificate = record
     manifest.root = certificate.root
     manifest.architecture = run.plan.source.architecture
     manifest.trainingStep = run.source.checkpoint.trainingStep
     manifest.metadata = try Planner(run.source, run.plan.settings, run.resources).metadata()
-    let folder = "\(StoreFormat.assetFolder)/"
-    manifest.assets = run.plan.sidecars.map {
-      .init(
-        name: String($0.name.unicodeScalars.dropFirst(folder.unicodeScalars.count)),
-        byteCount: $0.byteCount, digest: $0.digest)
-    }
-    if let configuration = run.plan.sidecars.first(where: { $0.name == "\(folder)config.json" }) {
-      // One level deeper, as in the manifest: what nests too deeply there is in the asset alone.
-      let nested = try? JSONValue(parsing: [0x5b] + configuration.contents() + [0x5d]).elements
-      manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
-    }
-    return [(StoreFormat.chunkTableName, table), (StoreFormat.manifestName, manifest.text)]
+    let configuration = run.plan.sidecars.first { $0.name == StoreClosing.configurationName }
+    return StoreClosing.files(
+      manifest, chunks, assets: run.plan.assetRecords,
+      configuration: try configuration?.contents())
   }
 
   func written() throws(CheckpointError) -> any CheckpointReader {

@@ -17,6 +17,9 @@ protocol WeightWriter {
   /// - Throws: `overflow`, and whatever reading and writing throw.
   mutating func write() throws(CheckpointError)
 
+  /// What is known of a store's volumes once they are written, which are complete and durable by then; empty for other formats.
+  var volumes: [VolumeClaim] { get }
+
   /// Completes the files and makes them durable.
   ///
   /// - Returns: the files that hold tensors, with their sizes.
@@ -41,6 +44,9 @@ protocol WeightWriter {
 }
 
 extension WeightWriter {
+  /// There are none.
+  var volumes: [VolumeClaim] { [] }
+
   /// There are none.
   func closingFiles(
     _ certificate: Certificate, _ record: StoreManifest.FileRecord

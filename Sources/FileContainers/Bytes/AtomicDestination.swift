@@ -57,10 +57,12 @@ public final class AtomicDestination: Sendable {
   ///   - replacement: is asked whether something that exists may be replaced, now and before it is.
   ///   - isForced: whether anything may be replaced at all.
   ///   - resuming: whether a file that exists may be the one that an interrupted run has just published.
+  ///   - folder: the folder of the usual partial directory where the work goes, relative to it; nil for that itself.
   /// - Throws: `conflict` if something is in the way, `missing` if there is no parent directory.
   public init(
     _ path: String, kind: Kind, partCount: PartCount? = nil,
-    replacing replacement: @escaping Replacement, isForced: Bool, resuming: Bool = false
+    replacing replacement: @escaping Replacement, isForced: Bool, resuming: Bool = false,
+    workingIn folder: String? = nil
   ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
@@ -74,16 +76,11 @@ public final class AtomicDestination: Sendable {
     self.partCount = partCount
     self.replacement = replacement
     self.isForced = isForced
-    let partialName = ".\(name).partial"
     let isDirectory = FileKind(of: path) == .directory
-    if kind == .directory, isDirectory {
-      let others = try Directories.names(in: path).filter { $0 != partialName }
-      fillsExistingDirectory = others.isEmpty || fileExists("\(path)/\(partialName)")
-    } else {
-      fillsExistingDirectory = false
-    }
+    fillsExistingDirectory = try kind == .directory && isDirectory ? Self.isFilled(path) : false
     partialPath =
-      fillsExistingDirectory ? "\(self.path)/\(partialName)" : "\(parent)/\(partialName)"
+      Self.partialPath(parent, name, isInside: fillsExistingDirectory)
+      + (folder.map { "/\($0)" } ?? "")
     let existing = try Self.existing(parent, name, partCount)
     var isPublished = false
     if kind == .file && resuming && FileKind(ofEntry: partialPath) == .directory {
@@ -118,6 +115,35 @@ public final class AtomicDestination: Sendable {
       )
     }
     try requireReplaceable()
+  }
+
+  /// Where the work of a destination goes, whatever stands there.
+  ///
+  /// - Parameters:
+  ///   - path: of the destination.
+  ///   - kind: a directory or a file.
+  /// - Returns: `.NAME.partial` beside it, or in an existing directory that is filled.
+  /// - Throws: `inputOutput`.
+  public static func partialPath(
+    of path: String, kind: Kind
+  ) throws(CheckpointError) -> String {
+    let (parent, name) = Directories.split(path)
+    let isDirectory = kind == .directory && FileKind(of: path) == .directory
+    let isInside = try isDirectory ? isFilled(path) : false
+    return partialPath(parent, name, isInside: isInside)
+  }
+
+  private static func partialPath(_ parent: String, _ name: String, isInside: Bool) -> String {
+    let folder = "\(parent == "/" ? "" : parent)/\(name)"
+    return isInside
+      ? "\(parent == "." ? name : folder)/.\(name).partial" : "\(parent)/.\(name).partial"
+  }
+
+  /// Whether a directory is empty, or is being filled already.
+  private static func isFilled(_ path: String) throws(CheckpointError) -> Bool {
+    let partialName = ".\(Directories.split(path).name).partial"
+    let others = try Directories.names(in: path).filter { $0 != partialName }
+    return others.isEmpty || fileExists("\(path)/\(partialName)")
   }
 
   /// Makes sure that all that stands where the result goes may still give way.

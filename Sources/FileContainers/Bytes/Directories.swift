@@ -190,6 +190,18 @@ public enum Directories {
     try renameWithoutReplacing(path, target)
   }
 
+  /// Puts a file in the place of one that may be there, in one step.
+  ///
+  /// - Parameters:
+  ///   - target: the place.
+  ///   - path: where the file is, in the same file system.
+  /// - Throws: `inputOutput` if it isn't there then, whatever the system has said.
+  public static func replace(_ target: String, by path: String) throws(CheckpointError) {
+    do throws(CheckpointError) { try renameReplacing(path, target) } catch {
+      guard !fileExists(path), fileExists(target) else { throw error }
+    }
+  }
+
   /// Makes the names in a directory durable.
   ///
   /// - Throws: `inputOutput`.

@@ -39,6 +39,13 @@ public protocol FileOperations: Sendable {
     _ source: Int32, at sourceOffset: Int, count: Int, with descriptor: Int32, at offset: Int
   ) throws(SystemFailure)
 
+  /// Copies a range of another file without its bytes going through this process.
+  ///
+  /// - Returns: how many were copied, which may be fewer; 0 at the other file's end.
+  func copy(
+    _ source: Int32, at sourceOffset: Int, count: Int, to descriptor: Int32, at offset: Int
+  ) throws(SystemFailure) -> Int
+
   /// Reserves room on the disk for so many bytes, without changing the file's size.
   func reserve(_ descriptor: Int32, byteCount: Int) throws(SystemFailure)
 

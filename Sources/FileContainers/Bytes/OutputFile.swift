@@ -62,6 +62,17 @@ public final class OutputFile: Sendable {
     try reserve(byteCount: byteCount)
   }
 
+  /// Opens a file that an interrupted run has left as it is.
+  ///
+  /// - Throws: `missing` or `inputOutput`.
+  public init(goingOnWith path: String) throws(CheckpointError) {
+    self.path = path
+    let operations = operations
+    descriptor = try perform("open", path) { () throws(SystemFailure) in
+      try operations.open(path)
+    }
+  }
+
   deinit { operations.close(descriptor) }
 
   /// Writes a large run of bytes at a position, unless another thread is writing to the same file and `waiting` is false.
@@ -141,6 +152,61 @@ public final class OutputFile: Sendable {
     if let failure { throw failure }
   }
 
+  /// Copies bytes of another file, which share its blocks or are copied by the server or the kernel where these can.
+  ///
+  /// - Parameters:
+  ///   - range: of the other file.
+  ///   - file: the other file.
+  ///   - offset: where in this one.
+  ///   - check: called before each piece; what it throws ends the work.
+  /// - Throws: `noSpace` or `inputOutput`.
+  public func copy(
+    _ range: Range<Int>, of file: InputFile, to offset: Int,
+    _ check: () throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    var (from, to) = (range.lowerBound, offset)
+    while from < range.upperBound {
+      try check()
+      let count = min(Self.copiedByteCount, range.upperBound - from)
+      let done: Int
+      do throws(SystemFailure) {
+        done = try operations.copy(file.descriptor, at: from, count: count, to: descriptor, at: to)
+      } catch {
+        guard Self.copiesNot.contains(error.number) else {
+          throw systemError("copy into", path, number: error.number)
+        }
+        try copyThroughMemory(from..<range.upperBound, of: file, to: to, check)
+        return
+      }
+      guard done > 0 else {
+        throw CheckpointError(
+          .inputOutput, "the file ends early: it changed while it was read", file: file.path,
+          byteOffset: from)
+      }
+      (from, to) = (from + done, to + done)
+    }
+  }
+
+  /// What file systems answer that can't copy.
+  private static let copiesNot = [ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL, EXDEV]
+  /// Bytes that are copied before somebody may end the work.
+  private static let copiedByteCount = 256 << 20
+
+  private func copyThroughMemory(
+    _ range: Range<Int>, of file: InputFile, to offset: Int,
+    _ check: () throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let scratch = try ScratchArena(byteCount: Self.pieceByteCount)
+    try scratch.withPiece(byteCount: Self.pieceByteCount) { (base) throws(CheckpointError) in
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.pieceByteCount) {
+        try check()
+        let count = min(Self.pieceByteCount, range.upperBound - start)
+        try file.read(at: start, into: base, count: count)
+        try write(at: offset + start - range.lowerBound, from: base, count: count)
+      }
+    }
+  }
+
   /// Reads back what was written.
   ///
   /// - Throws: `inputOutput`.
@@ -210,6 +276,14 @@ public final class OutputFile: Sendable {
       try? file.operations.removeFile(path)
       throw error
     }
+  }
+
+  /// Creates a small file as `create` does, where one of that name may be: it is gone first.
+  ///
+  /// - Throws: `noSpace` or `inputOutput`.
+  public static func replace(_ path: String, contents: [UInt8]) throws(CheckpointError) {
+    try Directories.removeTree(path)
+    try create(path, contents: contents)
   }
 
   /// Keeps others from taking the file for one that nobody writes any more; the system lets go of it when the process ends.

@@ -71,6 +71,17 @@ public struct SystemFiles: FileOperations {
       wb_share_range(source, Int64(sourceOffset), descriptor, Int64(offset), Int64(count)))
   }
 
+  /// `copy_file_range`; Linux alone has it.
+  public func copy(
+    _ source: Int32, at sourceOffset: Int, count: Int, to descriptor: Int32, at offset: Int
+  ) throws(SystemFailure) -> Int {
+    var copied: Int64 = 0
+    try check(
+      wb_copy_range(
+        source, Int64(sourceOffset), descriptor, Int64(offset), Int64(count), &copied))
+    return Int(copied)
+  }
+
   /// `fallocate`, or what the system has instead.
   public func reserve(_ descriptor: Int32, byteCount: Int) throws(SystemFailure) {
     try check(wb_reserve(descriptor, Int64(byteCount)))

@@ -138,7 +138,7 @@ extension InputFile {
 }
 
 /// A tensor's identity: what it must have in common with another to be the same tensor in any format.
-public struct TensorIdentity: Hashable, Sendable {
+public struct TensorIdentity: Hashable, Sendable, Codable {
   /// The name.
   public let name: String
   /// The element type.

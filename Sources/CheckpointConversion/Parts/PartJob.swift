@@ -1,0 +1,200 @@
+import CheckpointFormats
+import FileContainers
+import Foundation
+import TensorEvaluation
+public import TensorModel
+
+/// What came of a part.
+public struct PartOutcome: Sendable {
+  /// Which part.
+  public let part: PartNumber
+  /// Whether it was complete before.
+  public let wasComplete: Bool
+  /// Tensors that it consists of.
+  public let tensorCount: Int
+  /// Bytes of them.
+  public let byteCount: Int
+  /// Tensors that were taken over from an unfinished attempt.
+  public let resumedTensorCount: Int
+}
+
+/// What a part is going to do.
+public struct PartSummary: Sendable {
+  /// Which part, and the variable that said so: `3/32 (SLURM_ARRAY_TASK_ID)`.
+  public let text: String
+  /// Files and pieces of files.
+  public let fileCount: Int
+  /// Whether some of them are pieces.
+  public let hasPieces: Bool
+  /// Tensors.
+  public let tensorCount: Int
+  /// Bytes of tensors.
+  public let byteCount: Int
+}
+
+extension ConversionJob {
+  /// Does a part of the conversion.
+  ///
+  /// - Parameters:
+  ///   - choice: which part.
+  ///   - variables: of the environment, for parts that a scheduler numbers.
+  ///   - observer: is told how it goes; `willStart` isn't called for a part that is complete.
+  ///   - willWork: is told what the part is going to do.
+  /// - Returns: what came of it; a part that is complete is left as it is.
+  /// - Throws: anything. After an interruption, a full disk or an I/O error the part can be gone on with.
+  public func run(
+    part choice: PartChoice, variables: [String: String], _ observer: Observer,
+    willWork: @Sendable (PartSummary) -> Void
+  ) throws(CheckpointError) -> PartOutcome {
+    try refuseWholeSources()
+    let destination = try destination()
+    let existing = try PartsFolder.found(in: destination.partialPath)
+    let known = try existing?.description().map {
+      (count: $0.partCount, arrayStart: existing?.firstArrayNumber)
+    }
+    let chosen = try SchedulerEnvironment(variables, known: known).part(choice)
+    let part = chosen.part
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    let plan = try plan(source)
+    try confirm(destination)
+    let digest = try PlanDocument.digest(plan, source)
+    let division = PlanDivision(plan, partCount: part.count)
+    let share = division.share(of: part)
+    let own = PartsDescription(
+      digest, partCount: part.count, byteCounts: division.byteCounts(part.count),
+      hashesInputs: request.hashesInputs, source)
+    if let merging = try PartsFolder.merging(in: destination.partialPath) {
+      // It is taken apart; nothing is missing there.
+      if let found = try merging.description() { try own.require(found, in: merging.path) }
+      return outcome(part, share, wasComplete: true)
+    }
+    let folder = PartsFolder(in: destination.partialPath)
+    let partCount = partCount
+    let claim = { () throws(CheckpointError) in
+      try folder.claim(own) { () throws(CheckpointError) in
+        try RecordedPlan.text(
+          plan, digest, source, request.resources, replacesSets: partCount != nil)
+      }
+    }
+    try claim()
+    if let start = chosen.arrayStart { try folder.noteArray(from: start) }
+    willWork(
+      PartSummary(
+        text: chosen.text, fileCount: share.pieces.count,
+        hasPieces: share.pieces.contains { $0.ranges != nil },
+        tensorCount: share.plan.tensors.count,
+        byteCount: share.plan.groups.reduce(0) { $0 + $1.byteCount }))
+    if folder.isComplete(part) { return outcome(part, share, wasComplete: true) }
+    observer.willStart(source, share.plan, nil)
+    let attempt = try PartAttempt(folder, part, resuming: request.resume)
+    do throws(CheckpointError) {
+      let run = PartRun(
+        whole: plan, share: share, planDigest: digest, source: source, attempt: attempt,
+        resources: AttemptWatch(attempt).resources(request.resources),
+        hashesInputs: request.hashesInputs, report: observer.report, progress: observer.progress)
+      try run.checkSpace()
+      let resumed = try run.run()
+      // Somebody may have removed all of it meanwhile, or begun other work.
+      try claim()
+      try attempt.finish()
+      return outcome(part, share, wasComplete: false, resumed: resumed)
+    } catch {
+      if !attempt.isOwn {
+        if folder.isComplete(part) { return outcome(part, share, wasComplete: true) }
+        throw attempt.takenOver
+      }
+      throw afterwards(error, attempt)
+    }
+  }
+
+  private func outcome(
+    _ part: PartNumber, _ share: PlanShare, wasComplete: Bool, resumed: Int = 0
+  ) -> PartOutcome {
+    PartOutcome(
+      part: part, wasComplete: wasComplete, tensorCount: share.plan.tensors.count,
+      byteCount: share.plan.groups.reduce(0) { $0 + $1.byteCount }, resumedTensorCount: resumed)
+  }
+
+  /// Refuses what every part would have to read as a whole, and what needs all parts.
+  private func refuseWholeSources() throws(CheckpointError) {
+    guard request.validator == nil else {
+      throw CheckpointError(
+        .usage, "--validate runs the whole result, which no part has",
+        hint:
+          "leave it out, and compare after the merge: \(shellCommand("weighbridge compare --forward", request.source, request.destination))"
+      )
+    }
+    guard request.source != "-" else {
+      throw CheckpointError(
+        .usage, "standard input is read by one process, and parts are done by several",
+        hint: "unpack the archive into a folder, and convert that: mkdir step && tar -xf - -C step")
+    }
+    guard try Source.needsUnpacking(request.source) else { return }
+    throw CheckpointError(
+      .usage, "every part would unpack the whole archive", file: request.source,
+      hint:
+        "unpack it once, and convert the folder: mkdir step && zstd -dc \(shellCommand("", request.source).trimmingCharacters(in: .whitespaces)) | tar -xf - -C step"
+    )
+  }
+
+  /// Keeps or removes what a failed attempt has left.
+  private func afterwards(
+    _ error: CheckpointError, _ attempt: PartAttempt
+  ) -> CheckpointError {
+    guard error.code.isTransient || attempt.isTakenOver else {
+      attempt.discard()
+      attempt.folder.removeIfUnused()
+      return error
+    }
+    var kept = error
+    let advice =
+      "what part \(attempt.part) has done is kept: repeat the command with --resume"
+    if kept.hint == nil { kept.hint = advice } else { kept.hintLines.append(advice) }
+    return kept
+  }
+
+  /// Refuses a conversion without parts where parts of one are.
+  ///
+  /// - Parameter destination: of this one.
+  /// - Throws: `conflict`, naming both plans; what planning throws.
+  func refuseParts(at destination: AtomicDestination) throws(CheckpointError) {
+    guard let folder = try PartsFolder.found(in: destination.partialPath) else { return }
+    guard let found = try folder.description() else {
+      throw CheckpointError(
+        .conflict, "parts of another conversion are there", file: folder.path,
+        hint: "remove them: \(shellCommand("rm -r", destination.partialPath))")
+    }
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    let digest = try PlanDocument.digest(try plan(source), source)
+    throw PartsDescription.conflict(
+      folder.path, expected: found, "plan \(digest) without --part")
+  }
+}
+
+extension ConversionJob {
+  /// The numbers of the parts that are still to be done, after making sure that they could be.
+  ///
+  /// - Parameter count: how many parts there are to be.
+  /// - Returns: the numbers, ascending.
+  /// - Throws: what planning throws; `conflict` if parts of other work are there, `noSpace`.
+  public func missingParts(of count: Int) throws(CheckpointError) -> [Int] {
+    try refuseWholeSources()
+    let destination = try destination()
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    let plan = try plan(source)
+    try confirm(destination)
+    guard let folder = try PartsFolder.found(in: destination.partialPath),
+      let found = try folder.description()
+    else {
+      let converter = try Converter(
+        plan, source, destination, Converter.Options(resources: request.resources))
+      try converter.checkSpace()
+      return Array(1...count)
+    }
+    let own = PartsDescription(
+      try PlanDocument.digest(plan, source), partCount: count, byteCounts: found.byteCounts,
+      hashesInputs: request.hashesInputs, source)
+    try own.require(found, in: folder.path)
+    return try PartStates(folder, found).missing
+  }
+}

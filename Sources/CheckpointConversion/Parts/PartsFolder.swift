@@ -1,0 +1,172 @@
+// The folder of a conversion's parts, `.NAME.partial/parts`, on a file system that several machines share:
+//
+// 1. plan.json and parts.json, written once, by whoever comes first
+// 2. array-from-0 or array-from-1, empty: with which number a scheduler's array began
+// 3. 00003-of-00032: a part that is complete
+// 4. 00003-of-00032.5f0c…: an attempt at a part, of one process, which renames it when it is complete; who goes on with it renames it first
+//
+// There are no locks: see `SharedFolder`.
+
+import FileContainers
+import TensorModel
+
+/// Where the parts of a conversion lie.
+struct PartsFolder: Sendable {
+  /// `.NAME.partial`.
+  let partialPath: String
+  /// The folder itself, which has another name while it is merged.
+  let path: String
+
+  static let name = "parts"
+  private static let mergingPrefix = "merging-"
+
+  /// The folder in a partial directory, whether it is there or not.
+  init(in partialPath: String) {
+    self.partialPath = partialPath
+    path = "\(partialPath)/\(Self.name)"
+  }
+
+  private init(in partialPath: String, name: String) {
+    self.partialPath = partialPath
+    path = "\(partialPath)/\(name)"
+  }
+
+  /// The folder that is being merged, or of which that was interrupted; nil if there is none.
+  ///
+  /// - Throws: `inputOutput`.
+  static func merging(in partialPath: String) throws(CheckpointError) -> PartsFolder? {
+    guard FileKind(ofEntry: partialPath) == .directory else { return nil }
+    let name = try Directories.names(in: partialPath).first {
+      $0.hasPrefix(mergingPrefix) && FileKind(ofEntry: "\(partialPath)/\($0)") == .directory
+    }
+    return name.map { PartsFolder(in: partialPath, name: $0) }
+  }
+
+  /// Whichever is there: the folder that is merged, or that of parts.
+  ///
+  /// - Returns: nil if there is none.
+  /// - Throws: `inputOutput`.
+  static func found(in partialPath: String) throws(CheckpointError) -> PartsFolder? {
+    if let merging = try merging(in: partialPath) { return merging }
+    let folder = PartsFolder(in: partialPath)
+    return FileKind(ofEntry: folder.path) == .directory ? folder : nil
+  }
+
+  /// Takes the folder for a merge, from parts or from a merge that was interrupted.
+  ///
+  /// - Returns: the folder under a name that nobody else knows.
+  /// - Throws: `conflict` if another merge was faster.
+  func takenForMerging() throws(CheckpointError) -> PartsFolder {
+    let own = PartsFolder(
+      in: partialPath, name: Self.mergingPrefix + SharedFolder.uniqueName())
+    guard try SharedFolder.move(path, to: own.path) else {
+      throw CheckpointError(
+        .conflict, "another merge of these parts has begun", file: path,
+        hint: "wait for it to end; if it was stopped, repeat the command")
+    }
+    try Directories.synchronise(partialPath)
+    return own
+  }
+
+  // MARK: What is common to all parts
+
+  /// What all parts have in common; nil as long as nobody has said it.
+  ///
+  /// - Throws: `malformed`, `inputOutput`.
+  func description() throws(CheckpointError) -> PartsDescription? {
+    let path = "\(self.path)/\(PartsDescription.fileName)"
+    guard FileKind(ofEntry: path) == .file else { return nil }
+    let text = try InputFile.contents(
+      of: path, limit: PartsDescription.maximumByteCount, recordedIn: nil)
+    return try RecordedPlan.parsed(PartsDescription.self, text[...], path)
+  }
+
+  /// Makes sure that the folder is there and that what is in it is of the same work, or says what that is.
+  ///
+  /// - Parameters:
+  ///   - own: what this part is of.
+  ///   - plan: makes the text of `plan.json`.
+  /// - Throws: `conflict` if parts of other work are there, or a conversion without parts; `noSpace`, `inputOutput`.
+  func claim(
+    _ own: PartsDescription, _ plan: () throws(CheckpointError) -> [UInt8]
+  ) throws(CheckpointError) {
+    if let found = try description() { return try own.require(found, in: path) }
+    try SharedFolder.makeDirectory(partialPath)
+    let journal = "\(partialPath)/\(AtomicDestination.markName)"
+    if fileExists(journal) {
+      throw CheckpointError(
+        .conflict, "an unfinished conversion without --part is there", file: partialPath,
+        hint:
+          "go on with that by --resume without --part, or remove it: \(shellCommand("rm -r", partialPath))"
+      )
+    }
+    try SharedFolder.makeDirectory(path)
+    let planPath = "\(path)/\(PartsDescription.planName)"
+    if !fileExists(planPath) {
+      try SharedFolder.writeOnce(PartsDescription.planName, in: path, plan())
+    }
+    // It may be another process's, which has found the source under another path.
+    let file = try InputFile(path: planPath)
+    var own = own
+    own.planFile = PartsDescription.File(
+      byteCount: file.byteCount, digest: try Digest(ofFile: file))
+    try SharedFolder.writeOnce(PartsDescription.fileName, in: path, RecordedPlan.json(own))
+    try Directories.synchronise(path)
+    try Directories.synchronise(partialPath)
+    try Directories.synchronise(Directories.split(partialPath).parent)
+    if let found = try description() { try own.require(found, in: path) }
+  }
+
+  // MARK: Arrays
+
+  private static let arrayPrefix = "array-from-"
+
+  /// With which number the scheduler's array began that the parts are of; nil if nobody has said it.
+  var firstArrayNumber: Int? {
+    (0...1).first { fileExists("\(path)/\(Self.arrayPrefix)\($0)") }
+  }
+
+  /// Notes with which number the array began, for runs of some of its tasks that don't tell.
+  ///
+  /// - Throws: `noSpace`, `inputOutput`.
+  func noteArray(from number: Int) throws(CheckpointError) {
+    guard firstArrayNumber == nil else { return }
+    let path = "\(self.path)/\(Self.arrayPrefix)\(number)"
+    do throws(CheckpointError) { try OutputFile.create(path, contents: []) } catch {
+      guard fileExists(path) else { throw error }
+    }
+  }
+
+  // MARK: Parts
+
+  /// The folder of a complete part.
+  func path(of part: PartNumber) -> String { "\(path)/\(part.folderName)" }
+
+  /// Whether a part is complete.
+  func isComplete(_ part: PartNumber) -> Bool {
+    fileExists("\(path(of: part))/\(PartRecord.fileName)")
+  }
+
+  /// The names of unfinished attempts at a part.
+  ///
+  /// - Throws: `inputOutput`.
+  func attempts(at part: PartNumber) throws(CheckpointError) -> [String] {
+    try Directories.names(in: path).filter { $0.hasPrefix("\(part.folderName).") }
+  }
+
+  /// Removes the folder where no part and no attempt is in it: nobody needs what the others would have in common.
+  func removeIfUnused() {
+    guard let names = try? Directories.names(in: path),
+      names.allSatisfy({
+        [PartsDescription.fileName, PartsDescription.planName].contains($0)
+          || $0.hasPrefix(Self.arrayPrefix) || $0.hasPrefix(".")
+      })
+    else { return }
+    for name in [PartsDescription.fileName] + names {
+      try? Directories.removeTree("\(path)/\(name)")
+    }
+    // With anything in them they stay.
+    try? FileSystem.operations.removeDirectory(path)
+    try? FileSystem.operations.removeDirectory(partialPath)
+  }
+}
