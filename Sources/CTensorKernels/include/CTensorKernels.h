@@ -12,7 +12,8 @@
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
 /// `scale_search.h` (better scales) -> `refine.c`, `mlx_refine.c`, `ct_refine.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`, `block_parts.c`; what comes after these is said in `block_kernels.h`;
-/// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`.
+/// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`;
+/// `ulp.c` (the meaning) -> `ulp_loops.h`, `ulp_avx2.c`, `ulp_neon.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -67,6 +68,28 @@ void wb_cast(wb_float_type from, wb_float_type to, const void *src, void *dst, s
 /// Does the same as `wb_cast` with the variant for `level`, which must be available.
 void wb_cast_at(wb_level level, wb_float_type from, wb_float_type to, const void *src, void *dst, size_t count,
                 wb_cast_report *report);
+
+// MARK: Differences
+
+/// Writes how far each element of `fork` is from the same element of `base`, as unsigned integers of their size that are small where they are near.
+///
+/// Elements have 1, 2, 4 or 8 bytes, little-endian. Floats have their sign in the highest bit; their distance is counted in units in the last place,
+/// that of integers is their difference, modulo 2^width; both as zigzag: 0, -1, 1, -2, … become 0, 1, 2, 3, …. Every bit pattern survives, NaNs and
+/// both zeros included. Needs no alignment. `z` may be `fork` or `base`; otherwise nothing overlaps.
+void wb_ulp_encode(const void *fork, const void *base, void *z, size_t count, size_t size, bool is_float);
+
+/// Undoes `wb_ulp_encode`: gives the fork's elements, of the base's and of how far they are from these. `fork` may be `z` or `base`.
+void wb_ulp_decode(const void *z, const void *base, void *fork, size_t count, size_t size, bool is_float);
+
+/// Do the same with the variant for `level`, which must be available.
+void wb_ulp_encode_at(wb_level level, const void *fork, const void *base, void *z, size_t count, size_t size, bool is_float);
+void wb_ulp_decode_at(wb_level level, const void *z, const void *base, void *fork, size_t count, size_t size, bool is_float);
+
+/// Returns whether all bytes are zero.
+bool wb_is_zero(const void *data, size_t byte_count);
+
+/// Writes the exclusive or of two runs of bytes. `result` may be one of them; otherwise nothing overlaps.
+void wb_xor(const void *left, const void *right, void *result, size_t byte_count);
 
 // MARK: Layout
 
