@@ -32,15 +32,15 @@ public final class AtomicDestination: Sendable {
   public let kind: Kind
   /// Whether an existing empty directory is filled.
   public let fillsExistingDirectory: Bool
-  private let parent: String
+  let parent: String
   /// Names of the files, or of the directory, that give way.
-  private let replaced: [String]
+  let replaced: [String]
   /// Tells the parts that the file may be cut into, and that stand instead of it.
   public let partCount: PartCount?
   private let replacement: Replacement
-  private let isForced: Bool
+  let isForced: Bool
   /// Whether an interrupted run has given the result its name already.
-  private let resumesPublication: Bool
+  let resumesPublication: Bool
 
   /// Tells the parts of a file from other files: of a file's name, how many parts the set has that it belongs to; nil for other files.
   public typealias PartCount = @Sendable (_ name: String) -> Int?
@@ -187,7 +187,8 @@ public final class AtomicDestination: Sendable {
     return existing.allSatisfy { partCount($0) != nil } && Set(parts.map(partCount)).count <= 1
   }
 
-  private var replaces: Bool { !replaced.isEmpty }
+  /// Whether anything does.
+  var replaces: Bool { !replaced.isEmpty }
 
   /// Whether an earlier run has left its work.
   public var hasPartial: Bool { fileExists(partialPath) }
@@ -218,7 +219,7 @@ public final class AtomicDestination: Sendable {
   /// The file that is in the partial directory of one file, or of its parts, while they are moved out: what stands there then may be ours.
   public static let publicationName = "publishing"
 
-  private var publicationPath: String { "\(partialPath)/\(Self.publicationName)" }
+  var publicationPath: String { "\(partialPath)/\(Self.publicationName)" }
 
   /// Creates the partial directory with its mark; none stays without, and no other file outlasts it.
   private func createPartial() throws(CheckpointError) {
@@ -242,147 +243,6 @@ public final class AtomicDestination: Sendable {
     }
   }
 
-  /// Moves files back that an interrupted run has already moved out of the partial directory.
-  ///
-  /// That run had finished all of them, and each is in one of both places; anything else is somebody else's.
-  ///
-  /// - Parameters:
-  ///   - names: of all files that a run publishes.
-  ///   - companion: one of them, which may be replaced wherever the rest may.
-  /// - Throws: `conflict` if something else is there, `inputOutput`.
-  public func recover(_ names: [String], companion: String?) throws(CheckpointError) {
-    guard publishesSeparately else { return }
-    // In a directory that was empty, whatever has a name of ours is ours.
-    let isPublishing =
-      kind == .directory || resumesPublication || fileExists(publicationPath)
-    let own = replaces ? [] : names.filter { $0 != companion || !isForced }
-    let published = own.filter { fileExists("\(publicationFolder)/\($0)") }
-    if let first = published.first {
-      let isFinished = own.allSatisfy {
-        published.contains($0) != fileExists("\(partialPath)/\($0)")
-      }
-      guard isPublishing, isFinished else {
-        throw somethingAppeared("\(publicationFolder)/\(first)")
-      }
-      for name in published {
-        try renameWithoutReplacing("\(publicationFolder)/\(name)", "\(partialPath)/\(name)")
-      }
-    }
-    if fileExists(publicationPath) {
-      // Before anything of it is written anew.
-      try Directories.removeTree(publicationPath)
-      try Directories.synchronise(partialPath)
-    }
-  }
-
-  private func somethingAppeared(_ path: String) -> CheckpointError {
-    CheckpointError(
-      .conflict, "something is there that this conversion hasn't written", file: path,
-      hint: "move it away, or choose another destination")
-  }
-
-  /// Whether files get their places one by one.
-  private var publishesSeparately: Bool { kind == .file || fillsExistingDirectory }
-
-  /// Where they get them.
-  private var publicationFolder: String { kind == .directory ? path : parent }
-
-  /// Gives the finished files their names.
-  ///
-  /// Data must have been synced.
-  ///
-  /// - Parameters:
-  ///   - files: in the order in which they may appear: what makes the destination look complete comes last. Anything else in the
-  ///     partial directory is removed.
-  ///   - companion: one of them, which may be replaced wherever the rest may.
-  ///   - mark: what the mark says where everything else in the partial directory is what was replaced.
-  /// - Returns: the path of what could not be removed after all was published; nil as a rule.
-  /// - Throws: `inputOutput`, or `conflict` if something has appeared at the destination meanwhile; nothing is published then.
-  public func publish(
-    _ files: [String], companion: String?, discarding mark: [UInt8]
-  ) throws(CheckpointError) -> String? {
-    if kind == .file { try OutputFile.create(publicationPath, contents: []) }
-    try Directories.synchronise(partialPath)
-    // Somebody may have put something there since it was looked at.
-    try requireReplaceable()
-    var givingWay = Set(replaced)
-    if let companion, isForced { givingWay.insert(companion) }
-    if !publishesSeparately {
-      // Journal, spools: whatever is no part of the result.
-      try removePartial { !files.contains($0) }
-      // None of it comes back once the directory has its name.
-      try Directories.synchronise(partialPath)
-      try place(partialPath, at: path, replacing: replaces)
-    } else {
-      for name in files where !givingWay.contains(name) {
-        let target = "\(publicationFolder)/\(name)"
-        if fileExists(target) { throw somethingAppeared(target) }
-      }
-      // Of parts, exchanged one by one, there would be two sets for a moment.
-      let isCut = files.contains { partCount?($0) != nil }
-      if isCut { try removeReplaced() }
-      try placeAll(files, replacing: givingWay)
-      if !isCut { try removeReplaced(besides: files) }
-      try Directories.synchronise(publicationFolder)
-    }
-    try Directories.synchronise(parent)
-    // The destination is complete; what was replaced, or an empty partial directory, is only in the way.
-    do throws(CheckpointError) {
-      // What was replaced stands there now.
-      if hasPartial && !publishesSeparately {
-        try OutputFile.create("\(partialPath)/\(Self.markName)", contents: mark)
-        try Directories.synchronise(partialPath)
-      }
-      try discardPartial()
-    } catch { return hasPartial ? partialPath : nil }
-    return nil
-  }
-
-  /// Makes room for parts, or removes those that one file stands instead of.
-  private func removeReplaced(besides files: [String] = []) throws(CheckpointError) {
-    guard kind == .file, replaces else { return }
-    for name in replaced where !files.contains(name) {
-      try Directories.removeTree("\(parent)/\(name)")
-    }
-    try Directories.synchronise(parent)
-  }
-
-  /// Gives files their names; where one can't have its own, those before it lose theirs again.
-  private func placeAll(
-    _ files: [String], replacing givingWay: Set<String>
-  ) throws(CheckpointError) {
-    var placed: [String] = []
-    for name in files {
-      do throws(CheckpointError) {
-        try place(
-          "\(partialPath)/\(name)", at: "\(publicationFolder)/\(name)",
-          replacing: givingWay.contains(name))
-      } catch {
-        for name in placed {
-          let (partial, published) = ("\(partialPath)/\(name)", "\(publicationFolder)/\(name)")
-          if fileExists(partial) {
-            _ = try? exchange(published, partial)
-          } else {
-            try? renameWithoutReplacing(published, partial)
-          }
-        }
-        throw error
-      }
-      placed.append(name)
-    }
-  }
-
-  private func place(
-    _ source: String, at target: String, replacing: Bool
-  ) throws(CheckpointError) {
-    if replacing && fileExists(target) {
-      if try exchange(source, target) { return }
-      // Without an exchange, what was there is gone for a moment.
-      try Directories.removeTree(target)
-    }
-    try renameWithoutReplacing(source, target)
-  }
-
   /// Removes the partial directory and all in it.
   ///
   /// - Throws: `inputOutput`.
@@ -394,7 +254,7 @@ public final class AtomicDestination: Sendable {
   }
 
   /// Removes files of the partial directory, the marks when the others can't come back.
-  private func removePartial(_ isRemoved: (String) -> Bool) throws(CheckpointError) {
+  func removePartial(_ isRemoved: (String) -> Bool) throws(CheckpointError) {
     let names = try Directories.names(in: partialPath).filter(isRemoved)
     // As long as anything is there, that the result is published is said, too.
     let last = [Self.markName, Self.publicationName]
