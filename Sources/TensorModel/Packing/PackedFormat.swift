@@ -1,23 +1,53 @@
 /// How a matrix is stored as several tensors: codes of a few bits, and what groups of them in a row are multiplied with.
-public struct PackedFormat: Hashable, Sendable {
+///
+/// Plans have one for each tensor, in expressions too: what it is defined by is kept once for all tensors of a format.
+public struct PackedFormat: Sendable {
+  private let definition: Definition
+
+  /// What makes a format, and tells it from others.
+  private final class Definition: Sendable {
+    let name: String
+    let arithmetic: Arithmetic
+    let coding: Coding
+    let bits: Int
+    let groupSize: Int?
+    let rowCount: Int
+    let codes: DType
+    let tensorScale: Float?
+
+    init(
+      _ name: String, _ arithmetic: Arithmetic, _ coding: Coding, bits: Int, groupSize: Int?,
+      rowCount: Int, codes: DType, tensorScale: Float?
+    ) {
+      self.name = name
+      self.arithmetic = arithmetic
+      self.coding = coding
+      self.bits = bits
+      self.groupSize = groupSize
+      self.rowCount = rowCount
+      self.codes = codes
+      self.tensorScale = tensorScale
+    }
+  }
+
   /// As schemes and expressions spell it.
-  public let name: String
+  public var name: String { definition.name }
   /// Whose arithmetic it is: which scales, and which code of those near a weight.
-  public let arithmetic: Arithmetic
+  public var arithmetic: Arithmetic { definition.arithmetic }
   /// What a code stands for.
-  public let coding: Coding
+  public var coding: Coding { definition.coding }
   /// Bits of a code.
-  public let bits: Int
+  public var bits: Int { definition.bits }
   /// Weights of a row that share a scale; nil for all of them.
-  public let groupSize: Int?
+  public var groupSize: Int? { definition.groupSize }
   /// Rows that share scales.
-  public let rowCount: Int
+  public var rowCount: Int { definition.rowCount }
   /// What codes are stored in: words that rows of them fill.
-  public let codes: DType
+  public var codes: DType { definition.codes }
   /// What scales are stored in; nil for the weights' dtype.
-  public let scales: DType?
+  public var scales: DType? { coding.scales(arithmetic) }
   /// What the scales of groups are more by, where a tensor has a scale of its own, and that is known.
-  public private(set) var tensorScale: Float?
+  public var tensorScale: Float? { definition.tensorScale }
 
   /// Libraries that quantize.
   public enum Arithmetic: Hashable, Sendable {
@@ -70,14 +100,16 @@ public struct PackedFormat: Hashable, Sendable {
     _ name: String, _ arithmetic: Arithmetic, _ coding: Coding, bits: Int, groupSize: Int?,
     rowCount: Int = 1, in codes: DType
   ) {
-    self.name = name
-    self.arithmetic = arithmetic
-    self.coding = coding
-    self.bits = bits
-    self.groupSize = groupSize
-    self.rowCount = rowCount
-    self.codes = codes
-    scales = coding.scales(arithmetic)
+    definition = Definition(
+      name, arithmetic, coding, bits: bits, groupSize: groupSize, rowCount: rowCount, codes: codes,
+      tensorScale: nil)
+  }
+
+  private init(_ format: PackedFormat, tensorScale: Float) {
+    definition = Definition(
+      format.name, format.arithmetic, format.coding, bits: format.bits,
+      groupSize: format.groupSize, rowCount: format.rowCount, codes: format.codes,
+      tensorScale: tensorScale)
   }
 
   /// The format of that name, which may have a tensor's scale (`nvfp4a16*2688.0`); nil if there is none.
@@ -114,11 +146,25 @@ public struct PackedFormat: Hashable, Sendable {
 
   /// The format with the scale of a tensor: positive and finite.
   public func scaled(by scale: Float) -> PackedFormat {
-    var format = self
-    format.tensorScale = scale
-    return format
+    PackedFormat(self, tensorScale: scale)
+  }
+}
+
+extension PackedFormat: Hashable {
+  /// Whether both are of the same definition.
+  public static func == (left: PackedFormat, right: PackedFormat) -> Bool {
+    left.definition === right.definition
+      || left.name == right.name && left.arithmetic == right.arithmetic
+        && left.coding == right.coding && left.bits == right.bits
+        && left.groupSize == right.groupSize && left.rowCount == right.rowCount
+        && left.codes == right.codes && left.tensorScale == right.tensorScale
   }
 
+  /// Of what tells formats apart as a rule.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(tensorScale)
+  }
 }
 
 extension PackedFormat: CustomStringConvertible {
