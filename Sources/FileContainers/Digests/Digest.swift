@@ -3,17 +3,33 @@ public import TensorModel
 
 /// SHA-256 of some bytes, written `sha256:<hex>`.
 public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
-  /// The 32 bytes, most significant first: checkpoints can have hundreds of thousands of digests.
-  private let words: SIMD4<UInt64>
+  // The 32 bytes, most significant first. Checkpoints can have hundreds of thousands of digests: no array, and no vector, which has gaps before it.
+  private let words: (UInt64, UInt64, UInt64, UInt64)
 
   init(raw bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count == 32)
-    var words = SIMD4<UInt64>()
-    for place in 0..<4 {
-      words[place] = UInt64(
-        bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * place, as: UInt64.self))
+    func word(_ place: Int) -> UInt64 {
+      UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * place, as: UInt64.self))
     }
-    self.words = words
+    words = (word(0), word(1), word(2), word(3))
+  }
+
+  private func word(_ place: Int) -> UInt64 {
+    switch place {
+    case 0: words.0
+    case 1: words.1
+    case 2: words.2
+    default: words.3
+    }
+  }
+
+  /// Whether all bytes are the same.
+  public static func == (left: Digest, right: Digest) -> Bool { left.words == right.words }
+
+  /// Of any of the bytes: they are as good as random.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(words.0)
+    hasher.combine(words.3)
   }
 
   init(_ digest: SHA256Digest) { self = digest.withUnsafeBytes(Digest.init(raw:)) }
@@ -31,13 +47,13 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
   }
 
   private func digit(_ place: Int) -> UInt8 {
-    let value = UInt8(words[place / 16] >> (60 - 4 * UInt64(place % 16)) & 15)
+    let value = UInt8(word(place / 16) >> (60 - 4 * UInt64(place % 16)) & 15)
     return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
   }
 
   /// The 32 bytes.
   public var bytes: [UInt8] {
-    (0..<32).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> (56 - 8 * UInt64($0 % 8))) }
+    (0..<32).map { UInt8(truncatingIfNeeded: word($0 / 8) >> (56 - 8 * UInt64($0 % 8))) }
   }
 
   /// The digest of an array.
