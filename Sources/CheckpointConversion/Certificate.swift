@@ -137,7 +137,7 @@ public struct Certificate: Sendable, Codable, Hashable {
     /// The file that holds it.
     public internal(set) var file: String
     /// How it was computed.
-    public let expression: String
+    public internal(set) var expression: String
     /// The stored tensors that it was computed from.
     public internal(set) var sources: [String]
     /// `exact` if every element has the expression's value, else `rounded`.
@@ -147,7 +147,7 @@ public struct Certificate: Sendable, Codable, Hashable {
     /// Finite values that became infinite.
     public let overflowCount: Int
     /// How far blocks are from the values that they were made of; absent for other dtypes.
-    public let quantization: QuantizationRecord?
+    public internal(set) var quantization: QuantizationRecord?
     /// SHA-256 of its little-endian, row-major bytes.
     public let digest: Digest
   }

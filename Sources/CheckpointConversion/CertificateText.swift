@@ -1,5 +1,5 @@
 import CheckpointFormats
-import FileContainers
+public import FileContainers
 public import TensorModel
 
 // A certificate has some hundred bytes for each tensor, and coding all of it at once takes ten times as much memory.
@@ -41,33 +41,66 @@ extension Certificate {
     return .init(name: name, byteCount: byteCount, digest: digest.digest)
   }
 
-  /// Reads a certificate.
+  /// Reads the certificate in a file.
   ///
   /// - Parameters:
-  ///   - text: JSON.
+  ///   - path: where it is.
   ///   - file: for messages.
-  /// - Throws: `malformed` if it isn't one.
-  public init(parsing text: [UInt8], file: String) throws(CheckpointError) {
-    guard let list = JSONListText(of: "tensors", in: text, every: Self.pieceCount) else {
-      self = try JSONDocument.parse(Certificate.self, text, file: file)
+  /// - Throws: what opening and parsing throw.
+  init(at path: String, file: String) throws(CheckpointError) {
+    let input = try InputFile(path: path)
+    try self.init(parsing: input.region, file: file)
+    try input.confirm()
+  }
+
+  /// Reads a certificate whose text needn't be in memory at once.
+  ///
+  /// - Parameters:
+  ///   - text: JSON, which is read twice.
+  ///   - file: for messages.
+  /// - Throws: `malformed` if it isn't one, `unsupported` if it is too large, what reading throws.
+  public init(parsing text: some RandomAccessBytes, file: String) throws(CheckpointError) {
+    guard text.byteCount <= Self.maximumByteCount else {
+      throw CheckpointError(
+        .unsupported, "too large", file: file,
+        expected: "at most \(Self.maximumByteCount) bytes", found: "\(text.byteCount)",
+        hint: "is it the right file?")
+    }
+    guard let list = try JSONListText(of: "tensors", in: text, every: Self.pieceCount) else {
+      self = try JSONDocument.parse(
+        Certificate.self, text.bytes(at: 0, count: text.byteCount), file: file)
       return
     }
-    let frame = Array(text[..<list.contents.lowerBound] + text[list.contents.upperBound...])
+    let end = list.contents.upperBound
+    let frame =
+      try text.bytes(at: 0, count: list.contents.lowerBound)
+      + text.bytes(at: end, count: text.byteCount - end)
     self = try JSONDocument.parse(Certificate.self, frame, file: file)
+    tensors.reserveCapacity(list.elementCount)
     for piece in list.pieces {
-      let elements = [UInt8(ascii: "[")] + text[piece] + [UInt8(ascii: "]")]
+      let elements =
+        try [UInt8(ascii: "[")] + text.bytes(at: piece.lowerBound, count: piece.count)
+        + [UInt8(ascii: "]")]
       for var record in try JSONDocument.parse([TensorRecord].self, elements, file: file) {
-        // Neighbours mostly have the same, and then have it once.
-        if let last = tensors.last {
-          // Names that look alike may differ in their bytes.
-          if ExactName(record.file) == ExactName(last.file) { record.file = last.file }
-          if record.sources.elementsEqual(last.sources, by: { ExactName($0) == ExactName($1) }) {
-            record.sources = last.sources
-          }
-        }
+        if let last = tensors.last { record.share(with: last) }
         tensors.append(record)
       }
     }
+  }
+}
+
+extension Certificate.TensorRecord {
+  /// Has what is the same as another's only once in memory: neighbours mostly have the same file, and parts of a weight the same sources and errors.
+  fileprivate mutating func share(with other: Self) {
+    // Names that look alike may differ in their bytes.
+    if ExactName(file) == ExactName(other.file) { file = other.file }
+    if sources.elementsEqual(other.sources, by: { ExactName($0) == ExactName($1) }) {
+      sources = other.sources
+    } else if sources.count == 1, ExactName(sources[0]) == ExactName(name) {
+      sources = [name]
+    }
+    if ExactName(expression) == ExactName(name) { expression = name }
+    if quantization == other.quantization { quantization = other.quantization }
   }
 }
 
@@ -77,6 +110,8 @@ struct JSONListText {
   let contents: Range<Int>
   /// The same in runs of so many elements, without the commas between the runs.
   private(set) var pieces: [Range<Int>] = []
+  /// The most elements that it can have.
+  let elementCount: Int
 
   /// Finds a list by its key; nil if there isn't exactly one, or keys are escaped: then whoever parses the whole decides.
   ///
@@ -84,33 +119,43 @@ struct JSONListText {
   ///   - key: plain ASCII.
   ///   - text: JSON, or perhaps none.
   ///   - count: of elements of a run.
-  init?(of key: String, in text: [UInt8], every count: Int) {
-    var found: (contents: Range<Int>, pieces: [Range<Int>])?
+  /// - Throws: what reading throws.
+  init?(
+    of key: String, in text: some RandomAccessBytes, every count: Int
+  ) throws(CheckpointError) {
+    var found: (contents: Range<Int>, pieces: [Range<Int>], elementCount: Int)?
+    var window = ByteWindow(text)
     var depth = 0
-    /// The string that came last at the top, and the last byte that is no space.
-    var (lastString, last) = (0..<0, UInt8(0))
+    /// Whether the string that came last at the top is the key, and the last byte that is no space.
+    var (isKey, last) = (false, UInt8(0))
     var (list, pieceStart, elementCount) = (Int?.none, 0, 0)
     var pieces: [Range<Int>] = []
     var place = 0
-    while place < text.count {
-      let byte = text[place]
+    while let byte = try window.byte(at: place) {
       switch byte {
       case UInt8(ascii: "\""):
         let start = place + 1
         place = start
-        while place < text.count, text[place] != UInt8(ascii: "\"") {
-          if text[place] == UInt8(ascii: "\\") {
+        var matches = true
+        let letters = key.utf8
+        var letter = letters.startIndex
+        while let next = try window.byte(at: place), next != UInt8(ascii: "\"") {
+          if next == UInt8(ascii: "\\") {
             if depth == 1 && last != UInt8(ascii: ":") { return nil }
             place += 1
           }
+          if matches, letter < letters.endIndex, letters[letter] == next {
+            letters.formIndex(after: &letter)
+          } else {
+            matches = false
+          }
           place += 1
         }
-        guard place < text.count else { return nil }
-        if depth == 1 { lastString = start..<place }
+        guard place < text.byteCount else { return nil }
+        if depth == 1 { isKey = matches && letter == letters.endIndex }
       case UInt8(ascii: "["), UInt8(ascii: "{"):
         depth += 1
-        guard depth == 2, last == UInt8(ascii: ":"), text[lastString].elementsEqual(key.utf8)
-        else { break }
+        guard depth == 2, last == UInt8(ascii: ":"), isKey else { break }
         guard found == nil, byte == UInt8(ascii: "[") else { return nil }
         (list, pieceStart, elementCount) = (place, place + 1, 0)
       case UInt8(ascii: ","):
@@ -126,7 +171,7 @@ struct JSONListText {
         // A comma after the last element isn't JSON.
         guard last != UInt8(ascii: ",") else { return nil }
         pieces.append(pieceStart..<place)
-        found = (start + 1..<place, pieces)
+        found = (start + 1..<place, pieces, elementCount + 1)
         list = nil
       case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"):
         place += 1
@@ -137,6 +182,27 @@ struct JSONListText {
       place += 1
     }
     guard let found, depth == 0 else { return nil }
-    (contents, self.pieces) = found
+    (contents, self.pieces, self.elementCount) = found
+  }
+}
+
+/// Bytes that are gone through one after the other, of which a few are in memory.
+private struct ByteWindow<Text: RandomAccessBytes> {
+  private let text: Text
+  private var start = 0
+  private var bytes: [UInt8] = []
+
+  private static var byteCount: Int { 64 << 10 }
+
+  init(_ text: Text) { self.text = text }
+
+  /// A byte; nil after the end.
+  mutating func byte(at place: Int) throws(CheckpointError) -> UInt8? {
+    if !(start..<start + bytes.count).contains(place) {
+      guard place < text.byteCount else { return nil }
+      bytes = try text.bytes(at: place, count: min(Self.byteCount, text.byteCount - place))
+      start = place
+    }
+    return bytes[place - start]
   }
 }

@@ -1,30 +1,41 @@
 import FileContainers
 import TensorModel
+import TestSupport
 import Testing
 
 @testable import CheckpointConversion
 
 /// Lists in JSON that are read a few elements at a time.
 @Suite struct CertificateTextTests {
-  private func pieces(_ text: String, every count: Int = 2) -> [String]? {
+  private func pieces(_ text: String, every count: Int = 2) throws -> [String]? {
     let bytes = Array(text.utf8)
-    return JSONListText(of: "t", in: bytes, every: count)?.pieces.map {
+    return try JSONListText(of: "t", in: BytesInMemory(bytes), every: count)?.pieces.map {
       String(decoding: bytes[$0], as: UTF8.self)
     }
   }
 
-  @Test func elementsAreFoundWhateverIsInThem() {
-    #expect(pieces(#"{"a":[1,2],"t":[1,2,3],"z":"t"}"#) == ["1,2", "3"])
-    #expect(pieces(#"{"t" : [ {"t":[1,2],"x":"]\",[{"} , [3,[4]] ]}"#, every: 1)?.count == 2)
-    #expect(pieces(#"{"t":[]}"#) == [""])
-    #expect(pieces(#"{"x":{"t":[1]},"t":[2]}"#) == ["2"])
+  @Test func elementsAreFoundWhateverIsInThem() throws {
+    #expect(try pieces(#"{"a":[1,2],"t":[1,2,3],"z":"t"}"#) == ["1,2", "3"])
+    #expect(try pieces(#"{"t" : [ {"t":[1,2],"x":"]\",[{"} , [3,[4]] ]}"#, every: 1)?.count == 2)
+    #expect(try pieces(#"{"t":[]}"#) == [""])
+    #expect(try pieces(#"{"x":{"t":[1]},"t":[2]}"#) == ["2"])
+    #expect(try pieces(#"{"":[1],"tt":[2],"u":[3],"t":[4]}"#) == ["4"])
   }
 
-  @Test func whatIsNotPlainIsLeftToTheParser() {
+  @Test func elementsAreFoundInTextsThatAreReadBitByBit() throws {
+    let long = String(repeating: "x", count: (64 << 10) - 6)
+    // A key, a string and a bracket, each where a new part of the text begins.
+    for space in 0..<12 {
+      let text = "{\"a\":\"\(long)\"\(String(repeating: " ", count: space)),\"t\":[1,\"]\\\"\"]}"
+      #expect(try pieces(text) == ["1,\"]\\\"\""], "\(space)")
+    }
+  }
+
+  @Test func whatIsNotPlainIsLeftToTheParser() throws {
     for text in [
       #"{"t":[1],"t":[2]}"#, #"{"t":{}}"#, #"{"\u0074":[1]}"#, #"{"t":[1,2,]}"#, #"{"t":[1"#,
       #"{"t":["1]}"#, "", "[1]", #"{"x":[1]}"#, #"{"t":[1]}}"#,
-    ] { #expect(pieces(text) == nil, "\(text)") }
+    ] { #expect(try pieces(text) == nil, "\(text)") }
   }
 
   @Test func aCertificateOfManyTensorsIsReadAsItWasWritten() throws {
@@ -42,12 +53,12 @@ import Testing
     var text: [UInt8] = []
     try certificate.write { text += $0 }
     #expect(try text == JSONDocument.bytes(certificate))
-    #expect(try Certificate(parsing: text, file: "") == certificate)
+    #expect(try Certificate(parsing: BytesInMemory(text), file: "") == certificate)
     // The same on one line.
     let plain = text.filter { $0 != 0x0a }
-    #expect(try Certificate(parsing: plain, file: "") == certificate)
+    #expect(try Certificate(parsing: BytesInMemory(plain), file: "") == certificate)
     let error = #expect(throws: CheckpointError.self) {
-      try Certificate(parsing: Array(text.dropLast(3)), file: "c.json")
+      try Certificate(parsing: BytesInMemory(Array(text.dropLast(3))), file: "c.json")
     }
     #expect(error?.code == .malformed && error?.file == "c.json")
   }

@@ -7,27 +7,9 @@ import Testing
 
 /// Regions of views with any strides, against one element at a time.
 @Suite struct StridedElementsTests {
-  private struct Memory: RandomAccessBytes {
-    let bytes: [UInt8]
-    var byteCount: Int { bytes.count }
-
-    func read(
-      at position: Int, into base: UnsafeMutableRawPointer, count: Int
-    ) throws(CheckpointError) {
-      guard position >= 0, count >= 0, count <= byteCount - position else {
-        throw CheckpointError(.malformed, "a read beyond the storage")
-      }
-      bytes.withUnsafeBytes {
-        if let start = $0.baseAddress, count > 0 {
-          base.copyMemory(from: start + position, byteCount: count)
-        }
-      }
-    }
-  }
-
-  private static let storage: Memory = {
+  private static let storage: BytesInMemory = {
     var random = FixedRandom(seed: 3)
-    return Memory(bytes: random.bytes(12 << 20))
+    return BytesInMemory(random.bytes(12 << 20))
   }()
 
   /// Transposed, cut out, spread thin, overlapping and repeated; with windows of 256 KiB, all kinds of reads.

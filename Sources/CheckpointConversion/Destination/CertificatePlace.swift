@@ -60,9 +60,7 @@ public struct CertificatePlace: Sendable {
     let path = "\(folder)/\(name)"
     guard fileExists(path) else { return .absent }
     do throws(CheckpointError) {
-      let bytes = try InputFile.contents(
-        of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
-      let certificate = try Certificate(parsing: bytes, file: name)
+      let certificate = try Certificate(at: path, file: name)
       guard certificate.schema == Certificate.schemaName else {
         throw CheckpointError(
           .unsupported, "a certificate of another version", file: name,
@@ -92,10 +90,10 @@ public struct CertificatePlace: Sendable {
     for name in names {
       let path = "\(folder)/\(name)"
       guard fileExists(path) else { return name }
-      let bytes = try InputFile.contents(
-        of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
-      guard let other = try? Certificate(parsing: bytes, file: name) else {
-        continue
+      let other: Certificate
+      do throws(CheckpointError) { other = try Certificate(at: path, file: name) } catch {
+        if error.code == .malformed { continue }
+        throw error
       }
       let speaksForOther = other.files.contains {
         $0.name != file && !isPart($0.name) && fileExists("\(folder)/\($0.name)")

@@ -40,10 +40,7 @@ extension ConversionJob {
     guard fileExists(path) else { return }
     try request.openOptions.readFiles.refuseLoss(of: path)
     let isCertificate = try ifUsable { () throws(CheckpointError) in
-      try Certificate(
-        parsing: InputFile.contents(
-          of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
-        file: path)
+      try Certificate(at: path, file: path)
     }
     guard isCertificate != nil, FileKind(ofEntry: path) == .file else {
       throw CheckpointError(

@@ -153,8 +153,7 @@ struct Replaceable {
     for name in try tree.children(of: "")
     where name == Certificate.fileName || name.hasSuffix(".certificate.json") {
       let certificate = try ifUsable { () throws(CheckpointError) in
-        try Certificate(
-          parsing: tree.contents(of: name, limit: Certificate.maximumByteCount), file: name)
+        try Certificate(parsing: tree.region(name), file: name)
       }
       files += certificate?.files.map { ($0.name, $0.byteCount) } ?? []
       files += certificate?.assets.map { ($0.name, $0.byteCount) } ?? []

@@ -198,10 +198,7 @@ public struct Converter: Sendable {
     guard fileExists(path) else { return [] }
     guard
       let certificate = try ifUsable({ () throws(CheckpointError) in
-        try Certificate(
-          parsing: InputFile.contents(
-            of: path, limit: Certificate.maximumByteCount, recordedIn: nil),
-          file: name)
+        try Certificate(at: path, file: name)
       })
     else { return [] }
     guard certificate.plan == planDigest, certificate.tensors.count == plan.tensors.count else {
