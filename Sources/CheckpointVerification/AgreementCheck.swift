@@ -52,11 +52,13 @@ struct AgreementCheck {
   ///
   /// - Parameters:
   ///   - report: of the verification.
-  ///   - certificate: what the checkpoint's own one claims is compared too; nil without one.
+  ///   - certificate: reads the checkpoint's own one, whose claims are compared too; nil without one.
   /// - Throws: what reading the other throws.
   func run(
-    _ report: inout VerificationReport, _ certificate: consuming Certificate?
+    _ report: inout VerificationReport, certificate: () throws(CheckpointError) -> Certificate?
   ) throws(CheckpointError) {
+    PageArena.shared.releaseIdle()
+    PageArena.trimHeap()
     // What is wrong with the other keeps the check from running.
     _ = try other.model()
     let pairs: AgreementPairs
@@ -72,7 +74,7 @@ struct AgreementCheck {
       try configurationFindings(pairs.configuration) + attentionFindings() + pairs.findings
     // What is compared with takes as much memory.
     let resources = resources.halved
-    var claims = certificate.take().map {
+    var claims = try certificate().map {
       ClaimsCheck($0, other, besides: pairs.pairs.flatMap(\.tensors), resources)
     }
     progress.begin("comparing", pairs.pairs.reduce(0) { $0 + $1.byteCount })

@@ -21,7 +21,7 @@ struct CertificateCheck {
   ///
   /// - Parameters:
   ///   - report: of the verification.
-  ///   - contents: the tensors' digests; nil where not all can be read.
+  ///   - contents: the tensors' digests, in the checkpoint's order; nil where not all can be read.
   /// - Returns: the certificate, if there is one that speaks for the checkpoint.
   /// - Throws: `inputOutput`, `interrupted`.
   func run(
@@ -68,31 +68,59 @@ struct CertificateCheck {
     return nil
   }
 
+  /// What tells whether a certificate that was let go is still the same: it has some hundred bytes for each tensor.
+  struct Seen {
+    private let plan: Digest
+    private let root: Digest
+
+    init(_ certificate: Certificate) {
+      plan = certificate.plan
+      root = certificate.root
+    }
+
+    /// Reads the certificate again.
+    ///
+    /// - Parameter source: whose it is.
+    /// - Returns: the certificate.
+    /// - Throws: `corrupt` if it isn't what it was, `inputOutput`, `interrupted`.
+    func readAgain(_ source: Source) throws(CheckpointError) -> Certificate {
+      let place = try CertificatePlace(of: source.place, files: source.checkpoint.files.map(\.name))
+      guard case .own(let certificate) = place.state, certificate.plan == plan,
+        certificate.root == root
+      else {
+        throw CheckpointError(
+          .corrupt, "changed while it was read", file: place.name,
+          hint: "nothing may write to the checkpoint meanwhile: verify it again")
+      }
+      return certificate
+    }
+  }
+
   private func findings(
     _ certificate: Certificate, _ contents: [TensorIdentity]?
   ) throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
-    var stored: [ExactName: TensorIdentity] = [:]
-    for identity in contents ?? [] { stored[ExactName(identity.name)] = identity }
-    let places = Dictionary(
-      source.checkpoint.tensors.map { (ExactName($0.name), $0.file) },
-      uniquingKeysWith: { first, _ in first })
+    let checkpoint = source.checkpoint
+    var isCertified = [Bool](repeating: false, count: checkpoint.tensors.count)
     for tensor in certificate.tensors {
-      findings += try claimFindings(tensor, in: places[ExactName(tensor.name)])
-      guard let type = source.checkpoint.type(of: tensor.name) else {
+      let place = checkpoint.position(of: tensor.name)
+      findings += try claimFindings(tensor, in: place.map { checkpoint.tensors[$0].file })
+      guard let place else {
         findings.append(
           Finding(
             .error, "certificate-tensor-missing", "missing", file: tensor.file, tensor: tensor.name)
         )
         continue
       }
+      isCertified[place] = true
+      let type = TensorType(checkpoint.tensors[place].dtype, checkpoint.tensors[place].shape)
       if type != TensorType(tensor.dtype, tensor.shape) {
         findings.append(
           Finding(
             .error, "certificate-tensor-type",
             "certified as \(tensor.dtype.rawValue) \(tensor.shape), found \(type.dtype.rawValue) \(type.shape)",
             file: tensor.file, tensor: tensor.name))
-      } else if let identity = stored[ExactName(tensor.name)], identity.digest != tensor.digest {
+      } else if let identity = contents?[place], identity.digest != tensor.digest {
         findings.append(
           Finding(
             .error, "certificate-digest",
@@ -100,8 +128,7 @@ struct CertificateCheck {
             file: tensor.file, tensor: tensor.name))
       }
     }
-    let certified = Set(certificate.tensors.map { ExactName($0.name) })
-    for tensor in source.checkpoint.tensors where !certified.contains(ExactName(tensor.name)) {
+    for (tensor, isCertified) in zip(checkpoint.tensors, isCertified) where !isCertified {
       findings.append(
         Finding(
           .error, "certificate-tensor-extra", "not in the certificate", file: tensor.file,

@@ -140,10 +140,13 @@ public struct Verifier: Sendable {
       }
     } else if let other {
       if runs(.against, &report) {
-        // Nothing else needs what was found out of each tensor: it makes room for buffers.
+        // What was found out of each tensor makes room: nothing else needs it, or it can be read again.
         contents = nil
-        try AgreementCheck(source, other, importance, resources, progress)
-          .run(&report, certificate.take())
+        let seen = certificate.take().map(CertificateCheck.Seen.init)
+        try AgreementCheck(source, other, importance, resources, progress).run(&report) {
+          () throws(CheckpointError) in
+          try seen?.readAgain(source)
+        }
       }
       try other.confirm()
     } else {
