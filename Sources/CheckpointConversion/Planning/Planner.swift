@@ -115,7 +115,7 @@ public struct Planner: Sendable {
   /// - Returns: the plan.
   /// - Throws: what opening the source as a model throws.
   public func plan(
-    format: String, tensors: [ConversionPlan.PlannedTensor],
+    format: String, tensors: consuming [ConversionPlan.PlannedTensor],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
   ) throws(CheckpointError) -> ConversionPlan {
@@ -127,15 +127,15 @@ public struct Planner: Sendable {
 
   /// A plan, with what is the same for all formats filled in.
   func plan(
-    format: String, groups: [ConversionPlan.OutputGroup],
+    format: String, groups: consuming [ConversionPlan.OutputGroup],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
     companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
   ) throws(CheckpointError) -> ConversionPlan {
     let model = try source.model()
-    let groups = groups.map { group in
-      var group = group
-      group.codes = storedCodes(group.expression, model)
-      return group
+    // In place: there can be hundreds of thousands.
+    for place in groups.indices {
+      guard let codes = storedCodes(groups[place].expression, model) else { continue }
+      groups[place].codes = codes
     }
     return ConversionPlan(
       source: ConversionPlan.SourceDescription(
@@ -258,7 +258,8 @@ public struct Planner: Sendable {
   private func dtypeFindings(_ groups: [ConversionPlan.OutputGroup]) -> [Finding] {
     // Parts of a group are what was asked for.
     let kept = Set(
-      groups.filter { $0.parts.count == 1 }.map(\.parts[0].type.dtype).filter { $0.isUncastFloat })
+      groups.lazy.filter { $0.parts.count == 1 }.map(\.parts[0].type.dtype)
+        .filter { $0.isUncastFloat })
     guard settings.dtype != nil, !kept.isEmpty else { return [] }
     return [
       Finding(

@@ -25,6 +25,7 @@ enum StoreTarget: ConversionTarget {
       .shards(planner.settings.sharding ?? standardSharding)
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
+    tensors.reserveCapacity(outputs.count)
     for (number, members) in shards.enumerated() {
       var byteCount = volumeOverhead
       for (output, encoding) in members.map({ (outputs[$0], encodings[$0]) }) {

@@ -13,13 +13,18 @@ public enum NPZLayout {
   ) throws(CheckpointError) -> FileLayout {
     let names = Set(tensors.map { ExactName($0.name) })
     var entries: [ZipFrame.Entry] = []
+    entries.reserveCapacity(tensors.count)
+    // Of hundreds of thousands of tensors most have one of few types.
+    var headers: [TensorType: [UInt8]] = [:]
     for (name, type) in tensors {
       do throws(CheckpointError) {
         try check(name, names)
-        let header = try NPYHeader(dtype: type.dtype, shape: type.shape)
+        if headers[type] == nil {
+          headers[type] = try NPYHeader(dtype: type.dtype, shape: type.shape).bytes
+        }
         entries.append(
           ZipFrame.Entry(
-            name: "\(name).npy", head: header.bytes,
+            name: "\(name).npy", head: headers[type] ?? [],
             byteCount: type.geometry.rows * type.geometry.rowByteCount))
       } catch { throw error.in(tensor: name) }
     }

@@ -10,6 +10,9 @@ public enum SafetensorsLayout {
     !name.isEmpty && !name.utf8.contains(0) && name != "__metadata__"
   }
 
+  /// What an entry has at most beside its name, as a rule: memory that isn't used isn't taken.
+  private static let entryByteCount = 100
+
   /// Lays a file out.
   ///
   /// - Parameters:
@@ -25,11 +28,15 @@ public enum SafetensorsLayout {
       return widths.0 == widths.1
         ? ExactName(left.name) < ExactName(right.name) : widths.0 > widths.1
     }
-    // A file can have hundreds of thousands of entries: no strings of their own.
-    var text = Array("{".utf8)
+    // A file can have hundreds of thousands of entries: no strings of their own, and one text, which the length stands before.
+    let lengthByteCount = 8
+    var header = [UInt8](repeating: 0, count: lengthByteCount)
+    header.reserveCapacity(
+      tensors.reduce(header.count) { $0 + $1.name.utf8.count + entryByteCount })
+    header.append(UInt8(ascii: "{"))
     func append(_ entry: String) {
-      if text.count > 1 { text.append(UInt8(ascii: ",")) }
-      text += entry.utf8
+      if header.count > lengthByteCount + 1 { header.append(UInt8(ascii: ",")) }
+      header += entry.utf8
     }
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }
@@ -47,10 +54,11 @@ public enum SafetensorsLayout {
       )
       end += byteCount
     }
-    text.append(UInt8(ascii: "}"))
-    text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
-    let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
-    let header = length + text
+    header.append(UInt8(ascii: "}"))
+    header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+    for place in 0..<lengthByteCount {
+      header[place] = UInt8(truncatingIfNeeded: (header.count - lengthByteCount) >> (8 * place))
+    }
     return FileLayout(
       byteCount: header.count + end, frame: [.init(byteOffset: 0, bytes: header)],
       places: starts.map { .init(byteOffset: header.count + $0) })

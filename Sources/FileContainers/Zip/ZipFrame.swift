@@ -42,6 +42,8 @@ public enum ZipFrame {
   public static func layout(_ entries: [Entry]) throws(CheckpointError) -> FileLayout {
     var frame: [FileLayout.Run] = []
     var offsets: [Int] = []
+    frame.reserveCapacity(entries.count + 1)
+    offsets.reserveCapacity(entries.count)
     var end = 0
     for entry in entries {
       try check(entry.name)
@@ -52,6 +54,7 @@ public enum ZipFrame {
     }
     var directory: [UInt8] = []
     var places: [FileLayout.Place] = []
+    places.reserveCapacity(entries.count)
     for (entry, offset) in zip(entries, offsets) {
       let contents = offset + 30 + entry.name.utf8.count + 20
       places.append(
