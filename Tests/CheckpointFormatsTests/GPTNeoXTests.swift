@@ -143,6 +143,20 @@ import Testing
     #expect(error?.file == "global_step5/\(name)-model_states.pt")
   }
 
+  /// Ranks' files beside those of layers have no weights: a copy of them alone is no model.
+  @Test func notesAloneAreNoModel() throws {
+    let workspace = try Workspace()
+    try workspace.copy(Fixtures.path("gpt-neox/parallel_tp2/checkpoint"), to: "in")
+    for name in workspace.names(in: "in/global_step20") where name.hasPrefix("layer_") {
+      try workspace.remove("in/global_step20/\(name)")
+    }
+    for folder in ["in", "in/global_step20"] {
+      let error = #expect(throws: CheckpointError.self) { try Source(workspace.path(folder)) }
+      #expect(error?.code == .missing)
+      #expect(error?.message.contains("files of the layers are not there") == true)
+    }
+  }
+
   @Test func filesThatChangedPlacesAreFound() throws {
     let copied = try Copied()
     try copied.move("layer_02-model_00-model_states.pt", "x")

@@ -11,7 +11,7 @@ import Testing
 
   /// A folder's files in parts, so that they run side by side.
   static let parts: [[String]] = [
-    "safetensors", "npz", "tarzst", "torchbin", "gguf", "h5", "msgpack", "tfbundle",
+    "safetensors", "npz", "tarzst", "torchbin", "gguf", "h5", "msgpack", "tfbundle", "neox",
   ].flatMap { folder in
     let names = Fixtures.names(in: "bad/\(folder)").filter { $0 != "expected.json" }
     return stride(from: 0, to: names.count, by: 16).map { start in

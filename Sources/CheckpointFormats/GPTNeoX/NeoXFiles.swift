@@ -51,7 +51,8 @@ struct NeoXFiles {
 
   /// Whether files of a step lie in a folder.
   ///
-  /// Of other programs' states with the same names, those are of GPT-NeoX whose tensors are a sequence's.
+  /// Of other programs' states with the same names, those are of GPT-NeoX whose tensors are a sequence's, or that have its notes alone: the
+  /// layers' files were beside them.
   ///
   /// - Throws: `inputOutput`.
   static func areIn(_ folder: String, of tree: any FileTree) throws(CheckpointError) -> Bool {
@@ -67,7 +68,13 @@ struct NeoXFiles {
     }
     // What can't be read is named by whoever reads it.
     guard let file else { return files.others.contains(NeoXConfigurationFiles.folderName) }
-    return file.dictionary.tensors.contains { $0.name.hasPrefix(sequence) }
+    return file.dictionary.tensors.contains { $0.name.hasPrefix(sequence) } || hasNotesAlone(file)
+  }
+
+  /// Whether a rank's file is one of those beside the layers' files: what the training notes, and no weights.
+  static func hasNotesAlone(_ file: TorchFile) -> Bool {
+    !file.dictionary.record.arguments.isEmpty
+      && file.dictionary.tensors.allSatisfy { TrainingState.isState($0.name) }
   }
 
   /// What names of a Sequential's tensors begin with.
@@ -187,7 +194,7 @@ struct NeoXFiles {
     _ path: String, _ module: NeoXTable.Module, _ rank: Int, _ reason: String
   ) -> CheckpointError {
     CheckpointError(
-      .missing, "rank \(rank) of \(module.title) is missing", file: path, expected: reason,
+      .missing, "rank \(rank) of \(module.title) is missing, though \(reason)", file: path,
       hint: "the copy is incomplete, or files have been renamed: get the step's files again")
   }
 }

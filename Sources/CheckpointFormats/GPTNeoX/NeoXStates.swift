@@ -38,6 +38,7 @@ struct NeoXStates {
   init(
     _ files: NeoXFiles, _ configuration: NeoXConfiguration?, _ unpacking: Unpacking
   ) throws(CheckpointError) {
+    try Self.requireWeights(files, unpacking)
     rankCount = try files.rankCount(configuration?.rankCount)
     if files.isPipeline {
       let count = configuration?.layers ?? NeoXFiles.layerCount(files.layers.keys)
@@ -76,6 +77,19 @@ struct NeoXStates {
         try sort(entry.file, entry.name, rank)
       }
     }
+  }
+
+  /// Makes sure that files of ranks aren't all that is left of a step whose layers had files of their own.
+  private static func requireWeights(
+    _ files: NeoXFiles, _ unpacking: Unpacking
+  ) throws(CheckpointError) {
+    guard !files.isPipeline, let first = files.ranks.min(by: { $0.key < $1.key }) else { return }
+    let name = files.path(first.value)
+    guard try NeoXFiles.hasNotesAlone(open(name, files, unpacking)) else { return }
+    throw CheckpointError(
+      .missing, "the training's notes alone: the files of the layers are not there", file: name,
+      expected: "\(NeoXFiles.layerName(0, 0)) and the others beside it",
+      hint: "the copy is incomplete: get the step's files again")
   }
 
   private static func open(
