@@ -30,6 +30,7 @@ def check(report):
         report.row("open_store: ml_dtypes", lambda: small_floats(work, tensors))
         report.row("open_store: damage, other folders, links", lambda: refused(work))
         report.row("the wheel", lambda: wheel(work))
+        report.row("auditwheel agrees with the wheel's tag", lambda: audited(work))
         report.row("pip installs it", lambda: installed(work))
         report.row("SwiftPM runs the artifact bundle", lambda: bundle(work))
         report.row("Homebrew's formula", lambda: formula(work))
@@ -162,6 +163,21 @@ def wheel(work):
             if line.startswith("License-File: "):
                 expect(record.replace("RECORD", f"licenses/{line[14:]}") in names, line)
     return f"{first.name}, {len(names)} files, {len(content) / 1e6:.1f} MB"
+
+
+def audited(work):
+    """Which systems the wheel runs on, as the symbols say that its executable asks of glibc."""
+    if sys.platform != "linux":
+        raise Skipped("only Linux has manylinux tags")
+    file = next(work.glob("weighbridge-*.whl"))
+    try:
+        import auditwheel  # noqa: F401
+    except ImportError as error:
+        raise Skipped(str(error))
+    tag = file.stem.split("-")[-1]
+    said = " ".join(made(sys.executable, "-m", "auditwheel", "show", file).split())
+    expect(f'consistent with the following platform tag: "{tag}"' in said, said[:300])
+    return tag
 
 
 def installed(work):
