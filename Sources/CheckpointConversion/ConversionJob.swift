@@ -198,7 +198,7 @@ public struct ConversionJob: Sendable {
       "the model has prefix attention (its prompt is seen as a whole), which \(target.format.name) can't carry",
       file: request.source,
       hint:
-        "keep it with \(carriers.joined(separator: " or ")); or give it up with --attention causal, which the certificate then says, and measure what that costs:",
+        "keep it with \(carriers.joined(separator: " or ")); or give it up with --attention causal, as the certificate will say, and measure what that costs:",
       hintLines: [
         shellCommand(
           "weighbridge compare --forward --prefix N", request.source, request.destination)

@@ -45,6 +45,6 @@ struct SeenFiles {
     guard let other else { return }
     throw CheckpointError(
       .inputOutput, "was changed while its derivation was made again, and isn't signed",
-      file: other.text, hint: "start again when nobody writes to it any more")
+      file: other.text, hint: "start again when nothing writes to it any more")
   }
 }

@@ -166,6 +166,6 @@ struct Replaceable {
   ) -> CheckpointError {
     CheckpointError(
       .conflict, message, file: path, expected: expected, found: found,
-      hint: "choose another destination, or remove by hand what nobody needs")
+      hint: "choose another destination, or remove by hand what you don't need")
   }
 }

@@ -76,7 +76,7 @@ public final class InputFile: Sendable {
     guard !FileState(status).isSameContents(as: state) else { return }
     throw CheckpointError(
       .inputOutput, "the file was changed while it was read", file: path,
-      hint: "start again when nobody writes to it any more")
+      hint: "start again when nothing writes to it any more")
   }
 
   /// Has another file share some of this one's blocks; false where the file system can't.

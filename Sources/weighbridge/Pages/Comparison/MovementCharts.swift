@@ -8,7 +8,7 @@ struct MovementCharts {
   /// What isn't drawn because nothing moved there; nil if all kinds are.
   let stillText: String?
 
-  /// So many kinds are named.
+  /// At most this many kinds are named.
   private static let namedCount = 30
 
   /// Charts of tensors that both checkpoints have.

@@ -72,9 +72,9 @@ struct LayerPanels {
   private static let maximumPanelCount = 24
   /// Labels of numbers are at least so far from each other.
   private static let labelHeight = 15.0
-  /// So many labels of layers have room in the narrowest chart.
+  /// The narrowest chart has room for this many labels of layers.
   private static let layerLabelCount = 8
-  /// So many tensors in no layer have room for names of that length.
+  /// The narrowest chart has room for this many names, of this length.
   private static let namedCount = 3
   private static let nameLength = 14
 
@@ -218,7 +218,7 @@ struct LayerPanels {
   }
 }
 
-/// A text of at most so many characters.
+/// A text of at most a number of characters.
 func shortened(_ text: String, _ count: Int) -> String {
   text.count <= count ? text : text.prefix(count - 1) + "…"
 }

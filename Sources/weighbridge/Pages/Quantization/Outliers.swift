@@ -29,7 +29,7 @@ struct Outliers {
   /// A smaller group says nothing about its members.
   static let minimumGroupCount = 5
   static let threshold = 3.5
-  /// So many are listed.
+  /// At most this many are listed.
   static let listedCount = 50
   /// Groups may be closer together than this, which is a hundredth of the error: what is within that is no outlier.
   private static let minimumScale = 0.01

@@ -17,7 +17,7 @@ struct TypeChart {
   let ticks: [Tick]
   let rows: [Row]
 
-  /// So many labels have room on a narrow page.
+  /// A narrow page has room for this many labels.
   private static let labelCount = 6
 
   /// A chart; nil if there is nothing to show.
