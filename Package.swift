@@ -145,6 +145,7 @@ let package = Package(
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
         "TensorEvaluation", "CheckpointConversion", "ReferenceForward", "CTensorKernels", "CBLAS",
+        "Tokenization",
       ],
       swiftSettings: strict),
     .executableTarget(

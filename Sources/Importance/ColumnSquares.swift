@@ -41,6 +41,11 @@ public final class ColumnSquares: LinearObserver, @unchecked Sendable {
     var own =
       sums.removeValue(forKey: place)
       ?? Sums(squares: Array(repeating: 0, count: columns), rowCount: 0)
+    guard own.squares.count == columns else {
+      throw CheckpointError(
+        .malformed, "sums of another number of columns", expected: "\(columns)",
+        found: "\(own.squares.count)", hint: Self.damageHint)
+    }
     own.rowCount += rows
     own.squares.withUnsafeMutableBufferPointer { squares in
       // Each thread has columns of its own.
@@ -61,7 +66,30 @@ public final class ColumnSquares: LinearObserver, @unchecked Sendable {
   }
 
   /// Begins with what an interrupted run has summed up.
-  func restore(_ earlier: [DecoderPlace: Sums]) { sums = earlier }
+  ///
+  /// - Parameters:
+  ///   - earlier: sums by places.
+  ///   - configuration: of the decoder.
+  /// - Throws: `malformed` for places that it doesn't have.
+  func restore(
+    _ earlier: [DecoderPlace: Sums], _ configuration: DecoderConfiguration
+  ) throws(CheckpointError) {
+    let dimensions = configuration.dimensions
+    for place in earlier.keys {
+      let isOfExperts = place.role.projection?.isOfExperts ?? false
+      let numbers = isOfExperts ? 0..<dimensions.experts : 0..<0
+      guard place.layer.map((0..<dimensions.layers).contains) ?? true,
+        place.number.map(numbers.contains) ?? !isOfExperts
+      else {
+        throw CheckpointError(
+          .malformed, "sums of a layer that the model doesn't have", hint: Self.damageHint)
+      }
+    }
+    sums = earlier
+  }
+
+  private static let damageHint =
+    "the unfinished work is damaged: discard it with --force, and begin again"
 
   private static func add(
     _ row: UnsafePointer<Float>, _ range: Range<Int>,

@@ -46,8 +46,15 @@ public final class ImportanceRun {
     _ windows: TokenWindows, prefix: Int, from state: ImportanceState?,
     progress: (Int) -> Void, keep: (ImportanceState) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
-    if let state { squares.restore(state.sums) }
     let first = state?.windowCount ?? 0
+    if let state {
+      guard windows.batches.contains(where: { $0.lowerBound == first }) else {
+        throw CheckpointError(
+          .malformed, "unfinished work that ends within a batch", found: "\(first) windows",
+          hint: "discard it with --force, and begin again")
+      }
+      try squares.restore(state.sums, decoder.configuration)
+    }
     progress(windows.rows.prefix(first).reduce(0) { $0 + $1.count })
     let run = WindowedRun(decoder, windows, prefix: prefix, memory: resources.memory / 4)
     try run.forEachWave(from: first, progress: progress) { batches throws(CheckpointError) in

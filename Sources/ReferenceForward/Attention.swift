@@ -152,7 +152,7 @@ struct Attention: Sendable {
       for row in 0..<sequence.count {
         let place = scores + row * stride
         adjust(place, total, head)
-        mask(place, sequence.start + row, total, sequences.prefix)
+        mask(place, sequence.start + row, total, sequence.prefix)
         if let sinks { place[total] = sinks.base[head] }
         wb_softmax_row(place, stride)
       }

@@ -10,34 +10,43 @@ public struct Sequences: Sendable {
     public let count: Int
     /// Tokens that came before, whose keys and values are kept.
     public let start: Int
+    /// The first tokens that see each other.
+    public let prefix: Int
   }
 
   /// The sequences.
   public let all: [Sequence]
   /// The position of each row, from 0.
   public let positions: [Int]
-  /// The first tokens of each sequence that see each other.
-  public let prefix: Int
-
   /// Sequences of these lengths.
   ///
   /// - Parameters:
   ///   - counts: new tokens of each.
   ///   - starts: tokens that came before.
-  ///   - prefix: the first tokens that see each other.
+  ///   - prefix: the first tokens of each that see each other.
   public init(_ counts: [Int], starts: [Int]? = nil, prefix: Int = 0) {
+    self.init(counts, starts: starts, prefixes: counts.map { _ in prefix })
+  }
+
+  /// Sequences of these lengths, each with a prefix of its own.
+  ///
+  /// - Parameters:
+  ///   - counts: new tokens of each.
+  ///   - starts: tokens that came before.
+  ///   - prefixes: of each the first tokens that see each other.
+  public init(_ counts: [Int], starts: [Int]? = nil, prefixes: [Int]) {
     var row = 0
     var all: [Sequence] = []
     var positions: [Int] = []
     for (number, count) in counts.enumerated() {
       let start = starts?[number] ?? 0
-      all.append(Sequence(firstRow: row, count: count, start: start))
+      all.append(
+        Sequence(firstRow: row, count: count, start: start, prefix: prefixes[number]))
       positions += start..<start + count
       row += count
     }
     self.all = all
     self.positions = positions
-    self.prefix = prefix
   }
 
   /// New tokens of all sequences.

@@ -5,7 +5,7 @@ public import TensorModel
 public struct WindowedRun {
   private let decoder: Decoder
   private let windows: TokenWindows
-  private let prefix: Int
+  private let prefixes: [Int]
   private let batches: [Range<Int>]
   private let waveRowCount: Int
 
@@ -28,9 +28,20 @@ public struct WindowedRun {
   ///   - prefix: the first tokens of each that see each other.
   ///   - memory: for residual streams, in bytes.
   public init(_ decoder: Decoder, _ windows: TokenWindows, prefix: Int, memory: Int) {
+    self.init(decoder, windows, prefixes: windows.rows.map { _ in prefix }, memory: memory)
+  }
+
+  /// A run over windows, each with a prefix of its own.
+  ///
+  /// - Parameters:
+  ///   - decoder: the model.
+  ///   - windows: of tokens.
+  ///   - prefixes: of each window the first tokens that see each other.
+  ///   - memory: for residual streams, in bytes.
+  public init(_ decoder: Decoder, _ windows: TokenWindows, prefixes: [Int], memory: Int) {
     self.decoder = decoder
     self.windows = windows
-    self.prefix = prefix
+    self.prefixes = prefixes
     batches = windows.batches
     // Of each row the stream, and what attention and feed-forward layer have added.
     let rowByteCount = 3 * 4 * decoder.configuration.dimensions.model
@@ -73,7 +84,7 @@ public struct WindowedRun {
     var states: [Batch] = []
     for batch in batches[wave] {
       let rows = Array(windows.rows[batch])
-      let sequences = Sequences(rows.map(\.count), prefix: prefix)
+      let sequences = Sequences(rows.map(\.count), prefixes: Array(prefixes[batch]))
       states.append(Batch(windows: batch, state: try decoder.embed(rows, sequences)))
     }
     let layers = decoder.configuration.dimensions.layers

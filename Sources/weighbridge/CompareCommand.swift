@@ -24,8 +24,13 @@ struct CompareCommand: ParsableCommand {
       how far values moved relative to what they were (the relative L2 distance), and with --rank \
       the rank of the changes, which for a merged LoRA adapter is no more than its own.
 
+      With --labels both models choose between labels after prompts; it says how often they choose \
+      the same, where not, and with right labels whether one of both is better than chance explains \
+      (McNemar's exact test). It is a check of a copy, and no score for a leaderboard.
+
       Exit code 0: identical (or, with --equal-values, equal in value, or with --tolerance, logits \
-      within it); 1: different; 2: the comparison could not run.
+      within it, or with --max-flips and --min-agreement, choices within them); 1: different; 2: \
+      the comparison could not run.
 
       Examples:
         weighbridge compare gpt-j-6b gpt-j-6b.store
@@ -33,6 +38,7 @@ struct CompareCommand: ParsableCommand {
         weighbridge compare gpt-j-6b gpt-j-6b-bf16 --forward --tolerance 0.1 --json
         weighbridge compare llama llama-tuned --forward --report changes.html
         weighbridge compare base fine-tune --rank --sort change --top 10
+        weighbridge compare llama llama.gguf --labels raft.jsonl --min-agreement 0.98
       """)
 
   @Argument(help: "A checkpoint.", completion: .file())
@@ -79,6 +85,8 @@ struct CompareCommand: ParsableCommand {
       "Write what differs to a page for a browser, too: .html.", valueName: "file"),
     completion: .file())
   var report: String?
+
+  @OptionGroup var labelOptions: LabelOptions
 
   @OptionGroup var differences: DifferenceOptions
 
@@ -135,6 +143,7 @@ struct CompareCommand: ParsableCommand {
     if forward {
       report.forward = try lockstep(sources, comparison, options.readFiles, tokens, progress)
     }
+    report.labels = try labelOptions.comparison(sources, shared, options.readFiles, progress)
     for source in [sources.0, sources.1] { try source.confirm() }
     try page?.write(
       ComparisonPage(
@@ -142,12 +151,20 @@ struct CompareCommand: ParsableCommand {
         ComparisonPage.Run(
           first: first, second: second, command: PageCommandLine().text, findings: findings,
           tolerance: tolerance,
-          tokens: tokens.ids.map { ($0, TokenArguments.origin(self.tokens, tokensFile, text)) })
+          tokens: tokens.ids.map { ($0, TokenArguments.origin(self.tokens, tokensFile, text)) },
+          labels: report.labels)
       ).html())
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
     } else {
       Console.output(ComparisonText(report).lines.joined(separator: "\n") + "\n")
+    }
+    if let labels = report.labels, labelOptions.areGates {
+      let exceeded = labelOptions.exceeded(labels)
+      for text in exceeded { Console.error("\(Paint.text("EXCEEDED", .error)): \(text)") }
+      if !exceeded.isEmpty { throw ExitCode(1) }
+      // Differences of weights are what is looked at then, unless logits have a limit, too.
+      guard tolerance != nil else { return }
     }
     if let tolerance, let forward = report.forward {
       if !(forward.maxAbsLogitDifference <= tolerance) { throw ExitCode(1) }

@@ -12,6 +12,8 @@ struct ComparisonReport: Encodable {
   /// What is shown of the summary.
   let summary: ComparisonSummary
   var forward: ForwardComparison?
+  /// What both choose of labels; nil if they weren't asked.
+  var labels: LabelComparison?
 
   private let paths: [String]
 
@@ -29,7 +31,7 @@ struct ComparisonReport: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, paths, verdict, identical, attentions, comparedCount, tensors
-    case counts, leftOutCount, summary
+    case counts, leftOutCount, summary, labels
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -45,6 +47,7 @@ struct ComparisonReport: Encodable {
     try container.encode(listed, forKey: .tensors)
     if leftOutCount > 0 { try container.encode(leftOutCount, forKey: .leftOutCount) }
     try container.encode(summary, forKey: .summary)
+    try container.encodeIfPresent(labels, forKey: .labels)
     try forward?.encode(to: encoder)
   }
 

@@ -21,6 +21,7 @@ struct ComparisonText {
     if let more { lines.append(more) }
     lines += SummaryText(comparison, report.summary).lines
     if let forward = report.forward { lines += Self.lines(forward) }
+    if let labels = report.labels { lines += LabelText(labels).lines }
     if Set(comparison.attentions).count > 1 {
       lines.append(
         "the first has \(comparison.attentions[0].rawValue) attention, the second \(comparison.attentions[1].rawValue)"

@@ -6,6 +6,7 @@ import time
 import casts
 import configurations
 import forward
+import importance
 import interruption
 import json_documents
 import keras
@@ -40,6 +41,7 @@ GROUPS = {
     "sharding": sharding.check,
     "npz": npz.check,
     "forward": forward.check,
+    "importance": importance.check,
     "configurations": configurations.check,
     "pytorch": pytorch.check,
     "training": training.check,

@@ -34,6 +34,7 @@ struct ComparisonPage {
   let largest: [ChangeRow]
   let hasLargest: Bool
   let forward: ForwardPart?
+  let labels: LabelPart?
   let differences: [ChangeRow]
   /// Whether any is listed.
   let hasListed: Bool
@@ -61,6 +62,8 @@ struct ComparisonPage {
     var tolerance: Double?
     /// The ids that both ran on, and where they are from; nil if they didn't run.
     var tokens: (ids: [Int], origin: String)?
+    /// What both choose of labels; nil if they weren't asked.
+    var labels: LabelComparison?
   }
 
   /// A longer table is folded away.
@@ -111,6 +114,7 @@ struct ComparisonPage {
     largest = ranked.prefix(Self.largestCount).map { ChangeRow($0.element) }
     hasLargest = !largest.isEmpty
     self.forward = forward.map(ForwardPart.init)
+    labels = run.labels.map(LabelPart.init)
     differences = report.listed.map(ChangeRow.init)
     hasListed = !differences.isEmpty
     hasDifferences = !comparison.differences.isEmpty
