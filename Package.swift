@@ -80,7 +80,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "CheckpointFormats",
-      dependencies: ["TensorModel", "FileContainers", "ModelArchitectures", "CTensorKernels"],
+      dependencies: [
+        "TensorModel", "FileContainers", "ModelArchitectures", "TensorEvaluation", "CTensorKernels",
+      ],
       swiftSettings: strict),
     .target(
       name: "Tokenization", dependencies: ["TensorModel", "FileContainers"],

@@ -27,6 +27,7 @@ static inline hid_t wb_h5_u16le(void) { return H5T_STD_U16LE; }
 static inline hid_t wb_h5_u32le(void) { return H5T_STD_U32LE; }
 static inline hid_t wb_h5_u64le(void) { return H5T_STD_U64LE; }
 static inline hid_t wb_h5_c_string(void) { return H5T_C_S1; }
+static inline size_t wb_h5_variable_size(void) { return H5T_VARIABLE; }
 
 // Initialises the library: no handler at exit, no filters from directories that the environment names. Negative on failure.
 static inline herr_t wb_h5_prepare(void) {

@@ -90,7 +90,8 @@ public struct ConversionJob: Sendable {
   /// - Throws: what opening and planning throw.
   public func plan() throws(CheckpointError) -> (Source, ConversionPlan) {
     let destination = try destination()
-    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    let source = try differing(
+      RestoredTokenizer.added(to: try Source(request.source, request.openOptions)))
     try confirm(destination)
     return (source, try plan(source))
   }
@@ -149,7 +150,18 @@ public struct ConversionJob: Sendable {
         hint: "leave it out, or choose --to \(StoreTarget.format.name)")
     }
     let model = try source.model()
-    let planner = Planner(source, request.settings, request.resources)
+    var settings = request.settings
+    if target == WeightDeltaTarget.self {
+      if settings.deltaVersion == nil {
+        settings.deltaVersion = try WeightDeltaTarget.version(of: request.destination)
+      }
+      guard request.validator == nil else {
+        throw CheckpointError(
+          .usage, "an update can't be run by itself",
+          hint: "leave out --validate, and compare it afterwards with compare --forward --base")
+      }
+    }
+    let planner = Planner(source, settings, resources(for: source))
     if try planner.copiesParts() {
       guard target.keepsQuantizedParts else { throw needsDType(model, target) }
       _ = try model.requireCopyable()
@@ -166,6 +178,40 @@ public struct ConversionJob: Sendable {
     }
     try request.validator?.check(source)
     return try target.plan(planner)
+  }
+
+  /// The source, to be written as a difference where a base was given that it isn't read with itself.
+  ///
+  /// - Parameter source: open.
+  /// - Returns: the same, with the base.
+  /// - Throws: what opening the base throws; `usage` where there is one and the format has no differences, or none and it has nothing else.
+  func differing(_ source: Source) throws(CheckpointError) -> Source {
+    let target = try Targets.target(for: request, source)
+    let base = try request.openOptions.bases?.target(
+      request.openOptions, sharing: target.differences == .always)
+    if let base, target.differences == .never {
+      let writers = Targets.all.filter { $0.differences != .never }
+        .map { "--to \($0.format.name)" }
+      throw CheckpointError(
+        .usage, "--base names a checkpoint that nothing here is a difference to",
+        found: "--to \(target.format.name)",
+        hint:
+          "leave it out, or write the difference to \(base.hint) with \(writers.joined(separator: " or "))"
+      )
+    }
+    if base == nil, target.differences == .always {
+      throw CheckpointError(
+        .usage, "\(target.format.name) is written as a difference to a base",
+        hint: "name the base by --base PATH")
+    }
+    return base.map { source.differing(from: $0) } ?? source
+  }
+
+  /// What may be used; what is read together with a base is compared with its digests in any case, since another base gives other values.
+  private func resources(for source: Source) -> EvaluationResources {
+    var resources = request.resources
+    if source.base != nil { resources.checksRecordedDigests = true }
+    return resources
   }
 
   /// In which dtype its values are wanted would be a guess.
@@ -242,7 +288,8 @@ public struct ConversionJob: Sendable {
             ))
         }
       }
-      let source = RestoredTokenizer.added(to: try Source(request.source, options))
+      let source = try differing(
+        RestoredTokenizer.added(to: try Source(request.source, options)))
       let plan = try plan(source)
       try confirm(destination)
       try discard(&earlierWork, destination)
@@ -250,7 +297,8 @@ public struct ConversionJob: Sendable {
       let converter = try Converter(
         plan, source, destination,
         Converter.Options(
-          resources: request.resources, resume: request.resume, hashesInputs: request.hashesInputs,
+          resources: resources(for: source), resume: request.resume,
+          hashesInputs: request.hashesInputs,
           validator: request.validator,
           report: observer.report, progress: observer.progress))
       try converter.checkSpace()

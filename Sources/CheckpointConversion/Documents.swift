@@ -151,6 +151,16 @@ struct PlanDocument: Encodable {
   private var leftOut: [String]
   private var findings: [Finding]
   let byteCount: Int
+  /// What the destination is a difference to, and how many tensors are what; absent for a complete one.
+  let base: Base?
+
+  struct Base: Encodable {
+    let root: Digest
+    let hint: String
+    let same: Int
+    let difference: Int
+    let plain: Int
+  }
 
   struct Tensor: Encodable {
     let name: String
@@ -161,6 +171,17 @@ struct PlanDocument: Encodable {
     let byteCount: Int
     let expression: String
     let sources: [String]
+    /// The base's tensor that it is the same as, or differs from.
+    let base: Base?
+
+    /// A tensor of the base.
+    struct Base: Encodable {
+      let name: String
+      let dtype: DType
+      let digest: Digest
+      /// Whether it is the same tensor.
+      let same: Bool
+    }
   }
 
   private init(
@@ -179,6 +200,12 @@ struct PlanDocument: Encodable {
     leftOut = plan.leftOut
     findings = plan.findings
     byteCount = plan.byteCount
+    base = plan.base.map { base in
+      let count = plan.relationCounts
+      return Base(
+        root: base.root, hint: base.hint, same: count.same, difference: count.difference,
+        plain: count.plain)
+    }
   }
 
   /// Writes the JSON of a plan, piece by piece.
@@ -228,13 +255,30 @@ extension PlanDocument.Tensor {
   init(_ tensor: ConversionPlan.PlannedTensor, in plan: ConversionPlan) {
     self.init(
       name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
-      file: plan.weightFiles[tensor.file].name, byteOffset: tensor.place?.byteOffset,
+      file: plan.fileName(of: tensor), byteOffset: tensor.place?.byteOffset,
       byteCount: tensor.byteCount, expression: tensor.expression.description,
-      sources: tensor.expression.sources)
+      sources: tensor.expression.sources,
+      base: tensor.base.map {
+        Base(name: $0.name, dtype: $0.dtype, digest: $0.digest, same: tensor.encoding == .base)
+      })
   }
 }
 
 extension ConversionPlan {
+  /// The file that has a tensor: of one that is the base's, the one that says so.
+  func fileName(of tensor: PlannedTensor) -> String {
+    guard tensor.encoding == .base else { return weightFiles[tensor.file].name }
+    return format == WeightDeltaFormat.name
+      ? WeightDeltaFormat.indexName : StoreFormat.manifestName
+  }
+
+  /// How many tensors are the base's, how many are differences to these, and how many are written by themselves.
+  public var relationCounts: (same: Int, difference: Int, plain: Int) {
+    let same = tensors.count { $0.encoding == .base }
+    let difference = tensors.count { $0.difference != nil }
+    return (same, difference, tensors.count - same - difference)
+  }
+
   /// The files that hold tensors, as documents list them; volumes of a store with the most that they can have.
   var fileRecords: [Certificate.FileRecord] {
     weightFiles.map { .init(name: $0.name, byteCount: $0.byteCount) }

@@ -28,6 +28,8 @@ public struct Inspection: Sendable, Encodable {
   public let fileByteCount: Int?
   /// What isn't there and some commands need.
   public let missing: [Missing]
+  /// What it is a difference to; nil for a complete checkpoint.
+  public let base: Base?
   /// What opening and reading brought up.
   public let findings: [Finding]
   /// The container's metadata.
@@ -47,6 +49,14 @@ public struct Inspection: Sendable, Encodable {
   public let quantization: Quantization?
   /// Which dtypes would hold the weights, if statistics were asked for; nil without castable tensors.
   public let effectivePrecision: CheckpointPrecision?
+
+  /// The base of a difference.
+  public struct Base: Hashable, Sendable, Encodable {
+    /// The root of all of its tensors.
+    public let root: Digest
+    /// What it is called.
+    public let hint: String
+  }
 
   /// What a checkpoint can lack.
   public enum Missing: String, Sendable, Encodable {
@@ -159,7 +169,7 @@ public struct Inspection: Sendable, Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, path, format, layout, architecture, attention, parameterCount, byteCount,
-      fileByteCount, missing, findings,
+      fileByteCount, missing, base, findings,
       metadata, tensors, root, canonicalRoot, quantization, effectivePrecision
   }
 
@@ -235,7 +245,8 @@ public struct Inspection: Sendable, Encodable {
       model?.parameterCount
       ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
     byteCount = checkpoint.byteCount
-    let sizes = source.inputs.map(\.byteCount)
+    base = source.difference.map { Base(root: $0.root, hint: $0.hint) }
+    let sizes = source.inputs.filter { !$0.isOfBase }.map(\.byteCount)
     fileByteCount = sizes.contains(nil) ? nil : sizes.compactMap(\.self).reduce(0, +)
     missing = Missing.of(source)
     quantization = model.flatMap { Quantization($0) }
@@ -274,6 +285,7 @@ public struct Inspection: Sendable, Encodable {
     try container.encode(byteCount, forKey: .byteCount)
     try container.encode(fileByteCount, forKey: .fileByteCount)
     try container.encode(missing, forKey: .missing)
+    try container.encode(base, forKey: .base)
     try container.encode(findings, forKey: .findings)
     try container.encode(metadataEntries, forKey: .metadata)
     try container.encode(Array(tensors), forKey: .tensors)

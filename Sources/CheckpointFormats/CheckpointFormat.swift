@@ -84,6 +84,12 @@ public struct OpenOptions: Sendable {
   public var expansionLimit = ExpansionLimit.standard
   /// Where and how far members of archives are unpacked.
   var unpacking: Unpacking { Unpacking(directory: temporaryDirectory, limit: expansionLimit) }
+  /// The bases that checkpoints which are differences are read with.
+  public var bases: GivenBases?
+  /// Whether a difference without its base is opened for what can be told without reading tensors.
+  public var opensWithoutBase = false
+  /// Whether it is opened as a base itself.
+  var isBase = false
   /// Called while an archive is unpacked, with the bytes taken in so far.
   public var progress: (@Sendable (Int) -> Void)?
   /// Called now and then; throwing stops the work.

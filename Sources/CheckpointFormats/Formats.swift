@@ -6,6 +6,7 @@ public enum Formats {
   /// In the order in which they are tried.
   public static let all: [any (CheckpointFormat & Sendable).Type] = [
     StoreFormat.self,
+    WeightDeltaFormat.self,
     SafetensorsFormat.self,
     MeshTransformerFormat.self,
     GGUFFormat.self,

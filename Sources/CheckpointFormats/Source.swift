@@ -14,7 +14,7 @@ public struct Source: Sendable {
   /// Reads its tensors.
   public let reader: any CheckpointReader
   /// Every file that the tensors and the configuration are from, for the certificate and the journal.
-  public let inputs: [Input]
+  public private(set) var inputs: [Input]
 
   /// A file that was read.
   public struct Input: Hashable, Sendable {
@@ -30,7 +30,23 @@ public struct Source: Sendable {
     public let identity: FileIdentity?
     /// Where it is; nil for standard input.
     public let path: String?
+    /// Whether it is a file of the base.
+    public private(set) var isOfBase = false
+
+    /// The same file, of a base.
+    fileprivate var ofBase: Input {
+      var input = Input(
+        name: "base/\(name)", byteCount: byteCount, modificationTime: modificationTime,
+        changeTime: changeTime, identity: identity, path: path)
+      input.isOfBase = true
+      return input
+    }
   }
+
+  /// What it is read together with, where it is a difference; nil for a complete checkpoint.
+  public var base: BaseCheckpoint? { (reader as? any BasedReader)?.base }
+  /// What it is to be written as a difference to; nil where it isn't.
+  public private(set) var target: BaseCheckpoint?
 
   /// What is in it, with the files beside the weights.
   public private(set) var checkpoint: Checkpoint
@@ -134,7 +150,8 @@ public struct Source: Sendable {
     self.path = path
     place = path
     self.reader = reader
-    self.inputs = inputs
+    let base = (reader as? any BasedReader)?.base
+    self.inputs = inputs + (base?.source.inputs.map(\.ofBase) ?? [])
     var described = checkpoint
     // These make theirs out of another one.
     let makesConfiguration = reader is MeshTransformerReader || reader is GPTNeoXReader
@@ -162,7 +179,23 @@ public struct Source: Sendable {
   /// Makes sure that no file that was read has changed since it was opened.
   ///
   /// - Throws: `inputOutput`.
-  public func confirm() throws(CheckpointError) { try files.confirm() }
+  public func confirm() throws(CheckpointError) {
+    try files.confirm()
+    try base?.source.confirm()
+    try target?.source.confirm()
+  }
+
+  /// The same, to be written as a difference: the base is read as well.
+  ///
+  /// - Parameter target: the base.
+  /// - Returns: the source.
+  public func differing(from target: BaseCheckpoint) -> Source {
+    var other = self
+    other.target = target
+    let known = Set(inputs.compactMap(\.path))
+    other.inputs += target.source.inputs.filter { !known.contains($0.path ?? "") }.map(\.ofBase)
+    return other
+  }
 
   /// The digest of a file that was read, as it was opened.
   ///

@@ -47,7 +47,7 @@ struct CertifiedFiles {
 
   /// The files beside the weights, as certificates call them.
   private var assetNames: [String] {
-    if source.reader is StoreReader {
+    if source.store != nil {
       return source.checkpoint.assets.map { "\(StoreFormat.assetFolder)/\($0.name)" }
     }
     let hasConfiguration = FileKind(of: "\(path)/config.json") == .file

@@ -16,6 +16,9 @@ struct ConfigurationCheck {
     let model: ModelContents
     do throws(CheckpointError) { model = try source.model() } catch {
       if error.code.isTransient { throw error }
+      if error.check == "base" {
+        return report.skip(.configuration, .blocked, "needs tensors of the base: --base")
+      }
       // What is wrong is said of the tensors themselves.
       let checks = Set(source.checkpoint.findings.map(\.check))
       if checks.contains("data-missing") {

@@ -9,7 +9,7 @@ public import TensorModel
 /// Checks a checkpoint without stopping at the first thing that is wrong.
 public struct Verifier: Sendable {
   private let path: String
-  private let openOptions: OpenOptions
+  private var openOptions: OpenOptions
   private let resources: EvaluationResources
   private let catalogues: CatalogueProcess?
   private let signature: SignatureCheck?
@@ -36,6 +36,8 @@ public struct Verifier: Sendable {
   ) {
     self.path = path
     self.openOptions = openOptions
+    // Checksums and digests of files can be checked without it.
+    self.openOptions.opensWithoutBase = true
     self.resources = resources
     self.catalogues = catalogues
     self.signature = signature
@@ -120,7 +122,7 @@ public struct Verifier: Sendable {
         "\(counted(source.checkpoint.tensors.count, "tensor")) in \(counted(files, "file")), every byte accounted for"
       )
     }
-    if let store = source.reader as? StoreReader, runs(.store, &report) {
+    if let store = source.store, runs(.store, &report) {
       try StoreCheck(store, source.place, catalogues).run(&report)
     }
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }

@@ -16,14 +16,14 @@ struct VolumeAgreement {
   func findings(_ reader: StoreReader) -> [Finding] {
     var findings = catalogue.problems.map { finding($0, nil) }
     var datasets: [ExactName: HDF5Catalogue.Dataset] = [:]
-    for dataset in catalogue.datasets { datasets[ExactName(dataset.linkName)] = dataset }
+    for dataset in catalogue.datasets { datasets[ExactName(dataset.path)] = dataset }
     for (position, tensor) in reader.manifest.tensors.enumerated() where tensor.volume == volume {
-      let link = HDF5Storage.linkName(for: tensor.name)
-      if tensor.dataset != "/\(HDF5Storage.groupName)/\(link)" {
-        findings.append(
-          finding("the manifest names another dataset, '\(tensor.dataset)'", tensor.name))
+      let path = HDF5Catalogue.path(
+        HDF5Storage.linkName(for: tensor.name), isDifference: tensor.isDifference)
+      if let dataset = tensor.dataset, ExactName(dataset) != ExactName(path) {
+        findings.append(finding("the manifest names another dataset, '\(dataset)'", tensor.name))
       }
-      guard let dataset = datasets.removeValue(forKey: ExactName(link)) else {
+      guard let dataset = datasets.removeValue(forKey: ExactName(path)) else {
         findings.append(finding("has no dataset in the volume", tensor.name))
         continue
       }
@@ -47,7 +47,13 @@ struct VolumeAgreement {
   ) -> String? {
     if dataset.name.map({ ExactName($0) }) != ExactName(tensor.name) { return "attribute 'name'" }
     if dataset.dtype != tensor.type.dtype.rawValue { return "attribute 'dtype'" }
-    if !dataset.storedDTypes.contains(tensor.type.dtype.rawValue) { return "type" }
+    if !dataset.storedDTypes.contains(tensor.storedType.dtype.rawValue) { return "type" }
+    if tensor.isDifference {
+      if dataset.base.map({ ExactName($0) }) != tensor.base.map({ ExactName($0.name) }) {
+        return "attribute 'base'"
+      }
+      if dataset.coding != HDF5Volume.Difference.coding { return "attribute 'coding'" }
+    }
     if dataset.extents != stored.grid.extents { return "shape" }
     if tensor.type.dtype.blockElementCount > 1,
       dataset.shape != tensor.type.shape.canonicalText
@@ -70,15 +76,29 @@ struct VolumeAgreement {
       }
       if filters != numbers { return "list of filters" }
       let found = chunks.sorted { $0.start.lexicographicallyPrecedes($1.start) }
+      let written = stored.chunks.enumerated().filter { !$0.element.isAbsent }
       let isSame =
-        found.count == stored.chunks.count
-        && zip(found, stored.chunks).enumerated().allSatisfy { index, pair in
-          pair.0.start == stored.grid.start(of: index) && pair.0.offset == pair.1.byteOffset
-            && pair.0.storedByteCount == pair.1.byteCount
-            && Int(pair.0.skippedFilters) == pair.1.filterMask
+        found.count == written.count
+        && zip(found, written).allSatisfy { found, chunk in
+          found.start == stored.grid.start(of: chunk.offset)
+            && found.offset == chunk.element.byteOffset
+            && found.storedByteCount == chunk.element.byteCount
+            && Int(found.skippedFilters) == chunk.element.filterMask
         }
       return isSame ? nil : "set of chunks"
     default: return "layout"
     }
   }
+}
+
+extension HDF5Catalogue {
+  /// Where a dataset lies in its volume.
+  fileprivate static func path(_ linkName: String, isDifference: Bool) -> String {
+    "/\(isDifference ? HDF5Storage.differenceGroupName : HDF5Storage.groupName)/\(linkName)"
+  }
+}
+
+extension HDF5Catalogue.Dataset {
+  /// Where it lies in its volume.
+  fileprivate var path: String { HDF5Catalogue.path(linkName, isDifference: isDifference) }
 }

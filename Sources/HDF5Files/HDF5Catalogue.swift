@@ -2,7 +2,7 @@
 // decoded, and all that a volume must not contain is named. libhdf5 itself has crashed on damaged files before: call this in a process
 // of its own, with `limitProcess`.
 
-/// All datasets in the group `/tensors` of a file.
+/// All datasets in the groups `/tensors` and `/differences` of a file.
 public struct HDF5Catalogue: Codable, Hashable, Sendable {
   /// What is looked at in a file at the most.
   public static let maximumDatasetCount = 1_000_000
@@ -13,12 +13,18 @@ public struct HDF5Catalogue: Codable, Hashable, Sendable {
 
   /// A dataset.
   public struct Dataset: Codable, Hashable, Sendable {
-    /// Its name in `/tensors`.
+    /// Its name in its group.
     public var linkName: String
+    /// Whether that is `/differences`.
+    public var isDifference: Bool
     /// The attribute `name`, if it is a text as we write it.
     public var name: String?
     /// The attribute `dtype`, likewise.
     public var dtype: String?
+    /// The attribute `base` of differences, likewise.
+    public var base: String?
+    /// The attribute `coding` of differences, likewise.
+    public var coding: String?
     /// The attribute `shape` of packed dtypes, likewise: `[2,3]`.
     public var shape: String?
     /// The dtypes that are stored with just this type: several for bytes, none for types that we don't write.
@@ -49,7 +55,7 @@ public struct HDF5Catalogue: Codable, Hashable, Sendable {
     public var skippedFilters: UInt32
   }
 
-  /// In the order of their link names' bytes.
+  /// Those of `/tensors` first, in the order of their link names' bytes.
   public var datasets: [Dataset] = []
   /// What a volume must not contain, a sentence each.
   public var problems: [String] = []

@@ -54,23 +54,29 @@ private struct HDF5CatalogueReader {
     try attempt.check(H5Pget_userblock(creation.value, &userBlock))
     if userBlock != 0 { report("there is a user block of \(userBlock) bytes") }
 
-    var hasGroup = false
+    let known = [HDF5Storage.groupName, HDF5Storage.differenceGroupName]
+    var found: Set<String> = []
     for link in try links(in: file.value) {
-      if link.name == Array(HDF5Storage.groupName.utf8), link.isHard {
-        hasGroup = true
+      if let name = known.first(where: { Array($0.utf8) == link.name }), link.isHard {
+        found.insert(name)
       } else {
         report("'/\(link.text)' is not the group /\(HDF5Storage.groupName)")
       }
     }
-    let group = hasGroup ? try object(HDF5Storage.groupName, in: file.value) : nil
-    guard let group, H5Iget_type(group.value) == H5I_GROUP else {
-      return report("there is no group /\(HDF5Storage.groupName)")
+    for name in known where found.contains(name) || name == HDF5Storage.groupName {
+      let group = found.contains(name) ? try object(name, in: file.value) : nil
+      guard let group, H5Iget_type(group.value) == H5I_GROUP else {
+        report("there is no group /\(name)")
+        continue
+      }
+      try checkIsLinkedOnce(group, "/\(name)")
+      try readGroup(group, isDifference: name == HDF5Storage.differenceGroupName)
     }
-    try checkIsLinkedOnce(group, "/\(HDF5Storage.groupName)")
-    try readGroup(group)
   }
 
-  private mutating func readGroup(_ group: HDF5Identifier) throws(CheckpointError) {
+  private mutating func readGroup(
+    _ group: HDF5Identifier, isDifference: Bool
+  ) throws(CheckpointError) {
     var previous: [UInt8]?
     for link in try links(in: group.value) {
       let place = "'\(link.text)'"
@@ -93,7 +99,7 @@ private struct HDF5CatalogueReader {
         continue
       }
       try checkIsLinkedOnce(object, place)
-      try readDataset(object, linkName, place)
+      try readDataset(object, linkName, isDifference: isDifference, place)
     }
   }
 
@@ -116,7 +122,7 @@ private struct HDF5CatalogueReader {
 
   /// Looks at the layout first: libhdf5 opens other files to tell the extents of a virtual one.
   private mutating func readDataset(
-    _ dataset: HDF5Identifier, _ linkName: String, _ place: String
+    _ dataset: HDF5Identifier, _ linkName: String, isDifference: Bool, _ place: String
   ) throws(CheckpointError) {
     let creation = try attempt.own(H5Dget_create_plist(dataset.value), H5Pclose)
     guard try attempt.check(H5Pget_external_count(creation.value)) == 0 else {
@@ -153,8 +159,12 @@ private struct HDF5CatalogueReader {
     guard let layout else { return report("\(place) has an impossible layout") }
     datasets.append(
       HDF5Catalogue.Dataset(
-        linkName: linkName, name: try text("name", of: dataset, place),
-        dtype: try text("dtype", of: dataset, place), shape: try text("shape", of: dataset, place),
+        linkName: linkName, isDifference: isDifference,
+        name: try text("name", of: dataset, place),
+        dtype: try text("dtype", of: dataset, place, mayVary: isDifference),
+        base: try text("base", of: dataset, place, mayVary: isDifference),
+        coding: try text("coding", of: dataset, place, mayVary: isDifference),
+        shape: try text("shape", of: dataset, place),
         storedDTypes: storedDTypes, extents: extents, layout: layout))
   }
 
@@ -239,15 +249,45 @@ private struct HDF5CatalogueReader {
 
   // MARK: Attributes
 
+  /// A text of variable length, as datasets of differences have them.
+  private mutating func variableText(
+    _ name: String, _ attribute: HDF5Identifier, _ type: HDF5Identifier, _ space: HDF5Identifier,
+    _ place: String
+  ) throws(CheckpointError) -> String? {
+    guard H5Tget_cset(type.value) == H5T_CSET_UTF8,
+      H5Sget_simple_extent_type(space.value) == H5S_SCALAR
+    else {
+      report("\(place) has an attribute '\(name)' of another kind")
+      return nil
+    }
+    var pointer: UnsafeMutablePointer<CChar>?
+    try attempt.check(H5Aread(attribute.value, type.value, &pointer))
+    defer { H5Dvlen_reclaim(type.value, space.value, wb_h5_default(), &pointer) }
+    let limit = HDF5Storage.maximumNameByteCount
+    guard let pointer, case let length = strnlen(pointer, limit + 1), length <= limit,
+      let text = String(
+        validating: UnsafeRawBufferPointer(start: pointer, count: length), as: UTF8.self)
+    else {
+      report("\(place) has an attribute '\(name)' that is no text")
+      return nil
+    }
+    return text
+  }
+
   /// An attribute as `HDF5Volume` writes texts, nil if it isn't there; any other kind is a problem.
   private mutating func text(
-    _ name: String, of object: HDF5Identifier, _ place: String
+    _ name: String, of object: HDF5Identifier, _ place: String, mayVary: Bool = false
   ) throws(CheckpointError) -> String? {
     guard try attempt.check(H5Aexists(object.value, name)) > 0 else { return nil }
     let attribute = try attempt.own(
       H5Aopen(object.value, name, wb_h5_default()), H5Aclose)
     let type = try attempt.own(H5Aget_type(attribute.value), H5Tclose)
     let space = try attempt.own(H5Aget_space(attribute.value), H5Sclose)
+    if mayVary, H5Tget_class(type.value) == H5T_STRING,
+      try attempt.check(H5Tis_variable_str(type.value)) > 0
+    {
+      return try variableText(name, attribute, type, space, place)
+    }
     let byteCount = H5Tget_size(type.value)
     guard H5Tget_class(type.value) == H5T_STRING, H5Tis_variable_str(type.value) == 0,
       H5Tget_strpad(type.value) == H5T_STR_NULLTERM, H5Tget_cset(type.value) == H5T_CSET_UTF8,

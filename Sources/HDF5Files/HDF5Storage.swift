@@ -9,6 +9,8 @@ import TensorModel
 public enum HDF5Storage {
   /// The group that holds all datasets.
   public static let groupName = "tensors"
+  /// The group that holds datasets of differences to a base, of which no reader takes them for weights.
+  public static let differenceGroupName = "differences"
 
   /// The longest name of a tensor, in bytes: object headers have room for attributes of 64 KiB.
   public static let maximumNameByteCount = 32 << 10

@@ -1,6 +1,7 @@
-// One volume of a store: an HDF5 file with a group /tensors and a dataset per tensor. Written through libhdf5, never read by it here.
+// One volume of a store: an HDF5 file with a group /tensors and a dataset per tensor; those of differences to a base are in a group /differences. Written through libhdf5, never read by it here.
 //
-// * Superblock version 2, groups and object headers of HDF5 1.8: every release since 2008 reads it, and metadata have checksums.
+// * Superblock version 2, groups and object headers of HDF5 1.8: every release since 2008 reads it, and metadata have checksums. Volumes with
+//   differences have superblock version 3 and the chunk indexes of HDF5 1.10.
 // * No times, no fill values, no user block: the bytes depend on nothing but the calls.
 // * All raw data begins at multiples of 64, so that contiguous tensors can be used in place.
 // https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
@@ -43,6 +44,23 @@ public final class HDF5Volume: @unchecked Sendable {
     }
   }
 
+  /// What a dataset of differences says of itself.
+  public struct Difference: Hashable, Sendable {
+    /// The base's tensor.
+    public let base: String
+    /// The tensor's own dtype: the dataset's is an unsigned integer of the same width.
+    public let dtype: DType
+
+    /// Differences of unsigned integers to that tensor.
+    public init(base: String, dtype: DType) {
+      self.base = base
+      self.dtype = dtype
+    }
+
+    /// How they are coded: distances in units in the last place, as zigzag.
+    public static let coding = "ulp-zigzag"
+  }
+
   /// A dataset of a volume.
   public struct Dataset: Sendable {
     fileprivate let identifier: HDF5Identifier
@@ -56,21 +74,26 @@ public final class HDF5Volume: @unchecked Sendable {
   private var path: String { output.path }
   private var file: hid_t?
   private var group: HDF5Identifier?
+  private var differenceGroup: HDF5Identifier?
   private let fate = HDF5FileFate()
-
   /// Creates a file that must not exist yet.
   ///
   /// - Parameters:
   ///   - path: of the file.
   ///   - alignsPages: whether datasets and chunks of 64 KiB and more begin at multiples of 4096.
+  ///   - hasSmallIndexes: whether indexes of chunks take no more than they need, as releases since 1.10 (2016) read them, instead of 2.6 KB and more
+  ///     for each tensor: where tensors become small, that counts.
   /// - Throws: `conflict` if it exists, `noSpace`, `missing` or `inputOutput`.
-  public init(creating path: String, alignsPages: Bool = false) throws(CheckpointError) {
+  public init(
+    creating path: String, alignsPages: Bool = false, hasSmallIndexes: Bool = false
+  ) throws(CheckpointError) {
     output = try OutputFile(creating: path, byteCount: 0)
     driver = DriverFile(output)
     try perform("create") { (attempt) throws(CheckpointError) in
       let access = try attempt.own(
         wb_volume_access(state, UInt64(Self.alignment), alignsPages), H5Pclose)
-      try attempt.check(H5Pset_libver_bounds(access.value, H5F_LIBVER_V18, H5F_LIBVER_V18))
+      let version = hasSmallIndexes ? H5F_LIBVER_V110 : H5F_LIBVER_V18
+      try attempt.check(H5Pset_libver_bounds(access.value, version, version))
       // No chunks are cached, and bytes that others write are neither read ahead nor written back.
       try attempt.check(H5Pset_cache(access.value, 0, 0, 0, 0))
       try attempt.check(H5Pset_sieve_buf_size(access.value, 0))
@@ -82,13 +105,17 @@ public final class HDF5Volume: @unchecked Sendable {
       let file = try attempt.check(
         H5Fcreate(path, wb_h5_exclusive(), creation.value, access.value))
       self.file = file
-      let groupCreation = try attempt.own(H5Pcreate(wb_h5_group_creation()), H5Pclose)
-      try attempt.check(H5Pset_obj_track_times(groupCreation.value, false))
-      group = try attempt.own(
-        H5Gcreate2(
-          file, HDF5Storage.groupName, wb_h5_default(), groupCreation.value, wb_h5_default()),
-        H5Gclose)
+      group = try Self.createGroup(HDF5Storage.groupName, in: file, attempt)
     }
+  }
+
+  private static func createGroup(
+    _ name: String, in file: hid_t, _ attempt: HDF5Attempt
+  ) throws(CheckpointError) -> HDF5Identifier {
+    let creation = try attempt.own(H5Pcreate(wb_h5_group_creation()), H5Pclose)
+    try attempt.check(H5Pset_obj_track_times(creation.value, false))
+    return try attempt.own(
+      H5Gcreate2(file, name, wb_h5_default(), creation.value, wb_h5_default()), H5Gclose)
   }
 
   /// Gives a volume up that was not closed: nothing more is written.
@@ -100,6 +127,7 @@ public final class HDF5Volume: @unchecked Sendable {
     HDF5.releasing {
       driver.discard()
       group = nil
+      differenceGroup = nil
       if fate.isGivenUp {
         isReleased = false
       } else if let file {
@@ -134,19 +162,33 @@ public final class HDF5Volume: @unchecked Sendable {
     }
   }
 
+  /// The group of differences, which is there once it is needed.
+  private func openDifferenceGroup(
+    _ attempt: HDF5Attempt
+  ) throws(CheckpointError) -> HDF5Identifier {
+    _ = try openGroup
+    if let differenceGroup { return differenceGroup }
+    guard let file else { throw CheckpointError(.usage, "the volume is closed", file: path) }
+    let group = try Self.createGroup(HDF5Storage.differenceGroupName, in: file, attempt)
+    differenceGroup = group
+    return group
+  }
+
   // MARK: Datasets
 
   /// Creates a dataset.
   ///
   /// - Parameters:
-  ///   - linkName: its name in `/tensors`, from `HDF5Storage.linkName(for:)`.
+  ///   - linkName: its name in its group, from `HDF5Storage.linkName(for:)`.
   ///   - tensor: the tensor's name, for an attribute.
-  ///   - type: dtype and shape.
+  ///   - type: dtype and shape of what is stored.
+  ///   - difference: what it says of itself where that is differences: it lies in `/differences` then, and what is never written is zero.
   ///   - encoding: of its chunks; nil for a contiguous dataset, whose bytes are allocated at once and never filled.
   /// - Returns: the dataset.
   /// - Throws: `unsupported` for a name that is too long, `noSpace` or `inputOutput`.
   public func createDataset(
-    _ linkName: String, tensor: String, _ type: TensorType, _ encoding: Encoding?
+    _ linkName: String, tensor: String, _ type: TensorType, difference: Difference? = nil,
+    _ encoding: Encoding?
   ) throws(CheckpointError) -> Dataset {
     guard tensor.utf8.count <= HDF5Storage.maximumNameByteCount,
       linkName.utf8.count <= HDF5Storage.maximumLinkNameByteCount
@@ -158,12 +200,12 @@ public final class HDF5Volume: @unchecked Sendable {
         found: "\(tensor.utf8.count), \(linkName.utf8.count) escaped")
     }
     return try perform("create a dataset", tensor: tensor) { (attempt) throws(CheckpointError) in
-      let group = try openGroup
+      let group = try difference == nil ? openGroup : openDifferenceGroup(attempt)
       let extents = type.datasetExtents.map { hsize_t($0) }
       let space = try attempt.own(
         extents.isEmpty
           ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(extents.count), extents, nil), H5Sclose)
-      let creation = try creationProperties(encoding, attempt)
+      let creation = try creationProperties(encoding, fills: difference != nil, attempt)
       let linkCreation = try Self.linkCreationProperties(attempt)
       let storage = try HDF5Storage.type(type.dtype, attempt)
       let dataset = try attempt.own(
@@ -171,7 +213,11 @@ public final class HDF5Volume: @unchecked Sendable {
           group.value, linkName, storage.value, space.value, linkCreation.value, creation.value,
           wb_h5_default()), H5Dclose)
       try setAttribute("name", tensor, on: dataset, attempt)
-      try setAttribute("dtype", type.dtype.rawValue, on: dataset, attempt)
+      if let difference {
+        try describe(difference, on: dataset, attempt)
+      } else {
+        try setAttribute("dtype", type.dtype.rawValue, on: dataset, attempt)
+      }
       if type.dtype.blockElementCount > 1 {
         try setAttribute("shape", type.shape.canonicalText, on: dataset, attempt)
       }
@@ -180,11 +226,13 @@ public final class HDF5Volume: @unchecked Sendable {
   }
 
   private func creationProperties(
-    _ encoding: Encoding?, _ attempt: HDF5Attempt
+    _ encoding: Encoding?, fills: Bool, _ attempt: HDF5Attempt
   ) throws(CheckpointError) -> HDF5Identifier {
     let creation = try attempt.own(H5Pcreate(wb_h5_dataset_creation()), H5Pclose)
     try attempt.check(H5Pset_obj_track_times(creation.value, false))
-    try attempt.check(H5Pset_fill_time(creation.value, H5D_FILL_TIME_NEVER))
+    // Where nothing is ever filled, readers get whatever their memory holds for a chunk that isn't there.
+    try attempt.check(
+      H5Pset_fill_time(creation.value, fills ? H5D_FILL_TIME_IFSET : H5D_FILL_TIME_NEVER))
     guard let encoding else {
       try attempt.check(H5Pset_layout(creation.value, H5D_CONTIGUOUS))
       try attempt.check(H5Pset_alloc_time(creation.value, H5D_ALLOC_TIME_EARLY))
@@ -208,6 +256,43 @@ public final class HDF5Volume: @unchecked Sendable {
     let properties = try attempt.own(H5Pcreate(wb_h5_link_creation()), H5Pclose)
     try attempt.check(H5Pset_char_encoding(properties.value, H5T_CSET_UTF8))
     return properties
+  }
+
+  /// Sets what a dataset of differences says of itself: texts that programs read as such, without taking off what fills them up.
+  ///
+  /// They lie in the file's global heap, which is written at once: the library takes it for raw data, whose last place `writeChunk` looks at.
+  private func describe(
+    _ difference: Difference, on dataset: HDF5Identifier, _ attempt: HDF5Attempt
+  ) throws(CheckpointError) {
+    for (name, value) in [
+      ("dtype", difference.dtype.rawValue), ("base", difference.base),
+      ("coding", Difference.coding),
+    ] {
+      // A text of variable length ends with the first NUL.
+      if value.utf8.contains(0) {
+        try setAttribute(name, value, on: dataset, attempt)
+      } else {
+        try setVariableAttribute(name, value, on: dataset, attempt)
+      }
+    }
+    if let file { try attempt.check(H5Fflush(file, H5F_SCOPE_LOCAL)) }
+  }
+
+  /// Sets a text of variable length.
+  private func setVariableAttribute(
+    _ name: String, _ value: String, on object: HDF5Identifier, _ attempt: HDF5Attempt
+  ) throws(CheckpointError) {
+    let type = try attempt.own(H5Tcopy(wb_h5_c_string()), H5Tclose)
+    try attempt.check(H5Tset_size(type.value, wb_h5_variable_size()))
+    try attempt.check(H5Tset_cset(type.value, H5T_CSET_UTF8))
+    let space = try attempt.own(H5Screate(H5S_SCALAR), H5Sclose)
+    let attribute = try attempt.own(
+      H5Acreate2(object.value, name, type.value, space.value, wb_h5_default(), wb_h5_default()),
+      H5Aclose)
+    let status = value.withCString { text in
+      withUnsafePointer(to: text) { H5Awrite(attribute.value, type.value, $0) }
+    }
+    try attempt.check(status)
   }
 
   /// Sets a text of fixed length.
@@ -303,6 +388,7 @@ public final class HDF5Volume: @unchecked Sendable {
     try perform("write") { (attempt) throws(CheckpointError) in
       guard let file else { return }
       group = nil
+      differenceGroup = nil
       try attempt.check(H5Fflush(file, H5F_SCOPE_LOCAL))
       try attempt.check(H5Fclose(file))
       self.file = nil
@@ -313,25 +399,28 @@ public final class HDF5Volume: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - path: of the file to create.
-  ///   - links: names in `/tensors`, and the volumes that hold them, relative to the file's folder.
+  ///   - links: names in their groups, the volumes that hold them, relative to the file's folder, and whether they are of differences.
   /// - Returns: the file, which isn't durable yet.
   /// - Throws: `conflict` if the file exists, `unsupported` for a name that is too long, `noSpace`, `missing` or `inputOutput`.
   public static func createLinks(
-    _ path: String, _ links: [(linkName: String, volume: String)]
+    _ path: String, _ links: [(linkName: String, volume: String, isDifference: Bool)]
   ) throws(CheckpointError) -> OutputFile {
     let file = try HDF5Volume(creating: path)
     try file.perform("create a link") { (attempt) throws(CheckpointError) in
       let group = try file.openGroup
       let linkCreation = try linkCreationProperties(attempt)
-      for (name, volume) in links {
+      for (name, volume, isDifference) in links {
         guard name.utf8.count <= HDF5Storage.maximumLinkNameByteCount,
           volume.utf8.count <= maximumVolumeNameByteCount
         else {
           throw CheckpointError(.unsupported, "a name is too long for a link", found: name)
         }
+        let own = try isDifference ? file.openDifferenceGroup(attempt) : group
+        let groupName =
+          isDifference ? HDF5Storage.differenceGroupName : HDF5Storage.groupName
         try attempt.check(
           H5Lcreate_external(
-            volume, "/\(HDF5Storage.groupName)/\(name)", group.value, name, linkCreation.value,
+            volume, "/\(groupName)/\(name)", own.value, name, linkCreation.value,
             wb_h5_default()))
       }
     }

@@ -1,5 +1,6 @@
 import CBLAS
 import CTensorKernels
+import CheckpointFormats
 import FileContainers
 public import ModelArchitectures
 public import TensorEvaluation
@@ -43,6 +44,8 @@ public final class Decoder {
     _ weights: DecoderWeights, _ resources: EvaluationResources, attention: AttentionMode = .causal,
     keepsWeights: Bool = false, observer: (any LinearObserver)? = nil
   ) throws(CheckpointError) {
+    // Weights are read in pieces, and again and again: digests are compared once, before.
+    try (weights.reader as? any BasedReader)?.confirmBase()
     self.attention = attention
     configuration = weights.configuration
     self.weights = weights

@@ -35,6 +35,14 @@ public final class EncodedChunks: @unchecked Sendable {
     used += byteCount
   }
 
+  /// Takes in that a chunk is zero throughout, and needs no bytes.
+  func appendAbsent(index: Int) {
+    chunks.append(
+      Chunk(
+        index: index, bytes: UnsafeRawBufferPointer(start: nil, count: 0), filterMask: 0,
+        checksum: 0))
+  }
+
   func clear() {
     chunks.removeAll(keepingCapacity: true)
     used = 0
@@ -46,6 +54,7 @@ public final class EncodedChunks: @unchecked Sendable {
 /// Used by one thread at a time.
 final class ChunkEncoder {
   private let compressor: ChunkCompressor
+  private let differenceCompressor: ChunkCompressor?
   private let padded: ScratchArena
   private let shuffled: ScratchArena
 
@@ -54,8 +63,13 @@ final class ChunkEncoder {
   /// - Parameters:
   ///   - level: of zstd, for every chunk; nil for what suits each.
   ///   - chunkByteCount: of the largest chunk.
+  ///   - hasDifferences: whether some chunks are differences to a base.
   /// - Throws: `usage` for a level that libzstd doesn't have, `inputOutput` without memory.
-  init(level: Int?, chunkByteCount: Int) throws(CheckpointError) {
+  init(level: Int?, chunkByteCount: Int, hasDifferences: Bool) throws(CheckpointError) {
+    differenceCompressor =
+      hasDifferences
+      ? try ChunkCompressor(level: level, chunkByteCount: chunkByteCount, ofDifferences: true)
+      : nil
     compressor = try ChunkCompressor(level: level, chunkByteCount: chunkByteCount)
     padded = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
     shuffled = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
@@ -68,15 +82,17 @@ final class ChunkEncoder {
   ///   - bytes: of the tensor; a last chunk is filled up with zeros.
   ///   - grid: of the tensor.
   ///   - filters: what is to be done to it.
+  ///   - isDifference: whether the bytes are differences to a base.
   ///   - output: takes the result; bytes that don't shrink are stored as they are.
   /// - Throws: `inputOutput` without memory.
   func encode(
     _ index: Int, _ bytes: UnsafeRawBufferPointer, _ grid: ChunkGrid,
-    _ filters: [StoreManifest.Filter], _ output: EncodedChunks
+    _ filters: [StoreManifest.Filter], isDifference: Bool, _ output: EncodedChunks
   ) throws(CheckpointError) {
+    let compressor = isDifference ? differenceCompressor ?? compressor : compressor
     let size = grid.chunkByteCount
     guard bytes.count < size else {
-      try encodeWhole(index, bytes, grid, filters, output)
+      try encodeWhole(index, bytes, grid, filters, compressor, output)
       return
     }
     try padded.withPiece(byteCount: size) { (piece) throws(CheckpointError) in
@@ -84,13 +100,13 @@ final class ChunkEncoder {
       whole.copyMemory(from: bytes)
       (piece + bytes.count).initializeMemory(
         as: UInt8.self, repeating: 0, count: size - bytes.count)
-      try encodeWhole(index, UnsafeRawBufferPointer(whole), grid, filters, output)
+      try encodeWhole(index, UnsafeRawBufferPointer(whole), grid, filters, compressor, output)
     }
   }
 
   private func encodeWhole(
     _ index: Int, _ bytes: UnsafeRawBufferPointer, _ grid: ChunkGrid,
-    _ filters: [StoreManifest.Filter], _ output: EncodedChunks
+    _ filters: [StoreManifest.Filter], _ compressor: ChunkCompressor, _ output: EncodedChunks
   ) throws(CheckpointError) {
     guard let base = bytes.baseAddress else { return }
     let target = output.rest

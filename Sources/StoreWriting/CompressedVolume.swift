@@ -1,3 +1,4 @@
+import CTensorKernels
 public import CheckpointFormats
 import HDF5Files
 import Synchronization
@@ -38,7 +39,8 @@ public final class CompressedVolume: Sendable {
     self.datasets = datasets
     self.level = level
     grids = datasets.map(\.grid)
-    volume = try HDF5Volume(creating: path)
+    volume = try HDF5Volume(
+      creating: path, hasSmallIndexes: datasets.contains { $0.base != nil })
     state = Mutex(State(chunks: Array(repeating: [], count: datasets.count)))
   }
 
@@ -47,7 +49,7 @@ public final class CompressedVolume: Sendable {
   /// Several threads may do that at once.
   ///
   /// - Parameters:
-  ///   - bytes: of the tensor, beginning and ending with a chunk.
+  ///   - bytes: of the tensor, or of its differences, beginning and ending with a chunk.
   ///   - byteOffset: where in the tensor they begin.
   ///   - tensor: its place among the datasets.
   /// - Returns: the encoded chunks; nil for a tensor that is stored as it is.
@@ -66,11 +68,14 @@ public final class CompressedVolume: Sendable {
     let output = try EncodedChunks(byteCount: (last - index + 1) * grid.chunkByteCount)
     while index <= last {
       let range = grid.byteRange(of: index)
-      try encoder.encoder.encode(
-        index,
-        UnsafeRawBufferPointer(
-          rebasing: bytes[range.lowerBound - byteOffset..<range.upperBound - byteOffset]), grid,
-        filters, output)
+      let chunk = UnsafeRawBufferPointer(
+        rebasing: bytes[range.lowerBound - byteOffset..<range.upperBound - byteOffset])
+      if dataset.base != nil, wb_is_zero(chunk.baseAddress, chunk.count) {
+        output.appendAbsent(index: index)
+      } else {
+        try encoder.encoder.encode(
+          index, chunk, grid, filters, isDifference: dataset.base != nil, output)
+      }
       index += 1
     }
     return output
@@ -107,7 +112,10 @@ public final class CompressedVolume: Sendable {
   private func takeEncoder() throws(CheckpointError) -> Idle {
     if let idle = idle.withLock({ $0.popLast() }) { return idle }
     let largest = grids.map(\.chunkByteCount).max() ?? 0
-    return Idle(encoder: try ChunkEncoder(level: level, chunkByteCount: largest))
+    return Idle(
+      encoder: try ChunkEncoder(
+        level: level, chunkByteCount: largest,
+        hasDifferences: datasets.contains { $0.base != nil }))
   }
 
   /// Writes what `encode` or `copy` gave.
@@ -126,6 +134,10 @@ public final class CompressedVolume: Sendable {
     var stored: [StoredChunk] = []
     if let encoded {
       for chunk in encoded.chunks {
+        if chunk.bytes.isEmpty {
+          stored.append(.absent)
+          continue
+        }
         let offset = try volume.writeChunk(
           at: grids[tensor].start(of: chunk.index), chunk.bytes,
           skippedFilters: UInt32(chunk.filterMask), in: dataset)

@@ -46,21 +46,22 @@ public enum LinkFile {
   public static let maximumNameByteCount = HDF5Storage.maximumNameByteCount
 
   /// The path of a tensor's dataset in its volume and in the link file.
-  public static func datasetPath(for tensor: String) -> String {
-    "/\(HDF5Storage.groupName)/\(HDF5Storage.linkName(for: tensor))"
+  public static func datasetPath(for tensor: String, isDifference: Bool = false) -> String {
+    let group = isDifference ? HDF5Storage.differenceGroupName : HDF5Storage.groupName
+    return "/\(group)/\(HDF5Storage.linkName(for: tensor))"
   }
 
   /// Creates the file and makes it durable.
   ///
   /// - Parameters:
   ///   - path: must not exist yet.
-  ///   - tensors: names, and the volumes that hold them.
+  ///   - tensors: names, the volumes that hold them, and whether these hold differences.
   /// - Returns: size and digest, for the manifest.
   /// - Throws: `noSpace` or `inputOutput`.
   public static func create(
-    _ path: String, _ tensors: [(name: String, volume: String)]
+    _ path: String, _ tensors: [(name: String, volume: String, isDifference: Bool)]
   ) throws(CheckpointError) -> StoreManifest.FileRecord {
-    let links = tensors.map { (HDF5Storage.linkName(for: $0.name), $0.volume) }
+    let links = tensors.map { (HDF5Storage.linkName(for: $0.name), $0.volume, $0.isDifference) }
     try HDF5Volume.createLinks(path, links).synchronise()
     let file = try InputFile(path: path)
     return StoreManifest.FileRecord(
@@ -76,7 +77,11 @@ extension HDF5Volume {
     if case .chunked(let chunk, let filters) = planned.encoding {
       encoding = Encoding(chunk: chunk, shuffles: filters.contains(.shuffle), level: 1)
     }
+    let difference = planned.base.map { Difference(base: $0, dtype: planned.type.dtype) }
+    let stored = planned.type.dtype.differenceDType ?? planned.type.dtype
     return try createDataset(
-      HDF5Storage.linkName(for: planned.name), tensor: planned.name, planned.type, encoding)
+      HDF5Storage.linkName(for: planned.name), tensor: planned.name,
+      difference == nil ? planned.type : TensorType(stored, planned.type.shape),
+      difference: difference, encoding)
   }
 }

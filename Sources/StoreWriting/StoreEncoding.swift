@@ -33,13 +33,21 @@ public struct PlannedDataset: Hashable, Sendable {
   public let type: TensorType
   /// How it is stored.
   public let encoding: StoreManifest.Encoding
+  /// The base's tensor that it is a difference to; nil for a tensor that is stored by itself.
+  public let base: String?
 
   /// A dataset.
-  public init(name: String, type: TensorType, encoding: StoreManifest.Encoding) {
+  public init(
+    name: String, type: TensorType, encoding: StoreManifest.Encoding, base: String? = nil
+  ) {
     self.name = name
     self.type = type
     self.encoding = encoding
+    self.base = base
   }
+
+  /// Where it lies, in its volume and in the link file.
+  public var path: String { LinkFile.datasetPath(for: name, isDifference: base != nil) }
 
   /// How its bytes are cut.
   public var grid: ChunkGrid {

@@ -44,7 +44,7 @@ public struct CompiledExpression: Sendable {
   }
 
   /// The stored tensors that it reads, by their places in the checkpoint.
-  var storedPositions: [Int] {
+  public var storedPositions: [Int] {
     var positions: [Int] = []
     var pending = [root]
     while let node = pending.popLast() {

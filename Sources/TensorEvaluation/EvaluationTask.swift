@@ -226,11 +226,17 @@ public struct EvaluationResources: Sendable {
   }
 
   /// The same with half of the memory, for work that keeps as much elsewhere.
-  public var halved: EvaluationResources {
-    var half = EvaluationResources(
-      memory: memory / 2, threads: threads, checkCancellation: checkCancellation)
-    half.checksRecordedDigests = checksRecordedDigests
-    return half
+  public var halved: EvaluationResources { divided(by: 2) }
+
+  /// The same with a part of the memory.
+  ///
+  /// - Parameter count: of how many equal parts.
+  /// - Returns: the resources.
+  public func divided(by count: Int) -> EvaluationResources {
+    var part = EvaluationResources(
+      memory: memory / count, threads: threads, checkCancellation: checkCancellation)
+    part.checksRecordedDigests = checksRecordedDigests
+    return part
   }
 
   /// Bytes of an intermediate result: a small part of a thread's memory.

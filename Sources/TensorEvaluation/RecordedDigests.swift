@@ -49,6 +49,7 @@ final class RecordedDigests: Sendable {
       recorded != digest.hexadecimal
     else { return }
     let tensor = tensors[position]
+    if let cause = try reader.cause(ofWrongDigestAt: position) { throw cause }
     throw CheckpointError(
       .corrupt, "its bytes are not those that were stored", file: tensor.file, tensor: tensor.name,
       expected: "sha256:\(recorded)", found: "\(digest)",

@@ -215,7 +215,7 @@ public struct TensorEvaluator: Sendable {
 
 extension MatrixRegion {
   /// The region in pieces of at most `limit` bytes, row-major: blocks of whole rows, or runs of a row where a row is larger.
-  func tiles(cellByteCount: Int, limit: Int) -> [MatrixRegion] {
+  public func tiles(cellByteCount: Int, limit: Int) -> [MatrixRegion] {
     if cellCount * cellByteCount <= limit { return cellCount == 0 ? [] : [self] }
     let columnStep = Swift.max(1, Swift.min(columns.count, limit / cellByteCount))
     let rowStep =
@@ -235,7 +235,7 @@ extension MatrixRegion {
 
 extension MatrixBuffer {
   /// Where a tile of a region goes in the region's buffer.
-  func advanced(
+  public func advanced(
     to tile: MatrixRegion, in region: MatrixRegion, cellByteCount: Int
   ) -> MatrixBuffer {
     advanced(

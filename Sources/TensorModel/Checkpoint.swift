@@ -146,6 +146,26 @@ public struct CanonicalTensor: Hashable, Sendable {
   /// Its exact value; of dtype F32 where something is summed.
   public let expression: TensorExpression
 
+  /// Its value in a dtype: cast, if the exact one is in another.
+  ///
+  /// - Parameters:
+  ///   - dtype: the wanted one.
+  ///   - checkpoint: that it is computed from.
+  /// - Returns: the expression.
+  /// - Throws: `malformed` where the expression doesn't fit the checkpoint or the tensor's shape, or dtypes can't be cast.
+  public func expression(
+    as dtype: DType, in checkpoint: Checkpoint
+  ) throws(CheckpointError) -> TensorExpression {
+    do throws(CheckpointError) {
+      let exact = try expression.type { checkpoint.type(of: $0) }
+      guard exact.shape == shape else {
+        throw CheckpointError(
+          .malformed, "wrong shape", expected: "\(shape)", found: "\(exact.shape)")
+      }
+      return exact.dtype == dtype ? expression : .cast(expression, dtype)
+    } catch { throw error.in(tensor: name) }
+  }
+
   /// Its bytes in that dtype.
   public var byteCount: Int { dtype.byteCount(elementCount: shape.elementCount) ?? 0 }
 

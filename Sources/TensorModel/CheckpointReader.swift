@@ -30,6 +30,13 @@ public protocol CheckpointReader: AnyObject, Sendable {
   /// - Throws: `corrupt` if a checksum fails, `inputOutput`.
   func confirmUnlisted() throws(CheckpointError)
 
+  /// Why a tensor's bytes have another digest than the checkpoint records, where that is known.
+  ///
+  /// - Parameter position: the tensor's place; all of it was read.
+  /// - Returns: nil where they were changed, as far as can be told.
+  /// - Throws: what reading throws.
+  func cause(ofWrongDigestAt position: Int) throws(CheckpointError) -> CheckpointError?
+
   /// The model's tensors under canonical names, in canonical order.
   ///
   /// - Throws: `usage` if the configuration that the names depend on is missing; `unsupported` for a layout that can be listed but not
@@ -66,6 +73,9 @@ extension CheckpointReader {
     }
     return canonical
   }
+
+  /// They were changed.
+  public func cause(ofWrongDigestAt position: Int) -> CheckpointError? { nil }
 
   /// There is nothing else, or it has no checksums.
   public func confirmUnlisted() {}

@@ -27,6 +27,7 @@ struct ConvertCommand: ParsableCommand {
         npz                numpy arrays by name, as numpy.savez writes them
         gguf               for llama.cpp, with the tokenizer; GPT-J as phi2
         mlx                for mlx-lm, under its models' names; GPT-J as gptj or phi
+        weight-delta       trainers' updates weight_vNNNNNN: what changed since --base
 
       Examples:
         weighbridge convert step_383500_slim.tar.zstd gpt-j-6b --to hf --dtype f16
@@ -34,6 +35,7 @@ struct ConvertCommand: ParsableCommand {
         weighbridge convert gpt-j-6b gpt-j-6b-sharded --max-shard-size 2GB
         weighbridge convert gpt-j-6b mesh --to mesh-transformer --shards 8
         weighbridge convert gpt-j-6b gpt-j-6b.gguf --dtype f16
+        weighbridge convert gpt-jt gpt-jt.store --base gpt-j-6b
         weighbridge convert llama.Q4_K_M.gguf llama --to hf --dtype bf16
         zstd -dc step.tar.zst | weighbridge convert - out --to hf
       """)
@@ -65,6 +67,12 @@ struct ConvertCommand: ParsableCommand {
       valueName: "method"))
   var compression: CompressionChoice?
 
+  @Option(
+    help: ArgumentHelp(
+      "What a difference calls its base; by default the last component of its path.",
+      valueName: "text"))
+  var baseHint: String?
+
   @Flag(
     name: .customLong("validate"),
     help:
@@ -93,6 +101,7 @@ struct ConvertCommand: ParsableCommand {
     request.settings.dtype = dtype.dtype
     request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
+    request.settings.baseHint = baseHint
     if validatesResult {
       shared.noteSlowness()
       request.validator = try validation.validator(request, standardCount: 32, progress.work)

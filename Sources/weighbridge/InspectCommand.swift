@@ -74,6 +74,7 @@ struct InspectCommand: ParsableCommand {
     let progress = shared.progress
     var options = try shared.openOptions(checkpoint, progress)
     options.replacesConfiguration = checkpoints.count == 1
+    options.opensWithoutBase = true
     let source = try Source(checkpoint, options)
     let inspection = try Inspection(
       source, digests: digests, statistics: statistics, shared.resources, progress: progress.work)

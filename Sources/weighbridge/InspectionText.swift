@@ -38,6 +38,9 @@ struct InspectionText {
         "\(humanSize(inspection.byteCount)) in \(counted(inspection.tensors.count, "tensor"))"
           + (sizeOnDisk.map { ", \($0) on disk" } ?? "")))
     line(field("dtypes", dtypes))
+    if let base = inspection.base {
+      line(field("base", "\(ColumnWidth.shown(base.hint)), root \(base.root)"))
+    }
     if let precision = inspection.effectivePrecision {
       for (number, text) in PrecisionText.summary(precision).enumerated() {
         line(field(number == 0 ? "precision" : "", text))

@@ -33,6 +33,13 @@ struct SharedOptions: ParsableArguments {
   var config: String?
 
   @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "The base of a checkpoint that is a difference: what is read together with it, or what convert writes a difference to. Any format; can be given several times.",
+      valueName: "path"), completion: .file())
+  var base: [String] = []
+
+  @Option(
     help: ArgumentHelp(
       "The most memory for buffers, such as 500MB or 2GiB (default: 1GB; forward and compare --forward: half of the machine's).",
       valueName: "size"))
@@ -120,6 +127,7 @@ struct SharedOptions: ParsableArguments {
     var options = OpenOptions(
       progress: progress.unpacking(source), checkCancellation: Signals.check)
     options.datasets = ProcessArguments.executablePath.map { DatasetProcess(executable: $0) }
+    if !base.isEmpty { options.bases = GivenBases(base, resources, progress: progress.work) }
     if let spool { options.temporaryDirectory = spool }
     if let maxExpansion { options.expansionLimit = ExpansionLimit(factor: maxExpansion) }
     if let config {

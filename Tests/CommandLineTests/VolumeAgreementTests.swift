@@ -191,7 +191,8 @@ import Testing
     try write()
     try workspace.remove(Self.volume)
     _ = try HDF5Volume.createLinks(
-      workspace.path(Self.volume), [("w%2F1", "/etc/passwd"), ("p", "weights-00002.h5")])
+      workspace.path(Self.volume),
+      [("w%2F1", "/etc/passwd", false), ("p", "weights-00002.h5", false)])
     var editor = StoreEditor(workspace.path("made.store"), try manifest([], []), [])
     editor.manifest.tensors = []
     editor.manifest.root = rootDigest(of: [])

@@ -258,7 +258,9 @@ import Testing
   // MARK: Links
 
   @Test func oneFileLinksToTheDatasetsOfAllVolumes() throws {
-    let links = (0..<100).map { (linkName: "t%2F\($0)", volume: "volume-\($0 % 3).h5") }
+    let links = (0..<100).map {
+      (linkName: "t%2F\($0)", volume: "volume-\($0 % 3).h5", isDifference: false)
+    }
     _ = try HDF5Volume.createLinks(workspace.path("links.h5"), links)
     _ = try HDF5Volume.createLinks(workspace.path("again.h5"), links)
     #expect(try workspace.contents("links.h5") == workspace.contents("again.h5"))
@@ -272,10 +274,10 @@ import Testing
   @Test func linksHaveRoomForTheLongestNames() throws {
     let name = String(repeating: "x", count: HDF5Storage.maximumLinkNameByteCount)
     let volume = String(repeating: "v", count: 250)
-    _ = try HDF5Volume.createLinks(workspace.path("l.h5"), [(name, volume)])
+    _ = try HDF5Volume.createLinks(workspace.path("l.h5"), [(name, volume, false)])
     #expect(try catalogue("l.h5").problems.count == 1)
     let error = #expect(throws: CheckpointError.self) {
-      _ = try HDF5Volume.createLinks(workspace.path("m.h5"), [(name + "x", volume)])
+      _ = try HDF5Volume.createLinks(workspace.path("m.h5"), [(name + "x", volume, false)])
     }
     #expect(error?.code == .unsupported)
   }

@@ -41,7 +41,9 @@ public struct StoreEditor {
   /// - Throws: what reading and writing files throws.
   public mutating func write(measuresVolumes: Bool = true) throws {
     if measuresVolumes { try measureVolumes() }
-    let table = ChunkTable.text(zip(manifest.tensors.map(\.name), chunks).map { ($0, $1) })
+    let table = ChunkTable.text(
+      zip(manifest.tensors.map(\.name), chunks).map { ($0, $1) },
+      isDifference: manifest.base != nil)
     if !forgesRoot { manifest.root = manifest.rootOfTensors }
     manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
     try Data(table).write(to: URL(filePath: "\(folder)/\(StoreFormat.chunkTableName)"))
@@ -66,7 +68,7 @@ public struct StoreEditor {
   ) throws {
     let old = chunks[tensor][index]
     precondition(bytes.count <= old.byteCount)
-    let url = URL(filePath: "\(folder)/\(manifest.tensors[tensor].volume)")
+    let url = URL(filePath: "\(folder)/\(manifest.tensors[tensor].volume ?? "")")
     var volume = try Data(contentsOf: url)
     volume.replaceSubrange(old.byteOffset..<old.byteOffset + bytes.count, with: bytes)
     try volume.write(to: url)
@@ -80,11 +82,12 @@ extension StoreManifest.Tensor {
   /// The same tensor with something changed.
   public func with(
     name: String? = nil, type: TensorType? = nil, volume: String? = nil, dataset: String? = nil,
-    encoding: StoreManifest.Encoding? = nil, digest: Digest? = nil
+    encoding: StoreManifest.Encoding? = nil, digest: Digest? = nil,
+    base: StoreManifest.BaseTensor? = nil
   ) -> StoreManifest.Tensor {
     .init(
       name: name ?? self.name, type: type ?? self.type, volume: volume ?? self.volume,
       dataset: dataset ?? self.dataset, encoding: encoding ?? self.encoding,
-      digest: digest ?? self.digest)
+      digest: digest ?? self.digest, base: base ?? self.base)
   }
 }

@@ -13,7 +13,7 @@
 /// `scale_search.h` (better scales) -> `refine.c`, `mlx_refine.c`, `ct_refine.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`, `block_parts.c`; what comes after these is said in `block_kernels.h`;
 /// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`;
-/// `ulp.c` (the meaning) -> `ulp_loops.h`, `ulp_avx2.c`, `ulp_neon.c`.
+/// `ulp.c` (the meaning) -> `ulp_loops.h`, `ulp_avx2.c`, `ulp_neon.c`; `xxh3.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
 
@@ -90,6 +90,32 @@ bool wb_is_zero(const void *data, size_t byte_count);
 
 /// Writes the exclusive or of two runs of bytes. `result` may be one of them; otherwise nothing overlaps.
 void wb_xor(const void *left, const void *right, void *result, size_t byte_count);
+
+// MARK: XXH3
+
+/// What has gone into a checksum so far; its members are of no concern to callers.
+typedef struct {
+  uint64_t sums[8];
+  uint64_t byte_count;
+  size_t waiting;
+  uint8_t block[1024];
+  uint8_t tail[64];
+} wb_xxh3;
+
+/// A checksum of 128 bits.
+typedef struct {
+  uint64_t low;
+  uint64_t high;
+} wb_xxh3_digest;
+
+/// Begins XXH3's checksum of 128 bits, without seed.
+void wb_xxh3_begin(wb_xxh3 *state);
+
+/// Takes in the next bytes.
+void wb_xxh3_update(wb_xxh3 *state, const void *data, size_t byte_count);
+
+/// Returns the checksum of all bytes so far. Its usual text is `high`, then `low`, in 16 hexadecimal digits each.
+wb_xxh3_digest wb_xxh3_end(const wb_xxh3 *state);
 
 // MARK: Layout
 

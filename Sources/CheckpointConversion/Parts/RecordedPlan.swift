@@ -200,7 +200,7 @@ extension RecordedPlan.File {
 
 extension RecordedPlan.Group {
   fileprivate init(_ group: ConversionPlan.OutputGroup, in plan: ConversionPlan) {
-    tensors = group.parts.map { TensorStatement($0, in: plan.weightFiles[$0.file].name) }
+    tensors = group.parts.map { TensorStatement($0, in: plan.fileName(of: $0)) }
     if case .chunked(let chunk, let filters)? = group.parts[0].encoding {
       self.chunk = chunk
       self.filters = filters.map(\.rawValue)

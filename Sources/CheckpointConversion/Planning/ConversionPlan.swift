@@ -1,4 +1,4 @@
-import CheckpointFormats
+public import CheckpointFormats
 public import FileContainers
 public import ModelArchitectures
 public import Quantization
@@ -31,13 +31,15 @@ public struct ConversionPlan: Sendable {
   public let leftOut: [String]
   /// What opening and planning brought up.
   public let findings: [Finding]
+  /// What is written is a difference to it; nil for a complete checkpoint.
+  public let base: StoreManifest.Base?
   /// Bytes of the stored tensors that all groups are made of; 0 where nothing is quantized.
   let storedByteCount: Int
 
   init(
     source: SourceDescription, format: String, settings: Settings, attention: AttentionMode,
     groups: [OutputGroup], weightFiles: [WeightFile], sidecars: [Sidecar], companions: [String],
-    leftOut: [String], findings: [Finding], storedByteCount: Int
+    leftOut: [String], findings: [Finding], base: StoreManifest.Base?, storedByteCount: Int
   ) {
     self.source = source
     self.format = format
@@ -49,6 +51,7 @@ public struct ConversionPlan: Sendable {
     self.companions = companions
     self.leftOut = leftOut
     self.findings = findings
+    self.base = base
     self.storedByteCount = storedByteCount
     tensors = PlannedTensors(groups)
   }
@@ -85,6 +88,10 @@ public struct ConversionPlan: Sendable {
     public var quantization: QuantizationRequest?
     /// How the experts of a mixture are written; nil keeps the source's spelling.
     public var experts: Architecture.ExpertSpelling?
+    /// What the base of a difference is called; nil takes the last component of its path.
+    public var baseHint: String?
+    /// The version of a trainer's update; nil for other formats.
+    public internal(set) var deltaVersion: Int?
     /// The name of a destination that is one file; nil for a directory.
     public internal(set) var fileName: String?
     /// What the model is called in formats that have a name for it, where the source's files have none; nil takes the name of the source's place.

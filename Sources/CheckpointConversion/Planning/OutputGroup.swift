@@ -101,6 +101,11 @@ extension ConversionPlan {
     public internal(set) var place: FileLayout.Place?
     /// How a store keeps it; nil for other formats.
     public var encoding: StoreManifest.Encoding?
+    /// The base's tensor that it is the same as, or is written as a difference to; nil where it is written by itself.
+    public var base: StoreManifest.BaseTensor?
+
+    /// The base's tensor that it is written as a difference to.
+    var difference: StoreManifest.BaseTensor? { encoding == .base ? nil : base }
 
     /// A tensor at a place in a file.
     ///

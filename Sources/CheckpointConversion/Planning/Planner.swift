@@ -92,14 +92,7 @@ public struct Planner: Sendable {
   public static func expression(
     of tensor: CanonicalTensor, as dtype: DType, in checkpoint: Checkpoint
   ) throws(CheckpointError) -> TensorExpression {
-    do throws(CheckpointError) {
-      let exact = try tensor.expression.type { checkpoint.type(of: $0) }
-      guard exact.shape == tensor.shape else {
-        throw CheckpointError(
-          .malformed, "wrong shape", expected: "\(tensor.shape)", found: "\(exact.shape)")
-      }
-      return exact.dtype == dtype ? tensor.expression : .cast(tensor.expression, dtype)
-    } catch { throw error.in(tensor: tensor.name) }
+    try tensor.expression(as: dtype, in: checkpoint)
   }
 
   /// A plan of tensors that each stand for themselves.
@@ -112,24 +105,27 @@ public struct Planner: Sendable {
   ///   - companions: files that describe the weights and are written after them; only this package's own targets have some.
   ///   - leftOut: files of the source that aren't carried along.
   ///   - findings: what a person should know.
+  ///   - base: what is written is a difference to it; nil for a complete checkpoint.
   /// - Returns: the plan.
   /// - Throws: what opening the source as a model throws.
   public func plan(
     format: String, tensors: consuming [ConversionPlan.PlannedTensor],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
-    companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
+    companions: [String] = [], leftOut: [String] = [], findings: [Finding] = [],
+    base: StoreManifest.Base? = nil
   ) throws(CheckpointError) -> ConversionPlan {
     try plan(
       format: format, groups: tensors.map { ConversionPlan.OutputGroup($0) },
       weightFiles: weightFiles, sidecars: sidecars, companions: companions, leftOut: leftOut,
-      findings: findings)
+      findings: findings, base: base)
   }
 
   /// A plan, with what is the same for all formats filled in.
   func plan(
     format: String, groups: consuming [ConversionPlan.OutputGroup],
     weightFiles: [ConversionPlan.WeightFile], sidecars: [ConversionPlan.Sidecar],
-    companions: [String] = [], leftOut: [String] = [], findings: [Finding] = []
+    companions: [String] = [], leftOut: [String] = [], findings: [Finding] = [],
+    base: StoreManifest.Base? = nil
   ) throws(CheckpointError) -> ConversionPlan {
     let model = try source.model()
     // In place: there can be hundreds of thousands.
@@ -150,6 +146,7 @@ public struct Planner: Sendable {
         + findings + graphFindings(format, findings)
         + (format == GGUFFormat.name ? [] : Self.normFindings(model)) + sidecarFindings(sidecars)
         + codeFindings(model) + quantizationFindings(model, groups),
+      base: base,
       storedByteCount: settings.quantization == nil ? 0 : storedByteCount(groups))
   }
 

@@ -22,6 +22,10 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
   public let title: String?
   /// How weights are quantized; absent if they aren't.
   public let quantization: Quantization?
+  /// What the base of a difference is called, where that was asked for.
+  public let baseHint: String?
+  /// The version of a trainer's update; absent for other formats.
+  public let deltaVersion: Int?
 
   /// How weights are quantized.
   public struct Quantization: Sendable, Codable, Hashable {
@@ -52,6 +56,8 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
     }
     file = settings.fileName
     title = settings.title
+    baseHint = settings.baseHint
+    deltaVersion = settings.deltaVersion
     quantization = settings.quantization.map { request in
       Quantization(
         scheme: request.scheme.name, tensorTypes: request.overrides.map(\.text),
@@ -81,6 +87,11 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
     }
     settings.fileName = file
     settings.title = title
+    settings.baseHint = baseHint
+    guard deltaVersion ?? 1 >= 1 else {
+      throw Self.unknown("delta_version", "\(deltaVersion ?? 0)")
+    }
+    settings.deltaVersion = deltaVersion
     settings.quantization = try quantization?.request(importance)
     return settings
   }

@@ -10,6 +10,7 @@ enum StoreTarget: ConversionTarget {
   static let isResharded = true
   static let carriesAttention = true
   static let keepsQuantizedParts = true
+  static let differences = DifferenceUse.optional
 
   /// 4 GB a volume.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(4_000_000_000)
@@ -20,15 +21,26 @@ enum StoreTarget: ConversionTarget {
     _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {
     let outputs = try planner.outputs(as: try exactDTypes(planner))
-    let encodings = Self.encodings(outputs, planner)
-    let shards = try Sharder(outputs.map(\.byteCount))
+    var encodings = Self.encodings(outputs, planner)
+    let difference = try planner.source.target.map { (base) throws(CheckpointError) in
+      guard planner.settings.compression != .uncompressed else { throw uncompressedDifference }
+      return try DifferencePlan(outputs, planner, base)
+    }
+    if let difference {
+      for (place, output) in outputs.enumerated() {
+        encodings[place] = difference.encoding(of: place, output, otherwise: encodings[place])
+      }
+    }
+    let sizes = zip(outputs, encodings).map { $1 == .base ? 0 : $0.byteCount }
+    let shards = try Sharder(sizes)
       .shards(planner.settings.sharding ?? standardSharding)
     var files: [ConversionPlan.WeightFile] = []
     var tensors: [ConversionPlan.PlannedTensor] = []
     tensors.reserveCapacity(outputs.count)
     for (number, members) in shards.enumerated() {
       var byteCount = volumeOverhead
-      for (output, encoding) in members.map({ (outputs[$0], encodings[$0]) }) {
+      for place in members {
+        let (output, encoding) = (outputs[place], encodings[place])
         guard output.name.utf8.count <= LinkFile.maximumNameByteCount else {
           throw CheckpointError(
             .unsupported, "a tensor's name is too long for a store",
@@ -41,7 +53,9 @@ enum StoreTarget: ConversionTarget {
           name: output.name, type: output.type, expression: output.expression, file: number,
           place: nil)
         tensor.encoding = encoding
+        tensor.base = difference?.tensors[place].base
         tensors.append(tensor)
+        guard encoding != .base else { continue }
         let grid = PlannedDataset(name: output.name, type: output.type, encoding: encoding).grid
         byteCount +=
           datasetOverhead + output.name.utf8.count * 3 + grid.count * (grid.chunkByteCount + 128)
@@ -53,8 +67,13 @@ enum StoreTarget: ConversionTarget {
     return try planner.plan(
       format: format.name, tensors: tensors, weightFiles: files,
       sidecars: try planner.sidecars(for: outputs, in: "\(StoreFormat.assetFolder)/"),
-      companions: StoreWriter.companions)
+      companions: StoreWriter.companions, base: difference?.base)
   }
+
+  private static let uncompressedDifference = CheckpointError(
+    .usage, "only compression makes a difference smaller than the tensor itself",
+    expected: "zstd", found: "--compression none",
+    hint: "leave out --compression none, or leave out --base for a complete store")
 
   /// How the tensors are stored: compressed or not as was asked for or as the source is, chunks that are copied as they are.
   private static func encodings(
@@ -79,25 +98,7 @@ enum StoreTarget: ConversionTarget {
     _ planner: Planner
   ) throws(CheckpointError) -> [ExactName: DType] {
     guard planner.settings.dtype == nil else { return [:] }
-    let checkpoint = planner.source.checkpoint
-    var summed: [CanonicalTensor] = []
-    var tasks: [EvaluationTask] = []
-    for tensor in try planner.tensors() {
-      let expression = try Planner.expression(of: tensor, as: tensor.dtype, in: checkpoint)
-      guard expression != tensor.expression else { continue }
-      summed.append(tensor)
-      tasks.append(
-        EvaluationTask(
-          name: tensor.name, expression: try CompiledExpression(expression, in: checkpoint)))
-    }
-    let casts = DigestCollector()
-    try EvaluationPipeline(planner.source.reader, planner.resources).run(tasks, casts)
-    var dtypes: [ExactName: DType] = [:]
-    for (place, tensor) in summed.enumerated() where casts[place]?.report.isExact != true {
-      let exact = try tensor.expression.type { checkpoint.type(of: $0) }
-      dtypes[ExactName(tensor.name)] = exact.dtype
-    }
-    return dtypes
+    return try ExactDTypes.of(planner.tensors(), planner.source.reader, planner.resources)
   }
 }
 

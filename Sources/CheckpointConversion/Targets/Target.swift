@@ -24,6 +24,9 @@ public protocol ConversionTarget: Sendable {
   /// Whether codes and scales of quantized weights mean the same in it as where they come from.
   static var keepsQuantizedParts: Bool { get }
 
+  /// Whether it can be written as a difference to a base.
+  static var differences: DifferenceUse { get }
+
   /// Makes the plan of a conversion.
   ///
   /// - Parameter planner: of the source and the settings.
@@ -46,6 +49,16 @@ public protocol ConversionTarget: Sendable {
   ) throws(CheckpointError) -> Replanned?
 }
 
+/// Whether a format is written as a difference to a base.
+public enum DifferenceUse: Sendable {
+  /// It is complete by itself.
+  case never
+  /// It is, where a base is given.
+  case optional
+  /// It has nothing else.
+  case always
+}
+
 extension ConversionTarget {
   /// Files aren't cut.
   public static var partCount: (@Sendable (String, String) -> Int?)? { nil }
@@ -57,6 +70,8 @@ extension ConversionTarget {
   public static var keepsNames: Bool { true }
   /// Quantized weights are written as values.
   public static var keepsQuantizedParts: Bool { false }
+  /// It is complete by itself.
+  public static var differences: DifferenceUse { .never }
   /// Canonical names and dtypes say all.
   public static func replanned(
     _ other: Source, like written: Source, importance: ImportanceMatrix?,

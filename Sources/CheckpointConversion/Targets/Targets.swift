@@ -12,6 +12,7 @@ enum Targets {
     Entry(NPZTarget.self, fileEnding: ".npz"),
     Entry(GGUFTarget.self, fileEnding: ".gguf"),
     Entry(MLXTarget.self),
+    Entry(WeightDeltaTarget.self),
   ]
 
   /// A target, and what destinations' names say of it.

@@ -146,7 +146,11 @@ public struct Converter: Sendable {
       census: plan.census(of: source),
       progress: options.progress)
     var writer: any WeightWriter =
-      plan.format == StoreFormat.name ? StoreWriter(run) : FixedLayoutWriter(run)
+      switch plan.format {
+      case StoreFormat.name: StoreWriter(run)
+      case WeightDeltaFormat.name: try WeightDeltaWriter(run)
+      default: FixedLayoutWriter(run)
+      }
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()

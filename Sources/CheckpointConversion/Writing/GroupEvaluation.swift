@@ -69,7 +69,7 @@ struct ResultRecords {
       groupCount: plan.groups.count,
       tensors: { group in
         plan.groups[group].parts.map {
-          TensorStatement($0, in: plan.weightFiles[$0.file].name)
+          TensorStatement($0, in: plan.fileName(of: $0))
         }
       }, result)
   }

@@ -21,7 +21,9 @@ enum StoreClosing {
     configuration: [UInt8]?
   ) -> [(name: String, contents: [UInt8])] {
     var manifest = manifest
-    let table = ChunkTable.text(zip(manifest.tensors.map(\.name), chunks).map { ($0, $1) })
+    let table = ChunkTable.text(
+      zip(manifest.tensors.map(\.name), chunks).map { ($0, $1) },
+      isDifference: manifest.base != nil)
     manifest.chunkTable = .init(name: StoreFormat.chunkTableName, contents: table)
     manifest.assets = assets.map {
       .init(

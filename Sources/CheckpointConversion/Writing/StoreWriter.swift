@@ -58,7 +58,7 @@ struct StoreWriter: WeightWriter {
         try VolumeStructure.digest(of: region, around: claim.finished.chunks.flatMap { $0 })
           == claim.structureDigest
       else { return false }
-      let reader = try StoreReader(
+      let reader = try self.reader(
         manifest(of: [claim.volume]) { place in
           tensors.first { $0.group == place }?.digests.first
         },
@@ -70,6 +70,15 @@ struct StoreWriter: WeightWriter {
       if error.code.isTransient { throw error }
       return false
     }
+  }
+
+  /// Reads volumes of which everything is known, together with the base where they are differences.
+  private func reader(
+    _ manifest: StoreManifest, _ chunks: [[StoredChunk]], _ volumes: [String: FileRegion]
+  ) throws(CheckpointError) -> any CheckpointReader {
+    let store = try StoreReader(manifest, chunks, volumes)
+    guard let base = run.source.target else { return store }
+    return try DifferenceReader(store, base, run.resources)
   }
 
   // MARK: Volumes
@@ -94,7 +103,8 @@ struct StoreWriter: WeightWriter {
     let datasets = places.map { place in
       let tensor = run.plan.tensors[place]
       return PlannedDataset(
-        name: tensor.name, type: tensor.type, encoding: tensor.encoding ?? .contiguous)
+        name: tensor.name, type: tensor.type, encoding: tensor.encoding ?? .contiguous,
+        base: tensor.difference?.name)
     }
     let tasks = zip(try run.tasks(places), datasets).map { task, dataset in
       EvaluationTask(
@@ -110,9 +120,15 @@ struct StoreWriter: WeightWriter {
     var level: Int?
     if case .zstd(let asked) = run.plan.settings.compression { level = asked }
     let volume = try CompressedVolume(creating: path, datasets, level: level)
-    // What is encoded takes as much memory as what is evaluated.
-    try EvaluationPipeline(run.source.reader, run.resources.halved).run(
-      tasks, CompressedTensors(run: run, places: places, volume: volume))
+    let differences = try run.source.target.map { (base) throws(CheckpointError) in
+      try DifferenceSlabs(base, places.map { run.plan.tensors[$0] })
+    }
+    // What is encoded takes as much memory as what is evaluated, and so do differences.
+    try EvaluationPipeline(
+      run.source.reader, run.resources.divided(by: differences == nil ? 2 : 3)
+    ).run(
+      tasks,
+      CompressedTensors(run: run, places: places, volume: volume, differences: differences))
     return try volume.close()
   }
 
@@ -128,7 +144,10 @@ struct StoreWriter: WeightWriter {
     let path = "\(run.folder)/\(StoreFormat.linkFileName)"
     try Directories.removeTree(path)
     links = try LinkFile.create(
-      path, run.plan.tensors.map { ($0.name, run.plan.weightFiles[$0.file].name) })
+      path,
+      run.plan.tensors.filter { $0.encoding != .base }.map {
+        ($0.name, run.plan.weightFiles[$0.file].name, $0.difference != nil)
+      })
     return zip(run.plan.weightFiles, finished).map { file, volume in
       .init(name: file.name, byteCount: volume?.byteCount ?? 0)
     }
@@ -155,7 +174,7 @@ struct StoreWriter: WeightWriter {
     for file in run.plan.weightFiles {
       volumes[file.name] = try InputFile(path: "\(run.folder)/\(file.name)").region
     }
-    return try StoreReader(
+    return try reader(
       manifest(of: finished.indices) { run.results[$0]?.digests.first }, chunks, volumes)
   }
 
@@ -179,13 +198,19 @@ struct StoreWriter: WeightWriter {
       tensors: [], volumes: [], links: nothing, chunkTable: nothing, assets: [],
       certificate: nothing, root: nothing.digest)
     manifest.attention = run.plan.attention
+    manifest.base = run.plan.base
     let chosen = Set(volumes)
     for (place, tensor) in run.plan.tensors.enumerated() where chosen.contains(tensor.file) {
+      let isElsewhere = tensor.encoding == .base
       manifest.tensors.append(
         StoreManifest.Tensor(
-          name: tensor.name, type: tensor.type, volume: run.plan.weightFiles[tensor.file].name,
-          dataset: LinkFile.datasetPath(for: tensor.name),
-          encoding: tensor.encoding ?? .contiguous, digest: digest(place) ?? nothing.digest))
+          name: tensor.name, type: tensor.type,
+          volume: isElsewhere ? nil : run.plan.weightFiles[tensor.file].name,
+          dataset: isElsewhere
+            ? nil
+            : LinkFile.datasetPath(for: tensor.name, isDifference: tensor.difference != nil),
+          encoding: tensor.encoding ?? .contiguous, digest: digest(place) ?? nothing.digest,
+          base: tensor.base))
     }
     for volume in chosen.sorted() {
       guard let finished = finished[volume] else { continue }
@@ -203,24 +228,37 @@ private struct CompressedTensors: EvaluationConsumer {
   let run: ConversionRun
   let places: [Int]
   let volume: CompressedVolume
+  let differences: DifferenceSlabs?
   private let encoded = EncodedSlabs()
 
-  init(run: ConversionRun, places: [Int], volume: CompressedVolume) {
+  init(
+    run: ConversionRun, places: [Int], volume: CompressedVolume, differences: DifferenceSlabs?
+  ) {
     self.run = run
     self.places = places
     self.volume = volume
+    self.differences = differences
   }
 
   var order: EvaluationOrder { .sequential }
 
   func receive(_ slab: EvaluatedSlab, waiting: Bool) throws(CheckpointError) -> Bool {
     let range = slab.byteOffset..<slab.byteOffset + slab.bytes.count
+    let tensor = run.plan.tensors[places[slab.index]]
+    if tensor.encoding == .base { return true }
+    if let differences, tensor.difference != nil {
+      encoded.put(
+        try differences.withDifferences(slab, of: tensor.type) { (bytes) throws(CheckpointError) in
+          try volume.encode(bytes, at: slab.byteOffset, of: slab.index)
+        }, slab)
+      return true
+    }
     // A store that is only sharded anew keeps its chunks as they are.
     if run.plan.settings.compression == nil, let store = run.source.reader as? StoreReader,
-      case .stored(let name) = run.plan.tensors[places[slab.index]].expression,
+      case .stored(let name) = tensor.expression,
       let position = store.checkpoint.position(of: name),
       case let encoding = store.manifest.tensors[position].encoding, encoding != .contiguous,
-      encoding == run.plan.tensors[places[slab.index]].encoding
+      encoding == tensor.encoding
     {
       encoded.put(try volume.copy(range, of: slab.index, from: store, position), slab)
     } else {
@@ -231,7 +269,9 @@ private struct CompressedTensors: EvaluationConsumer {
   }
 
   func receiveInSequence(_ slab: EvaluatedSlab) throws(CheckpointError) {
-    try volume.write(encoded.take(slab), slab.bytes, of: slab.index)
+    if run.plan.tensors[places[slab.index]].encoding != .base {
+      try volume.write(encoded.take(slab), slab.bytes, of: slab.index)
+    }
     run.progress(slab.bytes.count)
   }
 
@@ -239,6 +279,12 @@ private struct CompressedTensors: EvaluationConsumer {
 
   func finish(_ tensor: EvaluatedTensor) throws(CheckpointError) {
     volume.finish(tensor.index)
+    let planned = run.plan.tensors[places[tensor.index]]
+    if planned.encoding == .base, let base = planned.base, base.digest != tensor.digest {
+      throw CheckpointError(
+        .inputOutput, "changed while it was read", tensor: planned.name,
+        expected: "\(base.digest)", found: "\(tensor.digest)")
+    }
     run.results.set(try run.claim(tensor, at: places[tensor.index]))
   }
 }

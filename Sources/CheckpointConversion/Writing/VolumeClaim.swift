@@ -26,12 +26,13 @@ struct VolumeClaim: Decodable, Hashable {
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     volume = try container.decode(Int.self, forKey: .volume)
-    let chunks = try container.decode([[[Int]]].self, forKey: .chunks)
+    let chunks = try container.decode([[[Int]?]].self, forKey: .chunks)
     finished = FinishedVolume(
       byteCount: try container.decode(Int.self, forKey: .byteCount),
       structureDigest: try container.decode(Digest.self, forKey: .structureDigest),
       chunks: chunks.map { tensor in
         tensor.compactMap { row in
+          guard let row else { return .absent }
           guard row.count == 4 else { return nil }
           return StoredChunk(
             byteOffset: row[0], byteCount: row[1], filterMask: row[2],

@@ -79,8 +79,10 @@ public struct ModelContents: Sendable {
     {
       canonical = MLXNames(architecture.tensors(dimensions)).published(canonical)
     }
+    // Buffers of a difference can't be looked at without its base.
+    let lacksBase = (reader as? StoreReader)?.manifest.base != nil
     let buffers =
-      settings.hasKnownBuffers ? try ModelBuffers(reader, settings.decoder) : nil
+      settings.hasKnownBuffers && !lacksBase ? try ModelBuffers(reader, settings.decoder) : nil
     findings += buffers?.findings ?? []
     problems += (buffers?.problems ?? []).map {
       ModelProblem("model-buffer", $0, isFatal: true)

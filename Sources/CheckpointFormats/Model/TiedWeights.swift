@@ -28,7 +28,9 @@ struct TiedWeights {
     let sharesStorage =
       (infos.0.sharesStorageWith ?? infos.0.name) == (infos.1.sharesStorageWith ?? infos.1.name)
     var isEqual = infos.0.dtype == infos.1.dtype && infos.0.shape == infos.1.shape
-    if isEqual {
+    if isEqual, let digests = Self.recorded(infos) {
+      isEqual = digests.0 == digests.1
+    } else if isEqual {
       isEqual = try StoredRun(reader, head).isEqual(to: StoredRun(reader, embedding))
     }
     // GGUF files repeat it for graphs that ask for a head.
@@ -43,6 +45,14 @@ struct TiedWeights {
         isTied && !isEqual ? .warning : .note, "tied-weights", message, file: infos.0.file,
         tensor: infos.0.name)
     ]
+  }
+
+  /// The digests of both, where the checkpoint says them.
+  private static func recorded(_ infos: (TensorInfo, TensorInfo)) -> (String, String)? {
+    guard let first = infos.0.recordedDigest, let second = infos.1.recordedDigest else {
+      return nil
+    }
+    return (first, second)
   }
 
   /// What is said of a stored head; nil if there is nothing to say.

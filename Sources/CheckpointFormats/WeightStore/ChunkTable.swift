@@ -5,7 +5,7 @@
 //   …]}
 //
 // The filters are those of the tensor's encoding, the first one's bit lowest, as in HDF5's filter mask. A contiguous tensor has chunks as well:
-// runs of its bytes, each with a checksum.
+// runs of its bytes, each with a checksum. In a store of differences (store-chunks/v2) a chunk that is nowhere, because all of it is zero, is null.
 
 import FileContainers
 import TensorModel
@@ -29,8 +29,18 @@ public struct StoredChunk: Hashable, Sendable {
     self.checksum = checksum
   }
 
+  /// A chunk of differences that is nowhere: all of it is zero.
+  public static let absent = StoredChunk(byteOffset: 0, byteCount: 0, filterMask: 0, checksum: 0)
+
+  /// Whether it is nowhere.
+  public var isAbsent: Bool { byteCount == 0 }
+
   /// Appends `[byteOffset,byteCount,filterMask,checksum]`: a store can have millions, and strings of their own take many times the memory.
   private func appendRow(to text: inout [UInt8]) {
+    if isAbsent {
+      text += "null".utf8
+      return
+    }
     var separator = UInt8(ascii: "[")
     for value in [byteOffset, byteCount, filterMask, Int(checksum)] {
       text.append(separator)
@@ -54,12 +64,22 @@ public struct StoredChunk: Hashable, Sendable {
 /// The chunks of all tensors of a store.
 public enum ChunkTable {
   static let schemaName = "store-chunks/v1"
+  /// Where chunks may be nowhere.
+  static let differenceSchemaName = "store-chunks/v2"
   /// Ten million chunks' worth: 20 TB of tensors.
   static let maximumByteCount = 512 << 20
 
   /// The text of a table.
-  public static func text(_ tensors: [(name: String, chunks: [StoredChunk])]) -> [UInt8] {
-    var text = Array("{\"schema\":\"\(schemaName)\",\"tensors\":[".utf8)
+  ///
+  /// - Parameters:
+  ///   - tensors: in the manifest's order.
+  ///   - isDifference: whether the store is a difference to a base.
+  /// - Returns: the text.
+  public static func text(
+    _ tensors: [(name: String, chunks: [StoredChunk])], isDifference: Bool = false
+  ) -> [UInt8] {
+    let schema = isDifference ? differenceSchemaName : schemaName
+    var text = Array("{\"schema\":\"\(schema)\",\"tensors\":[".utf8)
     for (place, tensor) in tensors.enumerated() {
       text += place == 0 ? "\n{\"chunks\":".utf8 : ",\n{\"chunks\":".utf8
       StoredChunk.appendRows(tensor.chunks, to: &text)
@@ -73,22 +93,23 @@ public enum ChunkTable {
   ///
   /// - Throws: `malformed`.
   static func parse(
-    _ bytes: [UInt8]
+    _ bytes: [UInt8], isDifference: Bool = false
   ) throws(CheckpointError) -> [(name: String, chunks: [StoredChunk])] {
     var scanner = JSONScanner(bytes)
     try scanner.expect("{")
     try expectKey("schema", &scanner)
     let schema = try scanner.string()
-    guard schema == schemaName else {
+    let expected = isDifference ? differenceSchemaName : schemaName
+    guard schema == expected else {
       throw CheckpointError(
-        .unsupported, "a chunk table of another version", expected: schemaName, found: schema)
+        .unsupported, "a chunk table of another version", expected: expected, found: schema)
     }
     try scanner.expect(",")
     try expectKey("tensors", &scanner)
     try scanner.expect("[")
     var tensors: [(name: String, chunks: [StoredChunk])] = []
     if !scanner.take("]") {
-      repeat { tensors.append(try tensor(&scanner)) } while scanner.take(",")
+      repeat { tensors.append(try tensor(&scanner, isDifference)) } while scanner.take(",")
       try scanner.expect("]")
     }
     try scanner.expect("}")
@@ -98,14 +119,17 @@ public enum ChunkTable {
   }
 
   private static func tensor(
-    _ scanner: inout JSONScanner
+    _ scanner: inout JSONScanner, _ isDifference: Bool
   ) throws(CheckpointError) -> (name: String, chunks: [StoredChunk]) {
     try scanner.expect("{")
     try expectKey("chunks", &scanner)
     try scanner.expect("[")
     var chunks: [StoredChunk] = []
     if !scanner.take("]") {
-      repeat { chunks.append(try chunk(&scanner)) } while scanner.take(",")
+      repeat {
+        let isAbsent = isDifference && scanner.takeLiteral("null")
+        chunks.append(isAbsent ? .absent : try chunk(&scanner))
+      } while scanner.take(",")
       try scanner.expect("]")
     }
     try scanner.expect(",")
@@ -121,7 +145,9 @@ public enum ChunkTable {
     try scanner.expect("[")
     let byteOffset = try scanner.naturalNumber()
     try scanner.expect(",")
+    let size = scanner
     let byteCount = try scanner.naturalNumber()
+    guard byteCount > 0 else { throw size.error("a chunk without bytes") }
     try scanner.expect(",")
     let filterMask = try scanner.naturalNumber()
     try scanner.expect(",")

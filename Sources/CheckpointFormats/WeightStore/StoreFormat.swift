@@ -14,6 +14,10 @@ public enum StoreFormat: CheckpointFormat {
   public static let chunkTableName = "chunks.json"
   /// The file with a link to every dataset.
   public static let linkFileName = "weights.h5"
+  /// The group of the tensors' datasets in volumes and in the file of links.
+  public static let tensorGroup = "tensors"
+  /// The group of datasets that hold differences.
+  public static let differenceGroup = "differences"
   /// The folder of the files that came with the weights.
   public static let assetFolder = "assets"
 
@@ -39,6 +43,9 @@ public enum StoreFormat: CheckpointFormat {
         .missing, "the store's manifest is not there", file: manifestName,
         hint: "get the store again: it is complete only with all of its files")
     }
-    return try StoreReader(tree)
+    let store = try StoreReader(tree)
+    guard let need = BaseNeed(store.manifest) else { return store }
+    guard let base = try options.base(for: need, of: tree.displayName) else { return store }
+    return try DifferenceReader(store, base, need)
   }
 }

@@ -3,8 +3,10 @@ public import TensorModel
 
 /// The manifest of a store, `store.json`: what is in it, where, and the digests of everything.
 public struct StoreManifest: Hashable, Sendable {
-  /// The JSON schema that it validates against.
+  /// The JSON schema that manifests of complete stores validate against.
   public static let schemaName = "store/v1"
+  /// That of stores that are differences to a base.
+  public static let differenceSchemaName = "store/v2"
   /// Half a million tensors' worth.
   static let maximumByteCount = 256 << 20
 
@@ -20,6 +22,8 @@ public struct StoreManifest: Hashable, Sendable {
   public var attention = AttentionMode.causal
   /// The training step, where the source says it.
   public var trainingStep: Int?
+  /// What the store is a difference to; nil for one that is complete by itself.
+  public var base: Base?
   /// The tensors, in canonical order.
   public var tensors: [Tensor]
   /// The HDF5 files.
@@ -61,19 +65,21 @@ public struct StoreManifest: Hashable, Sendable {
     public let name: String
     /// Dtype and shape.
     public let type: TensorType
-    /// The volume's name.
-    public let volume: String
-    /// The dataset's path in the volume and in `weights.h5`.
-    public let dataset: String
-    /// How its bytes are stored.
+    /// The volume's name; nil for a tensor that is the base's.
+    public let volume: String?
+    /// The dataset's path in the volume and in `weights.h5`; nil likewise.
+    public let dataset: String?
+    /// How its bytes are stored, or those of its difference.
     public let encoding: Encoding
     /// SHA-256 of its little-endian, row-major bytes.
     public let digest: Digest
+    /// What it is the same as, or a difference to; nil for one that is stored by itself.
+    public let base: BaseTensor?
 
     /// A tensor.
     public init(
-      name: String, type: TensorType, volume: String, dataset: String, encoding: Encoding,
-      digest: Digest
+      name: String, type: TensorType, volume: String?, dataset: String?, encoding: Encoding,
+      digest: Digest, base: BaseTensor? = nil
     ) {
       self.name = name
       self.type = type
@@ -81,6 +87,15 @@ public struct StoreManifest: Hashable, Sendable {
       self.dataset = dataset
       self.encoding = encoding
       self.digest = digest
+      self.base = base
+    }
+
+    /// Whether its dataset holds differences.
+    public var isDifference: Bool { base != nil && encoding != .base }
+
+    /// What its dataset holds: itself, or its differences.
+    public var storedType: TensorType {
+      isDifference ? TensorType(type.dtype.differenceDType ?? type.dtype, type.shape) : type
     }
   }
 
@@ -90,6 +105,8 @@ public struct StoreManifest: Hashable, Sendable {
     case contiguous
     /// In chunks of these extents, through filters.
     case chunked([Int], [Filter])
+    /// Not at all: it is a tensor of the base.
+    case base
   }
 
   /// What is done to a chunk, in this order.

@@ -8,13 +8,17 @@ extension StoreManifest {
   public init(parsing bytes: [UInt8]) throws(CheckpointError) {
     do throws(CheckpointError) {
       let document = try JSONValue(parsing: bytes)
-      guard let schema = document["schema"]?.text, schema == Self.schemaName else {
+      guard let schema = document["schema"]?.text,
+        [Self.schemaName, Self.differenceSchemaName].contains(schema)
+      else {
         throw CheckpointError(
-          .unsupported, "not a store of a version that is read here", expected: Self.schemaName,
-          found: document["schema"]?.shortText ?? "no schema")
+          .unsupported, "not a store of a version that is read here",
+          expected: "\(Self.schemaName) or \(Self.differenceSchemaName)",
+          found: document["schema"]?.shortText ?? "no schema",
+          hint: "use the version of weighbridge that wrote it, or a later one")
       }
       try Self.checkDigest(bytes, document)
-      try self.init(document)
+      try self.init(document, isDifference: schema == Self.differenceSchemaName)
       guard rootOfTensors == root else {
         throw CheckpointError(
           .corrupt, "the manifest's root is not that of its tensors", expected: "\(root)",
@@ -41,14 +45,20 @@ extension StoreManifest {
     }
   }
 
-  private init(_ document: JSONValue) throws(CheckpointError) {
-    guard document["base"] == .null else {
+  private init(_ document: JSONValue, isDifference: Bool) throws(CheckpointError) {
+    let reference = try document.member("base")
+    guard (reference != .null) == isDifference else {
       throw CheckpointError(
-        .unsupported, "a store of differences to another one", found: "base",
-        hint: "a later version of weighbridge reads it")
+        .malformed,
+        isDifference
+          ? "a store of differences that names no base" : "a complete store that names a base",
+        found: "base")
     }
+    let base = isDifference ? try Base(reference) : nil
     var tensors: [Tensor] = []
-    for entry in try document.list("tensors") { tensors.append(try Tensor(entry)) }
+    for entry in try document.list("tensors") {
+      tensors.append(try Tensor(entry, isDifference: isDifference))
+    }
     var volumes: [Volume] = []
     for entry in try document.list("volumes") { volumes.append(try Volume(entry)) }
     var assets: [FileRecord] = []
@@ -63,6 +73,7 @@ extension StoreManifest {
       chunkTable: try FileRecord(document.member("chunk_table")), assets: assets,
       certificate: try FileRecord(document.member("certificate")),
       root: try document.digest("root"))
+    self.base = base
     architecture = document["architecture"]?.text
     configuration = document["configuration"] ?? .null
     // Manifests from before it was written are of causal models.
@@ -82,14 +93,29 @@ extension StoreManifest {
   }
 }
 
-extension StoreManifest.Tensor {
+extension StoreManifest.Base {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
+    self.init(root: try entry.digest("root"), hint: try entry.string("hint"))
+    guard hint.utf8.count <= Self.maximumHintByteCount else {
+      throw CheckpointError(
+        .malformed, "too long a name of a base",
+        expected: "at most \(Self.maximumHintByteCount) bytes", found: "\(hint.utf8.count)")
+    }
+  }
+}
+
+extension StoreManifest.BaseTensor {
+  fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
+    self.init(
+      name: try entry.string("name"), dtype: try entry.dtype(), digest: try entry.digest("digest"))
+  }
+}
+
+extension StoreManifest.Tensor {
+  fileprivate init(_ entry: JSONValue, isDifference: Bool) throws(CheckpointError) {
     let name = try entry.string("name")
     do throws(CheckpointError) {
-      guard let dtype = DType(rawValue: try entry.string("dtype")) else {
-        throw CheckpointError(
-          .unsupported, "unknown dtype", found: entry["dtype"]?.shortText)
-      }
+      let dtype = try entry.dtype()
       var dimensions: [Int] = []
       for extent in try entry.list("shape") {
         guard let value = extent.integer else {
@@ -97,12 +123,59 @@ extension StoreManifest.Tensor {
         }
         dimensions.append(value)
       }
+      var base: StoreManifest.BaseTensor?
+      if isDifference {
+        let reference = try entry.member("base")
+        if reference != .null { base = try StoreManifest.BaseTensor(reference) }
+      } else if entry["base"] != nil {
+        throw CheckpointError(
+          .malformed, "a tensor of a complete store that names a base", found: "base")
+      }
+      let encoding = try StoreManifest.Encoding(entry.member("encoding"))
+      let isElsewhere = encoding == .base
       self.init(
         name: name, type: TensorType(dtype, try Shape(checking: dimensions)),
-        volume: try entry.string("volume"), dataset: try entry.string("dataset"),
-        encoding: try StoreManifest.Encoding(entry.member("encoding")),
-        digest: try entry.digest("digest"))
+        volume: isElsewhere ? nil : try entry.string("volume"),
+        dataset: isElsewhere ? nil : try entry.string("dataset"), encoding: encoding,
+        digest: try entry.digest("digest"), base: base)
+      try checkBase(entry)
+      if isDifference { try checkDataset() }
     } catch { throw error.in(tensor: name) }
+  }
+
+  /// What a tensor of the base can't be the same as, or differ from.
+  private func checkBase(_ entry: JSONValue) throws(CheckpointError) {
+    guard let base else {
+      guard encoding != .base else {
+        throw CheckpointError(.malformed, "a tensor of a base that isn't named", found: "base")
+      }
+      return
+    }
+    if encoding == .base {
+      guard entry["volume"] == nil, entry["dataset"] == nil else {
+        throw CheckpointError(.malformed, "a tensor of the base that lies in a volume, too")
+      }
+      guard base.dtype == type.dtype, base.digest == digest else {
+        throw CheckpointError(
+          .malformed, "a tensor of the base that isn't the same there",
+          expected: "\(type.dtype.rawValue), \(digest)",
+          found: "\(base.dtype.rawValue), \(base.digest)")
+      }
+    } else if !type.dtype.differs(from: base.dtype) {
+      throw CheckpointError(
+        .malformed, "a difference between dtypes that have none",
+        expected: type.dtype.rawValue, found: base.dtype.rawValue)
+    }
+  }
+
+  /// Differences lie where nobody takes them for weights, and weights where they are found.
+  private func checkDataset() throws(CheckpointError) {
+    guard let dataset else { return }
+    let group = isDifference ? StoreFormat.differenceGroup : StoreFormat.tensorGroup
+    guard dataset.hasPrefix("/\(group)/") else {
+      throw CheckpointError(
+        .malformed, "a dataset in the wrong group", expected: "/\(group)/…", found: dataset)
+    }
   }
 }
 
@@ -110,6 +183,7 @@ extension StoreManifest.Encoding {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
     switch try entry.string("layout") {
     case "contiguous": self = .contiguous
+    case "base": self = .base
     case "chunked":
       var chunk: [Int] = []
       for extent in try entry.list("chunk") { chunk.append(extent.integer ?? 0) }
@@ -171,6 +245,13 @@ extension JSONValue {
   fileprivate func string(_ key: String) throws(CheckpointError) -> String {
     guard let text = try member(key).text else { throw misfit(key, "a string") }
     return text
+  }
+
+  fileprivate func dtype() throws(CheckpointError) -> DType {
+    guard let dtype = DType(rawValue: try string("dtype")) else {
+      throw CheckpointError(.unsupported, "unknown dtype", found: self["dtype"]?.shortText)
+    }
+    return dtype
   }
 
   fileprivate func list(_ key: String) throws(CheckpointError) -> [JSONValue] {

@@ -31,7 +31,7 @@ extension StoreManifest {
       .init("architecture", architecture.map(JSONValue.string) ?? .null),
       .init("assets", .array(assets.map(Self.value))),
       .init("attention", .string(attention.rawValue)),
-      .init("base", .null),
+      .init("base", base.map(Self.value) ?? .null),
       .init("certificate", Self.value(certificate)),
       .init("chunk_table", Self.value(chunkTable)),
       .init("configuration", configuration),
@@ -41,8 +41,8 @@ extension StoreManifest {
         "metadata",
         .object(metadata.sorted { $0.key < $1.key }.map { .init($0.key.text, .string($0.value)) })),
       .init("root", .string(root.description)),
-      .init("schema", .string(Self.schemaName)),
-      .init("tensors", .array(tensors.map(Self.value))),
+      .init("schema", .string(base == nil ? Self.schemaName : Self.differenceSchemaName)),
+      .init("tensors", .array(tensors.map { Self.value($0, isDifference: base != nil) })),
       .init("training_step", trainingStep.map(JSONValue.integer) ?? .null),
       .init("volumes", .array(volumes.map(Self.value))),
     ])
@@ -62,21 +62,38 @@ extension StoreManifest {
     ])
   }
 
-  private static func value(_ tensor: Tensor) -> JSONValue {
+  private static func value(_ base: Base) -> JSONValue {
     .object([
-      .init("dataset", .string(tensor.dataset)),
+      .init("hint", .string(base.hint)), .init("root", .string(base.root.description)),
+    ])
+  }
+
+  private static func value(_ tensor: Tensor, isDifference: Bool) -> JSONValue {
+    var members: [JSONValue.Member] = []
+    if isDifference { members.append(.init("base", tensor.base.map(value) ?? .null)) }
+    if let dataset = tensor.dataset { members.append(.init("dataset", .string(dataset))) }
+    members += [
       .init("digest", .string(tensor.digest.description)),
       .init("dtype", .string(tensor.type.dtype.rawValue)),
       .init("encoding", value(tensor.encoding)),
       .init("name", .string(tensor.name)),
       .init("shape", .array(tensor.type.shape.dimensions.map(JSONValue.integer))),
-      .init("volume", .string(tensor.volume)),
+    ]
+    if let volume = tensor.volume { members.append(.init("volume", .string(volume))) }
+    return .object(members)
+  }
+
+  private static func value(_ base: BaseTensor) -> JSONValue {
+    .object([
+      .init("digest", .string(base.digest.description)),
+      .init("dtype", .string(base.dtype.rawValue)), .init("name", .string(base.name)),
     ])
   }
 
   private static func value(_ encoding: Encoding) -> JSONValue {
     switch encoding {
     case .contiguous: .object([.init("layout", .string("contiguous"))])
+    case .base: .object([.init("layout", .string("base"))])
     case .chunked(let chunk, let filters):
       .object([
         .init("chunk", .array(chunk.map(JSONValue.integer))),

@@ -20,8 +20,8 @@ public final class StoreReader: PlacedTensorReader {
     public let grid: ChunkGrid
     /// The chunks, in order.
     public let chunks: [StoredChunk]
-    /// The volume's bytes.
-    let volume: FileRegion
+    /// The volume's bytes; nil for a tensor of the base.
+    let volume: FileRegion?
     let coding: ChunkCoding
   }
 
@@ -57,20 +57,18 @@ public final class StoreReader: PlacedTensorReader {
     var infos: [TensorInfo] = []
     for (tensor, chunks) in zip(manifest.tensors, table) {
       do throws(CheckpointError) {
-        guard let volume = volumes[tensor.volume] else {
-          throw CheckpointError(
-            .malformed, "in a volume that the manifest doesn't list", found: tensor.volume)
-        }
         let info = try TensorInfo(
           name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
-          file: tensor.volume, recordedDigest: tensor.digest.hexadecimal)
-        tensors.append(try StoredTensor(tensor, chunks, volume))
+          file: tensor.volume ?? StoreFormat.manifestName,
+          recordedDigest: tensor.digest.hexadecimal)
+        tensors.append(try StoredTensor(tensor, chunks, volumes))
         infos.append(info)
       } catch { throw error.in(file: tensor.volume, tensor: tensor.name) }
     }
     var checkpoint = try Checkpoint(
       format: StoreFormat.name,
-      layout: "\(counted(volumes.count, "volume")), \(Self.encoding(manifest))",
+      layout: "\(counted(volumes.count, "volume")), \(Self.encoding(manifest))"
+        + (manifest.base.map { ", differences to \($0.hint)" } ?? ""),
       tensors: infos, files: manifest.volumes.map { .init(name: $0.name, byteCount: $0.byteCount) },
       metadata: manifest.metadata)
     checkpoint.findings = nameFindings(infos)
@@ -100,7 +98,7 @@ public final class StoreReader: PlacedTensorReader {
       let bytes = try tree.contents(
         of: StoreFormat.chunkTableName, limit: ChunkTable.maximumByteCount)
       try manifest.chunkTable.check(bytes)
-      let table = try ChunkTable.parse(bytes)
+      let table = try ChunkTable.parse(bytes, isDifference: manifest.base != nil)
       guard table.map({ ExactName($0.name) }) == manifest.tensors.map({ ExactName($0.name) }) else {
         throw CheckpointError(.malformed, "other tensors than the manifest's")
       }
@@ -153,14 +151,27 @@ public final class StoreReader: PlacedTensorReader {
     guard manifest.tensors[position].encoding == .contiguous, let first = tensor.chunks.first else {
       return nil
     }
-    return tensor.volume.part(
+    return tensor.volume?.part(
       at: first.byteOffset, count: tensor.chunks.reduce(0) { $0 + $1.byteCount })
   }
 
   /// Copies a region of a tensor; every chunk that is touched is checked.
   ///
-  /// - Throws: `corrupt`, with the chunk, or `inputOutput`.
+  /// - Throws: `corrupt`, with the chunk, or `inputOutput`; `usage` for a tensor that can't be read without the base.
   public func read(
+    _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
+  ) throws(CheckpointError) {
+    if manifest.tensors[position].base != nil, let need = BaseNeed(manifest) {
+      throw OpenOptions.withoutBase(need, of: nil).in(
+        tensor: checkpoint.tensors[position].name)
+    }
+    try readStored(position, region, into: destination)
+  }
+
+  /// Copies a region of what a tensor's dataset holds: the tensor itself, or its differences to the base's.
+  ///
+  /// - Throws: `corrupt`, with the chunk, or `inputOutput`.
+  public func readStored(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {
     let tensor = checkpoint.tensors[position]
@@ -216,7 +227,8 @@ public final class StoreReader: PlacedTensorReader {
   ) throws(CheckpointError) {
     let tensor = tensors[position]
     do throws(CheckpointError) {
-      try tensor.chunks[index].read(in: tensor.volume, into: base)
+      guard let volume = tensor.volume else { return }
+      try tensor.chunks[index].read(in: volume, into: base)
     } catch {
       let info = checkpoint.tensors[position]
       throw error.in(file: info.file, tensor: info.name)
@@ -235,10 +247,14 @@ public final class StoreReader: PlacedTensorReader {
     _ position: Int, _ index: Int, into target: UnsafeMutableRawBufferPointer
   ) throws(CheckpointError) {
     let tensor = tensors[position]
+    guard let volume = tensor.volume, !tensor.chunks[index].isAbsent else {
+      target.initializeMemory(as: UInt8.self, repeating: 0)
+      return
+    }
     do throws(CheckpointError) {
       try decoders.withDecoder { (decoder) throws(CheckpointError) in
         try decoder.decode(
-          tensor.chunks[index], in: tensor.volume, tensor.coding,
+          tensor.chunks[index], in: volume, tensor.coding,
           decodedByteCount: tensor.grid.chunkByteCount, into: target)
       }
     } catch {
@@ -252,11 +268,24 @@ public final class StoreReader: PlacedTensorReader {
 extension StoreReader.StoredTensor {
   /// Checks a tensor's chunks against its type and its volume.
   fileprivate init(
-    _ tensor: StoreManifest.Tensor, _ chunks: [StoredChunk], _ volume: FileRegion
+    _ tensor: StoreManifest.Tensor, _ chunks: [StoredChunk], _ volumes: [String: FileRegion]
   ) throws(CheckpointError) {
+    guard let name = tensor.volume else {
+      guard chunks.isEmpty else {
+        throw CheckpointError(.malformed, "chunks of a tensor that is the base's")
+      }
+      grid = ChunkGrid(tensor.type)
+      (self.chunks, volume) = ([], nil)
+      coding = ChunkCoding(filters: [], elementByteCount: 1)
+      return
+    }
+    guard let volume = volumes[name] else {
+      throw CheckpointError(
+        .malformed, "in a volume that the manifest doesn't list", found: name)
+    }
     let filters: [StoreManifest.Filter]
     switch tensor.encoding {
-    case .contiguous:
+    case .contiguous, .base:
       grid = ChunkGrid(tensor.type)
       filters = []
     case .chunked(let chunk, let named):
@@ -268,10 +297,11 @@ extension StoreReader.StoredTensor {
         .malformed, "wrong number of chunks", expected: "\(grid.count)", found: "\(chunks.count)")
     }
     for (index, chunk) in chunks.enumerated() {
+      if chunk.isAbsent, tensor.isDifference, tensor.encoding != .contiguous { continue }
       let isPlain = !filters.enumerated().contains { chunk.filterMask >> $0.offset & 1 == 0 }
       let whole =
         tensor.encoding == .contiguous ? grid.byteRange(of: index).count : grid.chunkByteCount
-      guard chunk.byteOffset <= volume.byteCount,
+      guard !chunk.isAbsent, chunk.byteOffset <= volume.byteCount,
         chunk.byteCount <= volume.byteCount - chunk.byteOffset, chunk.byteCount <= whole,
         chunk.filterMask < 1 << filters.count, !isPlain || chunk.byteCount == whole
       else {

@@ -20,6 +20,14 @@ extension FindingKinds {
       under the wrong dtype; save it again.
       """),
     FindingKind(
+      "base", "contents", .note,
+      "Tensors can be checked only together with the base",
+      """
+      The store holds differences to a base. Every chunk and every file of it was checked, \
+      but what its tensors are is known only together with the base: name it by --base, and \
+      their digests are checked, too. weighbridge inspect says which base it is.
+      """),
+    FindingKind(
       "sidecar-broken", "contents", .error,
       "A file beside the weights is broken",
       """

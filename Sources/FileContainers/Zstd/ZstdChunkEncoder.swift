@@ -9,6 +9,8 @@ public final class ZstdChunkEncoder {
   public enum Settings: Hashable, Sendable {
     /// Bytes are only coded by how frequent they are: weights have nothing else. Long runs of equal bytes are found by the way.
     case entropyOnly
+    /// The same, with short runs looked for at every place: differences to a base are often zero.
+    case entropyAndRuns
     /// A level of zstd, one of `levels`.
     case level(Int)
   }
@@ -34,12 +36,12 @@ public final class ZstdChunkEncoder {
           expected: "\(Self.levels.lowerBound) to \(Self.levels.upperBound)", found: "\(level)")
       }
       try set(ZSTD_c_compressionLevel, Int32(level))
-    case .entropyOnly:
+    case .entropyOnly, .entropyAndRuns:
       try set(ZSTD_c_strategy, Int32(ZSTD_fast.rawValue))
       try set(ZSTD_c_minMatch, 7)
       try set(ZSTD_c_hashLog, 6)
       // For the fast strategy: how many bytes to go on after each place where nothing was found. Enough to cost no time, and to find rows of zeros.
-      try set(ZSTD_c_targetLength, 128)
+      try set(ZSTD_c_targetLength, settings == .entropyOnly ? 128 : 0)
       // literalCompressionMode = huffman, which the fast strategy turns off with a large target length. Experimental: without it, less is gained.
       _ = ZSTD_CCtx_setParameter(context, ZSTD_cParameter(rawValue: 1002), 1)
     }

@@ -1,0 +1,193 @@
+import FileContainers
+import Synchronization
+public import TensorEvaluation
+public import TensorModel
+
+/// The checkpoints that the user named with `--base`: each is opened when something needs it, and once.
+public final class GivenBases: Sendable {
+  private let paths: [String]
+  private let resources: EvaluationResources
+  private let progress: WorkProgress
+  private let state = Mutex(State())
+
+  private struct State {
+    var open: [Int: BaseCheckpoint] = [:]
+    /// Those that a checkpoint is read with.
+    var used: Set<Int> = []
+  }
+
+  /// Bases that may be needed.
+  ///
+  /// - Parameters:
+  ///   - paths: as the user wrote them.
+  ///   - resources: memory and threads, to look at them.
+  ///   - progress: told of each step, and of bytes as they are read.
+  public init(
+    _ paths: [String], _ resources: EvaluationResources, progress: WorkProgress = .none
+  ) {
+    self.paths = paths
+    self.resources = resources
+    self.progress = progress
+  }
+
+  /// Those that nothing was read with.
+  public var unused: [String] {
+    state.withLock { state in paths.indices.filter { !state.used.contains($0) }.map { paths[$0] } }
+  }
+
+  /// The base that a checkpoint is written as a difference to: the first that nothing was read with.
+  ///
+  /// - Parameters:
+  ///   - options: how the checkpoint was opened.
+  ///   - sharing: whether one that something was read with serves as well.
+  /// - Returns: nil if there is none.
+  /// - Throws: what opening it throws.
+  public func target(
+    _ options: OpenOptions, sharing: Bool
+  ) throws(CheckpointError) -> BaseCheckpoint? {
+    let place = state.withLock { state in
+      paths.indices.first { !state.used.contains($0) } ?? (sharing ? paths.indices.last : nil)
+    }
+    guard let place else { return nil }
+    let base = try open(place, options)
+    state.withLock { _ = $0.used.insert(place) }
+    return base
+  }
+
+  /// The base that has the tensors which a checkpoint needs.
+  ///
+  /// - Parameters:
+  ///   - need: the tensors.
+  ///   - options: how the checkpoint is opened.
+  /// - Returns: the base; its root is the one that is needed, or its tensors can be those that are needed.
+  /// - Throws: `missing` or `corrupt` for the first tensor that can't; what opening throws.
+  func match(_ need: BaseNeed, _ options: OpenOptions) throws(CheckpointError) -> BaseMatch {
+    var candidates: [Int] = []
+    var errors: [CheckpointError] = []
+    for place in paths.indices {
+      let base = try open(place, options)
+      let known = KnownDigests(of: base)
+      if let root = need.root, known.root == root { return use(place, base) }
+      if let error = need.firstMisfit(of: base, known) {
+        errors.append(error)
+      } else {
+        candidates.append(place)
+      }
+    }
+    // One that can be it is told by its digests as it is read; of several the first is taken that has them all.
+    for place in candidates.dropLast() {
+      let base = try open(place, options)
+      let match = BaseMatch(base: base, resources: resources)
+      let check = BaseCheck(match, need, Array(repeating: "", count: need.positionCount))
+      if try check.firstDifference(upTo: .max) == nil { return use(place, base) }
+    }
+    guard let last = candidates.last else {
+      throw errors.first ?? OpenOptions.withoutBase(need, of: nil)
+    }
+    return use(last, try open(last, options))
+  }
+
+  private func use(_ place: Int, _ base: BaseCheckpoint) -> BaseMatch {
+    state.withLock { _ = $0.used.insert(place) }
+    return BaseMatch(base: base, resources: resources)
+  }
+
+  private func open(
+    _ place: Int, _ options: OpenOptions
+  ) throws(CheckpointError) -> BaseCheckpoint {
+    if let known = state.withLock({ $0.open[place] }) { return known }
+    guard paths[place] != "-" else {
+      throw CheckpointError(
+        .usage, "a base can't be read from standard input",
+        hint: "name a file or a folder by --base")
+    }
+    let source = try Source(paths[place], options.forBase)
+    let base = try BaseCheckpoint(source, resources, progress: progress)
+    state.withLock { $0.open[place] = base }
+    return base
+  }
+}
+
+extension OpenOptions {
+  /// The same for opening a base: what the user says of the checkpoint isn't said of it.
+  fileprivate var forBase: OpenOptions {
+    var options = self
+    options.bases = nil
+    options.isBase = true
+    options.replacesConfiguration = false
+    options.attention = nil
+    options.assetsDirectory = nil
+    options.spoolPath = nil
+    options.progress = nil
+    return options
+  }
+
+  /// The base of a checkpoint that needs one.
+  ///
+  /// - Parameters:
+  ///   - need: what it needs.
+  ///   - name: what the checkpoint is called.
+  /// - Returns: nil where it may be opened without.
+  /// - Throws: `usage` without a base, and for a difference that is to be a base itself; what `GivenBases.match` throws.
+  func base(for need: BaseNeed, of name: String) throws(CheckpointError) -> BaseMatch? {
+    guard !isBase else {
+      throw CheckpointError(
+        .unsupported, "a difference can't be a base itself", file: name,
+        expected: "a complete checkpoint", found: "a difference to '\(need.hint)'",
+        hint: "make it complete first, with its own base:",
+        hintLines: [shellCommand("weighbridge convert --base BASE", name, "COMPLETE.store")])
+    }
+    guard let bases, !bases.isEmpty else {
+      if opensWithoutBase { return nil }
+      throw Self.withoutBase(need, of: name)
+    }
+    return try bases.match(need, self)
+  }
+
+  /// What is said of a checkpoint whose base isn't named.
+  static func withoutBase(_ need: BaseNeed, of name: String?) -> CheckpointError {
+    CheckpointError(
+      .usage, "a difference, which can be read only together with its base", file: name,
+      expected: "'\(need.hint)', \(need.rootText)",
+      hint: "name the base by --base PATH; any format will do"
+    ).called("base")
+  }
+}
+
+extension GivenBases {
+  /// Whether there are none.
+  public var isEmpty: Bool { paths.isEmpty }
+}
+
+extension BaseNeed {
+  /// As many names as positions can ask for.
+  fileprivate var positionCount: Int { (tensors.last?.position ?? -1) + 1 }
+
+  /// The first tensor that a base can't have as it is needed, by all that is known without reading it.
+  fileprivate func firstMisfit(
+    of base: BaseCheckpoint, _ known: KnownDigests
+  ) -> CheckpointError? {
+    for (place, tensor) in tensors.enumerated() {
+      guard let position = base.checkpoint.position(of: tensor.base.name) else {
+        return error(at: place, tensor.base.name, of: base, found: nil)
+      }
+      let info = base.checkpoint.tensors[position]
+      let type = TensorType(info.dtype, info.shape)
+      guard info.dtype == tensor.base.dtype,
+        tensor.isSame ? type == tensor.type : tensor.type.differs(from: type)
+      else {
+        return CheckpointError(
+          .corrupt, "the base's tensor isn't the one that this is a difference to",
+          file: base.source.path, tensor: tensor.base.name,
+          expected:
+            "\(tensor.base.dtype.rawValue), for \(tensor.type.dtype.rawValue) \(tensor.type.shape)",
+          found: "\(info.dtype.rawValue) \(info.shape)",
+          hint: "name the base that it was made with by --base: '\(hint)', \(rootText)")
+      }
+      if let digest = known[tensor.base.name], digest != tensor.base.digest {
+        return error(at: place, tensor.base.name, of: base, found: digest)
+      }
+    }
+    return nil
+  }
+}
