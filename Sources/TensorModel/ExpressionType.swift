@@ -116,7 +116,7 @@ extension TensorExpression {
       return TensorType(dtype, rows)
     case .pack(let operand, let format, let method):
       let type = try operand.type(stored: stored)
-      guard let rows = format.type(ofRows: type), method.fits(columns: type.shape.dimensions.last)
+      guard let rows = format.type(ofRows: type), method.fits(type.shape)
       else {
         throw misfit(
           "\(format) needs a matrix of floats\(format.groupSize.map { " in groups of \($0)" } ?? "")",

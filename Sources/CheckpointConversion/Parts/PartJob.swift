@@ -56,6 +56,11 @@ extension ConversionJob {
     let part = chosen.part
     let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
     let plan = try plan(source)
+    guard plan.base == nil else {
+      throw CheckpointError(
+        .usage, "a difference to a base isn't made in parts",
+        hint: "leave --part out, or leave --base out to write all of it in parts")
+    }
     try confirm(destination)
     let digest = try PlanDocument.digest(plan, source)
     let division = PlanDivision(plan, partCount: part.count)

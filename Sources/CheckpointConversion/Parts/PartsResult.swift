@@ -184,7 +184,7 @@ struct PartsResult {
     let names = plan.frame.files.map(\.name)
     let links = try LinkFile.create(
       emptyPlace(StoreFormat.linkFileName),
-      plan.groups.map { ($0.tensors[0].name, $0.tensors[0].file) })
+      plan.groups.map { ($0.tensors[0].name, $0.tensors[0].file, false) })
     var tensors: [StoreManifest.Tensor] = []
     var placesByVolume: [String: [Int]] = [:]
     for (place, (group, tensor)) in zip(plan.groups, certificate.tensors).enumerated() {
