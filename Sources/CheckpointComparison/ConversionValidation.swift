@@ -125,7 +125,7 @@ public struct ForwardValidator: ConversionValidator {
     }
     let divergence = comparison.klDivergence
     return Certificate.Validation(
-      tokenCount: tokens.tokenCount,
+      tokenCount: comparison.tokenCount,
       maxAbsLogitDifference: figure(comparison.maxAbsLogitDifference),
       klDivergence: (
         figure(divergence.mean), figure(divergence.median), figure(divergence.p99),

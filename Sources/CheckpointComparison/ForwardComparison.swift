@@ -19,7 +19,7 @@ public struct ForwardComparison: Sendable, Encodable {
   public let sameTopFraction: Double
   /// Positions at which one of both models computes no numbers: equal ones are no proof of anything.
   let numberlessCount: Int
-  /// Tokens that were run.
+  /// Positions that count: all tokens of one row; of windows those that they count.
   public let tokenCount: Int
   /// How many of the first tokens saw each other, in each model.
   public let prefixes: [Int]
@@ -156,7 +156,7 @@ public struct ForwardComparison: Sendable, Encodable {
       ? outcome.likelihoodLoss / Double(outcome.predictedCount) : nil
     layers = run.distances
     firstDivergence = run.divergence
-    tokenCount = windows.tokenCount
+    tokenCount = outcome.positionCount
     self.prefixes = [prefixes.0, prefixes.1].map { min($0, windows.length) }
   }
 

@@ -15,7 +15,7 @@ import Testing
     let lines = (0..<count).map { number -> String in
       let gold = number % 2 == 0 ? #", "gold": \#(number / 2 % 2)"# : ""
       return
-        #"{"prompt": "A \#(words[number % 4]) of \#(number)", "labels": [" heads", " bytes, or more"]\#(gold)}"#
+        #"{"prompt": "A \#(words[number % 4]) of \#(number)", "labels": [" a", " b", " c", " d", " or more"]\#(gold)}"#
     }
     let path = workspace.path("labels.jsonl")
     try Data((lines.joined(separator: "\n") + "\n\n" + more).utf8).write(to: URL(filePath: path))
@@ -49,7 +49,7 @@ import Testing
     #expect(prompts.count == 12 && prompts[3]["line"] as? Int == 4)
     for prompt in prompts {
       let scores = try #require(prompt["first"] as? [Double])
-      #expect(scores.count == 2 && scores.allSatisfy { $0 < 0 })
+      #expect(scores.count == 5 && scores.allSatisfy { $0 < 0 })
       #expect(prompt["second"] as? [Double] == scores)
     }
   }

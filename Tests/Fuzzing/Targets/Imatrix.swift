@@ -8,6 +8,14 @@ import TensorModel
 /// An importance matrix of llama.cpp: what is read of it are numbers that weights can be quantized with.
 @main struct ImatrixTarget: FuzzTarget {
   static func use(_ input: [UInt8]) throws(CheckpointError) {
+    attempt { () throws(CheckpointError) in
+      // Of GGUF files the sums, to be added to others.
+      let sums = try ImportanceSums(path: InputInMemory(input).path, recordedIn: nil)
+      for entry in sums.entries.values {
+        expect(entry.sums.count == entry.counts.count * entry.columnCount)
+        expect(entry.sums.allSatisfy { $0.isFinite && $0 >= 0 })
+      }
+    }
     let matrix = try ImportanceMatrix(path: InputInMemory(input).path)
     expect(!matrix.names.isEmpty)
     for name in matrix.names {
