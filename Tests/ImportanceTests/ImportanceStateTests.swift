@@ -8,6 +8,9 @@ import Testing
 
 /// Unfinished work, as a run has kept it and as somebody may have changed it.
 struct ImportanceStateTests {
+  private let workspace: Workspace
+  init() throws { workspace = try Workspace() }
+
   private let plan = Digest(of: [1, 2, 3])
 
   private func sums(_ count: Int) -> ColumnSquares.Sums {
@@ -20,7 +23,7 @@ struct ImportanceStateTests {
   }
 
   @Test func comesBackBitForBit() throws {
-    let path = try Workspace().path(".m.gguf.partial")
+    let path = workspace.path(".m.gguf.partial")
     let kept: [DecoderPlace: ColumnSquares.Sums] = [
       DecoderPlace(.weight(.query), 1): sums(5), DecoderPlace(.weight(.head)): sums(3),
       DecoderPlace(.weight(.expertDown), 0, 2): sums(4),
