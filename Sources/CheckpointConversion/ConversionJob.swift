@@ -1,5 +1,6 @@
 public import CheckpointFormats
 import FileContainers
+import Quantization
 public import TensorEvaluation
 public import TensorModel
 
@@ -212,6 +213,15 @@ public struct ConversionJob: Sendable {
     var resources = request.resources
     if source.base != nil { resources.checksRecordedDigests = true }
     return resources
+  }
+
+  /// The plan for another quantization than that of the request.
+  func plan(
+    _ source: Source, quantizing quantization: QuantizationRequest
+  ) throws(CheckpointError) -> ConversionPlan {
+    var request = request
+    request.settings.quantization = quantization
+    return try ConversionJob(request).plan(source)
   }
 
   /// In which dtype its values are wanted would be a guess.

@@ -64,6 +64,27 @@ public struct QuantizationContainer: Sendable {
   /// The types that single tensors can be given.
   public let types: [WeightType]
 
+  /// The schemes that are written in it.
+  public var schemes: [QuantizationScheme] {
+    QuantizationScheme.all.filter { $0.container.title == title }
+  }
+
+  /// Whether programs that load it make one layer of several, whose weights have one type; the head is none of what schemes quantize there.
+  public var fusesLayers: Bool { title == Self.compressedTensors.title }
+
+  /// Whether options look for patterns in the names of tensors as they are written, where weights have others.
+  public var matchesWrittenNames: Bool { title == Self.mlx.title }
+
+  /// The container of a format, as `--to` spells it; nil for formats without schemes.
+  public init?(format: String) {
+    guard
+      let scheme = QuantizationScheme.all.first(where: {
+        $0.container.title == format || $0.container.format == format
+      })
+    else { return nil }
+    self = scheme.container
+  }
+
   /// A container.
   ///
   /// - Parameters:

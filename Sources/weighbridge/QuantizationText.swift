@@ -29,6 +29,7 @@ enum QuantizationText {
   /// What came of it.
   static func outcome(_ report: QuantizationReport, _ destination: String) -> String {
     var lines = types(report) + reused(report)
+    if let target = report.target { lines += ["", Self.target(target)] }
     if let gain = gain(report) { lines += ["", gain] }
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
@@ -83,6 +84,28 @@ enum QuantizationText {
       }
       return line
     }
+  }
+
+  /// What a target for the size comes to, and the scheme beside it.
+  static func target(_ record: SizeTargetRecord) -> String {
+    func text(_ figures: SizeTargetRecord.Figures) -> String {
+      String(
+        format: "%.4f bits per weight, \(humanSize(figures.byteCount)), relative error %.4g",
+        figures.bitsPerWeight, figures.relativeRmse)
+    }
+    var lines = ["target       \(text(record.predicted)) expected"]
+    if let measured = record.measured { lines.append("measured     \(text(measured))") }
+    if let preset = record.preset {
+      lines.append("preset       \(preset.scheme): \(text(preset.figures))")
+    }
+    if record.isPresetTaken {
+      lines.append("the preset has the smaller error, and is taken")
+    } else if let preset = record.preset, record.isPresetBetter {
+      lines.append(
+        "the preset is larger by \(humanSize(preset.figures.byteCount - record.predicted.byteCount)) and has the smaller error: --fallback preset takes it"
+      )
+    }
+    return lines.joined(separator: "\n")
   }
 
   /// What the search for scales came to; nil where there was none.

@@ -59,7 +59,9 @@ struct QuantizeCommand: ParsableCommand {
     help: ArgumentHelp(
       "What most weights become. With --dry-run also several, separated by commas, or a set of them: \(SchemeChoice.setNames).",
       valueName: "scheme"))
-  var scheme: SchemeChoice
+  var scheme: SchemeChoice?
+
+  @OptionGroup var size: SizeTargetOptions
 
   @Flag(
     help:
@@ -151,28 +153,36 @@ struct QuantizeCommand: ParsableCommand {
     if options.dryRun && !measure && report != nil {
       throw ValidationError("--report needs a run: --dry-run without --measure measures nothing.")
     }
-    guard options.dryRun || (!measure && !tensors && !scheme.areSeveral) else {
+    guard (scheme == nil) != (size.target == nil) else {
       throw ValidationError(
-        scheme.areSeveral
+        scheme == nil
+          ? "Missing expected argument '--scheme <scheme>': name one, or give --target-size or --target-bits."
+          : "Give --scheme, or a target for the size, not both.")
+    }
+    let areSeveral = scheme?.areSeveral ?? false
+    guard options.dryRun || (!measure && !tensors && !areSeveral) else {
+      throw ValidationError(
+        areSeveral
           ? "Several schemes are compared with --dry-run --measure; to write, choose one."
           : "--measure and --tensors are for --dry-run.")
     }
-    guard !scheme.areSeveral || measure else {
+    guard !areSeveral || measure else {
       throw ValidationError("Several schemes are compared with --dry-run --measure.")
+    }
+    guard !measure || scheme != nil else {
+      throw ValidationError("--measure compares schemes: name them by --scheme.")
     }
     guard !measure || (maxKl == nil && maxRmse == nil) else {
       throw ValidationError("--max-kl and --max-rmse are for runs; --measure shows the figures.")
     }
-    guard destination != nil || options.dryRun else {
+    guard destination != nil || (options.dryRun && !parts.areGiven) else {
       throw ValidationError("Missing expected argument '<destination>'.")
     }
-    guard
-      imatrix == nil || quality != .plain
-        || scheme.schemes.contains(where: \.container.heedsImportance)
+    let containers = try containers()
+    guard imatrix == nil || quality != .plain || containers.contains(where: \.heedsImportance)
     else {
       throw ValidationError(
-        "--imatrix changes nothing in \(scheme.scheme.container.title), unless --quality best is given."
-      )
+        "--imatrix changes nothing in \(containers[0].title), unless --quality best is given.")
     }
     try ReportFile.requirePage(report)
   }
@@ -186,13 +196,19 @@ struct QuantizeCommand: ParsableCommand {
     return type
   }
 
-  /// A request for each scheme.
+  /// What may be chosen from: schemes, or the container whose types a target for the size is met with.
+  private func containers() throws(CheckpointError) -> [QuantizationContainer] {
+    if let scheme { return scheme.schemes.map(\.container) }
+    return [try size.container(destination ?? Self.anyDestination)]
+  }
+
+  /// A request for each scheme; with a target for the size the scheme is chosen later.
   private func quantizations(_ inputs: ReadFiles) throws(CheckpointError) -> [QuantizationRequest] {
     let importance = try imatrix.map { (path) throws(CheckpointError) in
       try ImportanceMatrix(path: path, recordedIn: inputs)
     }
     var requests: [QuantizationRequest] = []
-    for scheme in scheme.schemes {
+    for scheme in try scheme?.schemes ?? [containers()[0].schemes[0]] {
       var request = QuantizationRequest(scheme)
       let container = scheme.container
       for text in tensorType { request.overrides.append(try TensorTypeOverride(text, container)) }
@@ -216,9 +232,16 @@ struct QuantizeCommand: ParsableCommand {
       source, destination ?? Self.anyDestination, shared, progress)
     let inputs = request.openOptions.readFiles
     let quantizations = try quantizations(inputs)
-    let quantization = quantizations[0]
+    var quantization = quantizations[0]
     request.format = quantization.scheme.container.format
     request.settings.quantization = quantization
+    let choice = try size.choice(quantization, request, progress.work)
+    progress.finish()
+    if let choice {
+      quantization = choice.request
+      request.settings.quantization = quantization
+      if !shared.quiet { Console.error(QuantizationText.target(choice.record)) }
+    }
     let tokens = RecordedTokens()
     if validatesResult {
       shared.noteSlowness()
@@ -226,7 +249,7 @@ struct QuantizeCommand: ParsableCommand {
       validator.willRun = tokens.record
       request.validator = validator
     }
-    if measure {
+    if measure, let scheme {
       let page = try report.map { try ReportFile($0, besides: [source], inputs) }
       return try SchemesCommand(
         source: source, choice: scheme, validator: request.validator, page: page,
@@ -234,6 +257,8 @@ struct QuantizeCommand: ParsableCommand {
       ).run(request, quantizations, shared, progress)
     }
     let job = ConversionJob(request)
+    let hasDestination = destination != nil
+    let destination = destination ?? Self.anyDestination
     if let part = parts.part, !options.dryRun {
       return try AttendedPart(job, part, destination, progress, shared).finish()
     }
@@ -242,8 +267,9 @@ struct QuantizeCommand: ParsableCommand {
     }
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
     if options.dryRun {
-      let (_, plan) = try destination == nil ? job.planWithoutDestination() : job.plan()
-      let report = QuantizationReport(plan, quantization, limits: limits)
+      let (_, plan) = try hasDestination ? job.plan() : job.planWithoutDestination()
+      var report = QuantizationReport(plan, quantization, limits: limits)
+      report.target = choice?.record
       if shared.json {
         Console.output(document: try JSONDocument.bytes(report))
       } else {
@@ -251,11 +277,11 @@ struct QuantizeCommand: ParsableCommand {
       }
       return
     }
-    let destination = destination ?? Self.anyDestination
     let page = try report.map { try ReportFile($0, besides: [source, destination], inputs) }
     let work = try AttendedConversion(job, destination, progress, shared)
-    let report = QuantizationReport(
+    var report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
+    report.target = choice?.measured(report)
     try page?.write(
       QuantizationPage(
         report,

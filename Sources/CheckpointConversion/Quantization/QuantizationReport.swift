@@ -38,6 +38,8 @@ public struct QuantizationReport: Sendable, Encodable {
   public let limits: Limits
   /// Which limits are exceeded.
   public let exceeded: [Excess]
+  /// What a target for the size came to; nil where there was none.
+  public var target: SizeTargetRecord?
   /// What a person should know.
   public let findings: [Finding]
   /// The files that are written.
@@ -176,7 +178,8 @@ public struct QuantizationReport: Sendable, Encodable {
   private enum CodingKeys: String, CodingKey {
     case schema, tool, source, scheme, quality, importance, parameterCount, byteCount,
       bitsPerWeight, types,
-      tensors, substitutions, worstTensors, limits, exceeded, findings, files, root
+      tensors, substitutions, worstTensors, limits, exceeded, findings, files, root,
+      target
     case klDivergence, sameTopFraction, negativeLogLikelihoodIncrease, maxAbsLogitDifference,
       tokenCount
   }
@@ -206,6 +209,7 @@ public struct QuantizationReport: Sendable, Encodable {
     try container.encode(findings, forKey: .findings)
     try container.encode(files, forKey: .files)
     try container.encodeIfPresent(root, forKey: .root)
+    try container.encodeIfPresent(target, forKey: .target)
     guard let validation else { return }
     try container.encode(
       Divergence(

@@ -1,0 +1,62 @@
+/// How large the tensors of a quantization may become.
+public enum SizeTarget: Hashable, Sendable {
+  /// Bits of all tensors for each weight.
+  case bitsPerWeight(Double)
+  /// Bytes of all tensors.
+  case byteCount(Int)
+
+  /// The bytes that it comes to.
+  func byteLimit(weightCount: Int) -> Int {
+    switch self {
+    // Bits that a report has printed with nine digits are those that they stand for.
+    case .bitsPerWeight(let bits):
+      Int(min(bits * Double(weightCount) / 8 * (1 + 1e-9), 1e18).rounded(.down))
+    case .byteCount(let count): count
+    }
+  }
+}
+
+/// What became of a target, as documents have it.
+public struct SizeTargetRecord: Sendable, Encodable, Hashable {
+  /// The bits for each weight that were asked for; absent where bytes were.
+  public let wantedBitsPerWeight: Double?
+  /// The bytes that were asked for; absent where bits were.
+  public let wantedByteCount: Int?
+  /// What the choice was expected to come to.
+  public let predicted: Figures
+  /// What it came to; absent as long as nothing is written.
+  public internal(set) var measured: Figures?
+  /// The smallest scheme that is at least as large; absent where there is none.
+  public let preset: Preset?
+  /// Whether the preset has the smaller error.
+  public let isPresetBetter: Bool
+  /// Whether the preset is what is written.
+  public let isPresetTaken: Bool
+
+  /// Size and error.
+  public struct Figures: Sendable, Encodable, Hashable {
+    /// Bytes of all tensors.
+    public let byteCount: Int
+    /// Bits of all tensors for each weight.
+    public let bitsPerWeight: Double
+    /// ‖x - y‖ / ‖x‖ over all quantized weights together.
+    public let relativeRmse: Double
+  }
+
+  /// A scheme, quantized in the format's own way.
+  public struct Preset: Sendable, Encodable, Hashable {
+    /// Its name.
+    public let scheme: String
+    /// Its size and error.
+    public let figures: Figures
+
+    private enum CodingKeys: String, CodingKey { case scheme }
+
+    /// Figures stand beside the name.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(scheme, forKey: .scheme)
+      try figures.encode(to: encoder)
+    }
+  }
+}
