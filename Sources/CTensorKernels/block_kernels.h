@@ -64,6 +64,22 @@ extern const wb_block_kernels wb_block_kernels_neon;
 
 void wb_quantize_groups(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,
                         void *blocks);
+/// Puts codes in halves of bytes: the first half of them in the low ones.
+static inline void wb_pack_halves(const uint8_t *codes, int half, uint8_t *packed) {
+  for (int i = 0; i < half; i++) packed[i] = (uint8_t)((codes[i] & 15) | codes[i + half] << 4);
+}
+
+/// Writes the scales of groups, plus 32.
+static inline void wb_put_iq4_scales(const uint8_t scales[8], wb_block_iq4_xs *block) {
+  unsigned low = 0, high = 0;
+  for (int group = 0; group < 8; group++) {
+    low |= (unsigned)(scales[group] & 15) << 4 * group;
+    high |= (unsigned)scales[group] >> 4 << 2 * group;
+  }
+  block->high_scales = (uint16_t)high;
+  for (int i = 0; i < 4; i++) block->low_scales[i] = (uint8_t)(low >> 8 * i);
+}
+
 /// Writes a block of Q4_0, Q4_1, Q5_0 or Q5_1.
 void wb_put_group(wb_block_type type, float scale, float minimum, const uint8_t *codes, void *block);
 void wb_quantize_tables(const wb_block_kernels *kernels, wb_block_type type, const float *row, size_t length, const float *importance,

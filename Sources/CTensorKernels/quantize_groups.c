@@ -19,10 +19,6 @@ static float sum_of_squares(const float *x, size_t count) {
   return sum;
 }
 
-static void pack_halves(const uint8_t *codes, uint8_t packed[16]) {
-  for (int i = 0; i < 16; i++) packed[i] = (uint8_t)((codes[i] & 15) | codes[i + 16] << 4);
-}
-
 static uint32_t fifth_bits_of(const uint8_t *codes) {
   uint32_t bits = 0;
   for (int i = 0; i < 32; i++) bits |= (uint32_t)(codes[i] >> 4 & 1) << i;
@@ -35,21 +31,21 @@ void wb_put_group(wb_block_type type, float scale_value, float minimum, const ui
   case WB_Q4_0: {
     wb_block_q4_0 *block = place;
     block->scale = scale;
-    pack_halves(codes, block->codes);
+    wb_pack_halves(codes, 16, block->codes);
     break;
   }
   case WB_Q4_1: {
     wb_block_q4_1 *block = place;
     block->scale = scale;
     block->minimum = wb_half_of(minimum);
-    pack_halves(codes, block->codes);
+    wb_pack_halves(codes, 16, block->codes);
     break;
   }
   case WB_Q5_0: {
     wb_block_q5_0 *block = place;
     block->scale = scale;
     block->fifth_bits = fifth_bits_of(codes);
-    pack_halves(codes, block->codes);
+    wb_pack_halves(codes, 16, block->codes);
     break;
   }
   default: {
@@ -57,7 +53,7 @@ void wb_put_group(wb_block_type type, float scale_value, float minimum, const ui
     block->scale = scale;
     block->minimum = wb_half_of(minimum);
     block->fifth_bits = fifth_bits_of(codes);
-    pack_halves(codes, block->codes);
+    wb_pack_halves(codes, 16, block->codes);
     break;
   }
   }

@@ -9,11 +9,6 @@
 
 enum { TILE = 32, LENGTH = WB_GROUP_LENGTH };
 
-/// Puts codes in halves of bytes: the first half of them in the low ones.
-static void pack_halves(const uint8_t *codes, int half, uint8_t *packed) {
-  for (int i = 0; i < half; i++) packed[i] = (uint8_t)(codes[i] | codes[i + half] << 4);
-}
-
 // MARK: The nonlinear table
 
 /// Finds the scales of `count` groups. The variance that their weights are made of is twice the mean square of `shared` groups.
@@ -33,7 +28,7 @@ static void encode_nonlinear(const float *x, float scale, uint8_t *packed) {
   uint8_t codes[LENGTH];
   float inverse = scale != 0 ? 1 / scale : 0;
   for (int i = 0; i < LENGTH; i++) codes[i] = (uint8_t)wb_nonlinear_code(inverse * x[i]);
-  pack_halves(codes, LENGTH / 2, packed);
+  wb_pack_halves(codes, LENGTH / 2, packed);
 }
 
 static void quantize_iq4_nl(const wb_block_kernels *kernels, const float *row, size_t length, const float *importance,
@@ -56,17 +51,15 @@ static void finish_iq4_xs(const float *x, const float *scales, wb_block_iq4_xs *
     if (fabsf(scales[group]) > fabsf(extreme)) extreme = scales[group];
   }
   float scale = -extreme / 32, inverse = scale != 0 ? 1 / scale : 0;
-  unsigned low = 0, high = 0;
+  uint8_t codes[8];
   for (int group = 0; group < 8; group++) {
     int code = wb_clamped(wb_nearest(inverse * scales[group]), -32, 31);
     // Other than in Q4_K, codes are chosen for the scale before it is rounded to 16 bits.
     encode_nonlinear(x + group * LENGTH, scale * (float)code, block->codes + group * LENGTH / 2);
-    low |= (unsigned)((code + 32) & 15) << 4 * group;
-    high |= (unsigned)(code + 32) >> 4 << 2 * group;
+    codes[group] = (uint8_t)(code + 32);
   }
   block->scale = wb_half_of(scale);
-  block->high_scales = (uint16_t)high;
-  for (int i = 0; i < 4; i++) block->low_scales[i] = (uint8_t)(low >> 8 * i);
+  wb_put_iq4_scales(codes, block);
 }
 
 static void quantize_iq4_xs(const wb_block_kernels *kernels, const float *row, size_t length, const float *importance,
@@ -132,7 +125,7 @@ static void quantize_mxfp4(const float *x, size_t block_count, wb_block_mxfp4 *b
     float exponent = largest > 0 ? floorf((float)log2((double)largest)) - 2 + 127 : 0;
     blocks[block].exponent = (uint8_t)wb_truncated(exponent);
     encode_fp4(x, 32, largest, wb_half_of_e8m0(blocks[block].exponent), codes);
-    pack_halves(codes, 16, blocks[block].codes);
+    wb_pack_halves(codes, 16, blocks[block].codes);
   }
 }
 
@@ -157,7 +150,7 @@ static void quantize_nvfp4(const float *x, size_t block_count, wb_block_nvfp4 *b
       // 6 is the largest value of four bits.
       blocks[block].scales[group] = ue4m3_of(largest / 6);
       encode_fp4(x, 16, largest, wb_half_of_ue4m3(blocks[block].scales[group]), codes);
-      pack_halves(codes, 8, blocks[block].codes + 8 * group);
+      wb_pack_halves(codes, 8, blocks[block].codes + 8 * group);
     }
   }
 }

@@ -48,6 +48,58 @@ WB_INLINE void refine_group(wb_block_type type, const float *x, const float *imp
   wb_keep_better(type, x, importance, made, block);
 }
 
+/// Tries a block of places in a table.
+WB_INLINE void refine_iq4_nl(const float *x, const float *importance, wb_block_iq4_nl *block) {
+  wb_patch patch = {x, 1, WB_GROUP_LENGTH, WB_GROUP_LENGTH, importance};
+  wb_code_range range = {WB_TABLE_OF_16, -127, 113};
+  wb_fit fit = wb_search_scale(range, &patch, wb_largest_magnitude(x, WB_GROUP_LENGTH, 0), 2, WB_F16);
+  if (fit.scale == 0) return;
+  uint8_t codes[WB_GROUP_LENGTH];
+  for (int i = 0; i < WB_GROUP_LENGTH; i++) codes[i] = (uint8_t)wb_nonlinear_code(x[i] * (1 / fit.scale));
+  wb_block_iq4_nl made = {wb_half_of(fit.scale), {0}};
+  wb_pack_halves(codes, 16, made.codes);
+  wb_keep_better(WB_IQ4_NL, x, importance, &made, block);
+}
+
+/// Finds the best scale for floats of four bits near the one that is there, and writes codes for it; returns it.
+WB_INLINE uint8_t refine_fp4(wb_block_type type, const float *x, const float *importance, int length, uint8_t stored, uint8_t *packed) {
+  wb_patch patch = {x, 1, (size_t)length, (size_t)length, importance};
+  wb_code_range range = {WB_FLOATS_OF_4_BITS, -6, 6};
+  // Scales of E4M3 are eight to an octave.
+  int below = type == WB_NVFP4 ? 16 : 3, above = type == WB_NVFP4 ? 6 : 2, most = type == WB_NVFP4 ? 0x7E : 254, best = -1;
+  double least = INFINITY;
+  for (int code = stored - below; code <= stored + above; code++) {
+    if (code < 1 || code > most) continue;
+    float scale = 2 * (type == WB_NVFP4 ? wb_half_of_ue4m3((uint8_t)code) : wb_half_of_e8m0((uint8_t)code));
+    if (!wb_is_scale(scale)) continue;
+    wb_fit_sums sums;
+    wb_sum_fit(range, false, &patch, scale, 0, &sums);
+    if (!(sums.dd < least)) continue;
+    least = sums.dd;
+    best = code;
+  }
+  if (best < 0) return stored;
+  float scale = 2 * (type == WB_NVFP4 ? wb_half_of_ue4m3((uint8_t)best) : wb_half_of_e8m0((uint8_t)best));
+  uint8_t codes[WB_GROUP_LENGTH];
+  for (int i = 0; i < length; i++) codes[i] = wb_e2m1(x[i] / scale);
+  wb_pack_halves(codes, length / 2, packed);
+  return (uint8_t)best;
+}
+
+/// Tries each group of a block of floats of four bits on its own: others keep theirs.
+WB_INLINE void refine_floats(wb_block_type type, const float *x, const float *importance, void *block) {
+  int length = type == WB_NVFP4 ? 16 : 32;
+  for (int group = 0; group < (type == WB_NVFP4 ? 4 : 1); group++) {
+    const float *own = importance ? importance + group * length : NULL;
+    char made[sizeof(wb_block_nvfp4)];
+    memcpy(made, block, wb_block_byte_count(type));
+    uint8_t *scale = type == WB_NVFP4 ? &((wb_block_nvfp4 *)made)->scales[group] : &((wb_block_mxfp4 *)made)->exponent;
+    uint8_t *codes = type == WB_NVFP4 ? ((wb_block_nvfp4 *)made)->codes + 8 * group : ((wb_block_mxfp4 *)made)->codes;
+    *scale = refine_fp4(type, x + group * length, own, length, *scale, codes);
+    wb_keep_better(type, x, importance, made, block);
+  }
+}
+
 WB_INLINE void refine_row(wb_block_type type, const float *row, size_t length, const float *importance, char *blocks) {
   size_t block_length = wb_block_length(type), byte_count = wb_block_byte_count(type);
   for (size_t first = 0; first < length; first += block_length, blocks += byte_count) {
@@ -63,7 +115,10 @@ WB_INLINE void refine_row(wb_block_type type, const float *row, size_t length, c
     case WB_Q4_K: wb_refine_k_block(WB_Q4_K, x, own, blocks); break;
     case WB_Q5_K: wb_refine_k_block(WB_Q5_K, x, own, blocks); break;
     case WB_Q6_K: wb_refine_k_block(WB_Q6_K, x, own, blocks); break;
-    default: return;
+    case WB_IQ4_XS: wb_refine_k_block(WB_IQ4_XS, x, own, blocks); break;
+    case WB_IQ4_NL: refine_iq4_nl(x, own, (wb_block_iq4_nl *)blocks); break;
+    case WB_MXFP4: refine_floats(WB_MXFP4, x, own, blocks); break;
+    case WB_NVFP4: refine_floats(WB_NVFP4, x, own, blocks); break;
     }
   }
 }

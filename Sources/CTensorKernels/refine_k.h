@@ -10,6 +10,8 @@
 /// What the types differ in: weight = scale · s · code - minimum · m, where m is 0 for types without minima.
 typedef struct {
   int group_count, length;
+  /// What codes are: whole numbers, or places in IQ4_NL's table.
+  wb_code_kind kind;
   /// Of codes; for types without minima less by half of what the bits hold.
   int least_code, largest_code;
   /// Of s, and of m up from 0.
@@ -25,19 +27,20 @@ typedef struct {
 
 WB_INLINE wb_k_layout wb_layout_of(wb_block_type type) {
   switch (type) {
-  case WB_Q2_K: return (wb_k_layout){16, 16, 0, 3, 0, 15};
-  case WB_Q3_K: return (wb_k_layout){16, 16, -4, 3, -32, 31};
-  case WB_Q4_K: return (wb_k_layout){8, 32, 0, 15, 0, 63};
-  case WB_Q5_K: return (wb_k_layout){8, 32, 0, 31, 0, 63};
-  default: return (wb_k_layout){16, 16, -32, 31, -128, 127};
+  case WB_Q2_K: return (wb_k_layout){16, 16, WB_WHOLE_NUMBERS, 0, 3, 0, 15};
+  case WB_Q3_K: return (wb_k_layout){16, 16, WB_WHOLE_NUMBERS, -4, 3, -32, 31};
+  case WB_Q4_K: return (wb_k_layout){8, 32, WB_WHOLE_NUMBERS, 0, 15, 0, 63};
+  case WB_IQ4_XS: return (wb_k_layout){8, 32, WB_TABLE_OF_16, -127, 113, -32, 31};
+  case WB_Q5_K: return (wb_k_layout){8, 32, WB_WHOLE_NUMBERS, 0, 31, 0, 63};
+  default: return (wb_k_layout){16, 16, WB_WHOLE_NUMBERS, -32, 31, -128, 127};
   }
 }
 
 /// The sums of a group with a scale and a minimum, also where the scale is 0.
 WB_INLINE void wb_sum_group(wb_k_layout layout, const wb_patch *patch, float scale, float minimum, wb_fit_sums *sums) {
-  wb_code_range range = {WB_WHOLE_NUMBERS, (float)layout.least_code, (float)layout.largest_code};
+  wb_code_range range = {layout.kind, (float)layout.least_code, (float)layout.largest_code};
   if (!wb_is_scale(scale)) {
-    range.least = range.largest = 0;
+    range = (wb_code_range){WB_WHOLE_NUMBERS, 0, 0};
     scale = 1;
   }
   wb_sum_fit(range, true, patch, scale, -minimum, sums);
@@ -124,7 +127,7 @@ WB_INLINE void wb_descend(wb_k_layout layout, const float *x, const float *impor
 /// Finds scales for a block.
 WB_INLINE wb_k_fit wb_fit_block(wb_k_layout layout, const float *x, const float *importance) {
   bool has_minima = layout.least_code == 0;
-  wb_code_range range = {WB_WHOLE_NUMBERS, (float)layout.least_code, (float)layout.largest_code};
+  wb_code_range range = {layout.kind, (float)layout.least_code, (float)layout.largest_code};
   float scales[16] = {0}, minima[16] = {0}, extreme = 0, most = 0;
   for (int group = 0; group < layout.group_count; group++) {
     wb_patch patch = wb_group_patch(layout, x, importance, group);
@@ -174,10 +177,14 @@ WB_INLINE void wb_refine_k_block(wb_block_type type, const float *x, const float
     float scale = fit.scale * (float)fit.scales[group], minimum = fit.minimum * (float)fit.minima[group];
     for (int i = 0; i < layout.length; i++) {
       int place = group * layout.length + i;
+      if (layout.kind == WB_TABLE_OF_16) {
+        codes[place] = (uint8_t)(wb_is_scale(scale) ? wb_nonlinear_code(x[place] * (1 / scale)) : 0);
+        continue;
+      }
       int code = wb_is_scale(scale) ? wb_clamped(wb_nearest((x[place] + minimum) * (1 / scale)), layout.least_code, layout.largest_code) : 0;
       codes[place] = (uint8_t)(code - layout.least_code);
     }
-    scales[group] = (uint8_t)(fit.scales[group] - (type == WB_Q3_K ? layout.least_scale : 0));
+    scales[group] = (uint8_t)(fit.scales[group] - (type == WB_Q3_K || type == WB_IQ4_XS ? layout.least_scale : 0));
     minima[group] = (uint8_t)fit.minima[group];
     signed_scales[group] = (int8_t)fit.scales[group];
   }
@@ -188,6 +195,11 @@ WB_INLINE void wb_refine_k_block(wb_block_type type, const float *x, const float
   case WB_Q3_K: wb_put_q3_k(scale, scales, codes, (wb_block_q3_k *)made); break;
   case WB_Q4_K: wb_put_q4_k(scale, minimum, scales, minima, codes, (wb_block_q4_k *)made); break;
   case WB_Q5_K: wb_put_q5_k(scale, minimum, scales, minima, codes, (wb_block_q5_k *)made); break;
+  case WB_IQ4_XS:
+    ((wb_block_iq4_xs *)made)->scale = scale;
+    wb_put_iq4_scales(scales, (wb_block_iq4_xs *)made);
+    for (int group = 0; group < 8; group++) wb_pack_halves(codes + 32 * group, 16, ((wb_block_iq4_xs *)made)->codes + 16 * group);
+    break;
   default: wb_put_q6_k(scale, signed_scales, codes, (wb_block_q6_k *)made); break;
   }
   wb_keep_better(type, x, importance, made, block);

@@ -23,7 +23,7 @@ typedef struct {
 } wb_patch;
 
 /// What codes stand for before they are multiplied with a scale.
-typedef enum { WB_WHOLE_NUMBERS, WB_FLOATS_OF_4_BITS, WB_FLOATS_OF_8_BITS } wb_code_kind;
+typedef enum { WB_WHOLE_NUMBERS, WB_FLOATS_OF_4_BITS, WB_FLOATS_OF_8_BITS, WB_TABLE_OF_16 } wb_code_kind;
 
 /// Codes: their kind, and the least and the largest value of one.
 typedef struct {
@@ -54,6 +54,11 @@ WB_INLINE double wb_total(const wb_doubles *lanes) {
   return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 }
 
+/// The least value of the table of IQ4_NL, the middles between its values, and how far these are apart.
+static const float WB_TABLE_LEAST = -127;
+static const float WB_TABLE_MIDDLES[15] = {-115.5f, -93.5f, -74, -57, -42, -28.5f, -16, -4.5f, 7, 19, 31.5f, 45.5f, 61, 79, 101};
+static const float WB_TABLE_STEPS[15] = {23, 21, 18, 16, 14, 13, 12, 11, 12, 12, 13, 15, 16, 20, 24};
+
 /// Replaces eight numbers by the nearest values of codes.
 WB_INLINE void wb_round_to_codes(wb_code_range range, wb_floats *numbers) {
   wb_floats t = *numbers, size = __builtin_elementwise_abs(t);
@@ -63,6 +68,13 @@ WB_INLINE void wb_round_to_codes(wb_code_range range, wb_floats *numbers) {
     t = t > range.least ? t : range.least;
     t = t < range.largest ? t : range.largest;
     *numbers = t + 0x1.8p23f - 0x1.8p23f;
+    return;
+  case WB_TABLE_OF_16:
+    *numbers = WB_TABLE_LEAST;
+    for (int i = 0; i < 15; i++) {
+      wb_floats step = t < WB_TABLE_MIDDLES[i] ? (wb_floats)0 : (wb_floats)WB_TABLE_STEPS[i];
+      *numbers += step;
+    }
     return;
   case WB_FLOATS_OF_4_BITS:
     size = size < range.largest ? size : range.largest;

@@ -68,6 +68,8 @@ import Testing
       blocks("Q5_1", WB_Q5_1, 0.98), blocks("Q8_0", WB_Q8_0, 0.97),
       blocks("Q2_K", WB_Q2_K, 0.95), blocks("Q3_K", WB_Q3_K, 0.98), blocks("Q4_K", WB_Q4_K, 1),
       blocks("Q5_K", WB_Q5_K, 0.99), blocks("Q6_K", WB_Q6_K, 0.99),
+      blocks("IQ4_NL", WB_IQ4_NL, 1), blocks("IQ4_XS", WB_IQ4_XS, 1),
+      blocks("MXFP4", WB_MXFP4, 1), blocks("NVFP4", WB_NVFP4, 0.95),
       mlx("q2", WB_MLX_AFFINE, 2, 32, 0.9), mlx("q3", WB_MLX_AFFINE, 3, 64, 0.92),
       mlx("q4", WB_MLX_AFFINE, 4, 64, 0.93), mlx("q4 F16", WB_MLX_AFFINE, 4, 32, 0.93, WB_F16),
       mlx("q4 F32", WB_MLX_AFFINE, 4, 128, 0.94, WB_F32), mlx("q6", WB_MLX_AFFINE, 6, 64, 0.95),

@@ -285,7 +285,7 @@ void wb_quantize_at(wb_level level, wb_block_type type, const float *rows, size_
 /// Puts better blocks in the stead of some that `wb_quantize` has made of the same rows: scales, and offsets where there are any, are searched for, as they
 /// are stored, so that Σ importance · (weight - value)² is as small as the search gets it. A block stays as it is unless another's sum is less.
 ///
-/// Types are those of whole numbers: Q4_0 to Q8_0. Parameters are those of `wb_quantize`, and the variant for `level`, which
+/// Parameters are those of `wb_quantize`, and the variant for `level`, which
 /// must be available; all give the same bytes.
 void wb_refine(wb_level level, wb_block_type type, const float *rows, size_t row_count, size_t row_length, const float *importance,
                void *blocks);
