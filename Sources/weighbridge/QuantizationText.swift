@@ -113,7 +113,7 @@ enum QuantizationText {
     guard let (error, plain) = report.errorsOfAll else { return nil }
     return String(
       format:
-        "relative error of all quantized weights %.4g; plain quantization has %.4g (%+.1f %%)",
+        "root mean square of relative errors %.4g; plain quantization has %.4g (%+.1f %%)",
       error, plain, plain > 0 ? 100 * (error / plain - 1) : 0)
   }
 

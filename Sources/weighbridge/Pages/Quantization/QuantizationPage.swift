@@ -32,6 +32,8 @@ struct QuantizationPage {
   let hasSubstitutions: Bool
   let tensors: [TensorRow]
   let tensorCount: String
+  /// Whether something else was made than the formats’ own tools make.
+  let hasPlain: Bool
   /// Whether the table of all tensors is folded away.
   let isLong: Bool
   let findings: [FindingRow]
@@ -122,6 +124,7 @@ struct QuantizationPage {
         tensor, place, report.scheme, substituted[tensor.name],
         isLinked: worstNames.contains(tensor.name) || outlierPlaces.contains(place))
     }
+    hasPlain = report.errorsOfAll != nil
     tensorCount = counted(report.tensors.count, "tensor")
     isLong = report.tensors.count > Self.longCount
     let rows = Dictionary(

@@ -16,6 +16,7 @@ extension QuantizationPage {
     let bits: String
     let why: String
     let error: String
+    let plain: String
     let ratio: String
     let largest: String
     let place: String
@@ -47,6 +48,7 @@ extension QuantizationPage {
       error =
         errors.map { threeDigitsInColumn($0.relativeRmse) }
         ?? tensor.largestErrorUlp.map { $0 == 0 ? "exact" : "\(threeDigits($0)) ulp" } ?? ""
+      plain = errors?.defaultRelativeRmse.map(threeDigitsInColumn) ?? ""
       ratio = errors?.signalToNoiseDb.map { String(format: "%.1f", $0) } ?? ""
       largest = errors.map { threeDigitsInColumn($0.largestError) } ?? ""
       self.place =

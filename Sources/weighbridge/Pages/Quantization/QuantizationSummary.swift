@@ -117,7 +117,30 @@ struct QuantizationSummary {
           name: "Largest relative error", value: threeDigits(errors.relativeRmse),
           note: "\(worst.name), \(worst.dtype.name)"))
     }
-    return figures + (report.validation.map(Self.figures) ?? [])
+    return figures + choices(report) + (report.validation.map(Self.figures) ?? [])
+  }
+
+  /// What better scales and chosen types come to, beside what would have been without.
+  private static func choices(_ report: QuantizationReport) -> [PageFigure] {
+    var figures: [PageFigure] = []
+    if let (error, plain) = report.errorsOfAll {
+      figures.append(
+        PageFigure(
+          name: "Mean relative error", value: threeDigits(error),
+          note: "plain quantization has \(threeDigits(plain))"))
+    }
+    if let target = report.target {
+      let found = target.measured ?? target.predicted
+      figures.append(
+        PageFigure(
+          name: "Error at the target size", value: threeDigits(found.relativeRmse),
+          note: target.preset.map {
+            String(
+              format: "\($0.scheme) has \(threeDigits($0.figures.relativeRmse)) at %.3f bits",
+              $0.figures.bitsPerWeight)
+          } ?? "expected \(threeDigits(target.predicted.relativeRmse))"))
+    }
+    return figures
   }
 
   private static func figures(_ validation: Certificate.Validation) -> [PageFigure] {
