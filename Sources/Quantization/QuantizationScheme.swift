@@ -69,11 +69,8 @@ public struct QuantizationContainer: Sendable {
     QuantizationScheme.all.filter { $0.container.title == title }
   }
 
-  /// Whether programs that load it make one layer of several, whose weights have one type; the head is none of what schemes quantize there.
+  /// Whether programs that load it make one layer of several, whose weights have one type, and schemes leave the head as it is.
   public var fusesLayers: Bool { title == Self.compressedTensors.title }
-
-  /// Whether options look for patterns in the names of tensors as they are written, where weights have others.
-  public var matchesWrittenNames: Bool { title == Self.mlx.title }
 
   /// The container of a format, as `--to` spells it; nil for formats without schemes.
   public init?(format: String) {

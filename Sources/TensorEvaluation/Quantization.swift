@@ -27,7 +27,11 @@ extension TensorEvaluator {
     for piece in rows.pieces(of: region.rows, valueByteLimit: limit) {
       let byteCount = piece.count * rows.elementCount * 4
       // A row that must stay whole may be larger than what pieces are cut to.
-      let arena = byteCount <= limit ? scratch : try ScratchArena(byteCount: 2 * byteCount)
+      // Where errors are weighed, a row is decoded beside it.
+      let arena =
+        byteCount <= limit
+        ? scratch
+        : try ScratchArena(byteCount: (method.importance == nil ? 2 : 3) * byteCount)
       try arena.withPiece(byteCount: byteCount) { (values) throws(CheckpointError) in
         let first = piece.lowerBound * rows.elementCount
         try evaluateElements(

@@ -35,7 +35,7 @@ struct MLXTypes {
     guard type.shape.rank == 2, Self.isModule(role), type.dtype.isCastable else {
       return .unquantized(type.dtype)
     }
-    let (wanted, reason) = try wanted(written, role)
+    let (wanted, reason) = try wanted(name, written, role)
     guard case .packed(let format) = wanted else {
       return TypeChoice(wanted, wanted: wanted, reason)
     }
@@ -52,12 +52,16 @@ struct MLXTypes {
   }
 
   private func wanted(
-    _ written: String, _ role: DecoderRole
+    _ name: String, _ written: String, _ role: DecoderRole
   ) throws(CheckpointError) -> (WeightType, TypeChoice.Reason) {
     let isHead = role.projection == .head || role == .tokenEmbedding && !hasHead
     if isHead, let type = request.outputType { return (type, .requested) }
-    for override in request.overrides where try override.pattern.matches(written) {
-      return (override.type, .requested)
+    // Reports list what the family calls a tensor.
+    let names = name == written ? [name] : [name, written]
+    for override in request.overrides {
+      for name in names where try override.pattern.matches(name) {
+        return (override.type, .requested)
+      }
     }
     return (request.scheme.type, .scheme)
   }

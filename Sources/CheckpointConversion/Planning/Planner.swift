@@ -183,6 +183,8 @@ public struct Planner: Sendable {
     if source.checkpoint.format == GGUFFormat.name { return [:] }
     var metadata = source.checkpoint.metadata
     if try copiesParts() { return metadata }
+    // How codes were made is said of these alone.
+    metadata = metadata.filter { !$0.key.text.hasPrefix(QuantizationMarks.prefix) }
     let model = try source.model()
     var foreign = [ParameterNaming.tensorFlow, .flax].map(\.rawValue)
     // Of families that aren't known, MLX's names are the only ones.

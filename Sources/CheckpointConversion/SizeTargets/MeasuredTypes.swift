@@ -16,10 +16,8 @@ struct MeasuredTypes {
 
   /// A weight.
   struct Weight {
-    /// What the model calls it.
+    /// What the model calls it, which `--tensor-type` looks for patterns in.
     let name: String
-    /// What `--tensor-type` looks for patterns in.
-    let written: String
     /// What has to be of one type with it; nil where nothing has.
     let fused: FusedLayer?
     let elementCount: Int
@@ -86,10 +84,7 @@ struct MeasuredTypes {
           places[key] = place
           weights.append(
             Weight(
-              name: group.name,
-              written: request.scheme.container.matchesWrittenNames
-                ? group.parts[0].name : group.name,
-              fused: fused[key], elementCount: group.valueShape.elementCount))
+              name: group.name, fused: fused[key], elementCount: group.valueShape.elementCount))
         }
         weights[place].entries.append(Entry(type: type, byteCount: group.byteCount))
         if group.isQuantizedAnew {

@@ -256,7 +256,7 @@ extension QuantizationRequest {
     if let scheme = container.schemes.first(where: { $0.type == main }) { request.scheme = scheme }
     for type in container.types where counts[type] != nil {
       let names = zip(measured.weights, types).filter { $0.1 == type }.map {
-        $0.0.written.escapedForPatterns
+        $0.0.name.escapedForPatterns
       }
       request.overrides.append(
         try TensorTypeOverride(

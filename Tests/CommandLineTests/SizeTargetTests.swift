@@ -1,0 +1,89 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `quantize --target-size` and `--target-bits`.
+@Suite struct SizeTargetTests {
+  private static let gptj = fixture("huggingface/gptj")
+  private let workspace: Workspace
+
+  init() throws { workspace = try Workspace() }
+
+  private func quantize(_ destination: String, _ more: String...) throws -> Weighbridge.Outcome {
+    try Weighbridge.run(
+      ["quantize", Self.gptj, workspace.path(destination), "--json", "--quiet"] + more)
+  }
+
+  private func target(_ outcome: Weighbridge.Outcome) throws -> [String: Any] {
+    try #require(try outcome.object["target"] as? [String: Any], "\(outcome.errors)")
+  }
+
+  @Test(arguments: [("own.gguf", "gguf"), ("own", "mlx"), ("own", "compressed-tensors")])
+  func theResultIsWithinTheTarget(_ name: String, _ format: String) throws {
+    let bits = format == "compressed-tensors" ? "20" : "7"
+    let announced = try quantize(name, "--target-bits", bits, "--to", format, "--dry-run")
+    let outcome = try quantize(name, "--target-bits", bits, "--to", format)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let report = try outcome.object
+    let size = try #require(report["bits_per_weight"] as? Double)
+    #expect(size <= Double(bits) ?? 0)
+    #expect(size == (try announced.object["bits_per_weight"] as? Double))
+    let target = try target(outcome)
+    let predicted = try #require(target["predicted"] as? [String: Any])
+    let measured = try #require(target["measured"] as? [String: Any])
+    #expect(predicted["byte_count"] as? Int == measured["byte_count"] as? Int)
+    let errors = [predicted, measured].compactMap { $0["relative_rmse"] as? Double }
+    #expect(errors.count == 2 && abs(errors[0] - errors[1]) <= 1e-4 * errors[0])
+    let replay = try Weighbridge.run(
+      "verify", workspace.path(name), "--replay", Self.gptj, "--skip", "values", "--quiet")
+    #expect(replay.code == 0, "\(replay.text)")
+  }
+
+  @Test func bytesAreCounted() throws {
+    let outcome = try quantize("own.gguf", "--target-size", "150KB", "--quality", "best")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect((try outcome.object["byte_count"] as? Int).map { $0 <= 150_000 } == true)
+    #expect(try target(outcome)["wanted_byte_count"] as? Int == 150_000)
+    #expect(try outcome.object["quality"] as? String == "best")
+  }
+
+  @Test func givenTypesStay() throws {
+    let outcome = try quantize(
+      "own.gguf", "--target-bits", "8", "--tensor-type", "attn_q=q4_0", "--dry-run")
+    let tensors = try #require(try outcome.object["tensors"] as? [[String: Any]])
+    let types = tensors.filter { ($0["name"] as? String)?.contains("attn_q.weight") == true }
+      .compactMap { $0["dtype"] as? String }
+    #expect(!types.isEmpty && Set(types) == ["Q4_0"])
+  }
+
+  @Test func theFallbackIsTheSchemeOfThatSizeOrMore() throws {
+    let plain = try target(quantize("own.gguf", "--target-bits", "6", "--dry-run"))
+    let outcome = try quantize(
+      "own.gguf", "--target-bits", "6", "--fallback", "preset", "--dry-run")
+    let preset = try #require(plain["preset"] as? [String: Any])
+    let isBetter = try #require(plain["is_preset_better"] as? Bool)
+    #expect(try target(outcome)["is_preset_taken"] as? Bool == isBetter)
+    #expect(
+      (try outcome.object["scheme"] as? String == preset["scheme"] as? String) || !isBetter)
+  }
+
+  @Test func whatCantBeIsRefused() throws {
+    for (options, text) in [
+      (["--target-bits", "0.5"], "bits per weight"),
+      (["--target-size", "10"], "bytes"),
+      (["--target-bits", "5", "--target-size", "1GB"], "not both"),
+      (["--target-bits", "5", "--scheme", "q4_0"], "not both"),
+      (["--target-bits", "nan"], "--target-bits"), (["--target-bits", "-3"], "--target-bits"),
+      (["--scheme", "q4_0", "--fallback", "preset"], "--fallback"),
+      (["--target-bits", "5", "--to", "npz"], "--to"), ([], "--scheme"),
+    ] {
+      let outcome = try Weighbridge.run(
+        ["quantize", Self.gptj, workspace.path("no.gguf"), "--quiet"] + options)
+      #expect(outcome.code == 2 && outcome.errors.contains(text), "\(options): \(outcome.errors)")
+      #expect(!workspace.has("no.gguf"))
+    }
+    let directory = try Weighbridge.run(
+      "quantize", Self.gptj, workspace.path("no"), "--target-bits", "5", "--quiet")
+    #expect(directory.code == 2 && directory.errors.contains("--to"))
+  }
+}
