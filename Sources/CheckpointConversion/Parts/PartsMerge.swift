@@ -142,7 +142,7 @@ public struct PartsMerge: Sendable {
     let bytes = try InputFile.contents(
       of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
     guard Digest(of: bytes) == digest else { return nil }
-    let certificate = try Certificate(parsing: bytes, file: path)
+    let certificate = try Certificate(at: path, file: path)
     let count = try folder.description()?.partCount
     return Outcome(certificate: certificate, partCount: count, leftover: remove(folder))
   }
@@ -158,9 +158,7 @@ public struct PartsMerge: Sendable {
       ? Certificate.fileNames(beside: name).map { "\(parent)/\($0)" }
       : ["\(destination)/\(Certificate.fileName)"]
     guard let path = places.first(where: fileExists) else { return nil }
-    let certificate = try Certificate(
-      parsing: InputFile.contents(
-        of: path, limit: Certificate.maximumByteCount, recordedIn: nil), file: path)
+    let certificate = try Certificate(at: path, file: path)
     try Directories.removeTree(partialPath)
     try Directories.synchronise(Directories.split(partialPath).parent)
     return Outcome(certificate: certificate, partCount: nil, leftover: nil)

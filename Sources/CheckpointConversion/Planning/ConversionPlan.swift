@@ -61,7 +61,7 @@ public struct ConversionPlan: Sendable {
     ConversionPlan(
       source: source, format: format, settings: settings, attention: attention, groups: groups,
       weightFiles: weightFiles, sidecars: sidecars, companions: companions, leftOut: leftOut,
-      findings: findings, storedByteCount: storedByteCount)
+      findings: findings, base: base, storedByteCount: storedByteCount)
   }
 
   /// What is converted.

@@ -40,10 +40,10 @@ struct ModelImportances {
   func method(_ place: DecoderPlace?, _ shape: Shape) throws(CheckpointError) -> QuantizationMethod
   {
     guard let matrix, let table, let place, place.number == nil,
-      let role = place.role.ggufRoles.first, let count = shape.dimensions.last
+      let role = place.role.ggufRoles.first
     else { return QuantizationMethod(quality) }
     let name = table.name(of: role, layer: place.layer, dimensions)
-    guard let values = try matrix.columns(of: name, count: count),
+    guard let values = try matrix.columns(of: name, shape),
       values.contains(where: { $0 > 0 })
     else { return QuantizationMethod(quality) }
     return QuantizationMethod(
