@@ -90,6 +90,7 @@ enum ConversionText {
     line("destination  \(destinationLine(plan, destination))")
     line(
       "needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount)) on disk")
+    if let counts = plan.evenPartCounts { line("even parts   \(counts)") }
     line("")
     // Plans list tensors in canonical order, which need not be that of the files.
     var tensors = [[Int]](repeating: [], count: plan.weightFiles.count)

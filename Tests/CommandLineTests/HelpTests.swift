@@ -7,7 +7,8 @@ import Testing
 /// What the command says about itself.
 @Suite struct HelpTests {
   static let subcommands = [
-    "inspect", "convert", "quantize", "importance", "verify", "checks", "manifest", "sign",
+    "inspect", "convert", "quantize", "importance", "merge", "status", "verify", "checks",
+    "manifest", "sign",
     "compare", "forward",
   ]
 

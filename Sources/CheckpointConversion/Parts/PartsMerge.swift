@@ -202,6 +202,8 @@ public struct PartsMerge: Sendable {
     let companion = kind == .file ? certificateName : nil
     try target.recover(Directories.topLevel(names), companion: companion)
     try SharedFolder.makeDirectory(target.partialPath)
+    // A file that is moved into a folder whose own name is lost would be lost, too.
+    try Directories.synchronise(folder.path)
     let result = PartsResult(parts, target.partialPath, resources, progress)
     let files = try result.placeFiles()
     let certificate = try result.certificate(files)

@@ -31,6 +31,7 @@ struct PartsResult {
   /// - Returns: the files that hold tensors.
   /// - Throws: `noSpace`, `inputOutput`, `interrupted`.
   func placeFiles() throws(CheckpointError) -> [Certificate.FileRecord] {
+    try makeFolders()
     let pieces = try parts.pieces()
     let joined = pieces.indices.filter { pieces[$0].contains { $0.file.ranges != nil } }
     progress.begin(
@@ -56,9 +57,17 @@ struct PartsResult {
     return files
   }
 
+  /// Makes the folders of all files, and their names durable before anything is moved into them.
+  private func makeFolders() throws(CheckpointError) {
+    let names =
+      plan.frame.files.map(\.name) + parts.records.flatMap(\.head.sidecars)
+    for name in names { try Directories.createParents(of: name, in: path) }
+    try Directories.synchroniseParents(of: names, in: path)
+    try Directories.synchronise(path)
+  }
+
   private func move(_ source: String, to name: String) throws(CheckpointError) {
     guard fileExists(source) else { return }
-    try Directories.createParents(of: name, in: path)
     let target = "\(path)/\(name)"
     guard try SharedFolder.move(source, to: target) else {
       throw CheckpointError(
@@ -90,11 +99,9 @@ struct PartsResult {
     if fileExists(target) {
       file = try OutputFile(goingOnWith: target)
     } else {
-      try Directories.createParents(of: planned.name, in: path)
       file = try OutputFile(creating: target, byteCount: 0)
-      try Directories.synchroniseParents(of: [planned.name], in: path)
-      try Directories.synchronise(path)
-      try Directories.synchronise(Directories.split(path).parent)
+      // Pieces are removed when they are in it: it mustn't be gone then.
+      try Directories.synchronise(Directories.split(target).parent)
     }
     try file.resize(byteCount: planned.byteCount ?? 0)
     for piece in rest {

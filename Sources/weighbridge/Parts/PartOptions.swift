@@ -17,6 +17,7 @@ struct PartOptions: ParsableArguments {
   var submit: SubmitArgument?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "With --submit: options for sbatch, in one argument, such as \"--partition=cpu --time=2:00:00\".",
       valueName: "options"))
