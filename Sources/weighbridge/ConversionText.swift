@@ -15,7 +15,7 @@ enum ConversionText {
     let free = freeByteCount(at: parent).map { " of \(humanSize($0)) free" } ?? ""
     return """
       source       \(sourceLine(source))
-      destination  \(destinationLine(plan, destination))
+      destination  \(destinationLine(plan, destination))\(baseLine(plan).map { "\n" + $0 } ?? "")
       needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.bufferByteCount)) of memory, \(counted(shared.resources.threads, "thread"))
       """
   }
@@ -31,6 +31,14 @@ enum ConversionText {
     let dtypes = Set(plan.tensors.map(\.type.dtype.rawValue)).sorted().joined(separator: ", ")
     return
       "\(printable(destination)): \(plan.format) \(dtypes), \(counted(plan.tensors.count, "tensor")) in \(counted(plan.weightFiles.count, "file"))"
+  }
+
+  /// What a difference is a difference to, and how many tensors are what; nil for complete checkpoints.
+  private static func baseLine(_ plan: ConversionPlan) -> String? {
+    guard let base = plan.base else { return nil }
+    let counts = plan.relationCounts
+    return
+      "base         \(printable(base.hint)), root \(base.root): \(counted(counts.same, "tensor")) the same, \(grouped(counts.difference)) differ, \(grouped(counts.plain)) by themselves"
   }
 
   /// The line after the work.
@@ -88,6 +96,7 @@ enum ConversionText {
   ) {
     line("source       \(sourceLine(source))")
     line("destination  \(destinationLine(plan, destination))")
+    if let base = baseLine(plan) { line(base) }
     line(
       "needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount)) on disk")
     if let counts = plan.evenPartCounts { line("even parts   \(counts)") }

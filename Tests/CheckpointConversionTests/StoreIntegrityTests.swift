@@ -156,7 +156,7 @@ import Testing
     let shuffled = (0..<4).flatMap { byte in (0..<1280).map { bytes[$0 * 4 + byte] } }
     let frame = try HandMadeStore.frame(shuffled)
     // Where it doesn't fit in the old place it goes to the end.
-    let volume = editor.manifest.tensors[position].volume
+    let volume = editor.manifest.tensors[position].volume ?? ""
     var file = try workspace.contents("a.store/\(volume)")
     editor.chunks[position][0] = StoredChunk(
       byteOffset: file.count, byteCount: frame.count, filterMask: 0, checksum: checksum(frame))

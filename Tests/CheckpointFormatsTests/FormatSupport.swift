@@ -11,6 +11,8 @@ struct FormatSample: Sendable, CustomStringConvertible {
   let format: String
   let name: String
   let tensorCount: Int
+  /// The base of a checkpoint that is read together with one.
+  var base: String?
   var description: String { "\(format): \(name)" }
 
   static let all = [
@@ -47,6 +49,12 @@ struct FormatSample: Sendable, CustomStringConvertible {
     FormatSample(format: "tensorflow", name: "tensorflow/gpt_neo", tensorCount: 130),
     FormatSample(format: "tensorflow", name: "bad/tfbundle/ok_slices", tensorCount: 16),
     FormatSample(format: "store", name: "store/small.store", tensorCount: 7),
+    FormatSample(
+      format: "weight-delta", name: "weight-delta/weight_v000001", tensorCount: 35,
+      base: "huggingface/gptj"),
+    FormatSample(
+      format: "weight-delta", name: "weight-delta/weight_v000002", tensorCount: 35,
+      base: "huggingface/gptj"),
     FormatSample(format: "gguf", name: "gguf/gptj.Q8_0.gguf", tensorCount: 47),
     FormatSample(format: "gguf", name: "gguf/gpt2.F16.gguf", tensorCount: 40),
     FormatSample(format: "gguf", name: "gguf/gpt_neox_sequential.Q5_1.gguf", tensorCount: 28),
@@ -68,7 +76,11 @@ struct FormatSample: Sendable, CustomStringConvertible {
   ]
 
   func open() throws -> Source {
-    try Source(Fixtures.path(name), .forTests)
+    var options = OpenOptions.forTests
+    options.bases = base.map {
+      GivenBases([Fixtures.path($0)], EvaluationResources(memory: 64_000_000, threads: 2))
+    }
+    return try Source(Fixtures.path(name), options)
   }
 }
 

@@ -37,7 +37,7 @@ public struct StoredChunk: Hashable, Sendable {
 
   /// Appends `[byteOffset,byteCount,filterMask,checksum]`: a store can have millions, and strings of their own take many times the memory.
   private func appendRow(to text: inout [UInt8]) {
-    if isAbsent {
+    if self == .absent {
       text += "null".utf8
       return
     }
@@ -128,7 +128,7 @@ public enum ChunkTable {
     if !scanner.take("]") {
       repeat {
         let isAbsent = isDifference && scanner.takeLiteral("null")
-        chunks.append(isAbsent ? .absent : try chunk(&scanner))
+        chunks.append(isAbsent ? .absent : try chunk(&scanner, isDifference))
       } while scanner.take(",")
       try scanner.expect("]")
     }
@@ -140,14 +140,15 @@ public enum ChunkTable {
   }
 
   private static func chunk(
-    _ scanner: inout JSONScanner
+    _ scanner: inout JSONScanner, _ isDifference: Bool
   ) throws(CheckpointError) -> StoredChunk {
     try scanner.expect("[")
     let byteOffset = try scanner.naturalNumber()
     try scanner.expect(",")
     let size = scanner
     let byteCount = try scanner.naturalNumber()
-    guard byteCount > 0 else { throw size.error("a chunk without bytes") }
+    // What is nowhere is null; elsewhere the tensor's reader says which chunk it is.
+    guard byteCount > 0 || !isDifference else { throw size.error("a chunk without bytes") }
     try scanner.expect(",")
     let filterMask = try scanner.naturalNumber()
     try scanner.expect(",")

@@ -46,15 +46,15 @@ extension StoreManifest {
   }
 
   private init(_ document: JSONValue, isDifference: Bool) throws(CheckpointError) {
-    let reference = try document.member("base")
+    let reference = document["base"]
     guard (reference != .null) == isDifference else {
       throw CheckpointError(
-        .malformed,
+        .unsupported,
         isDifference
           ? "a store of differences that names no base" : "a complete store that names a base",
-        found: "base")
+        found: "base", hint: "get the store again, or make it again from its source")
     }
-    let base = isDifference ? try Base(reference) : nil
+    let base = isDifference ? try Base(document.member("base")) : nil
     var tensors: [Tensor] = []
     for entry in try document.list("tensors") {
       tensors.append(try Tensor(entry, isDifference: isDifference))

@@ -77,7 +77,7 @@ public struct StoreSeal {
   public static func withChecksums(_ reader: StoreReader) throws(CheckpointError) -> StoreReader {
     var table: [[StoredChunk]] = []
     for (tensor, stored) in zip(reader.manifest.tensors, reader.tensors) {
-      guard let volume = reader.volumes[tensor.volume] else { continue }
+      guard let volume = reader.volumes[tensor.volume ?? ""] else { continue }
       var chunks: [StoredChunk] = []
       for chunk in stored.chunks {
         let bytes = try volume.bytes(at: chunk.byteOffset, count: chunk.byteCount)
