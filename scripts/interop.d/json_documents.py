@@ -57,6 +57,13 @@ def documents_of(report, case, work):
     row("forward", "forward", source, *options, *tokens, "--logits", work / "logits.npy")
     row("forward --generate", "forward", source, *options, "--tokens", "1,2,3", "--generate", 4)
     row("forward --perplexity", "forward", source, *options, *tokens, "--perplexity", "--window", 8)
+    row("importance", "importance", source, *options, *tokens, "--output", work / "importance.gguf")
+    row("quantize --measure", "quantize", source, *options, "--scheme", "mlx-q8-g32,mlx-q4-g32", "--dry-run", "--measure", "--validate")
+    if (case / "tokenizer.json").exists():
+        (work / "labels.jsonl").write_text('{"prompt": "A weight", "labels": [" a", " b"], "gold": 1}\n{"prompt": "B", "labels": [" a", " b"]}\n')
+        (work / "text.txt").write_text("Weights are weighed.\n" * 20)
+        row("compare --labels", "compare", source, work / "out", "--labels", work / "labels.jsonl", "--min-agreement", 0)
+        row("forward --perplexity --text", "forward", source, "--text", work / "text.txt", "--perplexity", "--window", 16, "--stride", 5)
 
     first = next((work / "out").glob("model-00001*.safetensors"), work / "out/model.safetensors")
     sound = first.read_bytes()
