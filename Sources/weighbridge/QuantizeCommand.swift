@@ -44,6 +44,9 @@ struct QuantizeCommand: ParsableCommand {
             --max-kl 0.02 --report q.html
         weighbridge quantize llama --scheme q8_0,q4_k_m,mlx-q4-g64 \\
             --dry-run --measure
+        weighbridge quantize llama llama.gguf --scheme q4_k_m --quality best \\
+            --imatrix llama.imatrix.gguf
+        weighbridge quantize llama llama.gguf --target-size 3.5GB --quality best
       """)
 
   @Argument(help: "The checkpoint to quantize.", completion: .file())

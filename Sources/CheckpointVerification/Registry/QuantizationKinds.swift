@@ -66,7 +66,8 @@ extension FindingKinds {
       """
       No tensor gets a type whose blocks depend on importances: Q8_0, MXFP4, NVFP4 and floats \
       don't, in llama.cpp neither. The file is the same as without the matrix, though it names \
-      it. Leave out --imatrix, or choose a scheme with fewer bits.
+      it. Leave out --imatrix, choose a scheme with fewer bits, or --quality best, by which all \
+      blocks depend on them.
       """),
     FindingKind(
       "importance-unused", "conversion", .warning,
