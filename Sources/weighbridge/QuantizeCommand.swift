@@ -181,7 +181,7 @@ struct QuantizeCommand: ParsableCommand {
     guard destination != nil || (options.dryRun && !parts.areGiven) else {
       throw ValidationError("Missing expected argument '<destination>'.")
     }
-    let containers = try containers()
+    let containers = try schemes().map(\.container)
     guard imatrix == nil || quality != .plain || containers.contains(where: \.heedsImportance)
     else {
       throw ValidationError(
@@ -199,10 +199,10 @@ struct QuantizeCommand: ParsableCommand {
     return type
   }
 
-  /// What may be chosen from: schemes, or the container whose types a target for the size is met with.
-  private func containers() throws(CheckpointError) -> [QuantizationContainer] {
-    if let scheme { return scheme.schemes.map(\.container) }
-    return [try size.container(destination ?? Self.anyDestination)]
+  /// What is asked for: with a target for the size, any scheme of the container whose types it is met with.
+  private func schemes() throws(CheckpointError) -> [QuantizationScheme] {
+    if let scheme { return scheme.schemes }
+    return [try size.container(destination ?? Self.anyDestination).schemes[0]]
   }
 
   /// A request for each scheme; with a target for the size the scheme is chosen later.
@@ -211,7 +211,7 @@ struct QuantizeCommand: ParsableCommand {
       try ImportanceMatrix(path: path, recordedIn: inputs)
     }
     var requests: [QuantizationRequest] = []
-    for scheme in try scheme?.schemes ?? [containers()[0].schemes[0]] {
+    for scheme in try schemes() {
       var request = QuantizationRequest(scheme)
       let container = scheme.container
       for text in tensorType { request.overrides.append(try TensorTypeOverride(text, container)) }
