@@ -229,6 +229,9 @@ public struct Source: Sendable {
     }
   }
 
+  /// Lets go of what `model()` has found out, which takes some hundred bytes for each tensor; it is found out again where it is asked for.
+  public func forgetModel() { contents.contents.withLock { $0 = nil } }
+
   /// Whether a source has to be unpacked to a spool before its tensors can be read: a compressed archive, or standard input.
   ///
   /// - Throws: `inputOutput`.

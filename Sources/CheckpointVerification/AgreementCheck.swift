@@ -72,6 +72,9 @@ struct AgreementCheck {
     }
     var findings =
       try configurationFindings(pairs.configuration) + attentionFindings() + pairs.findings
+    // The pairs say all that is needed of the models.
+    source.forgetModel()
+    other.forgetModel()
     // What is compared with takes as much memory.
     let resources = resources.halved
     var claims = try certificate().map {
