@@ -5,8 +5,12 @@ public import TensorModel
 // A certificate has some hundred bytes for each tensor, and coding all of it at once takes ten times as much memory.
 
 extension Certificate {
-  /// How many tensors are decoded at once.
-  private static let pieceCount = 256
+  /// All of it but the tensors.
+  var frame: Certificate {
+    var frame = self
+    frame.tensors = []
+    return frame
+  }
 
   /// Writes the certificate as JSON, piece by piece.
   ///
@@ -15,8 +19,6 @@ extension Certificate {
   func write(
     _ write: ([UInt8]) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
-    var frame = self
-    frame.tensors = []
     try JSONDocument.write(frame, ["tensors": JSONList(tensors)], write)
   }
 
@@ -48,9 +50,7 @@ extension Certificate {
   ///   - file: for messages.
   /// - Throws: what opening and parsing throw.
   init(at path: String, file: String) throws(CheckpointError) {
-    let input = try InputFile(path: path)
-    try self.init(parsing: input.region, file: file)
-    try input.confirm()
+    try self.init(CertificateText(at: path, file: file))
   }
 
   /// Reads a certificate whose text needn't be in memory at once.
@@ -60,31 +60,112 @@ extension Certificate {
   ///   - file: for messages.
   /// - Throws: `malformed` if it isn't one, `unsupported` if it is too large, what reading throws.
   public init(parsing text: some RandomAccessBytes, file: String) throws(CheckpointError) {
-    guard text.byteCount <= Self.maximumByteCount else {
+    try self.init(CertificateText(text, file: file))
+  }
+
+  /// Reads all of a certificate.
+  ///
+  /// - Throws: `malformed` if a tensor isn't one, what reading throws.
+  public init(_ text: CertificateText) throws(CheckpointError) {
+    var tensors: [TensorRecord] = []
+    tensors.reserveCapacity(text.tensorCount)
+    try text.forEachTensor { tensors.append($0) }
+    self = text.frame
+    self.tensors = tensors
+  }
+}
+
+/// A certificate of whose tensors some are in memory at a time.
+public struct CertificateText: Sendable {
+  /// All of it but the tensors.
+  public let frame: Certificate
+  /// The most tensors that there can be.
+  let tensorCount: Int
+  private let text: any RandomAccessBytes
+  private let file: String
+  /// Pinned where it is one of ours to pin.
+  private let input: InputFile?
+  /// Where tensors stand.
+  private let pieces: [Range<Int>]
+  /// Tensors that had to be read with the rest.
+  private let known: [Certificate.TensorRecord]
+
+  /// How many tensors are decoded at once.
+  private static let pieceCount = 256
+
+  /// The certificate in a file, which stays open.
+  ///
+  /// - Parameters:
+  ///   - path: where it is.
+  ///   - file: for messages.
+  /// - Throws: what opening and parsing throw.
+  init(at path: String, file: String) throws(CheckpointError) {
+    let input = try InputFile(path: path)
+    try self.init(input.region, file: file, input)
+  }
+
+  /// Reads all but the tensors.
+  ///
+  /// - Parameters:
+  ///   - text: JSON.
+  ///   - file: for messages.
+  ///   - input: what the text is in, if it is to be as it was whenever tensors have been read.
+  /// - Throws: `malformed` if it isn't a certificate, `unsupported` if it is too large, what reading throws.
+  init(
+    _ text: some RandomAccessBytes, file: String, _ input: InputFile? = nil
+  ) throws(CheckpointError) {
+    guard text.byteCount <= Certificate.maximumByteCount else {
       throw CheckpointError(
         .unsupported, "too large", file: file,
-        expected: "at most \(Self.maximumByteCount) bytes", found: "\(text.byteCount)",
+        expected: "at most \(Certificate.maximumByteCount) bytes", found: "\(text.byteCount)",
         hint: "is it the right file?")
     }
+    self.text = text
+    self.file = file
+    self.input = input
     guard let list = try JSONListText(of: "tensors", in: text, every: Self.pieceCount) else {
-      self = try JSONDocument.parse(
+      let whole = try JSONDocument.parse(
         Certificate.self, text.bytes(at: 0, count: text.byteCount), file: file)
+      (frame, known, pieces, tensorCount) = (whole.frame, whole.tensors, [], whole.tensors.count)
       return
     }
     let end = list.contents.upperBound
-    let frame =
+    let rest =
       try text.bytes(at: 0, count: list.contents.lowerBound)
       + text.bytes(at: end, count: text.byteCount - end)
-    self = try JSONDocument.parse(Certificate.self, frame, file: file)
-    tensors.reserveCapacity(list.elementCount)
-    for piece in list.pieces {
+    frame = try JSONDocument.parse(Certificate.self, rest, file: file)
+    (known, pieces, tensorCount) = ([], list.pieces, list.elementCount)
+  }
+
+  /// Reads the tensors, as often as it is asked to.
+  ///
+  /// - Parameter receive: is given each, in the certificate's order.
+  /// - Throws: `malformed` if one isn't a tensor, `inputOutput` if the file has changed since it was opened, what reading and `receive` throw.
+  public func forEachTensor(
+    _ receive: (Certificate.TensorRecord) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    for record in known { try receive(record) }
+    var last: Certificate.TensorRecord?
+    for piece in pieces {
+      for var record in try tensors(in: piece) {
+        if let last { record.share(with: last) }
+        try receive(record)
+        last = record
+      }
+    }
+    try input?.confirm()
+  }
+
+  private func tensors(in piece: Range<Int>) throws(CheckpointError) -> [Certificate.TensorRecord] {
+    do throws(CheckpointError) {
       let elements =
         try [UInt8(ascii: "[")] + text.bytes(at: piece.lowerBound, count: piece.count)
         + [UInt8(ascii: "]")]
-      for var record in try JSONDocument.parse([TensorRecord].self, elements, file: file) {
-        if let last = tensors.last { record.share(with: last) }
-        tensors.append(record)
-      }
+      return try JSONDocument.parse([Certificate.TensorRecord].self, elements, file: file)
+    } catch {
+      // What was changed isn't called broken.
+      try input?.confirm()
+      throw error
     }
   }
 }

@@ -52,10 +52,10 @@ struct AgreementCheck {
   ///
   /// - Parameters:
   ///   - report: of the verification.
-  ///   - certificate: reads the checkpoint's own one, whose claims are compared too; nil without one.
+  ///   - certificate: the checkpoint's own one, whose claims are compared too; nil without one.
   /// - Throws: what reading the other throws.
   func run(
-    _ report: inout VerificationReport, certificate: () throws(CheckpointError) -> Certificate?
+    _ report: inout VerificationReport, _ certificate: CertificateText?
   ) throws(CheckpointError) {
     PageArena.shared.releaseIdle()
     PageArena.trimHeap()
@@ -77,8 +77,8 @@ struct AgreementCheck {
     other.forgetModel()
     // What is compared with takes as much memory.
     let resources = resources.halved
-    var claims = try certificate().map {
-      ClaimsCheck($0, other, besides: pairs.pairs.flatMap(\.tensors), resources)
+    var claims = try certificate.map { (text) throws(CheckpointError) in
+      try ClaimsCheck(text, other, besides: pairs.pairs.flatMap(\.tensors), resources)
     }
     progress.begin("comparing", pairs.pairs.reduce(0) { $0 + $1.byteCount })
     var tensorCount = 0

@@ -22,11 +22,14 @@ struct CertificateCheck {
   /// - Parameters:
   ///   - report: of the verification.
   ///   - contents: the tensors' digests, in the checkpoint's order; nil where not all can be read.
-  /// - Returns: the certificate, if there is one that speaks for the checkpoint.
+  /// - Returns: the certificate, if there is one that speaks for the checkpoint, and what it is read from.
   /// - Throws: `inputOutput`, `interrupted`.
   func run(
     _ report: inout VerificationReport, _ contents: [TensorIdentity]?
-  ) throws(CheckpointError) -> Certificate? {
+  ) throws(CheckpointError) -> (certificate: Certificate, text: CertificateText)? {
+    // What reading the tensors took makes room.
+    PageArena.shared.releaseIdle()
+    PageArena.trimHeap()
     let place = try CertificatePlace(of: path, files: source.checkpoint.files.map(\.name))
     switch place.state {
     case .absent: report.skip(.certificate, .absent, "there is no \(place.name)")
@@ -42,10 +45,14 @@ struct CertificateCheck {
         report.skip(
           .certificate, .absent, "\(place.name) speaks for other files, not for this one")
       }
-    case .unusable(let error):
-      report.record(
-        .certificate, [Finding("certificate-unusable", error)], "\(place.name) can't be used")
-    case .own(let certificate):
+    case .unusable(let error): record(error, of: place, &report)
+    case .own(let text):
+      let certificate: Certificate
+      do throws(CheckpointError) { certificate = try Certificate(text) } catch {
+        if error.code.isTransient { throw error }
+        record(error.in(file: place.name), of: place, &report)
+        return nil
+      }
       var findings = try self.findings(certificate, contents)
       if rootDigest(of: certificate.identities) != certificate.root {
         findings.append(
@@ -63,37 +70,16 @@ struct CertificateCheck {
               : "; how they were made needs --replay or --against"
                 + UncheckedClaims.text(certificate))
       )
-      return certificate
+      return (certificate, text)
     }
     return nil
   }
 
-  /// What tells whether a certificate that was let go is still the same: it has some hundred bytes for each tensor.
-  struct Seen {
-    private let plan: Digest
-    private let root: Digest
-
-    init(_ certificate: Certificate) {
-      plan = certificate.plan
-      root = certificate.root
-    }
-
-    /// Reads the certificate again.
-    ///
-    /// - Parameter source: whose it is.
-    /// - Returns: the certificate.
-    /// - Throws: `corrupt` if it isn't what it was, `inputOutput`, `interrupted`.
-    func readAgain(_ source: Source) throws(CheckpointError) -> Certificate {
-      let place = try CertificatePlace(of: source.place, files: source.checkpoint.files.map(\.name))
-      guard case .own(let certificate) = place.state, certificate.plan == plan,
-        certificate.root == root
-      else {
-        throw CheckpointError(
-          .corrupt, "changed while it was read", file: place.name,
-          hint: "nothing may write to the checkpoint meanwhile: verify it again")
-      }
-      return certificate
-    }
+  private func record(
+    _ error: CheckpointError, of place: CertificatePlace, _ report: inout VerificationReport
+  ) {
+    report.record(
+      .certificate, [Finding("certificate-unusable", error)], "\(place.name) can't be used")
   }
 
   private func findings(

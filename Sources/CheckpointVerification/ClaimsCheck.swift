@@ -28,7 +28,13 @@ struct ClaimsCheck {
     let exactness: Certificate.Exactness
     let largestErrorUlp: Double
     let overflowCount: Int
-    let quantization: QuantizationRecord?
+    let blocks: Blocks
+
+    /// Errors of blocks, which take no memory where there are none.
+    indirect enum Blocks: Equatable {
+      case unmeasured
+      case measured(QuantizationRecord)
+    }
   }
 
   /// What evaluating a tensor gave.
@@ -47,25 +53,29 @@ struct ClaimsCheck {
   fileprivate static let check = "certificate-claim"
 
   /// - Parameters:
-  ///   - certificate: of the checkpoint that is verified.
+  ///   - text: the certificate of the checkpoint that is verified.
   ///   - source: what it is compared with.
   ///   - tensors: what is evaluated anyway.
   ///   - resources: memory and threads.
+  /// - Throws: `malformed` if the certificate can't be read, `inputOutput` if it has changed.
   init(
-    _ certificate: consuming Certificate, _ source: Source,
+    _ text: CertificateText, _ source: Source,
     besides tensors: [AgreementPairs.Tensor], _ resources: EvaluationResources
-  ) {
+  ) throws(CheckpointError) {
+    let certificate = text.frame
     self.source = source
     self.resources = resources
     inputs = certificate.inputs
     origin = certificate.source
     isOfSource = Self.names(certificate.inputs, source)
-    claims = Array(repeating: nil, count: isOfSource ? tensors.count : 0)
+    claims = []
     guard isOfSource else { return }
+    var claims = [Claim?](repeating: nil, count: tensors.count)
+    var others: [Certificate.TensorRecord] = []
     let places = Dictionary(
       tensors.enumerated().map { (ExactName($1.name), $0) }, uniquingKeysWith: { first, _ in first }
     )
-    for record in certificate.tensors {
+    try text.forEachTensor { (record) throws(CheckpointError) in
       if let place = places[ExactName(record.name)], claims[place] == nil,
         tensors[place].expression.description == record.expression
       {
@@ -74,6 +84,7 @@ struct ClaimsCheck {
         others.append(record)
       }
     }
+    (self.claims, self.others) = (claims, others)
   }
 
   private static func names(_ records: [Certificate.InputRecord], _ source: Source) -> Bool {
@@ -201,6 +212,10 @@ struct ClaimsCheck {
   }
 }
 
+extension ClaimsCheck.Claim.Blocks {
+  init(_ record: QuantizationRecord?) { self = record.map(Self.measured) ?? .unmeasured }
+}
+
 extension ClaimsCheck.Claim {
   init(_ record: Certificate.TensorRecord) {
     file = record.file
@@ -208,7 +223,7 @@ extension ClaimsCheck.Claim {
     exactness = record.exactness
     largestErrorUlp = record.largestErrorUlp
     overflowCount = record.overflowCount
-    quantization = record.quantization
+    blocks = Blocks(record.quantization)
   }
 
   /// What a certificate claims of a tensor that evaluating its expression doesn't confirm.
@@ -226,7 +241,8 @@ extension ClaimsCheck.Claim {
     compare("exactness", exactness.rawValue, found(result).rawValue)
     compare("largest_error_ulp", largestErrorUlp, report.largestErrorUlp)
     compare("overflow_count", overflowCount, report.overflowCount)
-    if quantization != report.quantization.map({ QuantizationRecord($0, result.valueShape) }) {
+    let errors = report.quantization.map { QuantizationRecord($0, result.valueShape) }
+    if blocks != Blocks(errors) {
       messages.append("the certificate's errors of blocks aren't so")
     }
     return messages.map {

@@ -128,7 +128,7 @@ public struct Verifier: Sendable {
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
     var contents = try checkContents(source, selection, &report, runs)
     if runs(.cache, &report) { try CacheCheck(source, path).run(&report) }
-    var certificate = try checkCertificate(source, contents?.identities, &report, runs)
+    var (certificate, text) = try checkCertificate(source, contents?.identities, &report, runs)
     if runs(.digests, &report) { try DigestsCheck(source, progress).run(&report) }
     let signed = try checkSignature(
       source.place, selection, &report, certificate, contents?.identities)
@@ -143,12 +143,8 @@ public struct Verifier: Sendable {
     } else if let other {
       if runs(.against, &report) {
         // What was found out of each tensor makes room: nothing else needs it, or it can be read again.
-        contents = nil
-        let seen = certificate.take().map(CertificateCheck.Seen.init)
-        try AgreementCheck(source, other, importance, resources, progress).run(&report) {
-          () throws(CheckpointError) in
-          try seen?.readAgain(source)
-        }
+        (contents, certificate) = (nil, nil)
+        try AgreementCheck(source, other, importance, resources, progress).run(&report, text.take())
       }
       try other.confirm()
     } else {
@@ -201,11 +197,16 @@ public struct Verifier: Sendable {
   private func checkCertificate(
     _ source: Source, _ contents: [TensorIdentity]?, _ report: inout VerificationReport,
     _ runs: (VerificationReport.Name, inout VerificationReport) -> Bool
-  ) throws(CheckpointError) -> Certificate? {
+  ) throws(CheckpointError) -> (Certificate?, CertificateText?) {
     let check = CertificateCheck(source, source.place, isReplayed: replay != nil)
-    if runs(.certificate, &report) { return try check.run(&report, contents) }
-    var inner = VerificationReport(path: path)
-    return replay == nil ? nil : try check.run(&inner, contents)
+    var found: (certificate: Certificate, text: CertificateText)?
+    if runs(.certificate, &report) {
+      found = try check.run(&report, contents)
+    } else if replay != nil {
+      var inner = VerificationReport(path: path)
+      found = try check.run(&inner, contents)
+    }
+    return (found?.certificate, found?.text)
   }
 
   private func checkDerivation(

@@ -1,4 +1,5 @@
 import FileContainers
+import Foundation
 import TensorModel
 import TestSupport
 import Testing
@@ -38,20 +39,25 @@ import Testing
     ] { #expect(try pieces(text) == nil, "\(text)") }
   }
 
-  @Test func aCertificateOfManyTensorsIsReadAsItWasWritten() throws {
-    let tensors = (0..<1000).map { number in
+  private static let certificate = Certificate(
+    tool: .current, plan: Digest(of: []),
+    source: .init(format: "npz", layout: "one", architecture: nil), format: "npz",
+    attention: .causal, inputs: [],
+    tensors: (0..<1000).map { number in
       Certificate.TensorRecord(
         name: "t\(number), \"[\\", dtype: .f32, shape: [number], file: "f", expression: "x",
         sources: ["t\(number)"], exactness: .exact, largestErrorUlp: 0, overflowCount: 0,
         quantization: nil, digest: Digest(of: [UInt8(number % 256)]))
-    }
-    let certificate = Certificate(
-      tool: .current, plan: Digest(of: []),
-      source: .init(format: "npz", layout: "one", architecture: nil), format: "npz",
-      attention: .causal, inputs: [], tensors: tensors, files: [], assets: [], leftOut: [],
-      findings: [], root: Digest(of: []))
+    }, files: [], assets: [], leftOut: [], findings: [], root: Digest(of: []))
+
+  private func text() throws -> [UInt8] {
     var text: [UInt8] = []
-    try certificate.write { text += $0 }
+    try Self.certificate.write { text += $0 }
+    return text
+  }
+
+  @Test func aCertificateOfManyTensorsIsReadAsItWasWritten() throws {
+    let (certificate, text) = (Self.certificate, try text())
     #expect(try text == JSONDocument.bytes(certificate))
     #expect(try Certificate(parsing: BytesInMemory(text), file: "") == certificate)
     // The same on one line.
@@ -61,5 +67,49 @@ import Testing
       try Certificate(parsing: BytesInMemory(Array(text.dropLast(3))), file: "c.json")
     }
     #expect(error?.code == .malformed && error?.file == "c.json")
+  }
+
+  // MARK: Twice
+
+  /// Names of tensors, as they are read once more.
+  private func names(_ text: CertificateText) throws -> [String] {
+    var names: [String] = []
+    try text.forEachTensor { names.append($0.name) }
+    return names
+  }
+
+  @Test func tensorsAreReadAgainThoughAnotherFileHasTheName() throws {
+    let workspace = try Workspace()
+    let path = try workspace.write("c.json", Data(text()))
+    let certificate = try CertificateText(at: path, file: "c.json")
+    #expect(certificate.frame.tensors.isEmpty)
+    #expect(try Certificate(certificate) == Self.certificate)
+    try FileManager.default.removeItem(atPath: path)
+    try workspace.write("c.json", Data("{}".utf8))
+    #expect(try names(certificate) == Self.certificate.tensors.map(\.name))
+  }
+
+  @Test(arguments: ["longer", "of other tensors", "broken"])
+  func aCertificateThatChangesBetweenTwoReadingsIsAnError(_ change: String) throws {
+    let workspace = try Workspace()
+    let text = try text()
+    let path = try workspace.write("c.json", Data(text))
+    let certificate = try CertificateText(at: path, file: "c.json")
+    #expect(try names(certificate).count == 1000)
+    let changed =
+      switch change {
+      case "longer": text + [0x0a]
+      case "broken": text.map { $0 == UInt8(ascii: ":") ? UInt8(ascii: ";") : $0 }
+      default: text.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "u") : $0 }
+      }
+    let file = try FileHandle(forWritingTo: URL(filePath: path))
+    try file.write(contentsOf: Data(changed))
+    try file.close()
+    // Clocks of file systems are coarse.
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: path)
+    let error = #expect(throws: CheckpointError.self) { try names(certificate) }
+    #expect(error?.code == .inputOutput && error?.file == path, "\(String(describing: error))")
+    #expect(error?.message.contains("changed") == true)
   }
 }

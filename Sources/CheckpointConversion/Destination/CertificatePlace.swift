@@ -17,8 +17,8 @@ public struct CertificatePlace: Sendable {
     /// There is none.
     case absent
     /// It names the checkpoint's files.
-    case own(Certificate)
-    /// It names others.
+    case own(CertificateText)
+    /// It names others; here without its tensors.
     case ofOthers(Certificate)
     /// It can't be read.
     case unusable(CheckpointError)
@@ -60,7 +60,8 @@ public struct CertificatePlace: Sendable {
     let path = "\(folder)/\(name)"
     guard fileExists(path) else { return .absent }
     do throws(CheckpointError) {
-      let certificate = try Certificate(at: path, file: name)
+      let text = try CertificateText(at: path, file: name)
+      let certificate = text.frame
       guard certificate.schema == Certificate.schemaName else {
         throw CheckpointError(
           .unsupported, "a certificate of another version", file: name,
@@ -68,7 +69,7 @@ public struct CertificatePlace: Sendable {
           hint: "verify it with the version of weighbridge that wrote it")
       }
       let isOwn = certificate.files.contains { files.contains($0.name) }
-      return isOwn ? .own(certificate) : .ofOthers(certificate)
+      return isOwn ? .own(text) : .ofOthers(certificate)
     } catch {
       if error.code.isTransient { throw error }
       return .unusable(error.in(file: name))
