@@ -202,7 +202,7 @@ struct QuantizeCommand: ParsableCommand {
   /// What is asked for: with a target for the size, any scheme of the container whose types it is met with.
   private func schemes() throws(CheckpointError) -> [QuantizationScheme] {
     if let scheme { return scheme.schemes }
-    return [try size.container(destination ?? Self.anyDestination).schemes[0]]
+    return [try size.container(destination).schemes[0]]
   }
 
   /// A request for each scheme; with a target for the size the scheme is chosen later.

@@ -47,11 +47,12 @@ struct SizeTargetOptions: ParsableArguments {
 
   /// Which container is written.
   ///
-  /// - Parameter destination: whose ending says it where no option does.
+  /// - Parameter destination: whose ending says it where no option does; nil if there is none.
   /// - Returns: the container.
   /// - Throws: `usage` where nothing says it.
-  func container(_ destination: String) throws(CheckpointError) -> QuantizationContainer {
-    let format = to?.lowercased() ?? (destination.lowercased().hasSuffix(".gguf") ? "gguf" : nil)
+  func container(_ destination: String?) throws(CheckpointError) -> QuantizationContainer {
+    let isGGUF = destination?.lowercased().hasSuffix(".gguf") ?? false
+    let format = to?.lowercased() ?? (isGGUF ? "gguf" : nil)
     guard let format, let container = QuantizationContainer(format: format) else {
       throw CheckpointError(
         .usage,

@@ -58,6 +58,8 @@ import Testing
     let source = fixture("huggingface/llama")
     for arguments in [
       ["convert", source, workspace.path("o"), "--to", "hf", "--part", "1/2", "--validate"],
+      // A part would be written as one of a full store.
+      ["convert", source, workspace.path("o.store"), "--part", "1/2", "--base", source],
       [
         "quantize", source, workspace.path("o"), "--scheme", "q8_0", "--part", "1/2", "--max-rmse",
         "1",

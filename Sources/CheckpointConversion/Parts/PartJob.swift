@@ -54,7 +54,8 @@ extension ConversionJob {
     }
     let chosen = try SchedulerEnvironment(variables, known: known).part(choice)
     let part = chosen.part
-    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    let source = try differing(
+      RestoredTokenizer.added(to: Source(request.source, request.openOptions)))
     let plan = try plan(source)
     guard plan.base == nil else {
       throw CheckpointError(
