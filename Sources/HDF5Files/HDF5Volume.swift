@@ -212,14 +212,14 @@ public final class HDF5Volume: @unchecked Sendable {
         H5Dcreate2(
           group.value, linkName, storage.value, space.value, linkCreation.value, creation.value,
           wb_h5_default()), H5Dclose)
-      try setAttribute("name", tensor, on: dataset, attempt)
+      try attempt.setFixedText("name", tensor, on: dataset)
       if let difference {
         try describe(difference, on: dataset, attempt)
       } else {
-        try setAttribute("dtype", type.dtype.rawValue, on: dataset, attempt)
+        try attempt.setFixedText("dtype", type.dtype.rawValue, on: dataset)
       }
       if type.dtype.blockElementCount > 1 {
-        try setAttribute("shape", type.shape.canonicalText, on: dataset, attempt)
+        try attempt.setFixedText("shape", type.shape.canonicalText, on: dataset)
       }
       return Dataset(identifier: dataset, tensor: tensor)
     }
@@ -270,47 +270,12 @@ public final class HDF5Volume: @unchecked Sendable {
     ] {
       // A text of variable length ends with the first NUL.
       if value.utf8.contains(0) {
-        try setAttribute(name, value, on: dataset, attempt)
+        try attempt.setFixedText(name, value, on: dataset)
       } else {
-        try setVariableAttribute(name, value, on: dataset, attempt)
+        try attempt.setVariableText(name, value, on: dataset)
       }
     }
     if let file { try attempt.check(H5Fflush(file, H5F_SCOPE_LOCAL)) }
-  }
-
-  /// Sets a text of variable length.
-  private func setVariableAttribute(
-    _ name: String, _ value: String, on object: HDF5Identifier, _ attempt: HDF5Attempt
-  ) throws(CheckpointError) {
-    let type = try attempt.own(H5Tcopy(wb_h5_c_string()), H5Tclose)
-    try attempt.check(H5Tset_size(type.value, wb_h5_variable_size()))
-    try attempt.check(H5Tset_cset(type.value, H5T_CSET_UTF8))
-    let space = try attempt.own(H5Screate(H5S_SCALAR), H5Sclose)
-    let attribute = try attempt.own(
-      H5Acreate2(object.value, name, type.value, space.value, wb_h5_default(), wb_h5_default()),
-      H5Aclose)
-    let status = value.withCString { text in
-      withUnsafePointer(to: text) { H5Awrite(attribute.value, type.value, $0) }
-    }
-    try attempt.check(status)
-  }
-
-  /// Sets a text of fixed length.
-  ///
-  /// One NUL is added: without it, texts that end with NULs and the empty one couldn't be told apart.
-  private func setAttribute(
-    _ name: String, _ value: String, on object: HDF5Identifier, _ attempt: HDF5Attempt
-  ) throws(CheckpointError) {
-    let bytes = Array(value.utf8) + [0]
-    let type = try attempt.own(H5Tcopy(wb_h5_c_string()), H5Tclose)
-    try attempt.check(H5Tset_size(type.value, bytes.count))
-    try attempt.check(H5Tset_cset(type.value, H5T_CSET_UTF8))
-    try attempt.check(H5Tset_strpad(type.value, H5T_STR_NULLTERM))
-    let space = try attempt.own(H5Screate(H5S_SCALAR), H5Sclose)
-    let attribute = try attempt.own(
-      H5Acreate2(object.value, name, type.value, space.value, wb_h5_default(), wb_h5_default()),
-      H5Aclose)
-    try attempt.check(H5Awrite(attribute.value, type.value, bytes))
   }
 
   // MARK: Contents
