@@ -23,7 +23,8 @@ public struct Replay: Sendable {
   ///   - importance: the matrix that weights were quantized with, if there was one.
   ///   - resources: memory and threads.
   /// - Returns: the replay, or why the source has no such conversion.
-  /// - Throws: `unsupported` for certificates without settings; `usage` without a matrix that is needed; what opening the source throws.
+  /// - Throws: `unsupported` for certificates without settings; `usage` without a matrix that is needed, and with one that the certificate doesn't name; what opening
+  ///   the source throws.
   public static func plan(
     of certificate: Certificate, from path: String, _ openOptions: OpenOptions,
     importance: ImportanceMatrix?, _ resources: EvaluationResources
@@ -33,6 +34,11 @@ public struct Replay: Sendable {
       throw CheckpointError(
         .usage, "the weights were quantized with an importance matrix, which is needed again",
         expected: recorded.quantization?.importance, hint: "name it by --imatrix")
+    }
+    guard recorded.quantization?.importance != nil || importance == nil else {
+      throw CheckpointError(
+        .usage, "an importance matrix is given, and the certificate says that none was used",
+        hint: "leave out --imatrix, or name the checkpoint that was quantized with it")
     }
     var source = RestoredTokenizer.added(to: try Source(path, openOptions))
     do throws(CheckpointError) {

@@ -103,8 +103,16 @@ import Testing
     #expect(without.code == 2 && without.text.contains("--imatrix"), "\(without.text)")
     let forged = try make(conversion, otherModel(), in: "forged", ["--imatrix", matrix])
     #expect(try replay(forged, Self.gptj, ["--imatrix", matrix]).code == 1)
-    let unweighted = try make(conversion, Self.gptj, in: "plain")
-    #expect(try replay(unweighted, Self.gptj, ["--imatrix", matrix]).code == 0)
+  }
+
+  /// It isn't ignored: somebody believes that the weights were made with it.
+  @Test(arguments: [Conversion.quantize(".gguf", "q4_0"), .convert("", "--to", "hf")])
+  func anImportanceMatrixThatWasNotUsedIsRefused(_ conversion: Conversion) throws {
+    let matrix = try ImportanceSample.write(workspace, "imatrix.dat")
+    let path = try make(conversion, Self.gptj, in: "plain")
+    let given = try replay(path, Self.gptj, ["--imatrix", matrix])
+    #expect(given.code == 2 && given.text.contains("leave out --imatrix"), "\(given.text)")
+    #expect(try replay(path, Self.gptj).code == 0)
   }
 
   /// What scales were searched for, the file says itself; with a matrix everything depends on that, too.
