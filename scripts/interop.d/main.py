@@ -5,6 +5,7 @@ import time
 
 import casts
 import configurations
+import differences
 import forward
 import importance
 import interruption
@@ -48,6 +49,7 @@ GROUPS = {
     "tensorflow": tensorflow_bundles.check,
     "root": root.check,
     "store": store.check,
+    "differences": differences.check,
     "json": json_documents.check,
     "statistics": statistics_of_tensors.check,
     "tokenizer": tokenizer.check,
