@@ -22,6 +22,7 @@ extension ConversionJob {
   /// - Throws: what opening and planning throw.
   public func planWithoutDestination() throws(CheckpointError) -> (Source, ConversionPlan) {
     let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    try request.openOptions.bases?.requireUsed()
     return (source, try plan(source))
   }
 
@@ -125,6 +126,7 @@ extension ConversionJob {
         .usage, "\(target.format.name) is written as a difference to a base",
         hint: "name the base by --base PATH")
     }
+    try request.openOptions.bases?.requireUsed()
     return base.map { source.differing(from: $0) } ?? source
   }
 

@@ -117,6 +117,7 @@ struct CompareCommand: ParsableCommand {
     let one = try Source(first, options)
     options.progress = progress.unpacking(second)
     let sources = (one, try Source(second, options))
+    try options.bases?.requireUsed()
     progress.finish()
     let log = FindingLog(quiet: shared.quiet)
     var findings: [Finding] = []

@@ -127,6 +127,7 @@ struct ForwardCommand: ParsableCommand {
     var options = try shared.openOptions(checkpoint, progress)
     options.assetsDirectory = assets
     let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
+    try options.bases?.requireUsed()
     progress.finish()
     // Without a prompt, a tokenizer only makes the results readable.
     let tokenizer =

@@ -114,6 +114,7 @@ struct ImportanceCommand: ParsableCommand {
     try requireFree(output)
     try requireResumable(statePath)
     let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
+    try options.bases?.requireUsed()
     progress.finish()
     var merged: [ImportanceSums] = []
     for path in merge {

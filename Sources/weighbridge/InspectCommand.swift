@@ -76,6 +76,7 @@ struct InspectCommand: ParsableCommand {
     options.replacesConfiguration = checkpoints.count == 1
     options.opensWithoutBase = true
     let source = try Source(checkpoint, options)
+    try options.bases?.requireUsed()
     let inspection = try Inspection(
       source, digests: digests, statistics: statistics, shared.resources, progress: progress.work)
     progress.finish()

@@ -30,7 +30,9 @@ struct ManifestCommand: ParsableCommand {
 
   func run() throws {
     let progress = shared.progress
-    let source = try Source(checkpoint, try shared.openOptions(checkpoint, progress))
+    let options = try shared.openOptions(checkpoint, progress)
+    let source = try Source(checkpoint, options)
+    try options.bases?.requireUsed()
     let place = source.place
     guard let kind = FileKind(of: place), checkpoint != "-" else {
       throw CheckpointError(

@@ -67,6 +67,9 @@ struct SignCommand: ParsableCommand {
     if derivation == nil, shared.config != nil {
       throw ValidationError("--config needs --derivation.")
     }
+    if derivation == nil, !shared.base.isEmpty {
+      throw ValidationError("--base needs --derivation.")
+    }
   }
 
   func run() throws {

@@ -93,7 +93,7 @@ struct VerifyCommand: ParsableCommand {
     }
     for (name, isGiven) in [
       ("--against", against != nil), ("--replay", replay != nil),
-      ("--signature", signature.isAsked),
+      ("--base", !shared.base.isEmpty), ("--signature", signature.isAsked),
       ("--report", !reports.report.isEmpty), ("--json", shared.json),
     ] where isGiven {
       throw ValidationError(

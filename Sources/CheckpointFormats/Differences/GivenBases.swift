@@ -35,6 +35,16 @@ public final class GivenBases: Sendable {
     state.withLock { state in paths.indices.filter { !state.used.contains($0) }.map { paths[$0] } }
   }
 
+  /// Makes sure that something was read, or is to be written, with each of them.
+  ///
+  /// - Throws: `usage` for the first that is good for nothing.
+  public func requireUsed() throws(CheckpointError) {
+    guard let path = unused.first else { return }
+    throw CheckpointError(
+      .usage, "--base names a checkpoint that nothing here is a difference to", file: path,
+      hint: "leave it out")
+  }
+
   /// The base that a checkpoint is written as a difference to: the first that nothing was read with.
   ///
   /// - Parameters:

@@ -55,6 +55,7 @@ public struct SchemeComparison: Sendable {
   ) throws(CheckpointError) {
     self.request = request
     source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    try request.openOptions.bases?.requireUsed()
     var plans: [(QuantizationRequest, ConversionPlan)] = []
     for quantization in quantizations {
       do throws(CheckpointError) {
