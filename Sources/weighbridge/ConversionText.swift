@@ -47,9 +47,11 @@ enum ConversionText {
   ///   - certificate: of what was written.
   ///   - destination: as the user has named it.
   ///   - resumedTensorCount: tensors that were taken over from an interrupted run.
+  ///   - base: where the base lies that it is a difference to; nil for a complete one.
   /// - Returns: what is exact, and what to do next.
   static func closing(
-    _ certificate: Certificate, _ destination: String, resumedTensorCount: Int = 0
+    _ certificate: Certificate, _ destination: String, resumedTensorCount: Int = 0,
+    base: String? = nil
   ) -> String {
     let tensors = certificate.tensors
     let rounded = tensors.filter { $0.exactness == .rounded }
@@ -73,8 +75,9 @@ enum ConversionText {
     if resumedTensorCount > 0 {
       text += "; \(grouped(resumedTensorCount)) taken over from the interrupted run"
     }
+    let option = base.map { " --base \(shellQuoted($0))" } ?? ""
     return text
-      + "; root \(certificate.root); check it again with: \(shellCommand("weighbridge verify", result(certificate, destination)))"
+      + "; root \(certificate.root); check it again with: \(shellCommand("weighbridge verify\(option)", result(certificate, destination)))"
   }
 
   /// What can be opened: of a file that was cut into parts, the first.

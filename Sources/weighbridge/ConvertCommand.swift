@@ -141,7 +141,7 @@ struct ConvertCommand: ParsableCommand {
       Console.output(
         ConversionText.closing(
           work.outcome.certificate, destination,
-          resumedTensorCount: work.outcome.resumedTensorCount))
+          resumedTensorCount: work.outcome.resumedTensorCount, base: work.outcome.base))
     }
   }
 }

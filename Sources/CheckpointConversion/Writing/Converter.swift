@@ -51,6 +51,8 @@ public struct Converter: Sendable {
     public let certificate: Certificate
     /// Tensors that were taken over from an interrupted run.
     public let resumedTensorCount: Int
+    /// Where the base lies that the result is a difference to, as the user named it; nil for a complete one.
+    public let base: String?
     /// What could not be removed after all was done; nil as a rule.
     public let leftover: String?
   }
@@ -164,7 +166,7 @@ public struct Converter: Sendable {
     let leftover = try publish(certificate, files.map(\.name), writer)
     return Outcome(
       plan: plan, certificate: certificate, resumedTensorCount: resumedTensorCount,
-      leftover: leftover)
+      base: source.target?.source.path, leftover: leftover)
   }
 
   /// The certificate beside a single file, which gives way as the file does.
