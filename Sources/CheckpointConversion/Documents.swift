@@ -152,11 +152,11 @@ struct PlanDocument: Encodable {
   private var findings: [Finding]
   let byteCount: Int
   /// What the destination is a difference to, and how many tensors are what; absent for a complete one.
-  let base: Base?
+  private var base: Base?
 
   struct Base: Encodable {
     let root: Digest
-    let hint: String
+    var hint: String
     let same: Int
     let difference: Int
     let plain: Int
@@ -245,6 +245,8 @@ struct PlanDocument: Encodable {
     var document = PlanDocument(plan, inputs: inputs, by: certificate?.tool ?? .current)
     document.leftOut = []
     document.findings.removeAll(where: \.isOfPlace)
+    // What it is called unless the settings say so, which is where it lies.
+    document.base?.hint = ""
     var digest = StreamingDigest()
     try document.write(plan) { $0.withUnsafeBytes { digest.update($0) } }
     return digest.digest
@@ -266,7 +268,7 @@ extension PlanDocument.Tensor {
 
 extension ConversionPlan {
   /// The file that has a tensor: of one that is the base's, the one that says so.
-  func fileName(of tensor: PlannedTensor) -> String {
+  public func fileName(of tensor: PlannedTensor) -> String {
     guard tensor.encoding == .base else { return weightFiles[tensor.file].name }
     return format == WeightDeltaFormat.name
       ? WeightDeltaFormat.indexName : StoreFormat.manifestName

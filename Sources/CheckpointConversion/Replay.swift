@@ -20,6 +20,7 @@ public struct Replay: Sendable {
   ///   - certificate: with the settings of the conversion.
   ///   - path: of the source, which needn't lie where it lay.
   ///   - openOptions: how to open it.
+  ///   - base: what the checkpoint that is made again is a difference to; nil for a complete one.
   ///   - importance: the matrix that weights were quantized with, if there was one.
   ///   - resources: memory and threads.
   /// - Returns: the replay, or why the source has no such conversion.
@@ -27,7 +28,7 @@ public struct Replay: Sendable {
   ///   the source throws.
   public static func plan(
     of certificate: Certificate, from path: String, _ openOptions: OpenOptions,
-    importance: ImportanceMatrix?, _ resources: EvaluationResources
+    base: BaseCheckpoint?, importance: ImportanceMatrix?, _ resources: EvaluationResources
   ) throws(CheckpointError) -> Result<Replay, CheckpointError> {
     guard let recorded = certificate.settings else { throw withoutSettings }
     guard recorded.quantization?.importance == nil || importance != nil else {
@@ -51,6 +52,7 @@ public struct Replay: Sendable {
         request.openOptions.attention = attention
         source = RestoredTokenizer.added(to: try Source(path, request.openOptions))
       }
+      if let base { source = source.differing(from: base) }
       let plan = try ConversionJob(request).plan(source)
       return .success(
         Replay(

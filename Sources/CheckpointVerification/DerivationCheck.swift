@@ -47,10 +47,10 @@ struct DerivationCheck {
     }
     let replayed: Replay
     switch try Replay.plan(
-      of: certificate, from: replay.path, replay.openOptions, importance: replay.importance,
-      resources)
+      of: certificate, from: replay.path, replay.openOptions, base: written.base,
+      importance: replay.importance, resources)
     {
-    case .success(let replay): replayed = replay
+    case .success(let made): replayed = made
     case .failure(let error):
       // The options that it may name are those of the conversion, as the certificate has them.
       let finding = Finding(
@@ -60,6 +60,7 @@ struct DerivationCheck {
         .derivation, [finding], "the conversion can't be planned again from \(replay.name)")
       return nil
     }
+    try replay.openOptions.bases?.requireUsed()
     let comparison = ReplayComparison(certificate, replayed)
     let others = try comparison.sourceFindings() + [comparison.otherTensors()].compactMap { $0 }
     guard others.isEmpty else {

@@ -119,7 +119,7 @@ struct ReplayComparison {
       certificate.tensors.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
     for tensor in replay.plan.tensors {
       guard let record = certified[ExactName(tensor.name)] else { continue }
-      let file = replay.plan.weightFiles[tensor.file].name
+      let file = replay.plan.fileName(of: tensor)
       for (what, certified, found) in [
         (
           "its type", "\(record.dtype.rawValue) \(record.shape)",

@@ -100,6 +100,10 @@ public struct Verifier: Sendable {
     _ manifest: (manifest: CheckpointManifest, name: String)?, _ selection: CheckSelection,
     _ report: inout VerificationReport
   ) throws(CheckpointError) {
+    // What is compared with another checkpoint must be readable.
+    if other != nil || replay != nil { try source.requireBase() }
+    // The source that all is made again of may need another base.
+    if replay == nil { try openOptions.bases?.requireUsed() }
     /// Whether a check is to run; says otherwise why not.
     func runs(_ name: VerificationReport.Name, _ report: inout VerificationReport) -> Bool {
       guard selection.runs(name) else {

@@ -51,4 +51,12 @@ extension Source {
 
   /// Whether it is a difference that was opened without its base, so that not all tensors can be read.
   public var lacksBase: Bool { difference != nil && base == nil }
+
+  /// Makes sure that all tensors can be read.
+  ///
+  /// - Throws: `usage` for a difference that was opened without its base.
+  public func requireBase() throws(CheckpointError) {
+    guard lacksBase, let need = (store?.manifest).flatMap({ BaseNeed($0) }) else { return }
+    throw OpenOptions.withoutBase(need, of: path)
+  }
 }

@@ -1,0 +1,218 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A difference on the command line: made again from its source, signed, and bases that nothing needs.
+@Suite struct DifferenceCommandTests {
+  private let workspace: Workspace
+  private let base: String
+  private let fork: String
+  private static let key = Fixtures.path("signing/private/prime256v1.pkcs8.pem")
+  private static let publicKey = Fixtures.path("signing/private/prime256v1.pub.pem")
+
+  init() throws {
+    workspace = try Workspace()
+    base = try ModelSample("gptj").write(workspace, "gptj")
+    fork = try Self.fork(workspace, "fork", of: "gptj", by: 1)
+  }
+
+  /// The base with some steps of an ulp in two matrices.
+  private static func fork(
+    _ workspace: Workspace, _ name: String, of base: String, by steps: UInt8
+  ) throws -> String {
+    var sample = try ModelSample("gptj")
+    for matrix in ["attn.v_proj", "mlp.fc_in"] {
+      sample.edit("transformer.h.1.\(matrix).weight") { values in
+        for place in values.indices { for _ in 0..<steps { values[place] = values[place].nextUp } }
+      }
+    }
+    return try sample.write(workspace, name)
+  }
+
+  /// What is written as a difference: the ending of its name, and options.
+  struct Kind: CustomTestStringConvertible {
+    let name: String
+    let options: [String]
+    var testDescription: String { ([name] + options).joined(separator: " ") }
+    static let all = [
+      Kind(name: "x.store", options: []),
+      Kind(
+        name: "x.store",
+        options: ["--max-shard-size", "50KB", "--compression", "zstd:5", "--base-hint", "GPT-J"]),
+      Kind(name: "weight_v000004", options: ["--to", "weight-delta"]),
+    ]
+  }
+
+  private func make(
+    _ kind: Kind, _ fork: String, _ base: String, in folder: String
+  ) throws -> String {
+    let destination = workspace.path("\(folder)/\(kind.name)")
+    try workspace.folder(folder)
+    let outcome = try Weighbridge.run(
+      ["convert", fork, destination, "--base", base, "--quiet"] + kind.options)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    return destination
+  }
+
+  private func replay(
+    _ path: String, _ source: String, _ more: String...
+  ) throws -> Weighbridge.Outcome {
+    try Weighbridge.run(
+      ["verify", path, "--replay", source, "--skip", "values", "--quiet"] + more)
+  }
+
+  // MARK: Made again
+
+  @Test(arguments: Kind.all) func aDifferenceIsMadeAgain(_ kind: Kind) throws {
+    let path = try make(kind, fork, base, in: "own")
+    let own = try replay(path, fork, "--base", base)
+    #expect(own.code == 0, "\(own.text)\(own.errors)")
+    // Without the base nothing can be compared.
+    let without = try replay(path, fork)
+    #expect(without.code == 2 && without.errors.contains("--base"), "\(without.errors)")
+    // Both may lie elsewhere, under other names.
+    try workspace.copy(base, to: "moved/base")
+    try workspace.copy(fork, to: "moved/tuned")
+    let moved = try replay(
+      path, workspace.path("moved/tuned"), "--base", workspace.path("moved/base"))
+    #expect(moved.code == 0, "\(moved.text)\(moved.errors)")
+  }
+
+  @Test(arguments: Kind.all) func whatWasChangedWithItsCertificateIsFound(_ kind: Kind) throws {
+    let other = try Self.fork(workspace, "other/fork", of: "gptj", by: 2)
+    let forged = try make(kind, other, base, in: "forged")
+    #expect(
+      try Weighbridge.run("verify", forged, "--base", base, "--skip", "values", "--quiet").code
+        == 0)
+    let found = try replay(forged, fork, "--base", base)
+    #expect(found.code == 1 && found.text.contains("replay-difference"), "\(found.text)")
+    // The base isn't the source.
+    #expect(try replay(make(kind, fork, base, in: "own"), base, "--base", base).code == 1)
+  }
+
+  @Test(arguments: Kind.all) func theCertificateIsThatOfTheForkAndListsTheBase(
+    _ kind: Kind
+  ) throws {
+    let path = try make(kind, fork, base, in: "own")
+    let whole = workspace.path("whole.store")
+    #expect(try Weighbridge.run("convert", fork, whole, "--quiet").code == 0)
+    func certificate(_ folder: String) throws -> [String: Any] {
+      let data = try Data(
+        contentsOf: URL(filePath: "\(folder)/weighbridge-certificate.json"))
+      return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    }
+    func expressions(_ document: [String: Any]) -> [String: [String]] {
+      var found: [String: [String]] = [:]
+      for tensor in document["tensors"] as? [[String: Any]] ?? [] {
+        found[tensor["name"] as? String ?? ""] = [
+          tensor["expression"] as? String ?? "", tensor["digest"] as? String ?? "",
+        ]
+      }
+      return found
+    }
+    let (own, complete) = (try certificate(path), try certificate(whole))
+    #expect(expressions(own) == expressions(complete) && !expressions(own).isEmpty)
+    #expect(own["root"] as? String == complete["root"] as? String)
+    let inputs = (own["inputs"] as? [[String: Any]] ?? []).compactMap { $0["name"] as? String }
+    #expect(inputs.contains("base/model.safetensors") && inputs.contains("model.safetensors"))
+  }
+
+  @Test(arguments: Kind.all) func aDifferenceIsSignedAsDerived(_ kind: Kind) throws {
+    let path = try make(kind, fork, base, in: "own")
+    let signature = workspace.path("x.sig")
+    func sign(_ source: String, _ more: String...) throws -> Weighbridge.Outcome {
+      try Weighbridge.run(
+        [
+          "sign", path, "--derivation", source, "--private-key", Self.key, "--signature",
+          signature, "--quiet",
+        ] + more)
+    }
+    let without = try sign(fork)
+    #expect(without.code == 2 && without.errors.contains("--base"), "\(without.errors)")
+    #expect(try sign(base, "--base", base).code == 1)
+    #expect(!workspace.has("x.sig"))
+    let signed = try sign(fork, "--base", base)
+    #expect(signed.code == 0, "\(signed.text)\(signed.errors)")
+    let options = ["--signature", signature, "--public-key", Self.publicKey, "--base", base]
+    let verified = try Weighbridge.run(
+      ["verify", path, "--skip", "values", "--quiet"] + options)
+    #expect(verified.code == 0, "\(verified.text)\(verified.errors)")
+    let replayed = try Weighbridge.run(
+      ["verify", path, "--skip", "values", "--quiet", "--replay", fork] + options)
+    #expect(replayed.code == 0, "\(replayed.text)\(replayed.errors)")
+  }
+
+  /// A complete checkpoint that was made of a difference.
+  @Test func whatIsMadeCompleteIsMadeAgain() throws {
+    let difference = try make(Kind.all[0], fork, base, in: "own")
+    let full = workspace.path("full")
+    #expect(
+      try Weighbridge.run(
+        "convert", difference, full, "--to", "hf", "--base", base, "--quiet"
+      ).code == 0)
+    let own = try replay(full, difference, "--base", base)
+    #expect(own.code == 0, "\(own.text)\(own.errors)")
+    #expect(try replay(full, difference).code == 2)
+  }
+
+  // MARK: What to do next
+
+  @Test func theLastLineNamesTheBase() throws {
+    let outcome = try Weighbridge.run(
+      "convert", fork, workspace.path("y.store"), "--base", base, "--quiet")
+    #expect(
+      outcome.text.contains(
+        "weighbridge verify --base \(base) \(workspace.path("y.store"))\n"), "\(outcome.text)")
+  }
+
+  // MARK: Bases that nothing needs
+
+  /// A command for each that takes `--base`, over a complete checkpoint.
+  private func commands() throws -> [[String]] {
+    let tokens = try workspace.write("tokens.json", Data("[[1, 2, 3, 4]]".utf8))
+    let whole = workspace.path("whole.store")
+    #expect(try Weighbridge.run("convert", fork, whole, "--quiet").code == 0)
+    let out = workspace.path("out")
+    return [
+      ["inspect", fork], ["manifest", fork], ["verify", fork], ["verify", fork, "--against", base],
+      ["verify", whole, "--replay", fork], ["compare", fork, base],
+      ["compare", fork, base, "--forward", "--tokens", "1,2"],
+      ["forward", fork, "--tokens", "1,2"],
+      ["importance", fork, "--tokens-file", tokens, "--output", "\(out).gguf"],
+      ["convert", fork, out, "--to", "hf"], ["convert", fork, out, "--to", "hf", "--dry-run"],
+      // The second has no use.
+      ["convert", fork, "\(out).store", "--base", base],
+      ["quantize", fork, "\(out).gguf", "--scheme", "q8_0"],
+      ["quantize", fork, "--scheme", "q8_0", "--dry-run"],
+      ["quantize", fork, "--scheme", "q8_0,q4_0", "--dry-run", "--measure"],
+      ["sign", whole, "--private-key", Self.key],
+      ["sign", whole, "--private-key", Self.key, "--derivation", fork],
+    ]
+  }
+
+  @Test func aBaseThatNothingNeedsIsRefused() throws {
+    let commands = try commands()
+    // Nobody forgets a command.
+    let takers = try HelpTests.subcommands.filter {
+      try Weighbridge.run($0, "--help").text.contains("--base <path>")
+    }
+    #expect(Set(commands.map { $0[0] }) == Set(takers))
+    let before = try workspace.snapshot(of: "")
+    for command in commands {
+      let outcome = try Weighbridge.run(command + ["--base", base])
+      #expect(outcome.code == 2, "\(command): \(outcome.errors)")
+      #expect(outcome.errors.contains("--base"), "\(command): \(outcome.errors)")
+      #expect(
+        outcome.output.isEmpty, "\(command): \(outcome.text)")
+    }
+    let after = try workspace.snapshot(of: "")
+    #expect(before == after)
+  }
+
+  @Test func partsOfAVerificationHaveNoBase() throws {
+    let difference = try make(Kind.all[0], fork, base, in: "own")
+    let outcome = try Weighbridge.run(
+      "verify", difference, "--part", "1/2", "--parts", workspace.path("parts"), "--base", base)
+    #expect(outcome.code == 2 && outcome.errors.contains("--base"), "\(outcome.errors)")
+  }
+}
