@@ -32,6 +32,10 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
   /// One thread: the calls come in the same order each time.
   static let resources = EvaluationResources(memory: 64_000_000, threads: 1)
 
+  /// Tells nobody how it goes.
+  static let silent = ConversionJob.Observer(
+    willStart: { _, _, _ in }, report: { _ in }, progress: { _ in })
+
   /// A conversion.
   ///
   /// - Parameters:
@@ -57,8 +61,6 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
       request.force = replacing || manner == .replacing
       return request
     }
-    let observer = ConversionJob.Observer(
-      willStart: { _, _, _ in }, report: { _ in }, progress: { _ in })
     return SafeJob(
       name: name,
       prepare: { root in
@@ -69,11 +71,11 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
         guard replacing else { return }
         var old = try request(root, .usual)
         old.settings.dtype = .f16
-        _ = try ConversionJob(old).run(observer)
+        _ = try ConversionJob(old).run(silent)
       },
       run: { (root, manner) throws(CheckpointError) in
         let asked = try made { try request(root, manner) }
-        _ = try ConversionJob(asked).run(observer)
+        _ = try ConversionJob(asked).run(silent)
       }, partial: intoFolder ? "\(destination)/.\(destination).partial" : ".\(destination).partial",
       makesRoomFirst: makesRoomFirst)
   }
@@ -154,6 +156,26 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
     inParts("parts of a store", to: "out.store", from: { try Samples.plain.get() }) {
       $0.settings.sharding = .count(2)
     },
+    conversion("a store of differences", to: "out.store", from: { try Samples.forks.get().fork }) {
+      $0.openOptions.bases = Samples.base
+      $0.settings.sharding = .count(2)
+    },
+    conversion(
+      "a store of differences that is replaced", to: "out.store",
+      from: { try Samples.forks.get().fork }, replacing: true
+    ) { $0.openOptions.bases = Samples.base },
+    conversion("a fork made complete", to: "out", from: { try Samples.difference.get() }) {
+      $0.format = "safetensors"
+      $0.openOptions.bases = Samples.base
+      $0.settings.sharding = .count(2)
+    },
+    conversion(
+      "a trainer's update", to: "weight_v000002", from: { try Samples.forks.get().fork }
+    ) {
+      $0.format = "weight-delta"
+      $0.openOptions.bases = Samples.base
+      $0.settings.sharding = .count(2)
+    },
     manifest, signature,
   ]
 
@@ -162,8 +184,6 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
     _ name: String, to destination: String, from source: @escaping @Sendable () throws -> String,
     intoFolder: Bool = false, _ edit: @escaping @Sendable (inout ConversionRequest) -> Void
   ) -> SafeJob {
-    let observer = ConversionJob.Observer(
-      willStart: { _, _, _ in }, report: { _ in }, progress: { _ in })
     let whole = conversion(name, to: destination, from: source, intoFolder: intoFolder, edit)
     return SafeJob(
       name: name, prepare: whole.prepare,
@@ -177,7 +197,7 @@ struct SafeJob: Sendable, CustomTestStringConvertible {
           request.resume = manner == .resuming
           guard let part = PartNumber(number, of: 2) else { continue }
           _ = try ConversionJob(request).run(
-            part: .part(part), variables: [:], observer, willWork: { _ in })
+            part: .part(part), variables: [:], silent, willWork: { _ in })
         }
         _ = try PartsMerge("\(root)/\(destination)", resources).run()
       }, partial: whole.partial)
@@ -237,6 +257,42 @@ enum Samples {
     try workspace.write("plain/config.json", Data(#"{"dtype": "float32"}"#.utf8))
     try workspace.write("plain/tokenizer.json", Data("{}".utf8))
     return workspace.path("plain")
+  }
+
+  /// A base and a fork of it: a tensor that moved, the same, another, and a small one that is stored by itself.
+  static let forks = Result {
+    var random = FixedRandom(seed: 6)
+    let workspace = try folder.get()
+    func floats(_ count: Int) -> [Float] {
+      (0..<count).map { _ in Float.random(in: 1...4, using: &random) }
+    }
+    let (moved, same, small) = (floats(2000), floats(1500), floats(7))
+    for (name, first) in [("base", moved), ("fork", moved.map { $0.nextUp })] {
+      let sample = SafetensorsSample([
+        SampleTensor("moved", [50, 40], floats: first),
+        SampleTensor("other", [50, 40], floats: floats(2000)),
+        SampleTensor("same", [30, 50], floats: same), SampleTensor("small", [7], floats: small),
+      ])
+      try workspace.write("\(name)/model.safetensors", sample.fileContents)
+      try workspace.write("\(name)/config.json", Data(#"{"dtype": "float32"}"#.utf8))
+    }
+    return (base: workspace.path("base"), fork: workspace.path("fork"))
+  }
+
+  /// The base, to be read anew by each run.
+  static var base: GivenBases? {
+    (try? forks.get()).map { GivenBases([$0.base], SafeJob.resources) }
+  }
+
+  /// The fork as a store of differences.
+  static let difference = Result {
+    let store = try folder.get().path("fork.store")
+    var request = ConversionRequest(
+      source: try forks.get().fork, destination: store, openOptions: OpenOptions(),
+      resources: SafeJob.resources)
+    request.openOptions.bases = base
+    _ = try ConversionJob(request).run(SafeJob.silent)
+    return store
   }
 
   /// A GPT-J of one layer.
