@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 import mesh
-from harness import HUGGING_FACE, MESH, WEIGHBRIDGE, Failure, Skipped, complaint, expect, run, workdir
+from harness import FIXTURES, HUGGING_FACE, MESH, WEIGHBRIDGE, Failure, Skipped, complaint, expect, run, workdir
 from stored import write_safetensors
 
 KILLS, SEED = 20, 0  # set from the command line
@@ -24,10 +24,11 @@ KILLS, SEED = 20, 0  # set from the command line
 def check(report):
     with workdir() as work:
         checkpoint = work / "checkpoint.safetensors"
-        archive, config = work / "step.tar.zst", work / "mesh.json"
-        report.row("a checkpoint and a Mesh-Transformer archive are made", lambda: make(checkpoint, archive, config))
+        archive, config, base = work / "step.tar.zst", work / "mesh.json", work / "base.safetensors"
+        report.row("a checkpoint, its base and a Mesh-Transformer archive are made", lambda: make(checkpoint, base, archive, config))
         shards = ["--to", "safetensors", "--dtype", "bf16", "--max-shard-size", "8MB"]
         store = ["--to", "store", "--max-shard-size", "16MB"]
+        difference, update = [*store, "--base", base], ["--to", "weight-delta", "--base", base, "--max-shard-size", "16MB"]
         one_file = ["--to", "safetensors", "--dtype", "f16"]
         mesh_shards = ["--to", "safetensors", "--dtype", "f16", "--max-shard-size", "8MB", "--config", config]
         report.row(f"{KILLS} kills, safetensors", lambda: killed(checkpoint, work / "kills", shards))
@@ -35,6 +36,8 @@ def check(report):
         report.row(f"{KILLS} kills, into an existing empty directory", lambda: killed(checkpoint, work / "kills-mounted", shards, "mounted"))
         report.row(f"{KILLS} kills, store", lambda: killed(checkpoint, work / "kills-store", store))
         report.row(f"{KILLS} kills, store, uncompressed and filled in place", lambda: killed(checkpoint, work / "kills-store-mounted", [*store, "--compression", "none"], "mounted"))
+        report.row(f"{KILLS} kills, store of differences", lambda: killed(checkpoint, work / "kills-difference", difference))
+        report.row(f"{KILLS} kills, a trainer's update", lambda: killed(checkpoint, work / "kills-update", update))
         report.row(f"{KILLS} kills, to one file", lambda: killed(checkpoint, work / "kills-file", one_file, "file"))
         report.row("SIGINT, SIGTERM and SIGHUP", lambda: asked_to_stop(checkpoint, work / "signals", shards))
         report.row("another plan is not resumed", lambda: other_plan(checkpoint, work / "plans", shards))
@@ -44,12 +47,14 @@ def check(report):
             ("mounted", checkpoint, shards, MOUNTED_CALLS), ("file", checkpoint, one_file, FILE_CALLS)):
             for call, error, when in calls:
                 report.row(f"{error} from {call} number {when}, {source.name} to {'store ' if 'store' in options else ''}{kind}", lambda: injected(source, work / "calls", options, call, error, when, kind))
-        small, step = HUGGING_FACE[0] / "model.safetensors", MESH[0] / "step.tar.zstd"
+        small, step, fork = HUGGING_FACE[0] / "model.safetensors", MESH[0] / "step.tar.zstd", FIXTURES / "comparison/llama_lora"
+        based = ["--base", FIXTURES / "huggingface/llama", "--max-shard-size", "40KB"]
         for kind, source, options in (
             ("directory", small, ["--max-shard-size", "300KB"]), ("directory", small, ["--to", "store", "--max-shard-size", "300KB"]), ("mounted", small, ["--to", "store", "--max-shard-size", "300KB"]), ("mounted", small, ["--max-shard-size", "300KB"]), ("file", small, ["--dtype", "f16"]),
+            ("directory", fork, ["--to", "store", *based]), ("directory", fork, ["--to", "weight-delta", *based]),
             ("directory", step, ["--config", MESH[0] / "config.json"])):
             for call in ("mkdir", "pwrite64", "fallocate", "ftruncate", "fsync", "renameat2", "unlink", "rmdir"):
-                report.row(f"killed at every {call}, {source.name} to {'store ' if 'store' in options else ''}{kind}", lambda: killed_at(work / f"points-{kind}-{call}-{source.name}{'-store' if 'store' in options else ''}", source, options if "--to" in options else ["--to", "safetensors", *options], kind, call))
+                report.row(f"killed at every {call}, {source.name} to {f'{options[1]} ' if '--to' in options else ''}{kind}", lambda: killed_at(work / f"points-{kind}-{call}-{source.name}{f'-{options[1]}' if '--to' in options else ''}", source, options if "--to" in options else ["--to", "safetensors", *options], kind, call))
         report.row("a disk too small from the start", lambda: small_disk(checkpoint, work, shards))
         report.row("a disk that fills up", lambda: filling_disk(checkpoint, work, shards))
         report.row("a disk without inodes", lambda: no_inodes(checkpoint, work, shards))
@@ -67,12 +72,14 @@ STORE_CALLS = [("pread64", "EIO", 9), ("pwrite64", "ENOSPC", 3), ("pwrite64", "E
 FILE_CALLS = [("pwrite64", "ENOSPC", 5), ("fsync", "EIO", 2), ("renameat2", "EIO", 1), ("renameat2", "EIO", 2)]
 
 
-def make(checkpoint, archive, config):
-    """100 MB of safetensors; and 4 shards of a small GPT-J in F16, about 60 MB, which zstd can't make smaller."""
+def make(checkpoint, base, archive, config):
+    """100 MB of safetensors, and what they were trained from; and 4 shards of a small GPT-J in F16, about 60 MB, which zstd can't make smaller."""
     import zstandard
 
     bits = np.random.default_rng(11)
-    write_safetensors(checkpoint, {f"layer.{i}.weight": ("F32", bits.standard_normal((1024, 1024), "<f4")) for i in range(25)})
+    fork = {f"layer.{i}.weight": ("F32", bits.standard_normal((1024, 1024), "<f4")) for i in range(25)}
+    write_safetensors(checkpoint, fork)
+    write_safetensors(base, {name: (dtype, values * np.float32(1.0001)) for name, (dtype, values) in fork.items()})
     shards, layers, model, vocabulary = 4, 6, 576, 5120
     config.write_text(json.dumps({"layers": layers, "d_model": model, "n_heads": 8, "n_vocab": vocabulary, "norm": "layernorm", "pe": "rotary", "pe_rotary_dims": 16, "seq": 64, "cores_per_replica": shards}))
     shapes = {"linear/w": (model, model // shards), "linear_3/w": (model // shards, model), "linear_4/b": (4 * model // shards,), "linear_4/w": (model, 4 * model // shards), "linear_5/w": (4 * model // shards, model)}
