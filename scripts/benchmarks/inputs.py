@@ -1,8 +1,8 @@
-"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, fp8, torch, torch-legacy,
+"""Makes the checkpoints that are converted: `inputs.py KIND DIRECTORY LAYERS`, KIND one of mesh, hf, flat, fork, fp8, torch, torch-legacy,
 torch-transposed, keras, keras-deflated, llama, mixture, neox, tensorflow.
 
 A directory with the file `complete` in it, which says what it was made of, is left as it is. Weights are random, as trained ones are to
-a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
+a compressor, and are written piece by piece. Flat is one file with as many matrices as the layers are, fork the same trained on; those called torch are the same as torch.save writes it: a zip, its format from before version 1.6, and a zip of one matrix that lies transposed.
 Keras is a file of HDF5 with as many kernels, in one piece each or in shuffled and deflated chunks as h5py chooses them.
 Llama is a model in one file, with a SentencePiece tokenizer; mixture one of experts, likewise. TensorFlow is a GPT-Neo in F32.
 """
@@ -34,9 +34,11 @@ class RandomWeights:
     self.numpy = numpy
     self.generator = numpy.random.default_rng(6)
 
+  def wide(self, count):
+    return self.generator.standard_normal(count, dtype="float32") * self.numpy.float32(0.02)
+
   def values(self, count, mean=0.0):
-    wide = self.generator.standard_normal(count, dtype="float32")
-    wide *= 0.02
+    wide = self.wide(count)
     wide += mean
     bits = wide.view("uint32")
     bits += ((bits >> 16) & 1) + 0x7FFF
@@ -45,6 +47,17 @@ class RandomWeights:
   def chunks(self, count, mean=0.0):
     for start in range(0, count, CHUNK):
       yield self.values(min(CHUNK, count - start), mean)
+
+
+class ForkedWeights(RandomWeights):
+  """The same, each moved by some hundredth of the deviation."""
+
+  def __init__(self):
+    super().__init__()
+    self.updates = self.numpy.random.default_rng(7)
+
+  def wide(self, count):
+    return super().wide(count) + self.updates.standard_normal(count, dtype="float32") * self.numpy.float32(0.0002)
 
 
 # MARK: Mesh-Transformer
@@ -211,8 +224,8 @@ def main():
   print(f"making {directory}", file=sys.stderr)
   shutil.rmtree(directory, ignore_errors=True)
   os.makedirs(directory)
-  weights = RandomWeights()
-  if kind == "flat":
+  weights = ForkedWeights() if kind == "fork" else RandomWeights()
+  if kind in ("flat", "fork"):
     save_random(f"{directory}/model.safetensors", flat_shapes(layers), weights)
   elif kind == "tensorflow":
     save_bundle(directory, layers, weights)

@@ -46,6 +46,9 @@ PARTS_LIMITS = [
   ("fp8", "llmcompressor", ["peer_llmcompressor.py", "{source}", "{destination}", "FP8_DYNAMIC"], None, 5),
 ]
 PARTS_PEAK = 200e6
+# Of a difference to a full store, and GB/s of the kernels on one core.
+DIFFERENCE_LIMIT = 1.7
+KERNEL_LIMIT = 8
 GGUF_LIMIT = 5
 
 
@@ -78,7 +81,7 @@ class Task:
 
 def arguments():
   parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity",
+  parser.add_argument("--only", choices=["mesh", "hf", "torch", "store", "forward", "quantize", "parts", "dequantize", "integrity", "differences",
                                            "keras", "neox", "tensorflow"],
                       help="some of the tasks; quantize has those of parts, for MLX and vLLM, too")
   parser.add_argument("--rounds", type=int, default=5, help="runs of weighbridge and cp (default: 5)")
@@ -398,6 +401,50 @@ class Bench:
     yield Task("store → bf16", size, rows, targets)
     shutil.rmtree(made)
 
+  def differences(self):
+    """A gigabyte of bf16 and the same with updates of 1 %: a difference written and exported, beside the full store; and the kernels."""
+    base, fork = (f"{self.input(kind, FLAT_MATRICES)}/model.safetensors" for kind in ("flat", "fork"))
+    size, made = os.path.getsize(fork), f"{self.scratch}/made"
+
+    def ours(label, *arguments):
+      command = Command(
+        label, [self.options.tool, "convert", *arguments, "--memory", "256MB", "--threads", "2", "--quiet"], is_synced=False, rounds=self.options.rounds)
+      return self.convert_without_sync(command, label)
+
+    writing = [ours("full store", fork, "{destination}", "--to", "store"),
+               ours("difference", fork, "{destination}", "--to", "store", "--base", base)]
+    os.makedirs(made)
+    for command in writing:
+      subprocess.run([argument.replace("{destination}", f"{made}/{command.label}.store") for argument in command.arguments], check=True,
+                     stdout=subprocess.DEVNULL)
+    exporting = [ours("full store", f"{made}/full store.store", "{destination}", "--to", "safetensors"),
+                 ours("difference", f"{made}/difference.store", "{destination}", "--to", "safetensors", "--base", base)]
+    for name, commands, source in [("a difference, written", writing, os.path.dirname(fork)), ("a difference, exported", exporting, made)]:
+      progress(f"{name}:")
+      alternate(commands, source, self.scratch, progress)
+      full, difference = rows = [Figures.of(command, with_sync=False) for command in commands]
+      targets = [
+        Target(f"{name}: {difference.wall / full.wall:.2f} × the time of the full store (target: at most {DIFFERENCE_LIMIT}); "
+               f"{difference.cpu / full.cpu:.2f} × the CPU time", difference.wall / full.wall, DIFFERENCE_LIMIT, True),
+        self.peak(name, difference)]
+      if commands is writing:
+        targets.append(Target(f"{name}: {difference.size / size:.3f} of the size, the full store {full.size / size:.3f}", difference.size / size))
+      yield Task(name, size, rows, targets)
+    shutil.rmtree(made)
+    yield self.kernels()
+
+  def kernels(self):
+    """Differences in units in the last place on one core, in cache."""
+    sources, program = os.path.join(HERE, "../../Sources/CTensorKernels"), f"{self.directory}/ulp"
+    names = ["ulp.c", "ulp_avx2.c", "ulp_neon.c", "level.c"]
+    subprocess.run(["clang", "-O2", "-I", f"{sources}/include", "-o", program, f"{HERE}/ulp.c", *(f"{sources}/{name}" for name in names)], check=True)
+    progress("kernels:")
+    targets = []
+    for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():
+      name, rate = line.rsplit(" ", 1)
+      targets.append(Target(f"{name}: {float(rate):.1f} GB/s of CPU time on one core (target: at least {KERNEL_LIMIT})", float(rate), KERNEL_LIMIT))
+    return Task("kernels of differences", 0, [], targets)
+
   def against(self, peer, ours, ours_synced, name, limit, size, rows):
     """Targets and rows of a peer; `size` is that of the tensors."""
     if not peer.runs:
@@ -617,6 +664,7 @@ def main():
                 ("store", bench.store),
                 ("forward", lambda: list(bench.forward())), ("quantize", lambda: list(bench.quantize())),
                 ("parts", lambda: list(bench.quantize_to_parts())),
+                ("differences", bench.differences),
                 ("dequantize", lambda: [bench.dequantize()]), ("integrity", lambda: [bench.integrity()]), ("keras", bench.keras),
                ("neox", lambda: list(bench.neox()))]
       wanted = {"quantize": ["quantize", "parts"], None: [name for name, _ in groups]}.get(options.only, [options.only])
