@@ -209,10 +209,13 @@ import Testing
     #expect(before == after)
   }
 
-  @Test func partsOfAVerificationHaveNoBase() throws {
-    let difference = try make(Kind.all[0], fork, base, in: "own")
-    let outcome = try Weighbridge.run(
-      "verify", difference, "--part", "1/2", "--parts", workspace.path("parts"), "--base", base)
-    #expect(outcome.code == 2 && outcome.errors.contains("--base"), "\(outcome.errors)")
+  @Test(arguments: Kind.all) func aDifferenceIsNotVerifiedInParts(_ kind: Kind) throws {
+    let difference = try make(kind, fork, base, in: "own")
+    let command = ["verify", difference, "--part", "1/2", "--parts", workspace.path("parts")]
+    for options in [[], ["--base", base]] {
+      let outcome = try Weighbridge.run(command + options)
+      #expect(outcome.code == 2 && outcome.errors.contains("--base"), "\(outcome.errors)")
+    }
+    #expect(!workspace.has("parts"))
   }
 }

@@ -171,7 +171,17 @@ public struct VerificationPart: Sendable {
         .usage, "every part would unpack the whole archive", file: path,
         hint: "unpack it once, and verify the folder: mkdir step && tar -xf ARCHIVE -C step")
     }
-    let source = try ifUsable { () throws(CheckpointError) in try Source(path, options) }
+    let source: Source?
+    do throws(CheckpointError) { source = try Source(path, options) } catch {
+      if error.code.isTransient { throw error }
+      guard error.check != "base" else {
+        throw CheckpointError(
+          .usage, "a difference isn't verified in parts", file: path,
+          hint: "verify it whole, with its base:",
+          hintLines: [shellCommand("weighbridge verify --base BASE", path)])
+      }
+      source = nil
+    }
     let catalogue = try Self.catalogue(source)
     try VerificationDescription(path, options, part, selection, catalogue).claim(folder)
     let name = VerificationShare.fileName(part)
