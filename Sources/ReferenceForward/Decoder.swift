@@ -39,10 +39,12 @@ public final class Decoder {
   ///   - attention: what tokens see where nothing else is asked for.
   ///   - keepsWeights: whether weights stay in memory in their own dtypes, if there is room for all: for token after token.
   ///   - observer: is told of what linear layers are applied to.
+  ///   - other: one with the same resources that is used before or after this one, never at the same time: both work in the same buffers.
   /// - Throws: what reading throws.
   public init(
     _ weights: DecoderWeights, _ resources: EvaluationResources, attention: AttentionMode = .causal,
-    keepsWeights: Bool = false, observer: (any LinearObserver)? = nil
+    keepsWeights: Bool = false, observer: (any LinearObserver)? = nil,
+    sharingBuffersWith other: Decoder? = nil
   ) throws(CheckpointError) {
     // Weights are read in pieces, and again and again: digests are compared once, before.
     try (weights.reader as? any BasedReader)?.confirmBase()
@@ -50,10 +52,10 @@ public final class Decoder {
     configuration = weights.configuration
     self.weights = weights
     workers = Workers(count: resources.threads)
-    room = Room(workers: resources.threads, observer: observer)
+    room = other?.room ?? Room(workers: resources.threads, observer: observer)
     residentByteCount = resources.memory / 2
     _ = wb_blas_load(Int32(resources.threads))
-    reader = try WeightReader(weights.reader, resources)
+    reader = try WeightReader(weights.reader, resources, sharingBuffersWith: other?.reader)
     guard let head = weights.headWeight, let embedding = weights[.tokenEmbedding, nil]
     else { throw CheckpointError(.missing, "the family has no embedding or head") }
     embeddingNorm = try weights.norm(.embedding, nil, reader)
@@ -93,6 +95,8 @@ public final class Decoder {
     public let attention = FloatBuffer()
     /// What the last layer's feed-forward layer has added, `[rows, model]`.
     public let feedForward = FloatBuffer()
+    /// What the feed-forward layer is applied to, where several batches go through it at once, `[rows, model]`.
+    let normed = FloatBuffer()
 
     let width: Int
 
@@ -197,10 +201,11 @@ public final class Decoder {
   public func runLayer(
     _ index: Int, _ state: State, _ cache: Cache? = nil
   ) throws(CheckpointError) {
-    try layer(index, isShared: false).apply(state, cache?.layers[index] ?? LayerCache(), room)
+    try layer(index, isShared: false).apply(
+      [(state, cache?.layers[index])], room)
   }
 
-  /// Runs one layer on several batches, for which its weights are read and decoded once, if there is room for them; experts' are read for each batch.
+  /// Runs one layer on several batches, for which its weights are read and decoded once, if there is room for them.
   ///
   /// - Parameters:
   ///   - index: from 0.
@@ -210,11 +215,8 @@ public final class Decoder {
   public func runLayer(
     _ index: Int, _ states: [State], progress: (State) -> Void = { _ in }
   ) throws(CheckpointError) {
-    let layer = try layer(index, isShared: states.count > 1)
-    for state in states {
-      try layer.apply(state, LayerCache(), room)
-      progress(state)
-    }
+    try layer(index, isShared: states.count > 1).apply(
+      states.map { ($0, nil) }, room, progress: progress)
   }
 
   /// A layer's weights, in memory if they stay there or are used several times.
@@ -222,7 +224,8 @@ public final class Decoder {
     if let kept = layers[index] { return kept }
     let isResident =
       keepsLayers || (isShared && weights.residentByteCount(ofLayer: index) <= residentByteCount)
-    let layer = try Layer(weights, index, reader, workers, isResident: isResident)
+    let layer = try Layer(
+      weights, index, reader, workers, isResident: isResident, memory: residentByteCount)
     if keepsLayers { layers[index] = layer }
     return layer
   }

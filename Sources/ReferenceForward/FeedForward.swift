@@ -4,17 +4,26 @@ import TensorModel
 
 /// What follows the attention in a layer.
 protocol FeedForwardLayer: Sendable {
-  /// Computes the layer's contribution to the residual stream.
+  /// Whether weights are read when they are used, so that several batches should use them at once.
+  var readsWhenUsed: Bool { get }
+
+  /// Computes the layer's contributions to the residual streams of some batches.
   ///
   /// - Parameters:
-  ///   - x: normed, `[count, model]`.
-  ///   - count: of rows.
+  ///   - batches: at least one.
   ///   - room: reused buffers.
-  ///   - result: room for `[count, model]`.
   /// - Throws: what reading throws.
-  func apply(
-    _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
-  ) throws(CheckpointError)
+  func apply(_ batches: [FeedForwardBatch], _ room: Room) throws(CheckpointError)
+}
+
+/// What a feed-forward layer is applied to.
+struct FeedForwardBatch: Sendable {
+  /// Normed, `[count, model]`.
+  let x: FloatBuffer
+  /// Of rows.
+  let count: Int
+  /// Room for `[count, model]`.
+  let result: FloatBuffer
 }
 
 /// The feed-forward layer: down(f(up(x))), or down(f(gate(x)) · up(x)), gate and up perhaps in one matrix.
@@ -40,7 +49,13 @@ struct FeedForward: FeedForwardLayer {
     self.workers = workers
   }
 
-  func apply(
+  var readsWhenUsed: Bool { false }
+
+  func apply(_ batches: [FeedForwardBatch], _ room: Room) throws(CheckpointError) {
+    for batch in batches { try apply(batch.x, batch.count, room, into: batch.result) }
+  }
+
+  private func apply(
     _ x: FloatBuffer, _ count: Int, _ room: Room, into result: FloatBuffer
   ) throws(CheckpointError) {
     let width = isFused ? up.outputs / 2 : up.outputs

@@ -14,7 +14,7 @@ struct Layer: Sendable {
 
   init(
     _ weights: DecoderWeights, _ index: Int, _ reader: WeightReader, _ workers: Workers,
-    isResident: Bool
+    isResident: Bool, memory: Int
   ) throws(CheckpointError) {
     let configuration = weights.configuration
     self.configuration = configuration
@@ -24,59 +24,92 @@ struct Layer: Sendable {
     feedForwardOutputNorm = try weights.norm(.afterFeedForward, index, reader)
     attention = try Attention(weights, layer: index, reader, workers, isResident: isResident)
     if configuration.experts != nil, !configuration.dimensions.denseLayers.contains(index) {
-      feedForward = try Mixture(weights, layer: index, reader, workers, isResident: isResident)
+      feedForward = try Mixture(
+        weights, layer: index, reader, workers, isResident: isResident, memory: memory)
     } else {
       feedForward = try FeedForward(weights, layer: index, reader, workers, isResident: isResident)
     }
   }
 
-  /// Adds the layer's contributions to the residual stream.
+  /// Adds the layer's contributions to the residual streams of some batches.
+  ///
+  /// - Parameters:
+  ///   - batches: each with the keys and values that are kept of it; nil for none.
+  ///   - room: reused buffers.
+  ///   - progress: told of each batch that is done.
+  /// - Throws: what reading throws.
   func apply(
-    _ state: Decoder.State, _ cache: LayerCache, _ room: Room
+    _ batches: [(state: Decoder.State, cache: LayerCache?)], _ room: Room,
+    progress: (Decoder.State) -> Void = { _ in }
   ) throws(CheckpointError) {
-    let count = state.sequences.rowCount
-    if configuration.residual == .normedAfterwards {
-      return try applyNormingAfterwards(state, cache, room)
+    guard batches.count > 1, feedForward.readsWhenUsed else {
+      for (state, cache) in batches {
+        let x = try applyAttention(state, cache, room, into: room.normed)
+        try feedForward.apply([.init(state, x)], room)
+        try finish(state)
+        progress(state)
+      }
+      return
     }
-    let first = try normed(state.hidden, attentionNorm, count, room)
+    var inputs: [FeedForwardBatch] = []
+    for (state, cache) in batches {
+      inputs.append(.init(state, try applyAttention(state, cache, room, into: state.normed)))
+    }
+    try feedForward.apply(inputs, room)
+    for (state, _) in batches {
+      try finish(state)
+      progress(state)
+    }
+  }
+
+  /// Computes the attention, and adds it where that comes before the feed-forward layer.
+  ///
+  /// - Returns: what the feed-forward layer is applied to: `normed`, or the residual stream.
+  private func applyAttention(
+    _ state: Decoder.State, _ cache: LayerCache?, _ room: Room, into normed: FloatBuffer
+  ) throws(CheckpointError) -> FloatBuffer {
+    let (count, cache) = (state.sequences.rowCount, cache ?? LayerCache())
+    if configuration.residual == .normedAfterwards {
+      try attention.apply(state.hidden, state.sequences, cache, room, into: state.attention)
+      add(state.attention, to: state.hidden, count)
+      try attentionNorm?.apply(state.hidden, count, into: state.hidden)
+      return state.hidden
+    }
+    let first = try self.normed(state.hidden, attentionNorm, count, into: normed)
     try attention.apply(first, state.sequences, cache, room, into: state.attention)
     try finish(state.attention, attentionOutputNorm, count)
     switch configuration.residual {
-    case .parallel:
-      try feedForward.apply(first, count, room, into: state.feedForward)
-      add(state.attention, to: state.hidden, count)
+    case .parallel: return first
     case .parallelWithTwoNorms:
-      let second = try normed(state.hidden, feedForwardNorm, count, room)
-      try feedForward.apply(second, count, room, into: state.feedForward)
-      add(state.attention, to: state.hidden, count)
+      return try self.normed(state.hidden, feedForwardNorm, count, into: normed)
     case .sequential, .normedAfterwards:
       add(state.attention, to: state.hidden, count)
-      let second = try normed(state.hidden, feedForwardNorm, count, room)
-      try feedForward.apply(second, count, room, into: state.feedForward)
+      return try self.normed(state.hidden, feedForwardNorm, count, into: normed)
+    }
+  }
+
+  /// Adds what is still to be added.
+  private func finish(_ state: Decoder.State) throws(CheckpointError) {
+    let count = state.sequences.rowCount
+    switch configuration.residual {
+    case .normedAfterwards:
+      add(state.feedForward, to: state.hidden, count)
+      try feedForwardNorm?.apply(state.hidden, count, into: state.hidden)
+      return
+    case .parallel, .parallelWithTwoNorms: add(state.attention, to: state.hidden, count)
+    case .sequential: break
     }
     try finish(state.feedForward, feedForwardOutputNorm, count)
     add(state.feedForward, to: state.hidden, count)
   }
 
-  private func applyNormingAfterwards(
-    _ state: Decoder.State, _ cache: LayerCache, _ room: Room
-  ) throws(CheckpointError) {
-    let count = state.sequences.rowCount
-    try attention.apply(state.hidden, state.sequences, cache, room, into: state.attention)
-    add(state.attention, to: state.hidden, count)
-    try attentionNorm?.apply(state.hidden, count, into: state.hidden)
-    try feedForward.apply(state.hidden, count, room, into: state.feedForward)
-    add(state.feedForward, to: state.hidden, count)
-    try feedForwardNorm?.apply(state.hidden, count, into: state.hidden)
-  }
-
   /// What a part of the layer is given.
   private func normed(
-    _ hidden: FloatBuffer, _ norm: Norm?, _ count: Int, _ room: Room
+    _ hidden: FloatBuffer, _ norm: Norm?, _ count: Int, into normed: FloatBuffer
   ) throws(CheckpointError) -> FloatBuffer {
     guard let norm else { return hidden }
-    try norm.apply(hidden, count, into: room.normed)
-    return room.normed
+    try norm.apply(hidden, count, into: normed)
+    return normed
   }
 
   /// Makes of what a part has computed what it adds.
@@ -91,6 +124,13 @@ struct Layer: Sendable {
 
   private func add(_ contribution: FloatBuffer, to hidden: FloatBuffer, _ count: Int) {
     wb_add_f32(hidden.base, contribution.base, count * configuration.dimensions.model)
+  }
+}
+
+extension FeedForwardBatch {
+  /// Of a batch that the attention has gone through.
+  fileprivate init(_ state: Decoder.State, _ x: FloatBuffer) {
+    self.init(x: x, count: state.sequences.rowCount, result: state.feedForward)
   }
 }
 

@@ -60,25 +60,58 @@ struct Linear: Sendable {
   func apply(
     _ x: FloatBuffer, _ count: Int, into y: FloatBuffer, _ room: Room
   ) throws(CheckpointError) {
-    try tell(room, of: x, count)
-    try y.resize(count * outputs)
     if count == 1, case .resident(let bytes, let type, let size) = weight {
+      try tell(room, of: x, count)
+      try y.resize(outputs)
       try applyToOneRow(x, into: y, bytes, type, size)
+      add(bias, to: y, count)
     } else {
-      try forEachSlab(room.slab) { (range, weights) in
-        let transposes = orientation == .outIn
+      try apply(x, [count], into: y, room)
+    }
+  }
+
+  /// Computes the outputs of several batches, one after the other, for which weights are read once.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows of all batches, inputs]`.
+  ///   - counts: rows of each; a row's outputs don't depend on other batches.
+  ///   - y: room for `[rows of all batches, outputs]`.
+  ///   - room: for weights, and who is told of each batch.
+  /// - Throws: what reading, and whoever is told, throws.
+  func apply(
+    _ x: FloatBuffer, _ counts: [Int], into y: FloatBuffer, _ room: Room
+  ) throws(CheckpointError) {
+    var total = 0
+    for count in counts {
+      try tell(room, of: x, count, from: total)
+      total += count
+    }
+    try y.resize(total * outputs)
+    try forEachSlab(room.slab) { (range, weights) in
+      let transposes = orientation == .outIn
+      var first = 0
+      for count in counts {
         wb_sgemm(
-          false, transposes, count, range.count, inputs, 1, x.base, inputs, weights,
-          transposes ? inputs : range.count, 0, y.base + range.lowerBound, outputs)
+          false, transposes, count, range.count, inputs, 1, x.base + first * inputs, inputs,
+          weights, transposes ? inputs : range.count, 0,
+          y.base + first * outputs + range.lowerBound, outputs)
+        first += count
       }
     }
+    add(bias, to: y, total)
+  }
+
+  private func add(_ bias: FloatBuffer?, to y: FloatBuffer, _ count: Int) {
     guard let bias else { return }
     for row in 0..<count { wb_add_f32(y.base + row * outputs, bias.base, outputs) }
   }
 
-  /// Tells the observer, if there is one, of what it is applied to.
-  func tell(_ room: Room, of x: FloatBuffer, _ count: Int) throws(CheckpointError) {
-    try room.observer?.willApply(place, to: x.base, rows: count, columns: inputs)
+  /// Tells the observer, if there is one, of what it is applied to: so many rows from one on.
+  func tell(
+    _ room: Room, of x: FloatBuffer, _ count: Int, from first: Int = 0
+  ) throws(CheckpointError) {
+    try room.observer?.willApply(
+      place, to: x.base + first * inputs, rows: count, columns: inputs)
   }
 
   /// What one token takes: every weight is read once, so memory decides.

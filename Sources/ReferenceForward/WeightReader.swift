@@ -15,13 +15,23 @@ final class WeightReader: Sendable {
     let arena: ScratchArena
   }
 
-  init(_ reader: any CheckpointReader, _ resources: EvaluationResources) throws(CheckpointError) {
+  /// Reads a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - reader: of the checkpoint.
+  ///   - resources: memory and threads.
+  ///   - other: with the same resources; never reads at the same time.
+  /// - Throws: `inputOutput` if the system has no memory.
+  init(
+    _ reader: any CheckpointReader, _ resources: EvaluationResources,
+    sharingBuffersWith other: WeightReader? = nil
+  ) throws(CheckpointError) {
     evaluator = TensorEvaluator(reader)
     checkpoint = reader.checkpoint
     workers = Workers(count: resources.threads)
     let byteCount = evaluator.scratchByteCount
-    var scratch: [Scratch] = []
-    for _ in 0..<resources.threads {
+    var scratch = other?.scratch ?? []
+    while scratch.count < resources.threads {
       scratch.append(Scratch(arena: try ScratchArena(byteCount: byteCount)))
     }
     self.scratch = scratch

@@ -43,8 +43,11 @@ public struct WindowedRun {
     self.windows = windows
     self.prefixes = prefixes
     batches = windows.batches
-    // Of each row the stream, and what attention and feed-forward layer have added.
-    let rowByteCount = 3 * 4 * decoder.configuration.dimensions.model
+    // Of each row the stream, what attention and feed-forward layer have added, and what a mixture is applied to.
+    let (counted, model) = (
+      decoder.configuration.experts == nil ? 3 : 4, decoder.configuration.dimensions.model
+    )
+    let rowByteCount = counted * MemoryLayout<Float>.stride * model
     waveRowCount = memory / max(1, rowByteCount)
   }
 
