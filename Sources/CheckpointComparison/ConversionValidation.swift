@@ -82,56 +82,76 @@ public struct ForwardValidator: ConversionValidator {
     return TokenWindows(rows: [row], length: max(1, row.count))
   }
 
-  /// The source as it is, whatever was declared: what giving prefix attention up costs shows.
-  private func decoder(
-    _ source: Source, _ settings: DecoderConfiguration
-  ) throws(CheckpointError) -> Decoder {
-    let model = try source.model()
-    return try Decoder(
-      DecoderWeights(source.reader, model, settings), resources,
-      attention: model.storedAttention ?? model.attention)
-  }
-
   /// Looks the tokens up in the source's embeddings.
   public func check(_ source: Source) throws(CheckpointError) {
     let settings = try source.computation(for: "--validate").decoder
     let tokens = try tokens(source, settings)
-    _ = try decoder(source, settings).embed(tokens.rows, Sequences(tokens.rows.map(\.count)))
+    let weights = try DecoderWeights(source.reader, source.model(), settings)
+    _ = try Decoder(weights, resources).embed(tokens.rows, Sequences(tokens.rows.map(\.count)))
   }
 
-  /// Runs both, the result by its own configuration.
+  /// Runs all, each result by its own configuration, the source as it is, whatever was declared: what giving prefix attention up costs shows.
+  ///
+  /// Where memory doesn't hold the residual streams of all, some results are run after the others, and the source again.
   public func validate(
-    _ source: Source, _ result: any CheckpointReader, _ resultConfiguration: [UInt8]?
-  ) throws(CheckpointError) -> Certificate.Validation {
+    _ source: Source, readBy reader: any CheckpointReader, _ results: [ConvertedResult]
+  ) throws(CheckpointError) -> [Certificate.Validation] {
     let (document, settings) = try source.computation(for: "--validate")
-    let resultConfiguration = resultConfiguration ?? document.bytes
     let tokens = try tokens(source, settings)
     willRun?(tokens.rows.flatMap(\.self))
-    let first = try decoder(source, settings)
-    let model = try ModelContents(result, .success(resultConfiguration))
-    let second = try Decoder(
-      DecoderWeights(
-        result, model,
-        DecoderConfiguration(HuggingFaceConfiguration(parsing: resultConfiguration))), resources,
-      attention: result.checkpoint.attention ?? .causal)
-    progress.begin("running both models", settings.dimensions.layers, .layers)
-    let comparison = try ForwardComparison(
-      first, second, windows: tokens, prefixes: (first.prefix(), second.prefix()), differences: []
-    ) { _ in progress.add(1) }
+    // Readers that keep tensors have the other half.
+    let resources = reader is any StagedReader ? self.resources.halved : self.resources
+    let model = try source.model()
+    let first = StagedModel(
+      try DecoderWeights(reader, model, settings), resources,
+      attention: model.storedAttention ?? model.attention)
+    var others: [StagedModel] = []
+    for result in results {
+      let configuration = result.configuration ?? document.bytes
+      let model = try ModelContents(result.reader, .success(configuration))
+      others.append(
+        StagedModel(
+          try DecoderWeights(
+            result.reader, model,
+            DecoderConfiguration(HuggingFaceConfiguration(parsing: configuration))), resources,
+          attention: result.reader.checkpoint.attention ?? .causal))
+    }
+    // Of each row the stream, and what attention and feed-forward layer have added.
+    let streamByteCount = tokens.tokenCount * 3 * 4 * settings.dimensions.model
+    let atOnce = max(1, self.resources.memory / 4 / max(1, streamByteCount) - 1)
+    let passes = stride(from: 0, to: others.count, by: atOnce).map {
+      others[$0..<min(others.count, $0 + atOnce)]
+    }
+    progress.begin(
+      others.count == 1 ? "running both models" : "running \(others.count + 1) models",
+      settings.dimensions.layers * passes.count, .layers)
+    var validations: [Certificate.Validation] = []
+    for pass in passes {
+      let run = try StagedRun(
+        first, Array(pass), tokens, memory: self.resources.memory / 8)
+      validations += try run.outcomes { _ in progress.add(1) }.map(Certificate.Validation.init)
+    }
+    return validations
+  }
+}
+
+extension Certificate.Validation {
+  /// What the logits of source and result say.
+  init(_ outcome: LogitOutcome) {
     // Where there are no numbers, equal ones prove nothing.
-    let computes = comparison.numberlessCount == 0
+    let computes = outcome.numberlessCount == 0
     func figure(_ value: Double?) -> Double? {
       computes && value?.isFinite == true ? value : nil
     }
-    let divergence = comparison.klDivergence
-    return Certificate.Validation(
-      tokenCount: comparison.tokenCount,
-      maxAbsLogitDifference: figure(comparison.maxAbsLogitDifference),
+    let divergence = ForwardComparison.Distribution(outcome.divergences)
+    self.init(
+      tokenCount: outcome.positionCount,
+      maxAbsLogitDifference: figure(outcome.largestDifference),
       klDivergence: (
         figure(divergence.mean), figure(divergence.median), figure(divergence.p99),
         figure(divergence.max)
       ),
-      negativeLogLikelihoodIncrease: figure(comparison.negativeLogLikelihoodIncrease),
-      sameTopFraction: comparison.sameTopFraction)
+      negativeLogLikelihoodIncrease: figure(outcome.negativeLogLikelihoodIncrease),
+      sameTopFraction: outcome.sameTopFraction)
   }
 }

@@ -17,8 +17,6 @@ public struct ForwardComparison: Sendable, Encodable {
   public let negativeLogLikelihoodIncrease: Double?
   /// Positions at which both find the same token likeliest.
   public let sameTopFraction: Double
-  /// Positions at which one of both models computes no numbers: equal ones are no proof of anything.
-  let numberlessCount: Int
   /// Positions that count: all tokens of one row; of windows those that they count.
   public let tokenCount: Int
   /// How many of the first tokens saw each other, in each model.
@@ -149,11 +147,8 @@ public struct ForwardComparison: Sendable, Encodable {
     let outcome = try run.outcome(windows)
     maxAbsLogitDifference = outcome.largestDifference
     klDivergence = Distribution(outcome.divergences)
-    numberlessCount = outcome.numberlessCount
-    sameTopFraction = Double(outcome.sameTopCount) / Double(max(outcome.positionCount, 1))
-    negativeLogLikelihoodIncrease =
-      outcome.predictedCount > 0
-      ? outcome.likelihoodLoss / Double(outcome.predictedCount) : nil
+    sameTopFraction = outcome.sameTopFraction
+    negativeLogLikelihoodIncrease = outcome.negativeLogLikelihoodIncrease
     layers = run.distances
     firstDivergence = run.divergence
     tokenCount = outcome.positionCount

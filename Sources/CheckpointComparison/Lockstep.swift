@@ -22,19 +22,11 @@ struct Lockstep {
     _ prefixes: (Int, Int),
     _ differences: [TensorDifference]
   ) throws(CheckpointError) {
-    let (one, other) = (first.configuration.dimensions, second.configuration.dimensions)
-    guard one.layers == other.layers, one.model == other.model,
-      one.vocabulary == other.vocabulary
-    else {
-      throw CheckpointError(
-        .unsupported, "models of different sizes can't be run side by side",
-        expected: "\(one.layers) layers, width \(one.model), \(one.vocabulary) tokens",
-        found: "\(other.layers) layers, width \(other.model), \(other.vocabulary) tokens")
-    }
+    try first.configuration.dimensions.requireSameSizes(second.configuration.dimensions)
     self.first = first
     self.second = second
     self.differences = differences
-    width = one.model
+    width = first.configuration.dimensions.model
     let counts = windows.rows.map(\.count)
     mine = try first.embed(windows.rows, Sequences(counts, prefix: prefixes.0))
     theirs = try second.embed(windows.rows, Sequences(counts, prefix: prefixes.1))
@@ -157,56 +149,14 @@ struct Lockstep {
     return norm > 0 ? (difference / norm).squareRoot() : difference > 0 ? 1 : 0
   }
 
-  /// |a − b|; 0 for two values that aren't numbers in the same way, infinite where only one isn't.
-  private static func distance(_ a: Float, _ b: Float) -> Double {
-    if a == b || a.isNaN && b.isNaN { return 0 }
-    return a.isFinite && b.isFinite ? abs(Double(a) - Double(b)) : .infinity
-  }
-
-  /// What the logits of all positions say.
-  struct Outcome {
-    /// The largest difference of a logit.
-    var largestDifference = 0.0
-    /// Of the second's distributions from the first's, in nats.
-    var divergences: [Double] = []
-    /// Positions at which both find the same token likeliest.
-    var sameTopCount = 0
-    /// Positions at which one of both computes no numbers.
-    var numberlessCount = 0
-    /// What the tokens' negative log-likelihood is larger by in the second, in nats.
-    var likelihoodLoss = 0.0
-    /// Positions that count.
-    var positionCount = 0
-    /// Those of them after which there is a token.
-    var predictedCount = 0
-  }
-
-  /// Of each row whether it counts, and then the token after it; nil for rows that don't.
-  private static func nextTokens(_ windows: TokenWindows) -> [NextToken?] {
-    windows.rows.flatMap { row in
-      row.indices.map { place in
-        let isLast = place + 1 == row.count
-        guard place >= windows.contextCount - 1, !isLast || windows.contextCount == 1 else {
-          return nil
-        }
-        return NextToken(token: isLast ? nil : row[place + 1])
-      }
-    }
-  }
-
-  /// What comes after a row that counts; nothing after the last one.
-  private struct NextToken {
-    let token: Int?
-  }
-
   /// What the logits say in the end.
-  mutating func outcome(_ windows: TokenWindows) throws(CheckpointError) -> Outcome {
-    let next = Self.nextTokens(windows)
+  mutating func outcome(_ windows: TokenWindows) throws(CheckpointError) -> LogitOutcome {
+    let next = NextToken.afterRows(of: windows)
     let vocabulary = first.configuration.dimensions.vocabulary
     let count = mine.sequences.rowCount
     let (ours, others, shadow) = (FloatBuffer(), FloatBuffer(), FloatBuffer())
     var (apart, norm) = (0.0, 0.0)
-    var outcome = Outcome()
+    var outcome = LogitOutcome()
     for start in stride(from: 0, to: count, by: 64) {
       let rows = start..<min(count, start + 64)
       try first.logits(mine, rows, into: ours)
@@ -216,7 +166,7 @@ struct Lockstep {
         try second.logits(mine, rows, into: shadow)
         for index in 0..<rows.count * vocabulary {
           let (a, b) = (Double(ours.base[index]), Double(shadow.base[index]))
-          let distance = Self.distance(ours.base[index], shadow.base[index])
+          let distance = LogitOutcome.distance(ours.base[index], shadow.base[index])
           guard distance.isFinite && a.isFinite && b.isFinite else {
             if distance > 0 { apart = .infinity }
             continue
@@ -227,23 +177,9 @@ struct Lockstep {
       }
       for row in 0..<rows.count {
         guard let next = next[rows.lowerBound + row] else { continue }
-        outcome.positionCount += 1
-        let (a, b) = (ours.base + row * vocabulary, others.base + row * vocabulary)
-        for index in 0..<vocabulary {
-          outcome.largestDifference = max(
-            outcome.largestDifference, Self.distance(a[index], b[index]))
-        }
-        let (p, q) = (LogitRow(a, count: vocabulary), LogitRow(b, count: vocabulary))
-        let divergence = p.divergence(from: q)
-        if !p.logSum.isFinite || !q.logSum.isFinite { outcome.numberlessCount += 1 }
-        // Without numbers there is no distribution.
-        let isSame = memcmp(a, b, vocabulary * 4) == 0
-        outcome.divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)
-        if p.likeliest == q.likeliest { outcome.sameTopCount += 1 }
-        if let token = next.token {
-          outcome.predictedCount += 1
-          outcome.likelihoodLoss += p.logProbability(of: token) - q.logProbability(of: token)
-        }
+        outcome.add(
+          ours.base + row * vocabulary, others.base + row * vocabulary, vocabulary: vocabulary,
+          next: next)
       }
     }
     let names = names { isOfHead($0) }

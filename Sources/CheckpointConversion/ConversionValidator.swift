@@ -1,7 +1,7 @@
 public import CheckpointFormats
 public import TensorModel
 
-/// Runs source and result of a conversion side by side.
+/// Runs source and results of conversions side by side.
 public protocol ConversionValidator: Sendable {
   /// Finds out, before the work, whether the source can be run.
   ///
@@ -9,15 +9,40 @@ public protocol ConversionValidator: Sendable {
   /// - Throws: what `validate` would throw of the source.
   func check(_ source: Source) throws(CheckpointError)
 
-  /// Runs both.
+  /// Runs all.
+  ///
+  /// Each model goes through its stages in order: what comes before its layers, each layer, the head. Readers that are `StagedReader`s are told of them.
   ///
   /// - Parameters:
   ///   - source: what was converted.
-  ///   - result: what came of it.
-  ///   - resultConfiguration: the `config.json` that the destination has, or that its keys say; nil if it has none but the source's.
-  /// - Returns: how far apart they compute.
+  ///   - reader: reads the source's tensors.
+  ///   - results: what came of it, in any number of ways.
+  /// - Returns: how far apart the source and each result compute.
   /// - Throws: what the forward pass throws.
   func validate(
-    _ source: Source, _ result: any CheckpointReader, _ resultConfiguration: [UInt8]?
-  ) throws(CheckpointError) -> Certificate.Validation
+    _ source: Source, readBy reader: any CheckpointReader, _ results: [ConvertedResult]
+  ) throws(CheckpointError) -> [Certificate.Validation]
+}
+
+/// What came of a conversion, to be run.
+public struct ConvertedResult: Sendable {
+  /// Reads its tensors.
+  public let reader: any CheckpointReader
+  /// The `config.json` that it has, or that its keys say; nil if it has none but the source's.
+  public let configuration: [UInt8]?
+
+  /// A result.
+  public init(reader: any CheckpointReader, configuration: [UInt8]?) {
+    self.reader = reader
+    self.configuration = configuration
+  }
+}
+
+/// A reader that may keep tensors in memory for as long as a stage of a forward pass needs them.
+public protocol StagedReader: CheckpointReader {
+  /// Keeps what is read from now on, as far as there is room.
+  func beginStage()
+
+  /// Drops what was kept.
+  func endStage()
 }

@@ -255,7 +255,7 @@ struct QuantizeCommand: ParsableCommand {
     if measure, let scheme {
       let page = try report.map { try ReportFile($0, besides: [source], inputs) }
       return try SchemesCommand(
-        source: source, choice: scheme, validator: request.validator, page: page,
+        source: source, choice: scheme, page: page,
         tokens: { tokens.ids.map { ($0, validation.origin) } }
       ).run(request, quantizations, shared, progress)
     }

@@ -10,8 +10,6 @@ struct SchemesCommand {
   /// As the user has named it.
   let source: String
   let choice: SchemeChoice
-  /// Runs source and result of each; nil if that isn't wanted.
-  let validator: (any ConversionValidator)?
   /// Where a page goes; nil for none.
   let page: ReportFile?
   /// The tokens that were run, and where they are from.
@@ -20,7 +18,7 @@ struct SchemesCommand {
   /// Measures, and prints.
   ///
   /// - Parameters:
-  ///   - request: of the source; its format doesn't count.
+  ///   - request: of the source, with what runs it beside each scheme if that is wanted; its format doesn't count.
   ///   - quantizations: a request for each scheme.
   ///   - shared: how to print.
   ///   - progress: the line that shows how far it has come.
@@ -30,9 +28,8 @@ struct SchemesCommand {
     _ progress: ProgressLine
   ) throws(CheckpointError) {
     let start = Date()
-    var comparison = try SchemeComparison(
+    let comparison = try SchemeComparison(
       request, quantizations, skipsUnfit: choice.isOfSet, progress.work)
-    if let validator { try comparison.validate(validator, progress.work) }
     progress.finish()
     let report = SchemesReport(
       comparison, path: JSONDocument.path(source), seconds: Date().timeIntervalSince(start))

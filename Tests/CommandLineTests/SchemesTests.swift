@@ -63,6 +63,107 @@ import Testing
     #expect(page.contains("KL divergence against size"))
   }
 
+  /// Of models with a head of their own, with a tied one, and of experts; memory for everything, and for hardly anything.
+  @Test(
+    arguments: [
+      ("huggingface/gptj", ["q8_0", "q4_0", "mlx-q4-g64", "w4a16-g32", "bf16"]),
+      ("huggingface/qwen2_tied", ["q8_0", "mlx-q4-g32"]),
+      ("huggingface/mixtral", ["q8_0", "q4_0"]),
+    ], ["1GB", "5MB"])
+  func whatSchemesCostIsWhatRunsSay(_ model: (String, [String]), _ memory: String) throws {
+    let source = fixture(model.0)
+    let assets = ["--assets", fixture("gguf/tokenizer"), "--memory", memory]
+    let document = try Weighbridge.run(
+      ["quantize", source, "--scheme", model.1.joined(separator: ","), "--dry-run", "--measure"]
+        + assets + ["--validate", "--json"]
+    ).object
+    let entries = try #require(document["schemes"] as? [[String: Any]])
+    #expect(entries.count == model.1.count)
+    for (scheme, entry) in zip(model.1, entries) {
+      let name = scheme.hasPrefix("q") || scheme == "bf16" ? "\(scheme).gguf" : scheme
+      let run = try Weighbridge.run(
+        ["quantize", source, workspace.path(name), "--scheme", scheme, "--validate", "--json"]
+          + assets
+      ).object
+      let divergence = try #require(run["kl_divergence"] as? [String: Any])
+      #expect(entry["kl_divergence"] as? Double == divergence["mean"] as? Double, "\(scheme)")
+      for key in ["same_top_fraction", "negative_log_likelihood_increase", "token_count"] {
+        let expected = try #require(run[key] as? Double ?? divergence[key] as? Double, "\(key)")
+        #expect(entry[key] as? Double == expected, "\(scheme) \(key)")
+      }
+    }
+  }
+
+  #if os(Linux)
+    @Test(arguments: [true, false])
+    func theSourceIsReadOnce(_ isTied: Bool) throws {
+      let source = try largerModel(isTied: isTied).write(workspace, "model")
+      let size = try workspace.contents("model/model.safetensors").count
+      var arguments = ["quantize", source, "--scheme", "q8_0,q4_0,mlx-q4-g64,w4a16-g128"]
+      arguments += ["--assets", fixture("tokenizer/llama3"), "--dry-run", "--measure", "--quiet"]
+      let once = size + size / 10
+      let measured = try byteCountRead(by: arguments)
+      #expect((size..<once).contains(measured))
+      // Whether a head of its own repeats the embedding is found out before, for each scheme, from a quarter of a megabyte of both.
+      let limit = isTied ? once : once + 3_000_000
+      let validated = try byteCountRead(
+        by: arguments + ["--validate", "--spool", workspace.path("")])
+      #expect((size..<limit).contains(validated))
+    }
+
+    /// A Llama of some megabytes.
+    private func largerModel(isTied: Bool) throws -> ModelSample {
+      var sample = try ModelSample("llama")
+      let (width, inner, vocabulary, layers) = (256, 768, 1024, 2)
+      for (key, value) in [
+        "hidden_size": width, "intermediate_size": inner, "vocab_size": vocabulary,
+        "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "head_dim": 64,
+      ] { sample.configuration[key] = value }
+      sample.configuration["tie_word_embeddings"] = isTied
+      var random = SampleRandom(seed: 3)
+      func tensor(_ name: String, _ shape: [Int]) -> SampleTensor {
+        SampleTensor("model.\(name).weight", "F32", shape, random.floats(shape.reduce(1, *)))
+      }
+      sample.tensors = SafetensorsSample([tensor("embed_tokens", [vocabulary, width])])
+      for layer in 0..<layers {
+        sample.tensors.tensors += ["q", "k", "v", "o"].map {
+          tensor("layers.\(layer).self_attn.\($0)_proj", [width, width])
+        }
+        sample.tensors.tensors += [
+          tensor("layers.\(layer).mlp.gate_proj", [inner, width]),
+          tensor("layers.\(layer).mlp.up_proj", [inner, width]),
+          tensor("layers.\(layer).mlp.down_proj", [width, inner]),
+          tensor("layers.\(layer).input_layernorm", [width]),
+          tensor("layers.\(layer).post_attention_layernorm", [width]),
+        ]
+      }
+      sample.tensors.tensors.append(tensor("norm", [width]))
+      if !isTied {
+        var head = tensor("head", [vocabulary, width])
+        head.name = "lm_head.weight"
+        sample.tensors.tensors.append(head)
+      }
+      return sample
+    }
+
+    /// What the system counts as read by a run of the command.
+    private func byteCountRead(by arguments: [String]) throws -> Int {
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/sh")
+      process.arguments =
+        ["-c", "\"$@\" >&2 && cat /proc/$$/io", "sh", BuiltCommand.executable.path] + arguments
+      let output = Pipe()
+      process.standardOutput = output
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("rchar: ") })
+      return try #require(Int(line.dropFirst("rchar: ".count)))
+    }
+  #endif
+
   @Test(
     arguments: [
       ["--scheme", "q8_0,q4_0"], ["--scheme", "q8_0,q4_0", "--dry-run"], ["--scheme", "q8_0"],

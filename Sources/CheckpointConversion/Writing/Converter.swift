@@ -180,13 +180,8 @@ public struct Converter: Sendable {
   ) throws(CheckpointError) -> Certificate.Validation? {
     guard let validator = options.validator else { return nil }
     let written = try writer.written()
-    // A destination that is one file of weights has no configuration of its own.
-    let sidecar = plan.sidecars.first {
-      Directories.split($0.name).name == HuggingFaceConfiguration.fileName
-    }
-    var own = try written.makeHuggingFaceConfiguration()
-    if own == nil, let sidecar { own = try sidecar.contents() }
-    return try validator.validate(source, written, own)
+    let result = try plan.result(written)
+    return try validator.validate(source, readBy: source.reader, [result])[0]
   }
 
   private func contentFindings() throws(CheckpointError) -> [Finding] {

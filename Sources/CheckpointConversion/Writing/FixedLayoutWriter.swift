@@ -61,9 +61,7 @@ struct FixedLayoutWriter: WeightWriter {
   }
 
   func written() throws(CheckpointError) -> any CheckpointReader {
-    let files = run.plan.weightFiles
-    let isAlone = files.count == 1 && !files[0].name.contains("/")
-    return try Source(isAlone ? "\(run.folder)/\(files[0].name)" : run.folder).reader
+    try run.plan.openedResult(in: run.folder)
   }
 
   /// After a failed sync nobody knows what is on the disk, whatever reading says: the file must be written anew.

@@ -54,13 +54,12 @@ final class SchemeCollector: EvaluationConsumer {
       totals.set(claim, plan: plan)
       if let errors = tensor.report.quantization, group.valueShape.rank > 1 {
         totals.add(
-          .init(error: errors.squaredError, values: errors.squaredValues), plan: plan,
-          task: tensor.index)
+          .init(error: errors.squaredError, values: errors.squaredValues), plan: plan, place: place)
       }
-    case .values(let plan):
-      totals.add(.init(error: 0, values: sum(of: tensor.index)), plan: plan, task: tensor.index)
-    case .rounding(let plan):
-      totals.add(.init(error: sum(of: tensor.index), values: 0), plan: plan, task: tensor.index)
+    case .values(let plan, let place):
+      totals.add(.init(error: 0, values: sum(of: tensor.index)), plan: plan, place: place)
+    case .rounding(let plan, let place):
+      totals.add(.init(error: sum(of: tensor.index), values: 0), plan: plan, place: place)
     }
   }
 
@@ -76,8 +75,8 @@ final class SchemeCollector: EvaluationConsumer {
 final class SchemeTotals: Sendable {
   let census: [CensusCollector]
   private let claims: Mutex<[[Journal.Claim?]]>
-  private let squares: Mutex<[[Int: Squares]]>
-  private let finished: Mutex<[Squares]>
+  /// Of each plan's groups.
+  private let squares: Mutex<[[Squares]]>
 
   /// Σ (x - y)² and Σ x².
   struct Squares {
@@ -88,39 +87,32 @@ final class SchemeTotals: Sendable {
   init(_ plans: [ConversionPlan], _ source: Source) {
     census = plans.map { $0.census(of: source) }
     claims = Mutex(plans.map { Array(repeating: nil, count: $0.groups.count) })
-    squares = Mutex(plans.map { _ in [:] })
-    finished = Mutex(plans.map { _ in Squares() })
+    squares = Mutex(plans.map { Array(repeating: Squares(), count: $0.groups.count) })
   }
 
   func set(_ claim: Journal.Claim, plan: Int) {
     claims.withLock { $0[plan][claim.group] = claim }
   }
 
-  func add(_ sums: Squares, plan: Int, task: Int) { squares.withLock { $0[plan][task] = sums } }
-
-  /// Adds up what the tasks of a run have brought, in their order.
-  func endRun() {
-    let sums = squares.withLock { squares in
-      let sums = squares
-      for plan in squares.indices { squares[plan] = [:] }
-      return sums
-    }
-    finished.withLock { finished in
-      for (plan, tasks) in sums.enumerated() {
-        for (_, sums) in tasks.sorted(by: { $0.key < $1.key }) {
-          finished[plan].error += sums.error
-          finished[plan].values += sums.values
-        }
-      }
+  /// Adds what a task has brought; a group's errors are of one task, and so are its values.
+  func add(_ sums: Squares, plan: Int, place: Int) {
+    squares.withLock { squares in
+      squares[plan][place].error += sums.error
+      squares[plan][place].values += sums.values
     }
   }
 
   /// The record of a group.
   func claim(_ place: Int, plan: Int) -> Journal.Claim? { claims.withLock { $0[plan][place] } }
 
-  /// ‖x - y‖ / ‖x‖ over all matrices of a plan.
+  /// ‖x - y‖ / ‖x‖ over all matrices of a plan, added up in its order.
   func relativeRMSE(plan: Int) -> Double {
-    let sums = finished.withLock { $0[plan] }
+    let sums = squares.withLock { squares in
+      squares[plan].reduce(into: Squares()) { sums, group in
+        sums.error += group.error
+        sums.values += group.values
+      }
+    }
     return sums.values > 0 ? (sums.error / sums.values).squareRoot() : 0
   }
 }

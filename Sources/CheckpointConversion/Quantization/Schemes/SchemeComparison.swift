@@ -1,6 +1,5 @@
 public import CheckpointFormats
-import FileContainers
-import Foundation
+import ModelArchitectures
 public import Quantization
 import TensorEvaluation
 public import TensorModel
@@ -16,7 +15,7 @@ public struct SchemeComparison: Sendable {
     /// ‖x - y‖ / ‖x‖ over all matrices, quantized or not.
     public let relativeRMSE: Double
     /// What quantizing costs in the end; nil if that wasn't measured.
-    public internal(set) var validation: Certificate.Validation?
+    public let validation: Certificate.Validation?
 
     /// The scheme.
     public var scheme: QuantizationScheme { request.scheme }
@@ -31,32 +30,31 @@ public struct SchemeComparison: Sendable {
   }
 
   /// Schemes in the order in which they were asked for.
-  public private(set) var entries: [Entry] = []
+  public let entries: [Entry]
   /// Those of a named set that don't fit the source.
-  public private(set) var refusals: [Refusal] = []
+  public let refusals: [Refusal]
   /// What is quantized.
   public let source: Source
-  private let request: ConversionRequest
 
   /// Stands for any directory: nothing is written there.
   private static let directory = "schemes"
 
-  /// Measures schemes: each stored tensor is read once for all of them, as far as memory holds it.
+  /// Measures schemes: each stored tensor is read once for all of them, as far as memory holds it, also where they are run beside the source.
   ///
   /// - Parameters:
-  ///   - request: of which source, with which settings; format and destination don't count.
+  ///   - request: of which source, with which settings; format and destination don't count. Its validator runs all schemes beside the source.
   ///   - quantizations: a request for each scheme.
   ///   - skipsUnfit: whether schemes that can't be used for the source are left out instead of ending the work.
   ///   - progress: told of bytes that are made.
-  /// - Throws: what opening, planning, reading and evaluating throw.
+  /// - Throws: what opening, planning, reading, evaluating and running throw.
   public init(
     _ request: ConversionRequest, _ quantizations: [QuantizationRequest], skipsUnfit: Bool,
     _ progress: WorkProgress
   ) throws(CheckpointError) {
-    self.request = request
     source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
     try request.openOptions.bases?.requireUsed()
     var plans: [(QuantizationRequest, ConversionPlan)] = []
+    var refusals: [Refusal] = []
     for quantization in quantizations {
       do throws(CheckpointError) {
         plans.append((quantization, try Self.job(request, quantization).plan(source)))
@@ -65,7 +63,26 @@ public struct SchemeComparison: Sendable {
         refusals.append(Refusal(scheme: quantization.scheme, error: error))
       }
     }
-    entries = try Self.measured(plans, source, request.resources, progress)
+    self.refusals = refusals
+    let measurement = SchemeMeasurement(plans.map(\.1), source, request.resources)
+    var validations: [Certificate.Validation] = []
+    if let validator = request.validator, !plans.isEmpty {
+      validations = try Self.validations(measurement, source, validator, request)
+    }
+    try measurement.finish(progress)
+    var entries: [Entry] = []
+    for (number, (request, plan)) in plans.enumerated() {
+      let records = try ResultRecords(plan) { measurement.totals.claim($0, plan: number) }
+      entries.append(
+        Entry(
+          request: request,
+          report: QuantizationReport(
+            plan, request,
+            .init(records: records.tensors, findings: plan.findings + records.findings)),
+          relativeRMSE: measurement.totals.relativeRMSE(plan: number),
+          validation: validations.isEmpty ? nil : validations[number]))
+    }
+    self.entries = entries
     try source.confirm()
   }
 
@@ -76,81 +93,43 @@ public struct SchemeComparison: Sendable {
     request.format = quantization.scheme.container.format
     request.destination = directory
     request.settings.quantization = quantization
+    // Looks at the source once for all schemes.
+    request.validator = nil
     return ConversionJob(request)
   }
 
-  private static func measured(
-    _ requests: [(QuantizationRequest, ConversionPlan)], _ source: Source,
-    _ resources: EvaluationResources, _ progress: WorkProgress
-  ) throws(CheckpointError) -> [Entry] {
-    let plans = requests.map(\.1)
-    let tasks = try SchemeTasks(plans, source)
-    let totals = SchemeTotals(plans, source)
-    progress.begin("measuring", plans.flatMap(\.groups).reduce(0) { $0 + $1.byteCount })
-    for run in tasks.runs {
-      let reader = SharedReader(source.reader, memory: resources.memory / 4)
-      let collector = SchemeCollector(run, plans, source, totals, progress: progress.add)
-      try EvaluationPipeline(reader, resources).run(run.map(\.task), collector)
-      totals.endRun()
-    }
-    var entries: [Entry] = []
-    for (number, (request, plan)) in requests.enumerated() {
-      let records = try ResultRecords(plan) { totals.claim($0, plan: number) }
-      entries.append(
-        Entry(
-          request: request,
-          report: QuantizationReport(
-            plan, request,
-            .init(records: records.tensors, findings: plan.findings + records.findings)),
-          relativeRMSE: totals.relativeRMSE(plan: number)))
-    }
-    return entries
-  }
-
-  /// Runs source and result of each scheme side by side: each is written to the directory for temporary files, and removed.
-  ///
-  /// - Parameters:
-  ///   - validator: runs both.
-  ///   - progress: told of bytes that are written.
-  /// - Throws: `usage` for a source that can be read once only; what converting and running throw.
-  public mutating func validate(
-    _ validator: any ConversionValidator, _ progress: WorkProgress
-  ) throws(CheckpointError) {
-    guard request.source != "-" else {
-      throw CheckpointError(
-        .usage, "--validate reads the source again for each scheme", found: "standard input",
-        hint: "write the archive to a file first")
-    }
-    for place in entries.indices {
-      entries[place].validation = try validation(of: entries[place], validator, progress)
-    }
-  }
-
-  private func validation(
-    of entry: Entry, _ validator: any ConversionValidator, _ progress: WorkProgress
-  ) throws(CheckpointError) -> Certificate.Validation? {
-    var request = request
-    let name = "weighbridge-trial-\(ProcessInfo.processInfo.processIdentifier)"
-    let folder = request.openOptions.temporaryDirectory
-    request.validator = validator
-    request.destination = "\(folder)/\(name)"
-    request.format = entry.scheme.container.format
-    request.settings.quantization = entry.request
-    defer {
-      for path in [request.destination, "\(folder)/.\(name).partial"] {
-        try? Directories.removeTree(path)
+  /// Runs the source and what each plan makes of it side by side, without writing it.
+  private static func validations(
+    _ measurement: SchemeMeasurement, _ source: Source, _ validator: any ConversionValidator,
+    _ request: ConversionRequest
+  ) throws(CheckpointError) -> [Certificate.Validation] {
+    try (source.reader as? any BasedReader)?.confirmBase()
+    let reader = SharedReader(
+      source.reader, memory: request.resources.memory / 4, lasting: try tiedTensors(source))
+    // Half is the validator's, another part the source's tensors.
+    let resources = request.resources.divided(by: 8)
+    var results: [ConvertedResult] = []
+    for (number, plan) in measurement.plans.enumerated() {
+      var own = resources
+      // What one plan was made of needn't be checked for the others.
+      own.checksRecordedDigests = number == 0
+      let trial = try TrialReader(
+        plan, reader, folder: request.openOptions.temporaryDirectory, memory: resources.memory, own
+      ) { [own] (place, body) throws(CheckpointError) in
+        try measurement.evaluate(place, plan: number, reader, own, body)
       }
+      results.append(try plan.result(trial))
     }
-    progress.begin("trying \(entry.scheme)", entry.report.byteCount)
-    do throws(CheckpointError) {
-      let observer = ConversionJob.Observer(
-        willStart: { _, _, _ in }, report: { _ in }, progress: progress.add)
-      return try ConversionJob(request).run(observer).certificate.validation
-    } catch {
-      // Nothing is kept that could be gone on with.
-      var error = error
-      if error.code.isTransient { (error.hint, error.hintLines) = (nil, []) }
-      throw error
-    }
+    return try validator.validate(source, readBy: reader, results)
+  }
+
+  /// The stored tensors of an embedding that is the head as well.
+  private static func tiedTensors(_ source: Source) throws(CheckpointError) -> Set<Int> {
+    let placed = try source.model().placed
+    guard placed[DecoderPlace(.weight(.head))] == nil,
+      let embedding = placed[DecoderPlace(.tokenEmbedding)]
+    else { return [] }
+    return Set(
+      embedding.expression.sources.compactMap { source.reader.checkpoint.position(of: $0) })
   }
 }

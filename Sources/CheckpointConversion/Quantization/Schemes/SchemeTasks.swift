@@ -17,13 +17,16 @@ struct SchemeTasks {
     /// A group of a plan.
     case group(plan: Int, place: Int)
     /// The values that a matrix has which isn't quantized, for the sum of their squares.
-    case values(plan: Int)
+    case values(plan: Int, place: Int)
     /// What a cast changes in such a matrix.
-    case rounding(plan: Int)
+    case rounding(plan: Int, place: Int)
   }
 
   /// Runs of tasks: those of a run share stored tensors, and no others have them unless memory doesn't hold all.
   private(set) var runs: [[Member]] = []
+
+  /// Bytes of all groups' results.
+  private(set) var byteCount = 0
 
   /// Stored bytes after which a run ends.
   private static let runByteCount = 64 << 20
@@ -33,29 +36,18 @@ struct SchemeTasks {
   /// - Parameters:
   ///   - plans: all of one source.
   ///   - source: what is read.
+  ///   - isWanted: whether a group is to be evaluated, by plan and place.
   /// - Throws: `malformed` where an expression doesn't fit the source.
-  init(_ plans: [ConversionPlan], _ source: Source) throws(CheckpointError) {
+  init(
+    _ plans: [ConversionPlan], _ source: Source, where isWanted: (Int, Int) -> Bool
+  ) throws(CheckpointError) {
     let checkpoint = source.reader.checkpoint
     var units: [Int: [Member]] = [:]
     for (number, plan) in plans.enumerated() {
-      for (place, group) in plan.groups.enumerated() {
-        let positions = group.expression.sources.compactMap { checkpoint.position(of: $0) }
-        let unit = positions.min() ?? -1
-        let task = try plan.tasks([place], from: source)[0]
-        units[unit, default: []].append(
-          Member(kind: .group(plan: number, place: place), task: task, positions: positions))
-        for (kind, expression) in Self.measures(of: group, plan: number) {
-          // Codes whose values are no expression are left out of both sums.
-          guard
-            let compiled = try ifUsable({ () throws(CheckpointError) in
-              try CompiledExpression(expression, in: checkpoint)
-            })
-          else { continue }
-          units[unit, default: []].append(
-            Member(
-              kind: kind, task: EvaluationTask(name: group.name, expression: compiled),
-              positions: positions))
-        }
+      for place in plan.groups.indices where isWanted(number, place) {
+        let members = try Self.members(of: place, plan, number: number, source)
+        units[members[0].positions.min() ?? -1, default: []] += members
+        byteCount += plan.groups[place].byteCount
       }
     }
     var (run, seen, byteCount) = ([Member](), Set<Int>(), 0)
@@ -74,18 +66,55 @@ struct SchemeTasks {
     if !run.isEmpty { runs.append(run) }
   }
 
+  /// The tasks of a group: what it becomes, and then what else is to be known of it.
+  ///
+  /// - Parameters:
+  ///   - place: of the group.
+  ///   - plan: whose.
+  ///   - number: of the plan.
+  ///   - source: what is read.
+  /// - Returns: at least one.
+  /// - Throws: `malformed` where an expression doesn't fit the source.
+  static func members(
+    of place: Int, _ plan: ConversionPlan, number: Int, _ source: Source
+  ) throws(CheckpointError) -> [Member] {
+    let (group, checkpoint) = (plan.groups[place], source.reader.checkpoint)
+    let positions = group.expression.sources.compactMap { checkpoint.position(of: $0) }
+    var members = [
+      Member(
+        kind: .group(plan: number, place: place), task: try plan.tasks([place], from: source)[0],
+        positions: positions)
+    ]
+    for (kind, expression) in measures(of: group, plan: number, place: place) {
+      // Codes whose values are no expression are left out of both sums.
+      guard
+        let compiled = try ifUsable({ () throws(CheckpointError) in
+          try CompiledExpression(expression, in: checkpoint)
+        })
+      else { continue }
+      members.append(
+        Member(
+          kind: kind, task: EvaluationTask(name: group.name, expression: compiled),
+          positions: positions))
+    }
+    return members
+  }
+
   /// What is to be known of a matrix that isn't quantized: the squares of its values, and of what a cast changes.
   private static func measures(
-    of group: ConversionPlan.OutputGroup, plan: Int
+    of group: ConversionPlan.OutputGroup, plan: Int, place: Int
   ) -> [(Kind, TensorExpression)] {
     guard group.parts.count == 1, group.valueShape.rank > 1, !group.isQuantizedAnew,
       !group.isCompanion
     else { return [] }
     guard case .cast(let values, let dtype) = group.expression, !dtype.isBlockQuantized else {
-      return [(.values(plan: plan), .cast(group.expression, .f32))]
+      return [(.values(plan: plan, place: place), .cast(group.expression, .f32))]
     }
     let difference = TensorExpression.combine(
       .difference, .cast(group.expression, .f32), .cast(values, .f32))
-    return [(.values(plan: plan), .cast(values, .f32)), (.rounding(plan: plan), difference)]
+    return [
+      (.values(plan: plan, place: place), .cast(values, .f32)),
+      (.rounding(plan: plan, place: place), difference),
+    ]
   }
 }
