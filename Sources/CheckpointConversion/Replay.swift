@@ -73,22 +73,52 @@ public struct Replay: Sendable {
     .unsupported, "the certificate doesn't say what was asked for",
     hint: "it was written by an earlier version of weighbridge: convert the source again")
 
-  /// Makes all tensors again.
+  /// What making some of a plan's groups again came to.
+  public struct GroupResults: Sendable, Codable {
+    fileprivate var claims: [Journal.Claim]
+  }
+
+  /// All of the plan's groups.
+  public var groups: Range<Int> { plan.groups.indices }
+
+  /// Bytes of each of them.
+  public var byteCounts: [Int] { plan.groups.map(\.byteCount) }
+
+  /// Makes the tensors of some groups again.
   ///
-  /// - Parameter progress: told of bytes that were made.
-  /// - Returns: their records and what they bring up, as the certificate must have them.
+  /// - Parameters:
+  ///   - groups: of the plan.
+  ///   - progress: told of bytes that were made.
+  /// - Returns: what came of them.
   /// - Throws: what reading and evaluating throw.
   public func results(
-    _ progress: WorkProgress
-  ) throws(CheckpointError) -> (tensors: [Certificate.TensorRecord], findings: [Finding]) {
+    of groups: Range<Int>, _ progress: WorkProgress
+  ) throws(CheckpointError) -> GroupResults {
+    let whole = plan
+    let plan = whole.replacing(
+      groups: Array(whole.groups[groups]), weightFiles: whole.weightFiles)
     let census = plan.census(of: source)
     let results = DigestCollector(census: census, progress: progress.add)
     let tasks = try plan.tasks(Array(plan.groups.indices), from: source)
     progress.begin("making again", tasks.reduce(0) { $0 + $1.byteCount })
     try EvaluationPipeline(source.reader, resources).run(tasks, results)
-    let records = try ResultRecords(plan) { place in
-      results[place].map { plan.claim($0, at: place, census) }
-    }
+    return GroupResults(
+      claims: plan.groups.indices.compactMap { place in
+        results[place].map { plan.claim($0, at: place, census).at(groups.lowerBound + place) }
+      })
+  }
+
+  /// The records of all tensors, and what they bring up, as the certificate must have them.
+  ///
+  /// - Parameter parts: what came of all groups.
+  /// - Returns: records and findings.
+  /// - Throws: `inputOutput` where a group is missing; what reading throws.
+  public func results(
+    of parts: [GroupResults]
+  ) throws(CheckpointError) -> (tensors: [Certificate.TensorRecord], findings: [Finding]) {
+    let claims = Dictionary(
+      parts.flatMap(\.claims).map { ($0.group, $0) }, uniquingKeysWith: { first, _ in first })
+    let records = try ResultRecords(plan) { claims[$0] }
     return (
       records.tensors, plan.findings + (try source.reader.contentFindings()) + records.findings
     )
@@ -102,17 +132,30 @@ public struct Replay: Sendable {
   public func sourceRoot(
     _ progress: WorkProgress
   ) throws(CheckpointError) -> Digest {
-    let tensors = source.reader.checkpoint.tensors
+    rootDigest(
+      of: try sourceIdentities(source.reader.checkpoint.tensors.indices, progress))
+  }
+
+  /// Identities of some of the tensors that the source stores.
+  ///
+  /// - Parameters:
+  ///   - places: among them.
+  ///   - progress: told of bytes that were read.
+  /// - Returns: the identities, in their order.
+  /// - Throws: what reading throws.
+  public func sourceIdentities(
+    _ places: Range<Int>, _ progress: WorkProgress
+  ) throws(CheckpointError) -> [TensorIdentity] {
+    let tensors = source.reader.checkpoint.tensors[places]
     let digests = DigestCollector(progress: progress.add)
-    progress.begin("reading the source", source.reader.checkpoint.byteCount)
+    progress.begin("reading the source", tensors.reduce(0) { $0 + $1.byteCount })
     try EvaluationPipeline(source.reader, resources)
-      .run(EvaluationTask.stored(in: source.reader.checkpoint), digests)
-    return rootDigest(
-      of: tensors.enumerated().compactMap { place, tensor in
-        digests[place].map {
-          TensorIdentity(
-            name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0.digest)
-        }
-      })
+      .run(EvaluationTask.stored(in: source.reader.checkpoint, places), digests)
+    return tensors.enumerated().compactMap { place, tensor in
+      digests[place].map {
+        TensorIdentity(
+          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: $0.digest)
+      }
+    }
   }
 }

@@ -199,10 +199,22 @@ public struct Source: Sendable {
 
   /// The digest of a file that was read, as it was opened.
   ///
+  /// - Parameters:
+  ///   - input: the file.
+  ///   - known: digests of files that needn't be read.
+  /// - Returns: nil for standard input.
   /// - Throws: `inputOutput`.
-  public func digest(of input: Input) throws(CheckpointError) -> Digest? {
-    guard let path = input.path else { return nil }
-    return try Digest(ofFile: files.open(path))
+  public func digest(
+    of input: Input, _ known: RecordedFileDigests = RecordedFileDigests()
+  ) throws(CheckpointError) -> Digest? {
+    try file(of: input).map { (file) throws(CheckpointError) in try known.digest(of: file) }
+  }
+
+  /// A file that was read, as it was opened; nil for standard input.
+  ///
+  /// - Throws: `inputOutput`.
+  public func file(of input: Input) throws(CheckpointError) -> InputFile? {
+    try input.path.map { (path) throws(CheckpointError) in try files.open(path) }
   }
 
   /// What it is as a model; the first call may read buffers and tied weights.

@@ -15,11 +15,35 @@ struct AgreementCheck {
   private let importance: ImportanceMatrix?
   private let resources: EvaluationResources
   private let progress: WorkProgress
+  private let known: RecordedFileDigests
 
+  /// What comparing some of the tensors has brought up.
+  struct Reading: Codable {
+    var findings: [Finding] = []
+    var tensorCount = 0
+    /// Of the certificate's claims; nil without one.
+    var claims: ClaimsCheck.Reading?
+
+    mutating func add(_ next: Reading) {
+      findings += next.findings
+      tensorCount += next.tensorCount
+      guard let claims = next.claims else { return }
+      if self.claims == nil { self.claims = claims } else { self.claims?.add(claims) }
+    }
+  }
+
+  /// - Parameters:
+  ///   - source: what is verified.
+  ///   - other: what it must be.
+  ///   - importance: the matrix that weights were quantized with, if there was one.
+  ///   - resources: memory and threads.
+  ///   - known: digests of files that needn't be read.
+  ///   - progress: told of bytes as they are compared.
   init(
     _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
-    _ resources: EvaluationResources, _ progress: WorkProgress
+    _ resources: EvaluationResources, _ known: RecordedFileDigests, _ progress: WorkProgress
   ) {
+    self.known = known
     self.source = source
     self.other = other
     self.importance = importance
@@ -53,14 +77,12 @@ struct AgreementCheck {
   /// - Parameters:
   ///   - report: of the verification.
   ///   - certificate: the checkpoint's own one, whose claims are compared too; nil without one.
+  ///   - parts: what parts have read of all tensors; nil where nobody has.
   /// - Throws: what reading the other throws.
   func run(
-    _ report: inout VerificationReport, _ certificate: CertificateText?
+    _ report: inout VerificationReport, _ certificate: CertificateText?, _ parts: [Reading]? = nil
   ) throws(CheckpointError) {
-    PageArena.shared.releaseIdle()
-    PageArena.trimHeap()
-    // What is wrong with the other keeps the check from running.
-    _ = try other.model()
+    try prepare()
     let pairs: AgreementPairs
     do throws(CheckpointError) {
       pairs = try AgreementPairs(source, other, importance, resources)
@@ -75,31 +97,87 @@ struct AgreementCheck {
     // The pairs say all that is needed of the models.
     source.forgetModel()
     other.forgetModel()
-    // What is compared with takes as much memory.
-    let resources = resources.halved
-    var claims = try certificate.map { (text) throws(CheckpointError) in
-      try ClaimsCheck(text, other, besides: pairs.pairs.flatMap(\.tensors), resources)
+    var claims = try self.claims(certificate, pairs)
+    var reading = Reading()
+    if let parts {
+      for part in parts { reading.add(part) }
+    } else {
+      reading = try read(pairs, pairs.pairs.indices, &claims)
+      reading.claims = try claims?.read()
     }
-    progress.begin("comparing", pairs.pairs.reduce(0) { $0 + $1.byteCount })
-    var tensorCount = 0
-    PageArena.trimHeap()
-    for run in EvaluationTask.runs(of: pairs.pairs.count) {
-      // What was an evaluator's scratch would become its counterpart's.
-      PageArena.shared.releaseIdle()
-      let comparison = try StreamingComparison(
-        Array(pairs.pairs[run]), source.reader, other.reader, resources, progress.add)
-      try EvaluationPipeline(other.reader, resources).run(comparison.tasks, comparison)
-      findings += comparison.findings
-      claims?.compare(comparison.results, from: tensorCount)
-      tensorCount += comparison.tensors.count
-    }
+    findings += reading.findings
     var detail =
-      "\(counted(tensorCount, "tensor")) compared with \(Directories.split(other.path).name)"
-    if let checked = try claims?.finish() {
+      "\(counted(reading.tensorCount, "tensor")) compared with \(Directories.split(other.path).name)"
+    if let checked = try claims?.finish(reading.claims ?? .init()) {
       findings += checked.findings
       detail += "; \(checked.detail)"
     }
     report.record(.against, findings, detail)
+  }
+
+  /// Makes room, and makes sure that the other is a model: what is wrong with it keeps the check from running.
+  private func prepare() throws(CheckpointError) {
+    PageArena.shared.releaseIdle()
+    PageArena.trimHeap()
+    _ = try other.model()
+  }
+
+  /// What is compared with takes as much memory.
+  private var comparing: EvaluationResources { resources.halved }
+
+  private func claims(
+    _ certificate: CertificateText?, _ pairs: AgreementPairs
+  ) throws(CheckpointError) -> ClaimsCheck? {
+    try certificate.map { (text) throws(CheckpointError) in
+      try ClaimsCheck(text, other, besides: pairs.pairs.flatMap(\.tensors), comparing, known)
+    }
+  }
+
+  /// Compares a share of the tensors.
+  ///
+  /// - Parameters:
+  ///   - share: of several parts.
+  ///   - certificate: the checkpoint's own one; nil without one.
+  /// - Returns: what that has brought up; nil where nothing can be compared, which the merge says.
+  /// - Throws: what reading the other throws.
+  func read(
+    _ share: ReadingShare, _ certificate: CertificateText?
+  ) throws(CheckpointError) -> Reading? {
+    try prepare()
+    let found = try ifUsable { () throws(CheckpointError) in
+      try AgreementPairs(source, other, importance, resources)
+    }
+    guard let pairs = found else { return nil }
+    source.forgetModel()
+    other.forgetModel()
+    var claims = try self.claims(certificate, pairs)
+    var reading = try read(pairs, share.own(pairs.pairs.map(\.byteCount)), &claims)
+    reading.claims = try claims?.read(share)
+    return reading
+  }
+
+  /// Compares some of the pairs.
+  private func read(
+    _ pairs: AgreementPairs, _ places: Range<Int>, _ claims: inout ClaimsCheck?
+  ) throws(CheckpointError) -> Reading {
+    let resources = comparing
+    let own = pairs.pairs[places]
+    progress.begin("comparing", own.reduce(0) { $0 + $1.byteCount })
+    var reading = Reading()
+    let first = pairs.pairs[..<places.lowerBound].reduce(0) { $0 + $1.tensors.count }
+    PageArena.trimHeap()
+    for run in EvaluationTask.runs(of: own.count) {
+      // What was an evaluator's scratch would become its counterpart's.
+      PageArena.shared.releaseIdle()
+      let run = places.lowerBound + run.lowerBound..<places.lowerBound + run.upperBound
+      let comparison = try StreamingComparison(
+        Array(own[run]), source.reader, other.reader, resources, progress.add)
+      try EvaluationPipeline(other.reader, resources).run(comparison.tasks, comparison)
+      reading.findings += comparison.findings
+      claims?.compare(comparison.results, from: first + reading.tensorCount)
+      reading.tensorCount += comparison.tensors.count
+    }
+    return reading
   }
 }
 

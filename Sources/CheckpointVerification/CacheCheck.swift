@@ -13,6 +13,7 @@ import TensorModel
 struct CacheCheck {
   private let source: Source
   private let path: String
+  private let known: RecordedFileDigests
 
   /// A file and what it should be.
   private struct Entry {
@@ -34,9 +35,22 @@ struct CacheCheck {
   /// - Parameters:
   ///   - source: what was opened.
   ///   - path: as it was given.
-  init(_ source: Source, _ path: String) {
+  ///   - known: digests of files that needn't be read.
+  init(_ source: Source, _ path: String, _ known: RecordedFileDigests) {
     self.source = source
     self.path = path
+    self.known = known
+  }
+
+  /// The files that are read for it, but for those that git names.
+  ///
+  /// - Throws: `inputOutput`.
+  func readFiles() throws(CheckpointError) -> [InputFile] {
+    var files: [InputFile] = []
+    for entry in try linked() + recorded() where entry.isDigest && entry.tag.utf8.count == 64 {
+      files.append(try InputFile(path: entry.path))
+    }
+    return files
   }
 
   /// Records the check.
@@ -51,7 +65,7 @@ struct CacheCheck {
     let checked = entries.filter(\.isDigest)
     let others = entries.count - checked.count
     let findings = try ParallelPieces.map(checked.count) { (place) throws(CheckpointError) in
-      try Self.finding(checked[place])
+      try finding(checked[place])
     }
     // A file that took a download's place has no digest of its own.
     let known = Set(entries.map { ExactName($0.name) })
@@ -68,11 +82,11 @@ struct CacheCheck {
       others == 0 && unknown.isEmpty ? nil : .unsupported)
   }
 
-  private static func finding(_ entry: Entry) throws(CheckpointError) -> Finding? {
+  private func finding(_ entry: Entry) throws(CheckpointError) -> Finding? {
     let file = try InputFile(path: entry.path)
     let found =
       entry.tag.utf8.count == 40
-      ? try GitDigest(ofFile: file).hexadecimal : try Digest(ofFile: file).hexadecimal
+      ? try GitDigest(ofFile: file).hexadecimal : try known.digest(of: file).hexadecimal
     guard found != entry.tag else { return nil }
     return Finding(
       .error, "cache-digest",

@@ -10,6 +10,7 @@ import TensorModel
 struct ClaimsCheck {
   private let source: Source
   private let resources: EvaluationResources
+  private let known: RecordedFileDigests
   private let inputs: [Certificate.InputRecord]
   private let origin: Certificate.SourceRecord
   /// Whether the certificate names just the files that the source is of.
@@ -57,14 +58,17 @@ struct ClaimsCheck {
   ///   - source: what it is compared with.
   ///   - tensors: what is evaluated anyway.
   ///   - resources: memory and threads.
+  ///   - known: digests of files that needn't be read.
   /// - Throws: `malformed` if the certificate can't be read, `inputOutput` if it has changed.
   init(
     _ text: CertificateText, _ source: Source,
-    besides tensors: [AgreementPairs.Tensor], _ resources: EvaluationResources
+    besides tensors: [AgreementPairs.Tensor], _ resources: EvaluationResources,
+    _ known: RecordedFileDigests
   ) throws(CheckpointError) {
     let certificate = text.frame
     self.source = source
     self.resources = resources
+    self.known = known
     inputs = certificate.inputs
     origin = certificate.source
     isOfSource = Self.names(certificate.inputs, source)
@@ -108,25 +112,56 @@ struct ClaimsCheck {
     }
   }
 
+  /// What evaluating some of the tensors has brought up.
+  struct Reading: Codable {
+    /// Of tensors that are evaluated anyway.
+    var compared: [Finding] = []
+    /// Of the others: wrong claims, and what can't be evaluated.
+    var others: [Finding] = []
+    var errors: [Finding] = []
+    var checkedCount = 0
+    var uncheckedCount = 0
+
+    mutating func add(_ next: Reading) {
+      compared += next.compared
+      others += next.others
+      errors += next.errors
+      checkedCount += next.checkedCount
+      uncheckedCount += next.uncheckedCount
+    }
+  }
+
   /// Evaluates the other tensors, as far as they can be.
   ///
-  /// - Returns: what is wrong, and a text that says what was checked.
+  /// - Parameter share: of several parts; nil for all.
+  /// - Returns: what that and comparing have brought up.
   /// - Throws: what keeps the source from being read.
-  func finish() throws(CheckpointError) -> (findings: [Finding], detail: String) {
+  func read(_ share: ReadingShare? = nil) throws(CheckpointError) -> Reading {
+    let places =
+      share?.own(others.map { $0.shape.elementCount * $0.dtype.blockByteCount }) ?? others.indices
+    var reading = Reading(compared: findings)
+    for run in EvaluationTask.runs(of: places.count) {
+      let run = places.lowerBound + run.lowerBound..<places.lowerBound + run.upperBound
+      reading.add(try evaluate(others[run]))
+    }
+    return reading
+  }
+
+  /// Concludes from what all tensors have brought up.
+  ///
+  /// - Parameter reading: of all tensors.
+  /// - Returns: what is wrong, and a text that says what was checked.
+  /// - Throws: what keeps the source's files from being read.
+  func finish(_ reading: Reading) throws(CheckpointError) -> (findings: [Finding], detail: String) {
     guard isOfSource else {
       return (
         [], "the certificate's claims are unchecked: it names other inputs than these"
       )
     }
-    var findings = try digestFindings() + sourceFindings() + findings
-    var checkedCount = claims.count { $0 != nil }
-    var uncheckedCount = 0
-    for run in EvaluationTask.runs(of: others.count) {
-      let evaluated = try evaluate(others[run])
-      findings += evaluated.findings
-      checkedCount += evaluated.checkedCount
-      uncheckedCount += evaluated.uncheckedCount
-    }
+    let findings =
+      try digestFindings() + sourceFindings() + reading.compared + reading.others + reading.errors
+    let checkedCount = claims.count { $0 != nil } + reading.checkedCount
+    let uncheckedCount = reading.uncheckedCount
     let unchecked =
       uncheckedCount == 0
       ? "" : "; \(counted(uncheckedCount, "tensor")) made with an importance matrix unchecked"
@@ -143,7 +178,7 @@ struct ClaimsCheck {
 
   private func evaluate(
     _ records: ArraySlice<Certificate.TensorRecord>
-  ) throws(CheckpointError) -> (findings: [Finding], checkedCount: Int, uncheckedCount: Int) {
+  ) throws(CheckpointError) -> Reading {
     var findings: [Finding] = []
     var tasks: [EvaluationTask] = []
     var evaluated: [(claim: Claim, expression: TensorExpression)] = []
@@ -179,8 +214,9 @@ struct ClaimsCheck {
           valueShape: tasks[place].expression.valueShape, digest: result.digest,
           report: result.report))
     }
-    findings += results.errors.map { Finding(Self.check, $0) }
-    return (findings, tasks.count, uncheckedCount)
+    return Reading(
+      others: findings, errors: results.errors.map { Finding(Self.check, $0) },
+      checkedCount: tasks.count, uncheckedCount: uncheckedCount)
   }
 
   /// What it says that the source is.
@@ -194,13 +230,32 @@ struct ClaimsCheck {
     }
   }
 
+  /// The source's files that are read for their digests.
+  ///
+  /// - Parameters:
+  ///   - certificate: of the checkpoint that is verified.
+  ///   - source: what it is compared with.
+  /// - Returns: the files, open.
+  /// - Throws: `inputOutput`.
+  static func readFiles(
+    _ certificate: Certificate, _ source: Source
+  ) throws(CheckpointError) -> [InputFile] {
+    let names = Set(
+      certificate.inputs.filter { $0.digest != nil }.map { ExactName($0.name) })
+    var files: [InputFile] = []
+    for input in source.inputs where names.contains(ExactName(input.name)) {
+      if let file = try source.file(of: input) { files.append(file) }
+    }
+    return files
+  }
+
   /// Digests of inputs, where the certificate has them.
   private func digestFindings() throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
     for record in inputs {
       guard let expected = record.digest,
         let input = source.inputs.first(where: { ExactName($0.name) == ExactName(record.name) }),
-        let found = try source.digest(of: input), found != expected
+        let found = try source.digest(of: input, known), found != expected
       else { continue }
       findings.append(
         Finding(

@@ -42,7 +42,7 @@ struct ContentsCheck {
   /// - Throws: what keeps the check from running.
   func run(_ report: inout VerificationReport) throws(CheckpointError) -> Contents? {
     if let check = DifferenceContentsCheck(source, resources, progress) {
-      try check.run(&report)
+      check.conclude(try check.read(), &report)
       return nil
     }
     progress.begin("reading", source.reader.checkpoint.byteCount)
@@ -57,6 +57,21 @@ struct ContentsCheck {
     var errors: [Finding] = []
     /// Values that a dtype doesn't have.
     var values: [Finding] = []
+  }
+
+  /// Reads a share of the tensors.
+  ///
+  /// - Parameter share: of several parts.
+  /// - Returns: what was read of those that can be.
+  /// - Throws: what keeps the check from running.
+  func read(_ share: ReadingShare) throws(CheckpointError) -> Reading {
+    if let check = DifferenceContentsCheck(source, resources, progress) {
+      return Reading(errors: try check.read(share))
+    }
+    let tensors = source.checkpoint.tensors
+    let own = share.own(tensors.map(\.byteCount))
+    progress.begin("reading", tensors[own].reduce(0) { $0 + $1.byteCount })
+    return try read(own)
   }
 
   /// Reads some of the tensors.
@@ -84,6 +99,10 @@ struct ContentsCheck {
   func conclude(
     _ reading: Reading, _ report: inout VerificationReport
   ) throws(CheckpointError) -> Contents? {
+    if let check = DifferenceContentsCheck(source, resources, progress) {
+      check.conclude(reading.errors, &report)
+      return nil
+    }
     let tensors = source.checkpoint.tensors
     let (contents, errors, values) = (reading.contents, reading.errors, reading.values)
     // Tensors of the catalogue whose values are nowhere.

@@ -12,17 +12,27 @@ struct DerivationCheck {
   private let replay: ReplaySource
   private let resources: EvaluationResources
   private let progress: WorkProgress
+  private let known: RecordedFileDigests
+
+  /// What making some of the tensors again came to.
+  struct Reading: Codable {
+    let results: Replay.GroupResults
+    /// Of the source's tensors, where what was signed of the derivation needs them.
+    let sourceIdentities: [TensorIdentity]?
+  }
 
   /// - Parameters:
   ///   - written: the checkpoint that is verified.
   ///   - certificate: its own.
   ///   - replay: where the source is.
   ///   - resources: memory and threads.
+  ///   - known: digests of files that needn't be read.
   ///   - progress: told of each step, and of bytes as they are read or made.
   init(
     _ written: Source, _ certificate: Certificate, _ replay: ReplaySource,
-    _ resources: EvaluationResources, _ progress: WorkProgress
+    _ resources: EvaluationResources, _ known: RecordedFileDigests, _ progress: WorkProgress
   ) {
+    self.known = known
     self.written = written
     self.certificate = certificate
     self.replay = replay
@@ -36,21 +46,20 @@ struct DerivationCheck {
   ///   - report: of the verification.
   ///   - stored: the checkpoint's tensors as they are.
   ///   - signed: what was signed of the derivation; nil if nothing was.
+  ///   - parts: what parts have made again of all tensors; nil where nobody has.
   /// - Returns: what a derivation's signature says, where all agrees and `replay` wants it.
   /// - Throws: what keeps the source from being read.
   func run(
-    _ report: inout VerificationReport, _ stored: [TensorIdentity], _ signed: Derivation?
+    _ report: inout VerificationReport, _ stored: [TensorIdentity], _ signed: Derivation?,
+    _ parts: [Reading]? = nil
   ) throws(CheckpointError) -> Derivation? {
     guard certificate.settings != nil else {
       report.skip(.derivation, .unsupported, Replay.withoutSettings.summary)
       return nil
     }
     let replayed: Replay
-    switch try Replay.plan(
-      of: certificate, from: replay.path, replay.openOptions, base: written.base,
-      importance: replay.importance, resources)
-    {
-    case .success(let made): replayed = made
+    switch try planned() {
+    case .success(let replay): replayed = replay
     case .failure(let error):
       // The options that it may name are those of the conversion, as the certificate has them.
       let finding = Finding(
@@ -61,7 +70,7 @@ struct DerivationCheck {
       return nil
     }
     try replay.openOptions.bases?.requireUsed()
-    let comparison = ReplayComparison(certificate, replayed)
+    let comparison = ReplayComparison(certificate, replayed, known)
     let others = try comparison.sourceFindings() + [comparison.otherTensors()].compactMap { $0 }
     guard others.isEmpty else {
       report.record(
@@ -76,10 +85,20 @@ struct DerivationCheck {
     var findings = comparison.planFindings()
     var root: Digest?
     if signed != nil || replay.wantsDerivation {
-      root = try replayed.sourceRoot(progress)
+      let recorded = parts?.compactMap(\.sourceIdentities)
+      root =
+        recorded?.count == parts?.count
+        ? recorded.map { rootDigest(of: $0.flatMap { $0 }) } : nil
+      if root == nil { root = try replayed.sourceRoot(progress) }
       if let signed { findings += Self.differences(signed, replayed, root) }
     }
-    let results = try replayed.results(progress)
+    let made: [Replay.GroupResults]
+    if let parts {
+      made = parts.map(\.results)
+    } else {
+      made = [try replayed.results(of: replayed.groups, progress)]
+    }
+    let results = try replayed.results(of: made)
     findings += comparison.resultFindings(results, stored)
     findings += try WrittenFiles(written, certificate, replayed.plan).findings()
     try replayed.source.confirm()
@@ -94,6 +113,37 @@ struct DerivationCheck {
       certificate: certificate,
       source: .init(format: replayed.source.checkpoint.format, root: root),
       root: rootDigest(of: stored), plan: replayed.planDigest)
+  }
+
+  private func planned() throws(CheckpointError) -> Result<Replay, CheckpointError> {
+    try Replay.plan(
+      of: certificate, from: replay.path, replay.openOptions, base: written.base,
+      importance: replay.importance, resources)
+  }
+
+  /// Makes a share of the tensors again.
+  ///
+  /// - Parameters:
+  ///   - share: of several parts.
+  ///   - isSigned: whether a derivation was signed, which names its source by all of its tensors.
+  /// - Returns: what came of them, and the source's files that are read for their digests; nil where nothing can be made again, which the merge says.
+  /// - Throws: what keeps the source from being read.
+  func read(
+    _ share: ReadingShare, isSigned: Bool
+  ) throws(CheckpointError) -> (reading: Reading, files: [InputFile])? {
+    guard certificate.settings != nil, case .success(let replayed) = try planned(),
+      ReplayComparison(certificate, replayed, known).otherTensors() == nil
+    else { return nil }
+    let identities =
+      isSigned
+      ? try replayed.sourceIdentities(
+        share.own(replayed.source.reader.checkpoint.tensors.map(\.byteCount)), progress) : nil
+    let results = try replayed.results(of: share.own(replayed.byteCounts), progress)
+    try replayed.source.confirm()
+    return (
+      Reading(results: results, sourceIdentities: identities),
+      try ClaimsCheck.readFiles(certificate, replayed.source)
+    )
   }
 
   /// A signed derivation names its source by its tensors: rounding can hide that it is another.

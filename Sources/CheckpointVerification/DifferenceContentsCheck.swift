@@ -21,20 +21,34 @@ struct DifferenceContentsCheck {
     self.progress = progress
   }
 
-  /// Records the check.
+  /// Reads all that a share has, or all.
   ///
-  /// - Throws: what keeps it from running.
-  func run(_ report: inout VerificationReport) throws(CheckpointError) {
+  /// - Parameter share: of several parts; nil for all.
+  /// - Returns: what can't be read.
+  /// - Throws: what keeps it from being read.
+  func read(_ share: ReadingShare? = nil) throws(CheckpointError) -> [Finding] {
     let contents = try StoredContents(store)
-    let count = contents.checkpoint.tensors.count
+    let tensors = contents.checkpoint.tensors
+    let places = share?.own(tensors.map(\.byteCount)) ?? tensors.indices
     var findings: [Finding] = []
-    progress.begin("reading", contents.checkpoint.byteCount)
-    for run in EvaluationTask.runs(of: count) {
+    progress.begin("reading", tensors[places].reduce(0) { $0 + $1.byteCount })
+    for run in EvaluationTask.runs(of: places.count) {
+      let run = places.lowerBound + run.lowerBound..<places.lowerBound + run.upperBound
       let collector = DigestCollector(goesOnAfterErrors: true, progress: progress.add)
       try EvaluationPipeline(contents, resources).run(
         EvaluationTask.stored(in: contents.checkpoint, run), collector)
       findings += collector.errors.map { Finding("contents-unreadable", $0) }
     }
+    return findings
+  }
+
+  /// Records the check.
+  ///
+  /// - Parameters:
+  ///   - errors: what can't be read.
+  ///   - report: takes it.
+  func conclude(_ errors: [Finding], _ report: inout VerificationReport) {
+    var findings = errors
     let unchecked = store.manifest.tensors.count { $0.base != nil }
     let own = store.manifest.tensors.count - unchecked
     if unchecked > 0 {

@@ -7,10 +7,16 @@ import TensorModel
 struct ReplayComparison {
   private let certificate: Certificate
   private let replay: Replay
+  private let known: RecordedFileDigests
 
-  init(_ certificate: Certificate, _ replay: Replay) {
+  /// - Parameters:
+  ///   - certificate: of the checkpoint.
+  ///   - replay: of the conversion that it states.
+  ///   - known: digests of files that needn't be read.
+  init(_ certificate: Certificate, _ replay: Replay, _ known: RecordedFileDigests) {
     self.certificate = certificate
     self.replay = replay
+    self.known = known
   }
 
   private func finding(
@@ -49,7 +55,7 @@ struct ReplayComparison {
             file: record.name))
         continue
       }
-      let digest = record.digest == nil ? nil : try replay.source.digest(of: input)
+      let digest = record.digest == nil ? nil : try replay.source.digest(of: input, known)
       guard input.byteCount != record.byteCount || digest != record.digest else { continue }
       let (certified, found) =
         input.byteCount != record.byteCount

@@ -8,15 +8,21 @@ public import TensorModel
 
 /// Checks a checkpoint without stopping at the first thing that is wrong.
 public struct Verifier: Sendable {
-  private let path: String
-  private var openOptions: OpenOptions
-  private let resources: EvaluationResources
+  let path: String
+  private(set) var openOptions: OpenOptions
+  let resources: EvaluationResources
   private let catalogues: CatalogueProcess?
-  private let signature: SignatureCheck?
-  private let replay: ReplaySource?
-  private let progress: WorkProgress
-  /// What parts have read, where the tensors aren't read again.
-  var reading: ContentsCheck.Reading?
+  let signature: SignatureCheck?
+  let replay: ReplaySource?
+  let progress: WorkProgress
+  /// What parts have read, where that isn't read again.
+  var parts: [VerificationReading]? {
+    didSet {
+      for part in parts ?? [] { known.add(part.files) }
+    }
+  }
+  /// Digests of files that needn't be read.
+  private var known = RecordedFileDigests()
 
   /// A verifier.
   ///
@@ -131,9 +137,9 @@ public struct Verifier: Sendable {
     }
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
     var contents = try checkContents(source, selection, &report, runs)
-    if runs(.cache, &report) { try CacheCheck(source, path).run(&report) }
+    if runs(.cache, &report) { try CacheCheck(source, path, known).run(&report) }
     var (certificate, text) = try checkCertificate(source, contents?.identities, &report, runs)
-    if runs(.digests, &report) { try DigestsCheck(source, progress).run(&report) }
+    if runs(.digests, &report) { try DigestsCheck(source, known, progress).run(&report) }
     let signed = try checkSignature(
       source.place, selection, &report, certificate, contents?.identities)
     if runs(.derivation, &report) {
@@ -148,7 +154,8 @@ public struct Verifier: Sendable {
       if runs(.against, &report) {
         // What was found out of each tensor makes room: nothing else needs it, or it can be read again.
         (contents, certificate) = (nil, nil)
-        try AgreementCheck(source, other, importance, resources, progress).run(&report, text.take())
+        try AgreementCheck(source, other, importance, resources, known, progress).run(
+          &report, text.take(), VerificationReading.all(\.agreement, of: parts))
       }
       try other.confirm()
     } else {
@@ -184,8 +191,9 @@ public struct Verifier: Sendable {
         : report.skip(.signature, .absent, "there is no \(name)")
       return nil
     }
-    let outcome = try signature.run(expecting: { progress.begin("hashing for the signature", $0) })
-    {
+    let outcome = try signature.run(
+      known: known, expecting: { progress.begin("hashing for the signature", $0) }
+    ) {
       (byteCount) throws(CheckpointError) in
       try resources.checkCancellation()
       progress.add(byteCount)
@@ -228,8 +236,9 @@ public struct Verifier: Sendable {
     guard let contents else {
       return report.skip(.derivation, .blocked, "needs tensors that can be read")
     }
-    let check = DerivationCheck(source, certificate, replay, resources, progress)
-    report.derivation = try check.run(&report, contents.identities, signed)
+    let check = DerivationCheck(source, certificate, replay, resources, known, progress)
+    report.derivation = try check.run(
+      &report, contents.identities, signed, VerificationReading.all(\.derivation, of: parts))
   }
 
   /// Reads all tensors once, for whatever needs their bytes.
@@ -245,8 +254,8 @@ public struct Verifier: Sendable {
       // Without being asked for it only gives the others what they need.
       var inner = VerificationReport(path: path)
       let check = ContentsCheck(source, resources, countsValues: wantsValues, progress)
-      if let reading {
-        contents = try check.conclude(reading, &inner)
+      if let parts {
+        contents = try check.conclude(VerificationReading.contents(of: parts), &inner)
       } else {
         contents = try check.run(&inner)
       }

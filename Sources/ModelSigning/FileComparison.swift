@@ -9,6 +9,7 @@ struct FileComparison {
   private let signed: SignedFiles
   private let ignoredByUser: [String]
   private let ignoresUnsignedFiles: Bool
+  private let known: RecordedFileDigests
 
   /// Compares.
   ///
@@ -18,16 +19,18 @@ struct FileComparison {
   ///   - signed: what was signed.
   ///   - ignoredPaths: what the user leaves out.
   ///   - ignoresUnsignedFiles: files that weren't signed are fine.
+  ///   - known: digests of files that needn't be read.
   ///   - expecting: told, before, how many bytes are read.
   ///   - progress: told of bytes as they are read.
   /// - Throws: `missing`, `inputOutput`, and what `progress` throws.
   init(
     _ model: String, signature: String, _ signed: SignedFiles, ignoring ignoredPaths: [String],
-    ignoresUnsignedFiles: Bool, _ expecting: (Int) -> Void,
+    ignoresUnsignedFiles: Bool, _ known: RecordedFileDigests, _ expecting: (Int) -> Void,
     _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     self.signed = signed
     self.ignoresUnsignedFiles = ignoresUnsignedFiles
+    self.known = known
     ignoredByUser = ignoredPaths
     guard FileKind(of: model) == .directory else {
       try compareFile(model, expecting, progress)
@@ -87,10 +90,11 @@ struct FileComparison {
     let files = expected.filter { present.contains(ExactName($0.name)) }
     var byteCount = 0
     for file in files {
-      byteCount += try InputFile(path: "\(folder.path)/\(file.name)").byteCount
+      let input = try InputFile(path: "\(folder.path)/\(file.name)")
+      byteCount += known[input] == nil ? input.byteCount : 0
     }
     expecting(byteCount)
-    let digests = try folder.digests(of: files.map(\.name), progress)
+    let digests = try folder.digests(of: files.map(\.name), known, progress)
     let before = findings.count
     for (file, digest) in zip(files, digests) { compare(file, digest, file.name) }
     let same = files.count - (findings.count - before)

@@ -85,15 +85,18 @@ public struct ModelFolder: Sendable {
   ///
   /// - Parameters:
   ///   - names: of files in the folder.
+  ///   - known: digests of files that needn't be read.
   ///   - progress: told of bytes as they are read; what it throws ends the work.
   /// - Returns: the digests, in the order of the names.
   /// - Throws: `missing`, `inputOutput`, and what `progress` throws.
   func digests(
-    of names: [String], _ progress: @Sendable (Int) throws(CheckpointError) -> Void
+    of names: [String], _ known: RecordedFileDigests,
+    _ progress: @Sendable (Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) -> [Digest] {
     try FileDigests.map(names.count, progress: progress) {
       (place) throws(CheckpointError) -> FileDigests.Work<Digest> in
-      .hash(try InputFile(path: "\(path)/\(names[place])"))
+      let file = try InputFile(path: "\(path)/\(names[place])")
+      return known[file].map { .known($0) } ?? .hash(file)
     } result: { (_, file, digest) throws(CheckpointError) in
       try file.confirm()
       return digest

@@ -154,7 +154,7 @@ public struct ModelSigner: Sendable {
     var byteCount = 0
     for name in names { byteCount += try Directories.size(of: "\(model)/\(name)").byteCount }
     expecting(byteCount)
-    let digests = try folder.digests(of: names, progress)
+    let digests = try folder.digests(of: names, RecordedFileDigests(), progress)
     return Contents(
       files: zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) },
       byteCount: byteCount, unsigned: folder.files.filter(Self.isIgnored),

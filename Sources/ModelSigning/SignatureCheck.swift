@@ -1,4 +1,4 @@
-import FileContainers
+public import FileContainers
 public import TensorModel
 
 /// A model's files against a signature: who signed them, and whether they are what was signed, all of them and no others.
@@ -64,11 +64,13 @@ public struct SignatureCheck: Sendable {
   /// Verifies the signature, and compares the files.
   ///
   /// - Parameters:
+  ///   - known: digests of files that needn't be read.
   ///   - expecting: told, before, how many bytes are read.
   ///   - progress: told of bytes as they are read; what it throws ends the work.
   /// - Returns: what was found.
   /// - Throws: `missing` for a signature that was named and isn't there, `inputOutput`, and what `progress` throws.
   public func run(
+    known: RecordedFileDigests = RecordedFileDigests(),
     expecting: (_ byteCount: Int) -> Void = { _ in },
     progress: @Sendable (_ byteCount: Int) throws(CheckpointError) -> Void = {
       (_) throws(CheckpointError) in
@@ -84,8 +86,7 @@ public struct SignatureCheck: Sendable {
       let message = "too large for a signature, with \(file.byteCount) bytes"
       return refusal(SignatureFinding.format.finding(message, file: name))
     }
-    let bytes = try file.region.bytes(at: 0, count: file.byteCount)
-    let verification = SignatureVerification(bytes, name: name, trust: trust)
+    let verification = try verification(file, name)
     guard let statement = verification.statement else {
       return Outcome(
         findings: verification.findings, detail: "the signature is refused", statement: nil)
@@ -96,12 +97,43 @@ public struct SignatureCheck: Sendable {
     }
     let comparison = try FileComparison(
       model, signature: signature, signed, ignoring: ignoredPaths,
-      ignoresUnsignedFiles: ignoresUnsignedFiles, expecting, progress)
+      ignoresUnsignedFiles: ignoresUnsignedFiles, known, expecting, progress)
     let signer = verification.signer.map { "signed by \($0)" } ?? "not verified"
     return Outcome(
       findings: verification.findings + comparison.findings,
       detail: "\(signer); \(comparison.detail)",
       statement: verification.isVerified ? statement : nil)
+  }
+
+  private func verification(
+    _ file: InputFile, _ name: String
+  ) throws(CheckpointError) -> SignatureVerification {
+    SignatureVerification(
+      try file.region.bytes(at: 0, count: file.byteCount), name: name, trust: trust)
+  }
+
+  /// What the check would read: files of the folder whose digests are signed, whoever signed, and whether that is a derivation.
+  ///
+  /// - Returns: open files; none where the signature can't be used, or is of a single file.
+  /// - Throws: `inputOutput`.
+  public func readFiles() throws(CheckpointError) -> (files: [InputFile], isOfDerivation: Bool) {
+    guard fileExists(signature), FileKind(of: model) == .directory else { return ([], false) }
+    let file = try InputFile(path: signature)
+    guard file.byteCount <= SignatureBundle.maximumByteCount,
+      let statement = try verification(file, Directories.split(signature).name).statement
+    else { return ([], false) }
+    let isOfDerivation = statement.predicateType == Statement.derivationType
+    let signed: SignedFiles
+    do throws(SignatureRefusal) { signed = try signedFiles(statement) } catch {
+      return ([], isOfDerivation)
+    }
+    let folder = try ModelFolder(model)
+    let present = Set(folder.files.map { ExactName($0) })
+    var files: [InputFile] = []
+    for name in signed.files.map(\.name) where present.contains(ExactName(name)) {
+      files.append(try InputFile(path: "\(folder.path)/\(name)"))
+    }
+    return (files, isOfDerivation)
   }
 
   private func refusal(_ finding: Finding, _ others: [Finding] = []) -> Outcome {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import ModelSigning
+import CheckpointVerification
 import TensorModel
 
 /// How `verify` is told whose signature a checkpoint must have.
@@ -59,23 +59,16 @@ struct SignatureOptions: ParsableArguments {
     }
   }
 
-  /// The check that is asked for; nil without a key or roots.
-  ///
-  /// - Parameter checkpoint: the folder.
-  /// - Returns: a check to run.
-  /// - Throws: `missing` or `inputOutput` for files, `usage` for what isn't a key, roots or a path in the folder.
-  func check(of checkpoint: String) throws(CheckpointError) -> SignatureCheck? {
-    let trust: SignatureTrust
-    if let publicKey {
-      trust = .key(try VerificationKey(path: publicKey))
-    } else if let certificateRoots {
-      trust = .roots(
-        try TrustedRoots(path: certificateRoots), requiresCurrentValidity: requireCurrentlyValid)
-    } else {
-      return nil
-    }
-    return try SignatureCheck(
-      checkpoint, signature: signature, trust: trust, ignoredPaths: ignorePath,
-      ignoresUnsignedFiles: ignoreUnsignedFiles)
+  /// What is asked for; nil without a key or roots.
+  var request: SignatureRequest? {
+    guard isAsked else { return nil }
+    var request = SignatureRequest()
+    request.signature = signature.map { NamedPlace($0) }
+    request.publicKey = publicKey.map { NamedPlace($0) }
+    request.certificateRoots = certificateRoots.map { NamedPlace($0) }
+    request.rules.ignoredPaths = ignorePath
+    request.rules.ignoresUnsignedFiles = ignoreUnsignedFiles
+    request.rules.requiresCurrentValidity = requireCurrentlyValid
+    return request
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CheckpointConversion
+import CheckpointVerification
 import Foundation
 import TensorModel
 
@@ -7,9 +8,9 @@ import TensorModel
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "Say how far the parts of a conversion are.",
+    abstract: "Say how far the parts of a conversion or a verification are.",
     discussion: """
-      DESTINATION is what the parts were given.
+      DESTINATION is what the parts were given; for verify the folder of --parts.
 
       Exit code 0: all parts are complete; 1: not yet; 2: there are no parts.
 
@@ -27,7 +28,9 @@ struct StatusCommand: ParsableCommand {
   @OptionGroup var colors: ColorOption
 
   func run() throws {
-    let status = try PartsStatus(of: destination)
+    let status =
+      try VerificationMerge.isOne(destination)
+      ? VerificationMerge.status(of: destination) : PartsStatus(of: destination)
     if json {
       Console.output(document: try JSONDocument.bytes(status))
     } else {

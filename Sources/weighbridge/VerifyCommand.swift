@@ -50,7 +50,7 @@ struct VerifyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Do part I of N, such as 3/32: read that share of the tensors, and say in the folder of --parts what came of it; weighbridge merge makes the report. auto and auto/N as for convert.",
+      "Do part I of N, such as 3/32: read that share of the tensors and files, and say in the folder of --parts what came of it; weighbridge merge makes the report. auto and auto/N as for convert.",
       valueName: "i/n"))
   var part: PartArgument?
 
@@ -91,15 +91,9 @@ struct VerifyCommand: ParsableCommand {
     guard parts != nil else {
       throw ValidationError("--part needs --parts DIR, a folder for what all parts find out.")
     }
-    for (name, isGiven) in [
-      ("--against", against != nil), ("--replay", replay != nil),
-      ("--base", !shared.base.isEmpty), ("--signature", signature.isAsked),
-      ("--report", !reports.report.isEmpty), ("--json", shared.json),
-    ] where isGiven {
-      throw ValidationError(
-        name == "--report" || name == "--json"
-          ? "\(name) is for the whole report: give it to weighbridge merge."
-          : "\(name) can't be divided: leave out --part.")
+    for (name, isGiven) in [("--report", !reports.report.isEmpty), ("--json", shared.json)]
+    where isGiven {
+      throw ValidationError("\(name) is for the whole report: give it to weighbridge merge.")
     }
   }
 
@@ -137,10 +131,9 @@ struct VerifyCommand: ParsableCommand {
   ) throws {
     let progress = shared.progress
     let (part, text) = try choice.part(ProcessInfo.processInfo.environment)
-    var options = try shared.openOptions(checkpoint, progress)
-    options.replacesConfiguration = true
+    let options = try shared.openOptions(against ?? replay ?? checkpoint, progress)
     let outcome = try VerificationPart(
-      checkpoint, options, shared.resources, selection, progress: progress.work
+      request(selection, options), options, shared.resources, progress: progress.work
     ).run(part, in: folder)
     progress.finish()
     for finding in outcome.findings { Console.error(finding.line) }
@@ -148,6 +141,20 @@ struct VerifyCommand: ParsableCommand {
       "part \(text): \(outcome.wasComplete ? "complete already" : "\(counted(outcome.tensorCount, "tensor")) read"); when all parts are complete: \(shellCommand("weighbridge merge", folder))"
     )
     if !outcome.findings.isEmpty { throw ExitCode(1) }
+  }
+
+  /// What is asked for.
+  private func request(_ selection: CheckSelection, _ options: OpenOptions) -> VerificationRequest {
+    var request = VerificationRequest(checkpoint, selection)
+    request.against = against.map { NamedPlace($0) }
+    request.replay = replay.map { NamedPlace($0) }
+    request.importance = derivation.imatrix.map { NamedPlace($0) }
+    request.assets = derivation.assets.map { NamedPlace($0) }
+    request.bases = shared.base.map { NamedPlace($0) }
+    request.configuration = options.configuration
+    request.configurationName = options.configurationName
+    request.signature = signature.request
+    return request
   }
 
   /// What is known of a kind of findings.
@@ -162,29 +169,14 @@ struct VerifyCommand: ParsableCommand {
     let progress = shared.progress
     let options = try shared.openOptions(against ?? replay ?? checkpoint, progress)
     inputs = options.readFiles
-    var other: Source?
-    var earlier: (manifest: CheckpointManifest, name: String)?
-    if let against, CheckpointManifest.isOne(against) {
-      earlier = (try CheckpointManifest(path: against), Directories.split(against).name)
-    } else if let against {
-      other = try Source(against, options)
-    }
-    // With another checkpoint, the configuration is for that one as a rule.
-    var ownOptions = options
-    ownOptions.progress = progress.unpacking(checkpoint)
-    ownOptions.replacesConfiguration = against == nil && replay == nil
+    var others = try VerificationInputs(request(selection, options), options)
+    others.openOptions.progress = progress.unpacking(checkpoint)
     let catalogues = ProcessArguments.executablePath.map {
       CatalogueProcess(
         executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
     }
-    let importance = try derivation.importance()
-    let origin = replay.map { derivation.source($0, options, importance) }
-    let report = try Verifier(
-      checkpoint, ownOptions, shared.resources, catalogues: catalogues,
-      signature: try signature.check(of: NamedPath.folder(of: checkpoint)), replay: origin,
-      progress: progress.work
-    ).run(
-      against: other, importance: importance, since: earlier, selection)
+    let report = try others.verified(
+      shared.resources, catalogues: catalogues, progress: progress.work)
     progress.finish()
     return report
   }

@@ -208,14 +208,4 @@ import Testing
     let after = try workspace.snapshot(of: "")
     #expect(before == after)
   }
-
-  @Test(arguments: Kind.all) func aDifferenceIsNotVerifiedInParts(_ kind: Kind) throws {
-    let difference = try make(kind, fork, base, in: "own")
-    let command = ["verify", difference, "--part", "1/2", "--parts", workspace.path("parts")]
-    for options in [[], ["--base", base]] {
-      let outcome = try Weighbridge.run(command + options)
-      #expect(outcome.code == 2 && outcome.errors.contains("--base"), "\(outcome.errors)")
-    }
-    #expect(!workspace.has("parts"))
-  }
 }

@@ -31,7 +31,10 @@ public struct EvenRuns {
   }
 
   /// Bytes of each run.
-  func byteCounts(_ partCount: Int) -> [Int] {
+  ///
+  /// - Parameter partCount: at least 1.
+  /// - Returns: the bytes, in order.
+  public func byteCounts(_ partCount: Int) -> [Int] {
     runs(partCount).map { ends[$0.upperBound] - ends[$0.lowerBound] }
   }
 

@@ -2,7 +2,7 @@ import FileContainers
 import Foundation
 public import TensorModel
 
-/// How far the parts of a conversion are: what `status --json` prints.
+/// How far the parts of a conversion or a verification are: what `status --json` prints.
 public struct PartsStatus: Sendable, Encodable {
   /// The JSON schema that it validates against.
   public let schema = "parts/v1"
@@ -27,6 +27,14 @@ public struct PartsStatus: Sendable, Encodable {
     public let byteCount: Int
     /// Bytes of those that are written.
     public let doneByteCount: Int
+
+    /// A part.
+    public init(part: Int, state: State, byteCount: Int, doneByteCount: Int) {
+      self.part = part
+      self.state = state
+      self.byteCount = byteCount
+      self.doneByteCount = doneByteCount
+    }
   }
 
   /// How far a part is.
@@ -37,6 +45,20 @@ public struct PartsStatus: Sendable, Encodable {
     case unfinished
     /// Nobody has begun it.
     case absent
+  }
+
+  /// The status of parts.
+  ///
+  /// - Parameter parts: all of them, in order.
+  public init(_ parts: [Part]) {
+    self.init(parts, missing: parts.filter { $0.state != .complete }.map(\.part))
+  }
+
+  private init(_ parts: [Part], missing: [Int]) {
+    partCount = parts.count
+    complete = missing.isEmpty
+    self.missing = NumberRanges.text(missing)
+    self.parts = parts
   }
 
   /// Looks at the parts of a destination.
@@ -51,16 +73,14 @@ public struct PartsStatus: Sendable, Encodable {
         .missing, "there are no parts of this destination", file: destination,
         hint: fileExists(destination)
           ? "it is there already: look at it with \(shellCommand("weighbridge inspect", destination))"
-          : "begin with one: weighbridge convert … --part 1/N")
+          : "begin with one: weighbridge convert … --part 1/N; jobs that were submitted are seen as soon as one has begun"
+      )
     }
     guard let description = try folder.description() else {
       throw CollectedParts.undescribed(folder)
     }
     let states = try PartStates(folder, description)
-    partCount = description.partCount
-    complete = states.missing.isEmpty
-    missing = NumberRanges.text(states.missing)
-    parts = states.parts
+    self.init(states.parts, missing: states.missing)
   }
 }
 

@@ -7,6 +7,7 @@ import TensorModel
 struct DigestsCheck {
   private let source: Source
   private let progress: WorkProgress
+  private let known: RecordedFileDigests
 
   /// A list that can be compared with.
   private struct List {
@@ -16,9 +17,30 @@ struct DigestsCheck {
     let isWhole: Bool
   }
 
-  init(_ source: Source, _ progress: WorkProgress) {
+  /// - Parameters:
+  ///   - source: whose files are compared.
+  ///   - known: digests of files that needn't be read.
+  ///   - progress: told of bytes as they are read.
+  init(_ source: Source, _ known: RecordedFileDigests, _ progress: WorkProgress) {
     self.source = source
     self.progress = progress
+    self.known = known
+  }
+
+  /// The files that are read for it.
+  ///
+  /// - Throws: `inputOutput`.
+  func readFiles() throws(CheckpointError) -> [InputFile] {
+    let lists = try ifUsable { () throws(CheckpointError) in
+      try [manifest(), sums()].compactMap { $0 }
+    }
+    let listed = try ListedFiles(of: source.place)
+    var files: [InputFile] = []
+    for entry in lists?.flatMap(\.files) ?? [] {
+      guard case .hash(let file) = try work(entry, listed) else { continue }
+      files.append(file)
+    }
+    return files
   }
 
   /// Records the check.
@@ -84,11 +106,11 @@ struct DigestsCheck {
   private func findings(_ list: List, isFirst: Bool) throws(CheckpointError) -> [Finding] {
     let listed = try ListedFiles(of: source.place)
     progress.begin(
-      "hashing files", list.files.reduce(0) { $0 + Self.hashedByteCount($1, listed) })
+      "hashing files", list.files.reduce(0) { $0 + hashedByteCount($1, listed) })
     let outcomes = try FileDigests.map(list.files.count) { (byteCount) in
       progress.add(byteCount)
     } open: { (place) throws(CheckpointError) -> FileDigests.Work<Finding?> in
-      try Self.work(list.files[place], listed)
+      try work(list.files[place], listed)
     } result: { place, _, digest in
       Self.finding(list.files[place], digest)
     }
@@ -112,18 +134,18 @@ struct DigestsCheck {
   }
 
   /// Bytes of a file that are read: none where the size says enough.
-  private static func hashedByteCount(
+  private func hashedByteCount(
     _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
   ) -> Int {
     let path = listed.path(entry.name)
-    guard FileKind(of: path) == .file, let size = try? InputFile(path: path).byteCount else {
-      return 0
-    }
+    guard FileKind(of: path) == .file, let file = try? InputFile(path: path), known[file] == nil
+    else { return 0 }
+    let size = file.byteCount
     return size == entry.byteCount ?? size ? size : 0
   }
 
   /// What is there of a file, as far as that can be said without reading it.
-  private static func work(
+  private func work(
     _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
   ) throws(CheckpointError) -> FileDigests.Work<Finding?> {
     let path = listed.path(entry.name)
@@ -138,7 +160,9 @@ struct DigestsCheck {
       if error.code.isTransient { throw error }
       return .known(Finding("file-missing", error.in(file: entry.name)))
     }
-    guard let byteCount = entry.byteCount, byteCount != file.byteCount else { return .hash(file) }
+    guard let byteCount = entry.byteCount, byteCount != file.byteCount else {
+      return known[file].map { .known(Self.finding(entry, $0)) } ?? .hash(file)
+    }
     return .known(
       Finding(
         .error, "digest-mismatch",
