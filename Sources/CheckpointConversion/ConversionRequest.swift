@@ -25,6 +25,8 @@ public struct ConversionRequest: Sendable {
   public var hashesInputs = false
   /// Runs source and result side by side at the end; nil if that wasn't asked for.
   public var validator: (any ConversionValidator)?
+  /// How it was asked for, which parts note beside them for the report of their merge; nil where nobody wants to know.
+  public var invocation: PartsInvocation?
   /// Memory and threads.
   public var resources: EvaluationResources
 

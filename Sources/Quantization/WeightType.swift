@@ -50,7 +50,29 @@ public enum WeightType: Hashable, Sendable {
   public var isQuantized: Bool { groupSize != 1 }
 }
 
-extension WeightType: Encodable {
+extension WeightType: Codable {
+  /// The type of that name, as documents have it; nil if there is none.
+  public init?(named name: String) {
+    if let dtype = DType(rawValue: name) {
+      self = .dtype(dtype)
+    } else if let format = PackedFormat(named: name) {
+      self = .packed(format)
+    } else {
+      return nil
+    }
+  }
+
+  /// Reads the name.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let name = try container.decode(String.self)
+    guard let type = WeightType(named: name) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "'\(name)' is no type of weights")
+    }
+    self = type
+  }
+
   /// Writes the name.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()

@@ -37,7 +37,11 @@ struct MergeCommand: ParsableCommand {
       valueName: "time"))
   var wait: WaitArgument?
 
-  @OptionGroup(title: "Of a verification") var reports: ReportOptions
+  @Option(
+    help: ArgumentHelp(
+      "A report. Of a quantization: a file for a browser, .html. Of a verification: text, json, junit, sarif, github or gitlab, to standard output or with =PATH to a file; can be given several times.",
+      valueName: "format[=path]"))
+  var report: [MergeReportChoice] = []
 
   @Option(
     help: ArgumentHelp(
@@ -57,24 +61,55 @@ struct MergeCommand: ParsableCommand {
 
   func validate() throws {
     try reports.check(json: json)
+    if pages.count > 1 || (!pages.isEmpty && !reports.report.isEmpty) {
+      throw ValidationError(
+        "A quantization has one report, in HTML; the other formats are of a verification.")
+    }
     if let maxRmse, !maxRmse.isFinite || maxRmse < 0 {
       throw ValidationError("--max-rmse must be a number, and not negative.")
     }
+  }
+
+  /// Files for a browser.
+  private var pages: [String] {
+    report.compactMap { if case .page(let path) = $0 { path } else { nil } }
+  }
+
+  /// Reports of a verification.
+  private var reports: ReportOptions {
+    var options = ReportOptions()
+    options.report = report.compactMap {
+      if case .verification(let choice) = $0 { choice } else { nil }
+    }
+    return options
   }
 
   func run() throws {
     if VerificationMerge.isOne(destination) { return try mergeVerification() }
     guard reports.report.isEmpty else {
       throw CheckpointError(
-        .usage, "--report is of a verification, and these aren't its parts", file: destination,
-        hint: "name the folder that was given with --parts, or leave --report out")
+        .usage, "these reports are of a verification, and these aren't its parts",
+        file: destination,
+        hint:
+          "name the folder that was given with --parts; the report of a quantization is a file for a browser: --report FILE.html"
+      )
     }
     let start = Date()
+    let page = try pages.first.map { (path) throws(CheckpointError) in
+      try ReportFile(path, besides: [destination], ReadFiles())
+    }
     let progress = ProgressLine(quiet: quiet, verbose: false)
+    let limits = QuantizationReport.Limits(maxRmse: maxRmse)
     let outcome = try PartsMerge(
       destination, isForced: force, wait: wait?.seconds ?? 0,
       resources, progress: progress.work
-    ).run()
+    ).run(needsQuantization: page != nil || maxRmse != nil) { (outcome) throws(CheckpointError) in
+      guard let page else { return }
+      guard let merged = MergedQuantization(outcome, destination, limits) else {
+        return try requirePage()
+      }
+      try page.write(merged.page())
+    }
     progress.finish()
     if let leftover = outcome.leftover {
       Console.error("warning: \(printable(leftover)) could not be removed; nothing in it is needed")
@@ -83,6 +118,15 @@ struct MergeCommand: ParsableCommand {
     if !quiet, let count = outcome.partCount {
       Console.error(
         "merged       \(counted(count, "part")), in \(duration(seconds))")
+    }
+    if let merged = MergedQuantization(outcome, destination, limits) {
+      if json {
+        Console.output(document: try merged.document(seconds: seconds))
+      } else {
+        Console.output(merged.text)
+      }
+      if !merged.report.exceeded.isEmpty { throw ExitCode(1) }
+      return
     }
     if json {
       Console.output(
@@ -94,7 +138,16 @@ struct MergeCommand: ParsableCommand {
     try judge(outcome.certificate)
   }
 
-  /// Says which tensor exceeds the limit, if one does.
+  /// Makes sure that a merge which was interrupted after its report has written it.
+  private func requirePage() throws(CheckpointError) {
+    guard let path = pages.first, !fileExists(path) else { return }
+    throw CheckpointError(
+      .missing, "a merge was interrupted that has removed what a report is made of",
+      file: path,
+      hint: "the result is complete, and its certificate has the errors of all tensors")
+  }
+
+  /// Says which tensor exceeds the limit, if one does, where nothing is left that a report could be made of.
   private func judge(_ certificate: Certificate) throws {
     let worst = certificate.tensors.max {
       $0.quantization?.relativeRmse ?? 0 < $1.quantization?.relativeRmse ?? 0
@@ -109,6 +162,12 @@ struct MergeCommand: ParsableCommand {
 
   /// Writes the report of all parts of a verification.
   private func mergeVerification() throws {
+    guard pages.isEmpty, maxRmse == nil else {
+      throw CheckpointError(
+        .usage,
+        "--max-rmse and HTML are of a quantization, and these parts are of a verification",
+        file: destination, hint: "leave them out; --report json=FILE writes a document")
+    }
     try reports.check(outside: destination)
     let output = try ReportOutput(reports.requests(json: json), VerifyCommand.describe)
     let executable = ProcessArguments.executablePath
@@ -118,7 +177,7 @@ struct MergeCommand: ParsableCommand {
         CatalogueProcess(
           executable: $0, arguments: [CatalogueCommand.configuration.commandName ?? ""])
       }, datasets: executable.map { DatasetProcess(executable: $0) }
-    ).run()
+    ).run(wait: wait?.seconds ?? 0)
     try output.write(report, besides: ReadFiles())
     if report.verdict == .failed { throw ExitCode(1) }
   }
@@ -126,6 +185,25 @@ struct MergeCommand: ParsableCommand {
   private var resources: EvaluationResources {
     EvaluationResources(
       memory: 64_000_000, threads: Processors.allowedCount, checkCancellation: Signals.check)
+  }
+}
+
+/// What `--report` takes: a file for a browser, or what `verify` takes.
+enum MergeReportChoice: ExpressibleByArgument {
+  case page(String)
+  case verification(ReportChoice)
+
+  static let allValueStrings = ReportChoice.allValueStrings
+  static let defaultCompletionKind = CompletionKind.file(extensions: ["html"])
+
+  init?(argument: String) {
+    if let choice = ReportChoice(argument: argument) {
+      self = .verification(choice)
+    } else if argument.hasSuffix(".html") {
+      self = .page(argument)
+    } else {
+      return nil
+    }
   }
 }
 

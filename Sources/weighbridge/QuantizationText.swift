@@ -6,9 +6,12 @@ import TensorModel
 /// What `quantize` says to people.
 enum QuantizationText {
   /// What would be done.
-  static func plan(_ report: QuantizationReport, listsTensors: Bool) -> String {
+  static func plan(
+    _ report: QuantizationReport, listsTensors: Bool, evenParts: String?
+  ) -> String {
     var lines = listsTensors ? tensors(report) + [""] : []
     lines += types(report) + reused(report) + [size(report)]
+    if let evenParts { lines.append("even parts: \(evenParts)") }
     lines += report.findings.map(\.line)
     return lines.joined(separator: "\n")
   }

@@ -139,7 +139,7 @@ struct QuantizeCommand: ParsableCommand {
 
   func validate() throws {
     try parts.check()
-    if parts.areGiven && !options.dryRun {
+    if parts.part != nil && !options.dryRun {
       for (name, isGiven) in [("--report", report != nil), ("--max-rmse", maxRmse != nil)]
       where isGiven {
         throw ValidationError("\(name) is judged of the whole: give it to weighbridge merge.")
@@ -243,7 +243,11 @@ struct QuantizeCommand: ParsableCommand {
     if let choice {
       quantization = choice.request
       request.settings.quantization = quantization
-      if !shared.quiet { Console.error(QuantizationText.target(choice.record)) }
+      if !shared.quiet { Console.error(QuantizationText.target(choice.expectation.record)) }
+    }
+    if parts.part != nil {
+      request.invocation = PartsInvocation(
+        source: source, arguments: CommandWords.ofAllParts, expectation: choice?.expectation)
     }
     let tokens = RecordedTokens()
     if validatesResult {
@@ -265,18 +269,22 @@ struct QuantizeCommand: ParsableCommand {
     if let part = parts.part, !options.dryRun {
       return try AttendedPart(job, part, destination, progress, shared).finish()
     }
-    if let submission = try parts.submission(source, destination, shared, options) {
+    if let submission = try parts.submission(
+      source, destination, shared, options, forMerge: ["--report", "--max-rmse"])
+    {
       return try submission.run(job)
     }
     let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
     if options.dryRun {
       let (_, plan) = try hasDestination ? job.plan() : job.planWithoutDestination()
       var report = QuantizationReport(plan, quantization, limits: limits)
-      report.target = choice?.record
+      report.target = choice?.expectation.record
       if shared.json {
         Console.output(document: try JSONDocument.bytes(report))
       } else {
-        Console.output(QuantizationText.plan(report, listsTensors: tensors) + "\n")
+        let text = QuantizationText.plan(
+          report, listsTensors: tensors, evenParts: plan.evenPartCounts)
+        Console.output(text + "\n")
       }
       return
     }
@@ -284,7 +292,7 @@ struct QuantizeCommand: ParsableCommand {
     let work = try AttendedConversion(job, destination, progress, shared)
     var report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
-    report.target = choice?.measured(report)
+    report.target = choice?.expectation.measured(report)
     try page?.write(
       QuantizationPage(
         report,
@@ -307,7 +315,7 @@ struct QuantizeCommand: ParsableCommand {
 }
 
 /// `quantize --json`: the report, and what may differ from run to run.
-private struct QuantizationDocument: Encodable {
+struct QuantizationDocument: Encodable {
   let report: QuantizationReport
   let path: String
   let resumedTensors: Int

@@ -44,7 +44,10 @@ struct CollectedParts {
       expected: PartsDescription.fileName, hint: "do any part again: it says so")
   }
 
-  private static func plan(
+  /// The plan that all parts are of.
+  ///
+  /// - Throws: `corrupt`, `malformed`, `inputOutput`.
+  static func plan(
     _ folder: PartsFolder, _ description: PartsDescription
   ) throws(CheckpointError) -> RecordedPlan {
     let path = "\(folder.path)/\(PartsDescription.planName)"

@@ -54,14 +54,7 @@ extension ConversionJob {
     }
     let chosen = try SchedulerEnvironment(variables, known: known).part(choice)
     let part = chosen.part
-    let source = try differing(
-      RestoredTokenizer.added(to: Source(request.source, request.openOptions)))
-    let plan = try plan(source)
-    guard plan.base == nil else {
-      throw CheckpointError(
-        .usage, "a difference to a base isn't made in parts",
-        hint: "leave --part out, or leave --base out to write all of it in parts")
-    }
+    let (source, plan) = try dividedPlan()
     try confirm(destination)
     let digest = try PlanDocument.digest(plan, source)
     let division = PlanDivision(plan, partCount: part.count)
@@ -79,7 +72,8 @@ extension ConversionJob {
     let claim = { () throws(CheckpointError) in
       try folder.claim(own) { () throws(CheckpointError) in
         try RecordedPlan.text(
-          plan, digest, source, request.resources, replacesSets: partCount != nil)
+          plan, digest, source, request.resources, replacesSets: partCount != nil,
+          request.invocation)
       }
     }
     try claim()
@@ -111,6 +105,22 @@ extension ConversionJob {
       }
       throw afterwards(error, attempt)
     }
+  }
+
+  /// The source, and what is to be written of it: a plan that headers are enough for.
+  ///
+  /// - Throws: `usage` for a difference to a base; what opening and planning throw.
+  private func dividedPlan() throws(CheckpointError) -> (Source, ConversionPlan) {
+    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
+    // Before it is planned: that reads all of the base.
+    guard try differing(source).target == nil else {
+      throw CheckpointError(
+        .usage,
+        "a difference isn't made in parts: which tensors are the same, and so what a volume holds, is known when fork and base are read, and every part would read all of them",
+        hint: "write the difference in one run, without --part",
+        hintLines: ["or write all of the fork in parts, without --base"])
+    }
+    return (source, try plan(source))
   }
 
   private func outcome(
@@ -186,8 +196,7 @@ extension ConversionJob {
   public func missingParts(of count: Int) throws(CheckpointError) -> [Int] {
     try refuseWholeSources()
     let destination = try destination()
-    let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
-    let plan = try plan(source)
+    let (source, plan) = try dividedPlan()
     try confirm(destination)
     guard let folder = try PartsFolder.found(in: destination.partialPath),
       let found = try folder.description()

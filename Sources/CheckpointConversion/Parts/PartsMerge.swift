@@ -10,7 +10,7 @@ public import TensorModel
 /// No source is needed. Whole files are renamed; pieces are copied into the file one by one, each removed when it is in. What was interrupted goes on
 /// when it is started again.
 public struct PartsMerge: Sendable {
-  private let destination: String
+  let destination: String
   private let isForced: Bool
   private let resources: EvaluationResources
   private let wait: Double
@@ -22,14 +22,21 @@ public struct PartsMerge: Sendable {
     public let certificate: Certificate
     /// How many parts there were; nil where a merge was finished of which nothing but empty folders was left.
     public let partCount: Int?
+    /// What a quantization's report begins with; nil for other conversions, and where a merge was finished that had removed it already.
+    public let quantization: QuantizationOutline?
+    /// How the parts were asked for; nil where nothing says it.
+    public let invocation: PartsInvocation?
     /// What could not be removed after all was done; nil as a rule.
-    public let leftover: String?
+    public internal(set) var leftover: String?
   }
 
+  /// Is told what came of it before the last that is known of the parts is removed: what it throws leaves that for another merge.
+  public typealias Reporting = (Outcome) throws(CheckpointError) -> Void
+
   /// The folder in that of the merge where the result is put together.
-  private static let resultName = "result"
+  static let resultName = "result"
   /// The file beside it that says which certificate is being published.
-  private static let publicationName = "publishing"
+  static let publicationName = "publishing"
 
   /// A merge.
   ///
@@ -50,20 +57,29 @@ public struct PartsMerge: Sendable {
     self.progress = progress
   }
 
-  private var kind: AtomicDestination.Kind {
+  var kind: AtomicDestination.Kind {
     Targets.isSingleFile(destination) ? .file : .directory
   }
 
   /// Does it.
   ///
-  /// - Throws: `missing` where there are no parts, or not all: nothing is made then; `conflict`, `corrupt`, `noSpace`, `inputOutput`.
-  public func run() throws(CheckpointError) -> Outcome {
+  /// - Parameters:
+  ///   - needsQuantization: whether anything but a quantization is refused, before anything is made.
+  ///   - report: is told what came of it, while it could be told again.
+  /// - Returns: what came of it.
+  /// - Throws: `missing` where there are no parts, or not all: nothing is made then; `usage`, `conflict`, `corrupt`, `noSpace`, `inputOutput`.
+  public func run(
+    needsQuantization: Bool = false, _ report: Reporting = { (_) throws(CheckpointError) in }
+  ) throws(CheckpointError) -> Outcome {
     let partialPath = try AtomicDestination.partialPath(of: destination, kind: kind)
-    if let outcome = try cleared(partialPath) { return outcome }
+    if let outcome = try cleared(partialPath) {
+      try report(outcome)
+      return outcome
+    }
     if let interrupted = try PartsFolder.merging(in: partialPath) {
       let folder = try interrupted.takenForMerging()
-      if let outcome = try published(folder) { return outcome }
-      return try merge(CollectedParts(folder))
+      if let outcome = try published(folder) { return try finish(outcome, folder, report) }
+      return try merge(CollectedParts(folder), report)
     }
     let folder = PartsFolder(in: partialPath)
     guard FileKind(ofEntry: folder.path) == .directory else {
@@ -75,9 +91,25 @@ public struct PartsMerge: Sendable {
     }
     try waitForAll(folder)
     let parts = try CollectedParts(folder)
+    guard !needsQuantization || parts.plan.frame.quantization != nil else {
+      throw CheckpointError(
+        .usage,
+        "--report and --max-rmse are of a quantization, and these parts are none",
+        file: destination, hint: "leave them out")
+    }
     try parts.requireSound()
     _ = try target(parts, workingIn: nil, resuming: false)
-    return try merge(CollectedParts(folder.takenForMerging()))
+    return try merge(CollectedParts(folder.takenForMerging()), report)
+  }
+
+  /// Has the outcome told, and removes what is left of the parts.
+  private func finish(
+    _ outcome: Outcome, _ folder: PartsFolder, _ report: Reporting
+  ) throws(CheckpointError) -> Outcome {
+    try report(outcome)
+    var outcome = outcome
+    outcome.leftover = remove(folder) ?? outcome.leftover
+    return outcome
   }
 
   /// Waits until all parts are seen.
@@ -118,77 +150,11 @@ public struct PartsMerge: Sendable {
       isForced: isForced, resuming: resuming, workingIn: folder)
   }
 
-  // MARK: What was published
-
-  /// The outcome of a merge that was interrupted when its result had its place already; nil if it hasn't.
-  private func published(_ folder: PartsFolder) throws(CheckpointError) -> Outcome? {
-    let mark = "\(folder.path)/\(Self.publicationName)"
-    guard fileExists(mark) else { return nil }
-    let words = try InputFile.contents(of: mark, limit: 4096, recordedIn: nil)
-      .split(separator: UInt8(ascii: " "), maxSplits: 1)
-    guard words.count == 2 else { return nil }
-    let (digest, name) = (
-      Digest(String(decoding: words[0], as: UTF8.self)), String(decoding: words[1], as: UTF8.self)
-    )
-    let isInside =
-      Directories.resolved(Directories.split(folder.partialPath).parent)
-      == Directories.resolved(destination)
-    let isAtOnce = kind == .directory && !isInside
-    let parent = kind == .file ? Directories.split(destination).parent : destination
-    let path = "\(parent)/\(name)"
-    guard isAtOnce || !fileExists("\(folder.path)/\(Self.resultName)"),
-      FileKind(ofEntry: path) == .file
-    else { return nil }
-    let bytes = try InputFile.contents(
-      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
-    guard Digest(of: bytes) == digest else { return nil }
-    let certificate = try Certificate(at: path, file: path)
-    let count = try folder.description()?.partCount
-    return Outcome(certificate: certificate, partCount: count, leftover: remove(folder))
-  }
-
-  /// The outcome of a merge that was interrupted when nothing but empty folders was left of the parts, which are removed; nil if there are others.
-  private func cleared(_ partialPath: String) throws(CheckpointError) -> Outcome? {
-    guard FileKind(ofEntry: partialPath) == .directory, fileExists(destination),
-      try Directories.files(in: partialPath).isEmpty
-    else { return nil }
-    let (parent, name) = Directories.split(destination)
-    let places =
-      kind == .file
-      ? Certificate.fileNames(beside: name).map { "\(parent)/\($0)" }
-      : ["\(destination)/\(Certificate.fileName)"]
-    guard let path = places.first(where: fileExists) else { return nil }
-    let certificate = try Certificate(at: path, file: path)
-    try Directories.removeTree(partialPath)
-    try Directories.synchronise(Directories.split(partialPath).parent)
-    return Outcome(certificate: certificate, partCount: nil, leftover: nil)
-  }
-
-  /// Removes all that is left of the parts.
-  ///
-  /// - Returns: what couldn't be removed.
-  private func remove(_ folder: PartsFolder) -> String? {
-    do throws(CheckpointError) {
-      // The mark goes last: without it, what is left wouldn't be known for what it is.
-      let names = try Directories.names(in: folder.partialPath)
-      let own = Directories.split(folder.path).name
-      for name in names where name != own {
-        try Directories.removeTree("\(folder.partialPath)/\(name)")
-      }
-      for name in try Directories.names(in: folder.path) where name != Self.publicationName {
-        try Directories.removeTree("\(folder.path)/\(name)")
-      }
-      try Directories.synchronise(folder.path)
-      try Directories.synchronise(folder.partialPath)
-      try Directories.removeTree(folder.partialPath)
-      try Directories.synchronise(Directories.split(folder.partialPath).parent)
-      return nil
-    } catch { return folder.partialPath }
-  }
-
   // MARK: Putting together
 
-  private func merge(_ parts: CollectedParts) throws(CheckpointError) -> Outcome {
+  private func merge(
+    _ parts: CollectedParts, _ report: Reporting
+  ) throws(CheckpointError) -> Outcome {
     let folder = parts.folder
     let name = "\(Directories.split(folder.path).name)/\(Self.resultName)"
     let target = try target(parts, workingIn: name, resuming: true)
@@ -219,8 +185,10 @@ public struct PartsMerge: Sendable {
     try Directories.synchronise(folder.path)
     let leftover = try target.publish(
       Directories.topLevel(names), companion: companion, discarding: Journal.discardedLine)
-    return Outcome(
-      certificate: certificate, partCount: parts.description.partCount,
-      leftover: remove(folder) ?? leftover)
+    return try finish(
+      Outcome(
+        certificate: certificate, partCount: parts.description.partCount,
+        quantization: parts.plan.outline(folder.path), invocation: frame.invocation,
+        leftover: leftover), folder, report)
   }
 }

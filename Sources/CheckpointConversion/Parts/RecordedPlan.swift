@@ -27,6 +27,10 @@ struct RecordedPlan: Sendable {
     let store: Store?
     /// Whether the parts of a set stand instead of the file, and give way to it.
     let replacesSets: Bool
+    /// What a quantization's report begins with; nil for other conversions.
+    let quantization: QuantizationOutline.Head?
+    /// How the parts were asked for; nil where nobody has said it.
+    let invocation: PartsInvocation?
   }
 
   /// A file that holds tensors.
@@ -54,6 +58,8 @@ struct RecordedPlan: Sendable {
     /// The extents of a store's chunks; nil for tensors in one piece and other formats.
     var chunk: [Int]?
     var filters: [StoreManifest.Filter.RawValue]?
+    /// What a quantization's report says of it; nil for what belongs to the weight before it, and for other conversions.
+    var weight: QuantizationOutline.Weight?
 
     /// How a store keeps it.
     var encoding: StoreManifest.Encoding {
@@ -75,11 +81,12 @@ struct RecordedPlan: Sendable {
   ///   - source: what it converts.
   ///   - resources: for what a store says of the source.
   ///   - replacesSets: whether sets of files give way to the one.
+  ///   - invocation: how the parts were asked for.
   /// - Returns: JSON.
   /// - Throws: what reading the source's headers throws.
   static func text(
     _ plan: ConversionPlan, _ digest: Digest, _ source: Source, _ resources: EvaluationResources,
-    replacesSets: Bool
+    replacesSets: Bool, _ invocation: PartsInvocation?
   ) throws(CheckpointError) -> [UInt8] {
     var store: Store?
     if plan.format == StoreFormat.name {
@@ -88,13 +95,20 @@ struct RecordedPlan: Sendable {
         trainingStep: source.checkpoint.trainingStep,
         metadata: metadata.sorted { $0.key < $1.key }.map { [$0.key.text, $0.value] })
     }
+    let outline = plan.settings.quantization.map { QuantizationOutline(plan, $0) }
+    let weights = Dictionary(
+      (outline?.weights ?? []).map { ($0.tensors.lowerBound, $0) }, uniquingKeysWith: { $1 })
     let frame = Frame(
       certificate: Certificate(plan, digest, source), files: File.all(of: plan),
-      companions: plan.companions, store: store, replacesSets: replacesSets)
+      companions: plan.companions, store: store, replacesSets: replacesSets,
+      quantization: outline?.head, invocation: invocation)
     var text = Array("{\"frame\":".utf8) + (try json(frame)) + Array(",\"groups\":[".utf8)
     let runs = ParallelPieces.runs(of: plan.groups.count, lineCount)
     let lines = try ParallelPieces.map(runs.count) { (place) throws(CheckpointError) in
-      try json(runs[place].map { Group(plan.groups[$0], in: plan) })
+      try json(
+        runs[place].map {
+          Group(plan.groups[$0], in: plan, weights[plan.places(of: $0).lowerBound])
+        })
     }
     for (place, line) in lines.enumerated() {
       text += (place == 0 ? "\n" : ",\n").utf8
@@ -138,6 +152,31 @@ struct RecordedPlan: Sendable {
       guard groups.allSatisfy({ !$0.tensors.isEmpty }) else { throw Self.malformed(path) }
       return groups
     }.flatMap { $0 }
+  }
+
+  /// What the report of a quantization needs of the plan; nil for other conversions.
+  ///
+  /// - Parameter path: of the file, for messages.
+  /// - Returns: the outline.
+  /// - Throws: `malformed` if it isn't of the tensors that are written.
+  func outline(_ path: String) throws(CheckpointError) -> QuantizationOutline? {
+    guard let head = frame.quantization else { return nil }
+    var weights: [QuantizationOutline.Weight] = []
+    var (place, totals) = (0, [0, 0])
+    for group in groups {
+      if let weight = group.weight {
+        let sums = zip(totals, [weight.byteCount, weight.shape.elementCount]).map {
+          $0.addingReportingOverflow($1)
+        }
+        guard weight.tensors == place..<place + group.tensors.count, weight.byteCount >= 0,
+          sums.allSatisfy({ !$0.overflow && $0.partialValue < 1 << 56 })
+        else { throw Self.malformed(path) }
+        totals = sums.map(\.partialValue)
+        weights.append(weight)
+      }
+      place += group.tensors.count
+    }
+    return QuantizationOutline(head: head, weights: weights)
   }
 
   /// Reads JSON of ours.
@@ -199,7 +238,11 @@ extension RecordedPlan.File {
 }
 
 extension RecordedPlan.Group {
-  fileprivate init(_ group: ConversionPlan.OutputGroup, in plan: ConversionPlan) {
+  fileprivate init(
+    _ group: ConversionPlan.OutputGroup, in plan: ConversionPlan,
+    _ weight: QuantizationOutline.Weight?
+  ) {
+    self.weight = weight
     tensors = group.parts.map { TensorStatement($0, in: plan.fileName(of: $0)) }
     if case .chunked(let chunk, let filters)? = group.parts[0].encoding {
       self.chunk = chunk

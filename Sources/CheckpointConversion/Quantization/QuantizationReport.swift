@@ -48,7 +48,7 @@ public struct QuantizationReport: Sendable, Encodable {
   public let root: Digest?
 
   /// What is quantized.
-  public struct SourceRecord: Sendable, Encodable {
+  public struct SourceRecord: Sendable, Codable, Hashable {
     /// Its format.
     public let format: String
     /// The model's family.
@@ -58,7 +58,7 @@ public struct QuantizationReport: Sendable, Encodable {
   }
 
   /// An importance matrix.
-  public struct ImportanceRecord: Sendable, Encodable {
+  public struct ImportanceRecord: Sendable, Codable, Hashable {
     /// SHA-256 of the file.
     public let digest: Digest
     /// What it was computed on.
@@ -105,7 +105,7 @@ public struct QuantizationReport: Sendable, Encodable {
     public let digest: Digest?
 
     /// What becomes of codes that aren't made anew.
-    public enum Reuse: String, Sendable, Encodable {
+    public enum Reuse: String, Sendable, Codable {
       /// They are as they were.
       case kept
       /// They lie in another container, and each number is what it was.

@@ -20,16 +20,27 @@ extension QuantizationReport {
 
   /// What came of a plan, written or not.
   struct Results {
-    let records: [Certificate.TensorRecord]
+    /// Of all tensors; nil as long as nothing is evaluated.
+    let records: [Certificate.TensorRecord]?
     let findings: [Finding]
-    var files: [Certificate.FileRecord]?
+    let files: [Certificate.FileRecord]
     var root: Digest?
     var validation: Certificate.Validation?
 
     /// Records of what wasn't written.
-    init(records: [Certificate.TensorRecord], findings: [Finding]) {
+    init(
+      records: [Certificate.TensorRecord], findings: [Finding], _ files: [Certificate.FileRecord]
+    ) {
       self.records = records
       self.findings = findings
+      self.files = files
+    }
+
+    /// What is known before.
+    fileprivate init(planned findings: [Finding], _ files: [Certificate.FileRecord]) {
+      records = nil
+      self.findings = findings
+      self.files = files
     }
 
     fileprivate init(_ certificate: Certificate) {
@@ -46,52 +57,47 @@ extension QuantizationReport {
     _ plan: ConversionPlan, _ request: QuantizationRequest, _ results: Results?,
     limits: Limits = Limits()
   ) {
-    // What is copied beside a weight counts as its bytes.
-    var tensors: [Tensor] = []
-    for (place, group) in plan.groups.enumerated() {
-      if group.isCompanion {
-        if !tensors.isEmpty { tensors[tensors.count - 1].byteCount += group.byteCount }
-      } else {
-        tensors.append(
-          Tensor(group, results.map { Array($0.records[plan.places(of: place)]) }))
-      }
-    }
+    self.init(
+      QuantizationOutline(plan, request),
+      results ?? Results(planned: plan.findings, plan.fileRecords), limits: limits)
+  }
+
+  /// A report of what came of a plan of which only the outline is there.
+  ///
+  /// - Parameters:
+  ///   - outline: of the plan.
+  ///   - certificate: what came of it.
+  ///   - limits: what errors may be at most.
+  public init(_ outline: QuantizationOutline, _ certificate: Certificate, limits: Limits) {
+    self.init(outline, Results(certificate), limits: limits)
+  }
+
+  private init(_ outline: QuantizationOutline, _ results: Results, limits: Limits) {
+    let tensors = outline.weights.map { Tensor($0, results.records) }
     self.tensors = tensors
     self.limits = limits
-    scheme = request.scheme
-    quality = request.quality
-    importance = request.importance.map {
-      ImportanceRecord(digest: $0.digest, datasets: $0.datasets)
-    }
+    scheme = outline.head.scheme
+    quality = outline.head.quality
+    importance = outline.head.importance
     parameterCount = tensors.reduce(0) { $0 + $1.shape.elementCount }
     byteCount = tensors.reduce(0) { $0 + $1.byteCount }
     bitsPerWeight = Self.bits(tensors.map { ($0.byteCount * 8, $0.shape.elementCount) })
-    source = SourceRecord(
-      format: plan.source.format, architecture: plan.source.architecture,
-      bitsPerWeight: Self.bits([
-        (
-          plan.storedByteCount * 8,
-          plan.groups.reduce(0) {
-            // What is made of nothing has no bits there.
-            $0 + ($1.isCompanion || $1.expression.sources.isEmpty ? 0 : $1.valueShape.elementCount)
-          }
-        )
-      ]))
+    source = outline.head.source
     types = Self.summaries(tensors)
-    substitutions = zip(plan.groups.filter { !$0.isCompanion }, tensors).compactMap {
-      planned, tensor in
-      guard let choice = planned.quantization?.choice, choice.isSubstitution else { return nil }
-      return Substitution(
-        name: tensor.name, wanted: choice.wanted, dtype: choice.type,
-        columns: tensor.shape.dimensions.last ?? 0)
+    substitutions = outline.weights.compactMap { weight in
+      weight.wanted.map {
+        Substitution(
+          name: weight.name, wanted: $0, dtype: weight.type,
+          columns: weight.shape.dimensions.last ?? 0)
+      }
     }
     let worst = Self.worst(tensors)
     worstTensors = worst.prefix(10).map { tensors[$0].name }
-    validation = results?.validation
-    exceeded = Self.exceeded(limits, worst.first.map { tensors[$0] }, results?.validation)
-    findings = results?.findings ?? plan.findings
-    files = results?.files ?? plan.fileRecords
-    root = results?.root
+    validation = results.validation
+    exceeded = Self.exceeded(limits, worst.first.map { tensors[$0] }, results.validation)
+    findings = results.findings
+    files = results.files
+    root = results.root
   }
 
   /// The relative error of all tensors whose scales were searched for, and what plain quantization has: √(Σ n e² / Σ n) over numbers of weights n and
@@ -117,7 +123,7 @@ extension QuantizationReport {
     }
   }
 
-  private static func bits(_ tensors: [(bits: Int, count: Int)]) -> Double {
+  static func bits(_ tensors: [(bits: Int, count: Int)]) -> Double {
     let count = tensors.reduce(0) { $0 + $1.count }
     return Double(tensors.reduce(0) { $0 + $1.bits }) / Double(max(1, count))
   }
@@ -154,21 +160,20 @@ extension QuantizationReport {
 }
 
 extension QuantizationReport.Tensor {
-  fileprivate init(_ group: ConversionPlan.OutputGroup, _ records: [Certificate.TensorRecord]?) {
-    let type = group.parts[0].type
-    name = group.name
-    dtype = group.quantization?.choice.type ?? .dtype(type.dtype)
-    sourceDtype = group.codes?.dtype ?? group.quantization?.values.dtype ?? type.dtype
-    sourceCodes = group.codes?.name
-    if group.quantization?.choice.type.isQuantized == true, !group.isQuantizedAnew {
-      reuse = group.parts.contains { $0.expression.isRepacked } ? .repacked : .kept
-    }
-    shape = group.valueShape
-    byteCount = group.byteCount
-    reason = group.quantization?.choice.reason ?? .unquantized
-    let record = records?.first
+  fileprivate init(
+    _ weight: QuantizationOutline.Weight, _ records: [Certificate.TensorRecord]?
+  ) {
+    name = weight.name
+    dtype = weight.type
+    sourceDtype = weight.sourceDtype
+    sourceCodes = weight.sourceCodes
+    reuse = weight.reuse
+    shape = weight.shape
+    byteCount = weight.byteCount
+    reason = weight.reason
+    let record = records?[weight.tensors.lowerBound]
     errors = record?.quantization
     largestErrorUlp = record.flatMap { $0.quantization == nil ? $0.largestErrorUlp : nil }
-    digest = records?.count == 1 ? record?.digest : nil
+    digest = weight.tensors.count == 1 ? record?.digest : nil
   }
 }

@@ -6,9 +6,8 @@ public import TensorModel
 public struct SizeChoice: Sendable {
   /// What gives weights these types.
   public let request: QuantizationRequest
-  /// What was asked for, and what it should come to.
-  public let record: SizeTargetRecord
-  private let squaredValues: [ExactName: Double]
+  /// What was asked for, what it should come to, and what is needed to say what it came to.
+  public let expectation: SizeExpectation
 
   /// Measures every type of the container on every weight, and chooses.
   ///
@@ -58,7 +57,7 @@ public struct SizeChoice: Sendable {
     case .bitsPerWeight(let bits): wantedBits = bits
     case .byteCount(let count): wantedBytes = count
     }
-    record = SizeTargetRecord(
+    let record = SizeTargetRecord(
       wantedBitsPerWeight: wantedBits, wantedByteCount: wantedBytes, predicted: predicted,
       preset: zipped(preset, figures).map { .init(scheme: $0.scheme.name, figures: $1) },
       isPresetBetter: isBetter, isPresetTaken: isBetter && takesPreset)
@@ -69,28 +68,9 @@ public struct SizeChoice: Sendable {
       chosen = try request.giving(types, measured)
     }
     self.request = chosen
-    squaredValues = Dictionary(
-      measured.weights.map { (ExactName($0.name), $0.squaredValues) },
-      uniquingKeysWith: { first, _ in first })
-  }
-
-  /// The record with what was measured of the result.
-  ///
-  /// - Parameter report: of the conversion.
-  /// - Returns: the record.
-  public func measured(_ report: QuantizationReport) -> SizeTargetRecord {
-    var record = record
-    var (error, values) = (0.0, 0.0)
-    for tensor in report.tensors {
-      guard let squared = squaredValues[ExactName(tensor.name)] else { continue }
-      let relative = tensor.errors?.relativeRmse ?? 0
-      error += relative * relative * squared
-      values += squared
-    }
-    record.measured = SizeTargetRecord.Figures(
-      byteCount: report.byteCount, bitsPerWeight: report.bitsPerWeight,
-      relativeRmse: (values > 0 ? (error / values).squareRoot() : 0).sixDigits)
-    return record
+    expectation = SizeExpectation(
+      record: record,
+      weights: measured.weights.map { .init(name: $0.name, squaredValues: $0.squaredValues) })
   }
 
   private static func tooSmall(

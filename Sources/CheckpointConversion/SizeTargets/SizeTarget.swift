@@ -17,7 +17,7 @@ public enum SizeTarget: Hashable, Sendable {
 }
 
 /// What became of a target, as documents have it.
-public struct SizeTargetRecord: Sendable, Encodable, Hashable {
+public struct SizeTargetRecord: Sendable, Codable, Hashable {
   /// The bits for each weight that were asked for; absent where bytes were.
   public let wantedBitsPerWeight: Double?
   /// The bytes that were asked for; absent where bits were.
@@ -34,7 +34,7 @@ public struct SizeTargetRecord: Sendable, Encodable, Hashable {
   public let isPresetTaken: Bool
 
   /// Size and error.
-  public struct Figures: Sendable, Encodable, Hashable {
+  public struct Figures: Sendable, Codable, Hashable {
     /// Bytes of all tensors.
     public let byteCount: Int
     /// Bits of all tensors for each weight.
@@ -44,13 +44,24 @@ public struct SizeTargetRecord: Sendable, Encodable, Hashable {
   }
 
   /// A scheme, quantized in the format's own way.
-  public struct Preset: Sendable, Encodable, Hashable {
+  public struct Preset: Sendable, Codable, Hashable {
     /// Its name.
     public let scheme: String
     /// Its size and error.
     public let figures: Figures
 
     private enum CodingKeys: String, CodingKey { case scheme }
+
+    init(scheme: String, figures: Figures) {
+      self.scheme = scheme
+      self.figures = figures
+    }
+
+    /// Reads what `encode` writes.
+    public init(from decoder: any Decoder) throws {
+      scheme = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .scheme)
+      figures = try Figures(from: decoder)
+    }
 
     /// Figures stand beside the name.
     public func encode(to encoder: any Encoder) throws {

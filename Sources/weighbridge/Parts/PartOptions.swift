@@ -39,13 +39,22 @@ struct PartOptions: ParsableArguments {
 
   /// What is to be submitted; nil if nothing is.
   ///
+  /// - Parameters:
+  ///   - source: as the user has named it.
+  ///   - destination: likewise.
+  ///   - shared: memory and threads.
+  ///   - options: of the destination.
+  ///   - merging: options that are for the merge.
+  /// - Returns: the submission.
   /// - Throws: `usage` for options that no part could heed.
   func submission(
-    _ source: String, _ destination: String, _ shared: SharedOptions, _ options: DestinationOptions
+    _ source: String, _ destination: String, _ shared: SharedOptions,
+    _ options: DestinationOptions, forMerge merging: [String] = []
   ) throws(CheckpointError) -> SlurmSubmission? {
     guard let submit else { return nil }
     return try SlurmSubmission(
-      submit, sbatch, source: source, destination: destination, shared, options)
+      submit, sbatch, source: source, destination: destination, shared, options,
+      forMerge: merging)
   }
 }
 

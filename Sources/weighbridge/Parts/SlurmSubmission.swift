@@ -11,6 +11,8 @@ struct SlurmSubmission {
   private let destination: String
   private let shared: SharedOptions
   private let options: DestinationOptions
+  /// Options that the merge is given.
+  private let merging: [String]
 
   /// What the system, libraries and page tables take beside buffers.
   private static let overhead = 256_000_000
@@ -18,7 +20,7 @@ struct SlurmSubmission {
   /// - Throws: `usage` for options that no part could heed.
   init(
     _ submit: SubmitArgument, _ sbatch: String?, source: String, destination: String,
-    _ shared: SharedOptions, _ options: DestinationOptions
+    _ shared: SharedOptions, _ options: DestinationOptions, forMerge merging: [String]
   ) throws(CheckpointError) {
     self.submit = submit
     self.sbatch = sbatch
@@ -26,6 +28,7 @@ struct SlurmSubmission {
     self.destination = destination
     self.shared = shared
     self.options = options
+    self.merging = merging
   }
 
   /// Plans, checks, and submits what is missing, or prints it.
@@ -54,7 +57,7 @@ struct SlurmSubmission {
       """
       look at them with: squeue --job \([arrayID, mergeID].compactMap { $0 }.joined(separator: ","))
       and at the parts:  \(shellCommand("weighbridge status", destination))
-      what they say:     \(printable(logName("%A_%a"))), \(printable(logName("%j")))
+      what they say:     \(([arrayID.map { "\($0)_*" }, mergeID].compactMap { $0 }.map { printable(logName($0)) }).joined(separator: ", "))
       if some fail, repeat this command: it submits only what is missing
       """)
   }
@@ -100,10 +103,11 @@ struct SlurmSubmission {
     if let array {
       lines += ["--dependency=afterok:\(array)", "--kill-on-invalid-dep=yes"]
     }
-    let force = options.force ? " --force" : ""
+    let more =
+      (options.force ? ["--force"] : []) + CommandWords.only(options: merging).map(quoted)
     return """
       \(head("when all of them have ended well: submit it with the array's id in the place of $ARRAY", lines))
-      exec \(Self.executable) merge \(quoted(destination)) --wait 90s\(force)
+      exec \((["\(Self.executable) merge \(quoted(destination)) --wait 90s"] + more).joined(separator: " "))
 
       """
   }
@@ -114,17 +118,8 @@ struct SlurmSubmission {
 
   /// The command that was given, without what is of the submission.
   private var command: String {
-    var words: [String] = []
-    var given = ProcessArguments.all.dropFirst()[...]
-    while let word = given.popFirst() {
-      if ["--submit", "--sbatch"].contains(word) {
-        _ = given.popFirst()
-        continue
-      }
-      if word.hasPrefix("--submit=") || word.hasPrefix("--sbatch=") { continue }
-      if ["--dry-run", "--resume", "--json"].contains(word) { continue }
-      words.append(word)
-    }
+    let words = CommandWords.without(
+      options: ["--submit", "--sbatch"] + merging, flags: ["--dry-run", "--resume", "--json"])
     return ([Self.executable] + words.map(quoted)).joined(separator: " ")
   }
 

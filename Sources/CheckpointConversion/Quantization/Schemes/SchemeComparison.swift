@@ -78,7 +78,9 @@ public struct SchemeComparison: Sendable {
           request: request,
           report: QuantizationReport(
             plan, request,
-            .init(records: records.tensors, findings: plan.findings + records.findings)),
+            .init(
+              records: records.tensors, findings: plan.findings + records.findings,
+              plan.fileRecords)),
           relativeRMSE: measurement.totals.relativeRMSE(plan: number),
           validation: validations.isEmpty ? nil : validations[number]))
     }
