@@ -19,6 +19,7 @@ import mlx_writing
 import npz
 import packages
 import pages
+import parts
 import pipelines
 import pytorch
 import quantized
@@ -65,6 +66,7 @@ GROUPS = {
     "limits": limits.check,
     "signals": signals.check,
     "interruption": interruption.check,
+    "parts": parts.check,
     "keras": keras.check,
 }
 
@@ -72,7 +74,7 @@ GROUPS = {
 def main():
     parser = argparse.ArgumentParser(prog="scripts/interop", description=__doc__)
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}")
-    parser.add_argument("--kills", type=int, default=20, help="kills per source of the interruption group (default 20)")
+    parser.add_argument("--kills", type=int, default=20, help="kills per source of the interruption group, and runs of the group parts (default 20)")
     parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills (default: the clock, printed)")
     parser.add_argument("--configurations", type=int, default=configurations.COUNT, help="random ones of the group of that name (default %(default)s)")
     parser.add_argument("--list", action="store_true", help="print the groups")
@@ -83,6 +85,7 @@ def main():
     if unknown:
         parser.error(f"no group {unknown[0]!r}; the groups are {', '.join(GROUPS)}")
     interruption.KILLS, interruption.SEED = options.kills, time.time_ns() % 1_000_000 if options.seed is None else options.seed
+    parts.RUNS, parts.SEED = options.kills, interruption.SEED
     configurations.COUNT = options.configurations
     passed = failed = skipped = 0
     for name in options.groups or GROUPS:
