@@ -12,7 +12,7 @@
 /// `product.c` -> `product_portable.c` (the meaning) -> `product_loops.h`, `product_avx2.c`, …; `activation.c`; `norm.c`;
 /// `scale_search.h` (better scales) -> `refine.c`, `mlx_refine.c`, `ct_refine.c`;
 /// `block_formats.h` (the bytes) -> `dequantize.c`, `quantize.c`, `block_parts.c`; what comes after these is said in `block_kernels.h`;
-/// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`;
+/// `packed_rows.h` -> `mlx.c`, `compressed_tensors.c`; `moment_tiles.h` -> `moments.c`; `feedback.c` -> `feedback_formats.c`;
 /// `ulp.c` (the meaning) -> `ulp_loops.h`, `ulp_avx2.c`, `ulp_neon.c`; `xxh3.c`.
 #ifndef CTENSORKERNELS_H
 #define CTENSORKERNELS_H
@@ -420,6 +420,85 @@ void wb_ct_dequantize(wb_ct_format format, const void *packed, size_t stride, si
 /// Puts better scales and codes in the stead of those that `wb_ct_quantize` has made of the same rows, as `wb_refine` does. The scale of a tensor stays.
 void wb_ct_refine(wb_level level, wb_ct_format format, const float *rows, size_t row_count, size_t row_length, const float *importance,
                   void *packed, size_t stride);
+
+// MARK: Second moments, and rounding by them
+
+// The upper triangle of a symmetric matrix, and later of its factor, lies in tiles of 8 x 8 doubles (`moment_tiles.h`).
+
+/// Returns how many doubles the triangle of a matrix of so many columns takes.
+size_t wb_moments_count(size_t columns);
+
+/// Returns how many rows can be summed up at once, and how many doubles they take when they are widened.
+size_t wb_moments_rows_at_once(void);
+size_t wb_moments_scratch_count(size_t columns);
+
+/// Widens rows, at most `wb_moments_rows_at_once`, for sums over them: columns of tiles from `first` to `end`.
+void wb_moments_widen(const float *rows, size_t row_count, size_t columns, size_t first, size_t end, double *wide);
+
+/// Adds Σ x_i x_j over widened rows to a column of tiles of the triangle, products exact and sums in the order of the rows. Threads may take columns each.
+void wb_moments_add(wb_level level, const double *wide, size_t row_count, size_t column, double *tiles);
+
+/// Writes a row of the whole matrix, divided by a count; returns false if a number isn't finite.
+bool wb_moments_row(const double *tiles, size_t columns, size_t place, double count, float *row);
+
+/// What is wrong with a row of a matrix of second moments.
+enum { WB_MOMENTS_FINE = 0, WB_MOMENTS_NOT_FINITE = 1, WB_MOMENTS_NEGATIVE = 2, WB_MOMENTS_ASYMMETRIC = 3 };
+
+/// Puts a row of the whole matrix into the triangle; rows come in their order. Returns what is wrong with it: a number that isn't finite, a square below 0, or
+/// elements that differ by more than a thousandth of √(H_ii · H_jj) from those of the rows before.
+int wb_moments_put_row(const float *row, size_t columns, size_t place, double *tiles);
+
+/// Adds a share of the diagonal's mean to the diagonal, which is returned, and makes what is beyond the matrix in the last tiles that of a factor.
+double wb_moments_damp(double *tiles, size_t columns, double share);
+
+// The factor R, upper triangular, of H = R Rᵀ, in the stead of H: from `end` = all `across` columns of tiles on, those of `wb_factor_start(end)` on at once, the
+// corner first, then each row of tiles above it, which threads may take each.
+
+/// Returns the first of the columns of tiles that are made together with those before `end`.
+size_t wb_factor_start(size_t end);
+/// Returns false where the matrix isn't positive definite.
+bool wb_factor_corner(wb_level level, double *tiles, size_t across, size_t end);
+void wb_factor_row(wb_level level, double *tiles, size_t across, size_t end, size_t row);
+
+/// Writes R_ii²: what is left of an input when those after it are known, and so how much errors in its column count.
+void wb_factor_squares(const double *tiles, size_t columns, float *squares);
+
+/// The factor of damped second moments.
+typedef struct {
+  size_t columns;
+  const double *tiles;
+  /// What was added to the diagonal.
+  double damping;
+} wb_moment_factor;
+
+/// A format of any container.
+typedef enum { WB_FEEDBACK_BLOCKS, WB_FEEDBACK_MLX, WB_FEEDBACK_CT } wb_feedback_container;
+typedef struct {
+  wb_feedback_container container;
+  wb_block_type type;
+  wb_mlx_format mlx;
+  wb_ct_format ct;
+} wb_feedback_format;
+
+/// Returns whether codes of the format are free once scales are chosen, and rows fill its groups.
+bool wb_feedback_takes(wb_feedback_format format, size_t row_length);
+
+/// Returns how many bytes `wb_feedback` works in, aligned to 64.
+size_t wb_feedback_scratch_byte_count(wb_feedback_format format, size_t row_length);
+
+/// Outputs' errors of rows, w H wᵀ; zero at first.
+typedef struct {
+  uint64_t row_count, improved_row_count;
+  /// Of the weights themselves, of what was there before, and of what is there now.
+  double squared_values, squared_error_before, squared_error;
+} wb_feedback_sums;
+
+/// Puts rows of which each makes up for its own errors in the stead of packed ones, `stride` bytes apart, wherever the layer's output is nearer by that.
+///
+/// `importance`, of columns, is what scales are searched with; null if they count the same. The same bytes and sums come out at all levels, and for rows in any
+/// portions.
+void wb_feedback(wb_level level, wb_feedback_format format, const wb_moment_factor *factor, const float *rows, size_t row_count,
+                 const float *importance, void *packed, size_t stride, void *scratch, wb_feedback_sums *sums);
 
 // MARK: Checksums
 
