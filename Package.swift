@@ -110,13 +110,14 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(
-      name: "Quantization", dependencies: ["TensorModel", "FileContainers", "ModelArchitectures"],
+      name: "Quantization",
+      dependencies: ["TensorModel", "FileContainers", "ModelArchitectures", "CheckpointFormats"],
       swiftSettings: strict),
     .target(
       name: "Importance",
       dependencies: [
         "TensorModel", "FileContainers", "CheckpointFormats", "ModelArchitectures",
-        "TensorEvaluation", "ReferenceForward", "Quantization",
+        "TensorEvaluation", "ReferenceForward", "Quantization", "CTensorKernels",
       ],
       swiftSettings: strict),
     .target(

@@ -21,25 +21,35 @@ public struct Replay: Sendable {
   ///   - path: of the source, which needn't lie where it lay.
   ///   - openOptions: how to open it.
   ///   - base: what the checkpoint that is made again is a difference to; nil for a complete one.
-  ///   - importance: the matrix that weights were quantized with, if there was one.
+  ///   - statistics: what weights were quantized with, if there was something.
   ///   - resources: memory and threads.
   /// - Returns: the replay, or why the source has no such conversion.
   /// - Throws: `unsupported` for certificates without settings; `usage` without a matrix that is needed, and with one that the certificate doesn't name; what opening
   ///   the source throws.
   public static func plan(
     of certificate: Certificate, from path: String, _ openOptions: OpenOptions,
-    base: BaseCheckpoint?, importance: ImportanceMatrix?, _ resources: EvaluationResources
+    base: BaseCheckpoint?, statistics: InputStatistics, _ resources: EvaluationResources
   ) throws(CheckpointError) -> Result<Replay, CheckpointError> {
     guard let recorded = certificate.settings else { throw withoutSettings }
-    guard recorded.quantization?.importance == nil || importance != nil else {
+    guard recorded.quantization?.importance == nil || statistics.importance != nil else {
       throw CheckpointError(
         .usage, "the weights were quantized with an importance matrix, which is needed again",
         expected: recorded.quantization?.importance, hint: "name it by --imatrix")
     }
-    guard recorded.quantization?.importance != nil || importance == nil else {
+    guard recorded.quantization?.importance != nil || statistics.importance == nil else {
       throw CheckpointError(
         .usage, "an importance matrix is given, and the certificate says that none was used",
         hint: "leave out --imatrix, or name the checkpoint that was quantized with it")
+    }
+    guard recorded.quantization?.hessian == nil || statistics.moments != nil else {
+      throw CheckpointError(
+        .usage, "the weights were quantized with second moments, which are needed again",
+        expected: recorded.quantization?.hessian, hint: "name the file by --hessian")
+    }
+    guard recorded.quantization?.hessian != nil || statistics.moments == nil else {
+      throw CheckpointError(
+        .usage, "second moments are given, and the certificate says that none were used",
+        hint: "leave out --hessian, or name the checkpoint that was quantized with them")
     }
     var source = RestoredTokenizer.added(to: try Source(path, openOptions))
     do throws(CheckpointError) {
@@ -47,7 +57,7 @@ public struct Replay: Sendable {
         source: path, destination: recorded.file ?? Self.directory, openOptions: openOptions,
         resources: resources)
       request.format = certificate.format
-      request.settings = try recorded.settings(importance)
+      request.settings = try recorded.settings(statistics)
       if let attention = certificate.attention, try source.model().attention != attention {
         request.openOptions.attention = attention
         source = RestoredTokenizer.added(to: try Source(path, request.openOptions))

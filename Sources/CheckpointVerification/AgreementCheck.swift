@@ -12,7 +12,7 @@ import TensorModel
 struct AgreementCheck {
   private let source: Source
   private let other: Source
-  private let importance: ImportanceMatrix?
+  private let statistics: InputStatistics
   private let resources: EvaluationResources
   private let progress: WorkProgress
   private let known: RecordedFileDigests
@@ -35,18 +35,18 @@ struct AgreementCheck {
   /// - Parameters:
   ///   - source: what is verified.
   ///   - other: what it must be.
-  ///   - importance: the matrix that weights were quantized with, if there was one.
+  ///   - statistics: what weights were quantized with, if there was something.
   ///   - resources: memory and threads.
   ///   - known: digests of files that needn't be read.
   ///   - progress: told of bytes as they are compared.
   init(
-    _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
+    _ source: Source, _ other: Source, _ statistics: InputStatistics,
     _ resources: EvaluationResources, _ known: RecordedFileDigests, _ progress: WorkProgress
   ) {
     self.known = known
     self.source = source
     self.other = other
-    self.importance = importance
+    self.statistics = statistics
     self.resources = resources
     self.progress = progress
   }
@@ -85,7 +85,7 @@ struct AgreementCheck {
     try prepare()
     let pairs: AgreementPairs
     do throws(CheckpointError) {
-      pairs = try AgreementPairs(source, other, importance, resources)
+      pairs = try AgreementPairs(source, other, statistics, resources)
     } catch {
       if error.code == .usage || error.code.isTransient { throw error }
       report.record(
@@ -145,7 +145,7 @@ struct AgreementCheck {
   ) throws(CheckpointError) -> Reading? {
     try prepare()
     let found = try ifUsable { () throws(CheckpointError) in
-      try AgreementPairs(source, other, importance, resources)
+      try AgreementPairs(source, other, statistics, resources)
     }
     guard let pairs = found else { return nil }
     source.forgetModel()

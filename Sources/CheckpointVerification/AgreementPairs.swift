@@ -47,13 +47,13 @@ struct AgreementPairs {
   ///
   /// - Throws: what opening the other as a model throws; `malformed` where the checkpoint's own tensors have no canonical names.
   init(
-    _ source: Source, _ other: Source, _ importance: ImportanceMatrix?,
+    _ source: Source, _ other: Source, _ statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) {
     self.source = source
     self.other = other
     if let replanned = try Replanned.plan(
-      of: other, like: source, importance: importance, resources)
+      of: other, like: source, statistics: statistics, resources)
     {
       configuration = replanned.configuration
       appendStored(replanned.weights)

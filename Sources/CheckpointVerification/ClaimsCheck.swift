@@ -164,7 +164,8 @@ struct ClaimsCheck {
     let uncheckedCount = reading.uncheckedCount
     let unchecked =
       uncheckedCount == 0
-      ? "" : "; \(counted(uncheckedCount, "tensor")) made with an importance matrix unchecked"
+      ? ""
+      : "; \(counted(uncheckedCount, "tensor")) made with importances or second moments unchecked"
     // Only sizes tell the inputs then.
     let undigested = inputs.count { $0.digest == nil }
     let unread =

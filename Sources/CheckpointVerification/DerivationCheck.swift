@@ -118,7 +118,7 @@ struct DerivationCheck {
   private func planned() throws(CheckpointError) -> Result<Replay, CheckpointError> {
     try Replay.plan(
       of: certificate, from: replay.path, replay.openOptions, base: written.base,
-      importance: replay.importance, resources)
+      statistics: replay.statistics, resources)
   }
 
   /// Makes a share of the tensors again.
@@ -165,7 +165,7 @@ struct DerivationCheck {
 public struct ReplaySource: Sendable {
   let path: String
   let openOptions: OpenOptions
-  let importance: ImportanceMatrix?
+  let statistics: InputStatistics
   /// Whether the outcome is to be signed.
   let wantsDerivation: Bool
 
@@ -174,15 +174,15 @@ public struct ReplaySource: Sendable {
   /// - Parameters:
   ///   - path: where it is.
   ///   - openOptions: how to open it.
-  ///   - importance: the matrix that weights were quantized with, if there was one.
+  ///   - statistics: what weights were quantized with, if there was something.
   ///   - wantsDerivation: whether the outcome is to be signed.
   public init(
-    _ path: String, _ openOptions: OpenOptions, importance: ImportanceMatrix? = nil,
+    _ path: String, _ openOptions: OpenOptions, statistics: InputStatistics = InputStatistics(),
     wantsDerivation: Bool = false
   ) {
     self.path = path
     self.openOptions = openOptions
-    self.importance = importance
+    self.statistics = statistics
     self.wantsDerivation = wantsDerivation
   }
 

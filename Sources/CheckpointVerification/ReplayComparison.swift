@@ -255,7 +255,9 @@ struct ReplayComparison {
 
   /// That another importance matrix was given, if that is what all expressions differ in.
   func otherImportance() -> Finding? {
-    guard let name = certificate.settings?.quantization?.importance else { return nil }
+    let settings = certificate.settings?.quantization
+    let names = [settings?.importance, settings?.hessian].compactMap { $0 }
+    guard !names.isEmpty else { return nil }
     let records = Dictionary(
       certificate.tensors.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
     var isOther = false
@@ -271,7 +273,7 @@ struct ReplayComparison {
     return isOther
       ? Finding(
         .error, "replay-plan",
-        "the weights were quantized with another importance matrix than the given one: '\(printable(name))'"
+        "the weights were quantized with \(settings?.hessian == nil ? "another importance matrix than the given one" : "other second moments or importances than the given ones"): '\(printable(names.joined(separator: "', '")))'"
       )
       : nil
   }

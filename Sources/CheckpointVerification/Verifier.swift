@@ -55,14 +55,14 @@ public struct Verifier: Sendable {
   ///
   /// - Parameters:
   ///   - other: another checkpoint to compare every tensor with.
-  ///   - importance: the matrix that the checkpoint was quantized with, if there was one.
+  ///   - statistics: what the checkpoint was quantized with, if there was something.
   ///   - manifest: of an earlier state, and what it is called.
   ///   - selection: which checks run, and which must.
   /// - Returns: checks and findings.
   /// - Throws: only what keeps the checks from running: `missing` if there is no such path, `inputOutput`, `noSpace`, `interrupted`, and anything that is wrong with
   ///   `other`. What is wrong with the checkpoint is in the report.
   public func run(
-    against other: Source?, importance: ImportanceMatrix? = nil,
+    against other: Source?, statistics: InputStatistics = InputStatistics(),
     since manifest: (manifest: CheckpointManifest, name: String)? = nil,
     _ selection: CheckSelection = CheckSelection()
   ) throws(CheckpointError) -> VerificationReport {
@@ -96,13 +96,13 @@ public struct Verifier: Sendable {
       return report
     }
     report.format = source.checkpoint.format
-    try check(source, other, importance, manifest, selection, &report)
+    try check(source, other, statistics, manifest, selection, &report)
     selection.conclude(&report)
     return report
   }
 
   private func check(
-    _ source: Source, _ other: Source?, _ importance: ImportanceMatrix?,
+    _ source: Source, _ other: Source?, _ statistics: InputStatistics,
     _ manifest: (manifest: CheckpointManifest, name: String)?, _ selection: CheckSelection,
     _ report: inout VerificationReport
   ) throws(CheckpointError) {
@@ -154,7 +154,7 @@ public struct Verifier: Sendable {
       if runs(.against, &report) {
         // What was found out of each tensor makes room: nothing else needs it, or it can be read again.
         (contents, certificate) = (nil, nil)
-        try AgreementCheck(source, other, importance, resources, known, progress).run(
+        try AgreementCheck(source, other, statistics, resources, known, progress).run(
           &report, text.take(), VerificationReading.all(\.agreement, of: parts))
       }
       try other.confirm()

@@ -17,7 +17,7 @@ struct ImportanceNames {
   /// The names of a place: one, or of gates and values of experts two.
   ///
   /// The head that shares the embedding's weights has the embedding's name.
-  private func names(_ role: DecoderRole, _ layer: Int?) -> [String] {
+  func names(_ role: DecoderRole, _ layer: Int?) -> [String] {
     let isTied = !configuration.dimensions.conditions.contains(.untiedHead)
     if role.projection == .head, isTied {
       return names(.tokenEmbedding, nil)

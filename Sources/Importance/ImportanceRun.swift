@@ -10,6 +10,7 @@ public final class ImportanceRun {
   /// The model.
   public let decoder: Decoder
   private let squares: ColumnSquares
+  private let moments: SecondMomentSums?
   private let names: ImportanceNames
   private let includesHead: Bool
   private let resources: EvaluationResources
@@ -20,16 +21,30 @@ public final class ImportanceRun {
   ///   - source: with a configuration.
   ///   - resources: memory and threads.
   ///   - includesHead: whether what makes the logits is measured, too.
+  ///   - includesMoments: whether it is measured how inputs go together, too.
   /// - Throws: what `Decoder` throws.
   public init(
-    _ source: Source, _ resources: EvaluationResources, includesHead: Bool
+    _ source: Source, _ resources: EvaluationResources, includesHead: Bool,
+    includesMoments: Bool = false
   ) throws(CheckpointError) {
     self.resources = resources
     self.includesHead = includesHead
-    squares = ColumnSquares(threads: resources.threads, includesHead: includesHead)
-    decoder = try Decoder(source, resources, observer: squares)
+    let squares = ColumnSquares(threads: resources.threads, includesHead: includesHead)
+    let computation = try source.computation(for: "an importance matrix")
+    var observers: [any LinearObserver] = [squares]
+    if includesMoments {
+      let sums = SecondMomentSums(
+        computation.decoder, threads: resources.threads, byteLimit: resources.memory / 2,
+        includesHead: includesHead)
+      observers.append(sums)
+      moments = sums
+    } else {
+      moments = nil
+    }
+    self.squares = squares
+    decoder = try Decoder(source, resources, observer: LinearObservers(observers))
     names = ImportanceNames(
-      try source.computation(for: "an importance matrix").document.architecture,
+      computation.document.architecture,
       decoder.configuration)
   }
 
@@ -65,6 +80,36 @@ public final class ImportanceRun {
       if end < windows.rows.count { try keep(ImportanceState(windowCount: end, squares.sums)) }
     }
   }
+
+  /// Runs all windows layer by layer, and writes the second moments of each layer's inputs.
+  ///
+  /// - Parameters:
+  ///   - windows: of tokens.
+  ///   - prefix: the first tokens of each that see each other.
+  ///   - directory: for residual streams.
+  ///   - output: of second moments.
+  ///   - progress: told of tokens that are done.
+  /// - Throws: `malformed` where the model computes no numbers; `usage` for layers whose second moments memory doesn't hold; what reading and writing throw.
+  public func measure(
+    _ windows: TokenWindows, prefix: Int, directory: String, into output: SecondMomentOutput,
+    progress: (Int) -> Void
+  ) throws(CheckpointError) {
+    func write() throws(CheckpointError) {
+      for matrix in moments?.taken() ?? [] {
+        try output.append(matrix, matrix.places.flatMap { names.names($0.role, $0.layer) })
+      }
+    }
+    try LayeredRun(decoder, windows, prefix: prefix, directory: directory).run(
+      progress: progress,
+      layerEnd: { (_) throws(CheckpointError) in try write() },
+      batchEnd: { (state) throws(CheckpointError) in
+        if includesHead { try decoder.tellObserverOfHead(state) }
+      })
+    try write()
+  }
+
+  /// Whether experts came up, of which there are no second moments.
+  public var hasExpertsWithoutMoments: Bool { moments?.hasExperts ?? false }
 
   /// The sums so far.
   ///

@@ -16,6 +16,8 @@ public struct QuantizationRequest: Hashable, Sendable {
   public var quality = QuantizationQuality.plain
   /// How much errors in columns count; nil if everywhere the same.
   public var importance: ImportanceMatrix?
+  /// How the inputs of layers go together, which the quality `max` needs.
+  public var moments: SecondMomentFile?
 
   /// A request with everything else at its default.
   public init(_ scheme: QuantizationScheme) { self.scheme = scheme }

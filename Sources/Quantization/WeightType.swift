@@ -15,6 +15,11 @@ public enum WeightType: Hashable, Sendable {
     }
   }
 
+  /// The format of several tensors; nil for a dtype.
+  public var packedFormat: PackedFormat? {
+    if case .packed(let format) = self { format } else { nil }
+  }
+
   /// Whether rows of so many weights can be of the type.
   public func fits(columns: Int) -> Bool {
     switch self {

@@ -219,6 +219,28 @@ public final class Decoder {
       states.map { ($0, nil) }, room, progress: progress)
   }
 
+  /// Lends one layer, whose weights are read and decoded once if there is room for them.
+  ///
+  /// - Parameters:
+  ///   - index: from 0.
+  ///   - isShared: whether several batches go through it.
+  ///   - body: is given a function that runs the layer on a residual stream.
+  /// - Throws: what reading throws, and the body.
+  public func withLayer(
+    _ index: Int, isShared: Bool,
+    _ body: (_ apply: (State) throws(CheckpointError) -> Void) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let layer = try layer(index, isShared: isShared)
+    try body { (state) throws(CheckpointError) in try layer.apply(state, LayerCache(), room) }
+  }
+
+  /// A residual stream that is to be filled.
+  ///
+  /// - Throws: `inputOutput` if the system has no memory.
+  func state(_ sequences: Sequences) throws(CheckpointError) -> State {
+    try State(sequences, model: configuration.dimensions.model)
+  }
+
   /// A layer's weights, in memory if they stay there or are used several times.
   private func layer(_ index: Int, isShared: Bool) throws(CheckpointError) -> Layer {
     if let kept = layers[index] { return kept }

@@ -133,6 +133,9 @@ struct BlockRows {
     self.isWhole = isWhole
   }
 
+  /// Weights of a row.
+  var columnCount: Int { rowBlockCount * elementCount }
+
   /// Runs of blocks that cover some, of whole rows unless rows are large and may be cut.
   func pieces(of blocks: Range<Int>, valueByteLimit limit: Int) -> [Range<Int>] {
     let affordable = max(1, limit / (elementCount * 4))

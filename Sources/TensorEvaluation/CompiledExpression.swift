@@ -40,7 +40,16 @@ public struct CompiledExpression: Sendable {
 
   /// Whether blocks of a row depend on each other, so that rows must not be cut.
   var needsWholeRows: Bool {
-    if case .quantize(_, let method) = root.operation { method.importance != nil } else { false }
+    if case .quantize(_, let method) = root.operation { method.needsWholeRows } else { false }
+  }
+
+  /// How the columns' inputs go together, where codes depend on that.
+  var moments: SecondMoments? {
+    switch root.operation {
+    case .quantize(_, let method): method.moments
+    case .pack(_, let packed): packed.method.moments
+    default: nil
+    }
   }
 
   /// The stored tensors that it reads, by their places in the checkpoint.

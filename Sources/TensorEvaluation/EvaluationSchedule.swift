@@ -39,7 +39,25 @@ final class EvaluationSchedule: @unchecked Sendable {
       waiting = tasks.indices.sorted {
         sizes[$0] == sizes[$1] ? $0 > $1 : sizes[$0] < sizes[$1]
       }
+      waiting = Self.grouped(waiting, tasks)
     }
+  }
+
+  /// Tasks with the same second moments behind each other, where the largest of them is: their factor takes long to make, and much memory.
+  private static func grouped(_ order: [Int], _ tasks: [EvaluationTask]) -> [Int] {
+    guard tasks.contains(where: { $0.expression.moments != nil }) else { return order }
+    var (places, members) = ([SecondMoments: Int](), [[Int]]())
+    for task in order.reversed() {
+      if let moments = tasks[task].expression.moments {
+        if let place = places[moments] {
+          members[place].append(task)
+          continue
+        }
+        places[moments] = members.count
+      }
+      members.append([task])
+    }
+    return members.joined().reversed()
   }
 
   /// Small tensors that nobody has begun, for one thread to copy; none where others come first, such as the task `current`, or where
@@ -73,6 +91,10 @@ final class EvaluationSchedule: @unchecked Sendable {
       switch order {
       case .any:
         if let current, let slab = deal(from: current) { return slab }
+        // Threads stay together where a factor of second moments is in memory.
+        for task in progress.keys.sorted() where tasks[task].expression.moments != nil {
+          if let slab = deal(from: task) { return slab }
+        }
       case .sequential:
         // At most one task has slabs left that aren't dealt.
         for task in progress.keys { if let slab = deal(from: task) { return slab } }

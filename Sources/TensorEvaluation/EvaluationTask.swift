@@ -255,7 +255,13 @@ public struct EvaluationResources: Sendable {
   func evaluator(_ reader: any CheckpointReader, gathers: Bool) -> TensorEvaluator {
     TensorEvaluator(
       reader, tileByteCount: tileByteCount,
-      gatheredByteCount: gathers ? quantizedByteCount(transposing: true) : nil)
+      gatheredByteCount: gathers ? quantizedByteCount(transposing: true) : nil,
+      factors: MomentFactors(byteLimit: factorByteCount, threads: threads))
+  }
+
+  /// Bytes that are left for factors of second moments beside all buffers, and for what error feedback works in.
+  public var factorByteCount: Int {
+    max(0, memory - bufferByteCount)
   }
 
   /// Bytes of all buffers at most, which is what a conversion of large tensors takes.

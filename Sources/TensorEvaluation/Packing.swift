@@ -89,8 +89,9 @@ extension TensorEvaluator {
         let floats = UnsafePointer(piece.assumingMemoryBound(to: Float.self))
         let first = taken.lowerBound / packed.rowCount - wanted.lowerBound
         let target = destination.advanced(rows: first)
-        let outcome = arena.withPiece(byteCount: makesDirectly ? 0 : rows.count * rowByteCount) {
-          spare in
+        let outcome = try arena.withPiece(
+          byteCount: makesDirectly ? 0 : rows.count * rowByteCount
+        ) { (spare) throws(CheckpointError) -> QuantizationErrors in
           let made = makesDirectly ? target.base : spare
           let stride = makesDirectly ? target.rowStride : rowByteCount
           kernel.quantize(floats, rows: rows.count, columns: columns, made, stride)
@@ -110,8 +111,13 @@ extension TensorEvaluator {
             kernel.refine(
               floats, rows: rows.count, columns: columns, packed.method.importance, made, stride)
           }
+          var outputs: QuantizationErrors.OutputErrors?
+          if let feedback = ErrorFeedback(packed.method, kernel, columns: columns) {
+            outputs = try feedback.apply(factors, floats, rows: rows.count, made, stride)
+          }
           var outcome = measured()
           if let plain { outcome.compare(with: plain) }
+          outcome.outputs = outputs
           if !makesDirectly {
             copy(
               made + skipped * stride, stride, rows: taken.count, packed, geometry, region.columns,

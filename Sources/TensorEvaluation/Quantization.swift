@@ -22,7 +22,7 @@ extension TensorEvaluator {
     guard let format = type.dtype.blockType else {
       throw CheckpointError(.unsupported, "no blocks of \(type.dtype.rawValue)")
     }
-    let rows = BlockRows(type, isWhole: method.importance != nil)
+    let rows = BlockRows(type, isWhole: method.needsWholeRows)
     let limit = operand.transposes ? gatheredByteCount : tileByteCount
     for piece in rows.pieces(of: region.rows, valueByteLimit: limit) {
       let byteCount = piece.count * rows.elementCount * 4
@@ -31,7 +31,7 @@ extension TensorEvaluator {
       let arena =
         byteCount <= limit
         ? scratch
-        : try ScratchArena(byteCount: (method.importance == nil ? 2 : 3) * byteCount)
+        : try ScratchArena(byteCount: (method.needsWholeRows ? 3 : 2) * byteCount)
       try arena.withPiece(byteCount: byteCount) { (values) throws(CheckpointError) in
         let first = piece.lowerBound * rows.elementCount
         try evaluateElements(
@@ -42,7 +42,8 @@ extension TensorEvaluator {
         let target = destination.advanced(rows: shared.lowerBound - region.rows.lowerBound)
         let isDirect = shared == piece && target.rowStride == rows.blockByteCount
         var outcome = QuantizationErrors()
-        arena.withPiece(byteCount: isDirect ? 0 : piece.count * rows.blockByteCount) { spare in
+        try arena.withPiece(byteCount: isDirect ? 0 : piece.count * rows.blockByteCount) {
+          (spare) throws(CheckpointError) in
           let blocks = isDirect ? target.base : spare
           rows.quantize(format, floats, piece, method.importance, blocks)
           let wanted = blocks + skippedBlocks * rows.blockByteCount
@@ -52,8 +53,15 @@ extension TensorEvaluator {
             plain = rows.errors(format, values, wanted, shared, method.importance, arena)
             rows.refine(format, floats, piece, method.importance, blocks)
           }
+          var outputs: QuantizationErrors.OutputErrors?
+          if let feedback = ErrorFeedback(method, format, columns: rows.columnCount) {
+            outputs = try feedback.apply(
+              factors, floats, rows: piece.count / rows.rowBlockCount, blocks,
+              rows.rowBlockCount * rows.blockByteCount)
+          }
           outcome = rows.errors(format, values, wanted, shared, method.importance, arena)
           if let plain { outcome.compare(with: plain) }
+          outcome.outputs = outputs
           if !isDirect {
             for block in 0..<shared.count {
               target.advanced(rows: block).base.copyMemory(

@@ -41,6 +41,31 @@ public struct QuantizationErrors: Hashable, Sendable {
     }
   }
 
+  /// What the errors come to in the layer's output; nil where it isn't known how its inputs go together.
+  public internal(set) var outputs: OutputErrors?
+
+  /// Errors of a layer's outputs: sums over rows w of weights of w H wᵀ, for the second moments H of the inputs.
+  public struct OutputErrors: Hashable, Sendable {
+    /// Rows of the matrix.
+    public internal(set) var rowCount = 0
+    /// Those whose codes make up for each other's errors; the others are as `best` has them.
+    public internal(set) var improvedRowCount = 0
+    /// Of the weights themselves.
+    public internal(set) var squaredValues = 0.0
+    /// Of what `best` misses of them.
+    public internal(set) var bestSquaredError = 0.0
+    /// Of what the codes miss of them.
+    public internal(set) var squaredError = 0.0
+
+    fileprivate mutating func merge(_ next: OutputErrors) {
+      rowCount += next.rowCount
+      improvedRowCount += next.improvedRowCount
+      squaredValues += next.squaredValues
+      bestSquaredError += next.bestSquaredError
+      squaredError += next.squaredError
+    }
+  }
+
   /// Of nothing.
   init() {}
 
@@ -68,6 +93,11 @@ public struct QuantizationErrors: Hashable, Sendable {
     zeroBlockCount += next.zeroBlockCount
     flushedBlockCount += next.flushedBlockCount
     plainSquaredError = sum(plainSquaredError, next.plainSquaredError)
+    if let next = next.outputs {
+      var all = outputs ?? OutputErrors()
+      all.merge(next)
+      outputs = all
+    }
     if let next = next.weighted {
       var all = weighted ?? WeightedErrors()
       all.merge(next)
@@ -123,6 +153,18 @@ public struct QuantizationErrors: Hashable, Sendable {
     // The searches square in F32. No scale of 16 or 8 bits in a block reaches beyond 3e8, unless it is a power of two.
     let limit = hasRange ? Double.infinity : 1e30
     return squaredError.isFinite && squaredValues < limit
+  }
+}
+
+extension QuantizationErrors.OutputErrors {
+  /// √(Σ (w - q) H (w - q)ᵀ / Σ w H wᵀ): how far outputs are from what they would be, in shares of these; 0 if all are zero.
+  public var relativeError: Double {
+    squaredValues > 0 ? (squaredError / squaredValues).squareRoot() : 0
+  }
+
+  /// The same of what `best` gives.
+  public var bestRelativeError: Double {
+    squaredValues > 0 ? (bestSquaredError / squaredValues).squareRoot() : 0
   }
 }
 

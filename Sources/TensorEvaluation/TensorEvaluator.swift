@@ -9,6 +9,9 @@ public struct TensorEvaluator: Sendable {
   /// The most that the values of a matrix take that is transposed and then quantized: many rows, so that columns are read in long runs.
   let gatheredByteCount: Int
 
+  /// What error feedback works with.
+  let factors: MomentFactors
+
   /// The most that an intermediate result takes: small enough to stay in a core's cache.
   public static let standardTileByteCount = 1 << 20
   /// The least: where memory is short, contiguous reads are too.
@@ -31,11 +34,13 @@ public struct TensorEvaluator: Sendable {
   ///   - reader: of the checkpoint.
   ///   - tileByteCount: the most that an intermediate result takes.
   ///   - gatheredByteCount: the most that values of a transposed matrix take before they are quantized; nil takes no more than for others.
+  ///   - factors: of second moments, shared by all threads.
   public init(
     _ reader: any CheckpointReader, tileByteCount: Int = TensorEvaluator.standardTileByteCount,
-    gatheredByteCount: Int? = nil
+    gatheredByteCount: Int? = nil, factors: MomentFactors = MomentFactors()
   ) {
     self.reader = reader
+    self.factors = factors
     self.tileByteCount = tileByteCount
     self.gatheredByteCount = max(tileByteCount, gatheredByteCount ?? 0)
   }

@@ -224,6 +224,9 @@ private struct ExpressionParser {
       throw CheckpointError(
         .unsupported, "made with an importance matrix, whose values aren't here")
     }
+    guard !take(", moments ") else {
+      throw CheckpointError(.unsupported, "made with second moments, which aren't here")
+    }
     return quality
   }
 

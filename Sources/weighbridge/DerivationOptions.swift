@@ -14,6 +14,12 @@ struct DerivationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "The second moments that CHECKPOINT was quantized with (--quality max).", valueName: "file"),
+    completion: .file())
+  var hessian: String?
+
+  @Option(
+    help: ArgumentHelp(
       "The directory whose sidecar files were carried along, as the conversion was given it.",
       valueName: "dir"), completion: .directory)
   var assets: String?
@@ -22,15 +28,15 @@ struct DerivationOptions: ParsableArguments {
   func check(isUsed: Bool, by others: String) throws {
     guard !isUsed else { return }
     if imatrix != nil { throw ValidationError("--imatrix needs \(others).") }
+    if hessian != nil { throw ValidationError("--hessian needs \(others).") }
     if assets != nil { throw ValidationError("--assets needs \(others).") }
   }
 
-  /// The importance matrix; nil without one.
+  /// What weights were quantized with.
   ///
   /// - Throws: what reading it throws.
-  func importance() throws(CheckpointError) -> ImportanceMatrix? {
-    guard let imatrix else { return nil }
-    return try ImportanceMatrix(path: imatrix)
+  func statistics() throws(CheckpointError) -> InputStatistics {
+    try InputStatistics(importance: imatrix, moments: hessian)
   }
 
   /// Where the source is.
@@ -38,15 +44,15 @@ struct DerivationOptions: ParsableArguments {
   /// - Parameters:
   ///   - path: as the user gave it.
   ///   - options: how checkpoints are opened.
-  ///   - importance: the importance matrix.
+  ///   - statistics: what weights were quantized with.
   ///   - isSigned: whether the outcome is to be signed.
   /// - Returns: what a checkpoint can be made again of.
   func source(
-    _ path: String, _ options: OpenOptions, _ importance: ImportanceMatrix?,
+    _ path: String, _ options: OpenOptions, _ statistics: InputStatistics,
     isSigned: Bool = false
   ) -> ReplaySource {
     var options = options
     options.assetsDirectory = assets
-    return ReplaySource(path, options, importance: importance, wantsDerivation: isSigned)
+    return ReplaySource(path, options, statistics: statistics, wantsDerivation: isSigned)
   }
 }

@@ -29,8 +29,14 @@ struct ImportanceCommand: ParsableCommand {
       Of a mixture each expert has sums and a count of its own. An expert that fewer than 32 \
       tokens came to gets the mean of its layer for the missing ones.
 
+      With --hessian also how the inputs of a layer go together: the mean over tokens of x[i] x[j], \
+      a matrix for each input, in a file of its own. quantize --quality max takes it. All windows \
+      go through one layer before any is in the next, so that memory holds the matrices of one \
+      layer; the file has 4 bytes for each of their elements.
+
       Examples:
         weighbridge importance llama --text calibration.txt --output llama.imatrix.gguf
+        weighbridge importance llama --text calibration.txt --hessian llama.moments.safetensors
         weighbridge importance llama --text more.txt --merge llama.imatrix.gguf --output both.gguf
         weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
       """)
@@ -51,7 +57,12 @@ struct ImportanceCommand: ParsableCommand {
   var text: String?
 
   @Option(help: ArgumentHelp("Where to write the matrix: GGUF.", valueName: "file"))
-  var output: String
+  var output: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where to write the second moments of layers' inputs: safetensors.", valueName: "file"))
+  var hessian: String?
 
   @Option(
     help: ArgumentHelp(
@@ -91,7 +102,7 @@ struct ImportanceCommand: ParsableCommand {
 
   @Flag(
     help:
-      "Replace an existing matrix, and discard unfinished work for it (with --resume: go on with that)."
+      "Replace existing outputs of their kinds, and discard unfinished work for it (with --resume: go on with that)."
   )
   var force = false
 
@@ -100,6 +111,17 @@ struct ImportanceCommand: ParsableCommand {
   func validate() throws {
     if [tokensFile, text].count(where: { $0 != nil }) != 1 {
       throw ValidationError("Give the tokens by one of --tokens-file and --text.")
+    }
+    guard output != nil || hessian != nil else {
+      throw ValidationError("Give --output, --hessian or both.")
+    }
+    guard output != nil || merge.isEmpty else {
+      throw ValidationError("--merge needs --output: second moments aren't merged.")
+    }
+    guard hessian == nil || !resume else {
+      throw ValidationError(
+        "--resume is for runs without --hessian: of second moments nothing is kept, begin again without --resume."
+      )
     }
     try OptionRange("--window", 2...1_048_576).check(window)
     try OptionRange("--chunks", 1...1_000_000_000).check(chunks)
@@ -110,9 +132,10 @@ struct ImportanceCommand: ParsableCommand {
     let progress = shared.progress
     var options = try shared.openOptions(checkpoint, progress)
     options.assetsDirectory = assets
-    let statePath = ImportanceState.path(for: output)
-    try requireFree(output)
-    try requireResumable(statePath)
+    // What an interrupted run has left, which only the matrix has.
+    let statePath = output.map(ImportanceState.path)
+    for path in [output, hessian].compactMap({ $0 }) { try requireFree(path) }
+    if let statePath { try requireResumable(statePath) }
     let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
     try options.bases?.requireUsed()
     progress.finish()
@@ -121,14 +144,23 @@ struct ImportanceCommand: ParsableCommand {
       merged.append(try ImportanceSums(path: path, recordedIn: options.readFiles))
     }
     let resources = shared.resources(standardMemory: Processors.halfOfMemory)
-    let run = try ImportanceRun(source, resources, includesHead: processOutput)
+    let run = try ImportanceRun(
+      source, resources, includesHead: processOutput, includesMoments: hessian != nil)
     let windows = try windows(source, run.decoder, options.readFiles)
     let plan = ImportancePlan(
       source, windows, prefix: run.decoder.prefix(prefix), includesHead: processOutput)
     // Opened first, so that a place that can't be written to is found out before the work.
-    let file = try SingleOutput(
-      output, force ? ImportanceState.kind : nil, besides: options.readFiles)
-    let state = try earlierWork(statePath, plan, windows)
+    let file = try output.map { (path) throws(CheckpointError) in
+      try SingleOutput(path, force ? ImportanceState.kind : nil, besides: options.readFiles)
+    }
+    let moments = try hessian.map { (path) throws(CheckpointError) in
+      try SecondMomentOutput(
+        path, replaces: force, besides: options.readFiles,
+        layers: run.decoder.configuration.dimensions.layers)
+    }
+    let state = try statePath.flatMap { (path) throws(CheckpointError) in
+      try earlierWork(path, plan, windows)
+    }
     let log = FindingLog(quiet: shared.quiet)
     let own = try source.checkpoint.findings + source.model().findings
     for finding in own + run.decoder.weights.findings { log.report(finding) }
@@ -137,11 +169,18 @@ struct ImportanceCommand: ParsableCommand {
       checkpoint, run.decoder, windows, prefix: run.decoder.prefix(prefix))
     let start = Date()
     progress.begin("running", windows.tokenCount, .tokens)
-    try run.measure(
-      windows, prefix: run.decoder.prefix(prefix), from: state, progress: progress.add
-    ) { state throws(CheckpointError) in
-      try source.confirm()
-      try state.write(to: statePath, plan: plan.digest, besides: options.readFiles)
+    if let moments {
+      try run.measure(
+        windows, prefix: run.decoder.prefix(prefix), directory: options.temporaryDirectory,
+        into: moments, progress: progress.add)
+    } else {
+      try run.measure(
+        windows, prefix: run.decoder.prefix(prefix), from: state, progress: progress.add
+      ) { state throws(CheckpointError) in
+        guard let statePath else { return }
+        try source.confirm()
+        try state.write(to: statePath, plan: plan.digest, besides: options.readFiles)
+      }
     }
     progress.finish()
     try source.confirm()
@@ -153,17 +192,27 @@ struct ImportanceCommand: ParsableCommand {
       do throws(CheckpointError) { try sums.add(other) } catch { throw error.in(file: path) }
     }
     let prior = ExpertPrior(sums)
-    try ImportanceFile(prior).write(to: file.file)
-    try file.finish()
-    try Directories.removeTree(statePath)
+    if let file {
+      try ImportanceFile(prior).write(to: file.file)
+      try file.finish()
+    }
+    try moments?.finish(tokenCount: windows.tokenCount, datasets: sums.datasets)
+    if let statePath { try Directories.removeTree(statePath) }
     report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
     report.take(prior)
+    if let moments, let hessian {
+      report.take(
+        moments, try Digest(ofFile: InputFile(path: hessian)),
+        hasExperts: run.hasExpertsWithoutMoments)
+    }
     for finding in report.findings { log.report(finding) }
-    report.digest = try Digest(ofFile: InputFile(path: output))
+    report.digest = try output.map { (path) throws(CheckpointError) in
+      try Digest(ofFile: InputFile(path: path))
+    }
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
     } else {
-      Console.output(report.text(checkpoint, output) + "\n")
+      Console.output(report.text(checkpoint, output, hessian) + "\n")
     }
   }
 

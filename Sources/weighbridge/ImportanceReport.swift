@@ -29,8 +29,10 @@ struct ImportanceReport: Encodable {
   /// The weights, sorted by name.
   private(set) var tensors: [Tensor] = []
   private(set) var findings: [Finding] = []
-  /// SHA-256 of the file.
+  /// SHA-256 of the file; nil where only second moments were written.
   var digest: Digest?
+  /// The file of second moments; nil without one.
+  private(set) var moments: Moments?
   var timing = ForwardReport.Timing()
 
   /// A weight.
@@ -42,6 +44,16 @@ struct ImportanceReport: Encodable {
     let tokenCount: Int
     /// Tokens that came to the expert with the fewest.
     let leastTokenCount: Int
+  }
+
+  /// A file of second moments.
+  struct Moments: Encodable {
+    /// SHA-256 of the file.
+    let digest: Digest
+    /// How many there are.
+    let matrixCount: Int
+    /// Weights that have one.
+    let weightCount: Int
   }
 
   init(_ checkpoint: String, _ decoder: Decoder, _ windows: TokenWindows, prefix: Int) {
@@ -80,17 +92,42 @@ struct ImportanceReport: Encodable {
         tensor: prior.met.keys.min()?.text))
   }
 
+  /// Takes in the second moments that were written.
+  mutating func take(_ output: SecondMomentOutput, _ digest: Digest, hasExperts: Bool) {
+    moments = Moments(
+      digest: digest, matrixCount: output.matrixCount, weightCount: output.weightNames.count)
+    guard hasExperts else { return }
+    findings.append(
+      Finding(
+        .note, "moments-experts",
+        "experts have no second moments, and are quantized as by --quality best: each would need matrices of its own"
+      ))
+  }
+
   /// For people.
-  func text(_ checkpoint: String, _ output: String) -> String {
+  func text(_ checkpoint: String, _ output: String?, _ hessian: String?) -> String {
     let experts = tensors.map(\.experts).max() ?? 1
     let weights =
       "\(grouped(tensors.count)) of \(architecture)\(experts > 1 ? ", with \(experts) experts" : "")"
-    return """
-      tokens       \(grouped(tokenCount)) in \(counted(chunkCount, "window")) of \(chunkSize), in \(duration(timing.seconds))
-      weights      \(weights)
-      texts        \(printable(datasets.joined(separator: ", ")))
-      written      \(printable(output))
-      next         \(shellCommand("weighbridge quantize", checkpoint, "OUT.gguf")) --scheme q4_k_m \(shellCommand("--imatrix", output))
-      """
+    var lines = [
+      "tokens       \(grouped(tokenCount)) in \(counted(chunkCount, "window")) of \(chunkSize), in \(duration(timing.seconds))",
+      "weights      \(weights)",
+      "texts        \(printable(datasets.joined(separator: ", ")))",
+    ]
+    if let moments, let hessian {
+      lines += [
+        "moments      \(grouped(moments.matrixCount)) \(moments.matrixCount == 1 ? "matrix" : "matrices") for \(counted(moments.weightCount, "weight"))",
+        "written      \(printable(hessian))",
+      ]
+    }
+    if let output { lines.append("written      \(printable(output))") }
+    let quantize = shellCommand("weighbridge quantize", checkpoint, "OUT.gguf")
+    lines.append(
+      hessian.map {
+        "next         \(quantize) --scheme q4_k_m --quality max \(shellCommand("--hessian", $0))"
+      } ?? output.map {
+        "next         \(quantize) --scheme q4_k_m \(shellCommand("--imatrix", $0))"
+      } ?? "")
+    return lines.joined(separator: "\n")
   }
 }

@@ -33,7 +33,8 @@ enum QuantizationText {
   static func outcome(_ report: QuantizationReport, _ destination: String) -> String {
     var lines = types(report) + reused(report)
     if let target = report.target { lines += ["", Self.target(target)] }
-    if let gain = gain(report) { lines += ["", gain] }
+    let gains = [gain(report), outputGain(report)].compactMap { $0 }
+    if !gains.isEmpty { lines += [""] + gains }
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
     if let validation = report.validation { lines.append(self.validation(validation)) }
@@ -79,6 +80,9 @@ enum QuantizationText {
       var line =
         "  \(names.padded(tensor.name))  \(padded(tensor.dtype.name, 6)) \(String(format: "%.3g", errors.relativeRmse))"
       if let plain = errors.defaultRelativeRmse { line += String(format: ", plain %.3g", plain) }
+      if let output = errors.outputRelativeError, let best = errors.bestOutputRelativeError {
+        line += String(format: ", outputs %.3g, best %.3g", output, best)
+      }
       if let ratio = errors.signalToNoiseDb { line += String(format: ", %.1f dB", ratio) }
       line += String(
         format: ", cosine %.5f, at most %.3g at [\(index)]", errors.cosine, errors.largestError)
@@ -118,6 +122,15 @@ enum QuantizationText {
       format:
         "root mean square of relative errors %.4g; plain quantization has %.4g (%+.1f %%)",
       error, plain, plain > 0 ? 100 * (error / plain - 1) : 0)
+  }
+
+  /// What making up for errors came to in layers' outputs; nil where that wasn't done.
+  static func outputGain(_ report: QuantizationReport) -> String? {
+    guard let (error, best, rows, rowsOfAll) = report.outputErrorsOfAll else { return nil }
+    return String(
+      format:
+        "root mean square of outputs' relative errors %.4g; --quality best has %.4g (%+.1f %%); \(grouped(rows)) of \(grouped(rowsOfAll)) rows are nearer by that, the others as --quality best has them",
+      error, best, best > 0 ? 100 * (error / best - 1) : 0)
   }
 
   private static func size(_ report: QuantizationReport) -> String {

@@ -47,6 +47,8 @@ struct QuantizeCommand: ParsableCommand {
         weighbridge quantize llama llama.gguf --scheme q4_k_m --quality best \\
             --imatrix llama.imatrix.gguf
         weighbridge quantize llama llama.gguf --target-size 3.5GB --quality best
+        weighbridge quantize llama llama.gguf --scheme q3_k_m --quality max \\
+            --hessian llama.moments.safetensors
       """)
 
   @Argument(help: "The checkpoint to quantize.", completion: .file())
@@ -95,9 +97,15 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How scales and codes are made: plain is what the format's own tool does, best searches for scales with smaller errors.",
+      "How scales and codes are made: plain is what the format's own tool does, best searches for scales with smaller errors, max also makes up for errors in later columns (GPTQ), with --hessian.",
       valueName: "quality"))
   var quality = QualityChoice.plain
+
+  @Option(
+    help: ArgumentHelp(
+      "With --quality max: the second moments of layers' inputs, from weighbridge importance --hessian.",
+      valueName: "file"), completion: .file())
+  var hessian: String?
 
   @Flag(
     help:
@@ -182,6 +190,17 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("Missing expected argument '<destination>'.")
     }
     let containers = try schemes().map(\.container)
+    guard (hessian != nil) == (quality == .max) else {
+      throw ValidationError(
+        hessian == nil
+          ? "--quality max needs --hessian: make the file with weighbridge importance --hessian."
+          : "--hessian is for --quality max.")
+    }
+    guard hessian == nil || size.target == nil else {
+      throw ValidationError(
+        "--quality max needs a scheme: types for --target-size and --target-bits are chosen with --quality best."
+      )
+    }
     guard imatrix == nil || quality != .plain || containers.contains(where: \.heedsImportance)
     else {
       throw ValidationError(
@@ -210,6 +229,9 @@ struct QuantizeCommand: ParsableCommand {
     let importance = try imatrix.map { (path) throws(CheckpointError) in
       try ImportanceMatrix(path: path, recordedIn: inputs)
     }
+    let moments = try hessian.map { (path) throws(CheckpointError) in
+      try SecondMomentFile(path: path, recordedIn: inputs)
+    }
     var requests: [QuantizationRequest] = []
     for scheme in try schemes() {
       var request = QuantizationRequest(scheme)
@@ -220,6 +242,7 @@ struct QuantizeCommand: ParsableCommand {
       }
       request.isStrict = strict
       request.quality = quality.quality
+      request.moments = moments
       if container.heedsImportance || quality != .plain { request.importance = importance }
       requests.append(request)
     }
@@ -336,13 +359,14 @@ struct QuantizationDocument: Encodable {
 
 /// What `--quality` takes.
 enum QualityChoice: String, ExpressibleByArgument, CaseIterable {
-  case plain, best
+  case plain, best, max
 
   /// The library's name for it.
   var quality: QuantizationQuality {
     switch self {
     case .plain: .plain
     case .best: .best
+    case .max: .max
     }
   }
 }

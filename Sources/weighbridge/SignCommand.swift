@@ -126,7 +126,7 @@ struct SignCommand: ParsableCommand {
     from source: String, _ progress: ProgressLine
   ) throws -> (derivation: Derivation, checkpoint: Source) {
     let options = try shared.openOptions(source, progress)
-    let importance = try origin.importance()
+    let statistics = try origin.statistics()
     var ownOptions = options
     ownOptions.progress = progress.unpacking(checkpoint)
     ownOptions.replacesConfiguration = false
@@ -139,7 +139,7 @@ struct SignCommand: ParsableCommand {
     }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources,
-      replay: origin.source(source, options, importance, isSigned: true), progress: progress.work
+      replay: origin.source(source, options, statistics, isSigned: true), progress: progress.work
     ).run(against: nil, .derivation)
     progress.finish()
     guard report.verdict != .failed, let derivation = report.derivation else {

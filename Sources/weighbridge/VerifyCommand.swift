@@ -149,6 +149,7 @@ struct VerifyCommand: ParsableCommand {
     request.against = against.map { NamedPlace($0) }
     request.replay = replay.map { NamedPlace($0) }
     request.importance = derivation.imatrix.map { NamedPlace($0) }
+    request.moments = derivation.hessian.map { NamedPlace($0) }
     request.assets = derivation.assets.map { NamedPlace($0) }
     request.bases = shared.base.map { NamedPlace($0) }
     request.configuration = options.configuration

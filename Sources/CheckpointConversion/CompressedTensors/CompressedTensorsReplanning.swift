@@ -10,7 +10,7 @@ extension CompressedTensorsPlan {
   ///
   /// - Returns: nil where the checkpoint's parts aren't of formats that are written, and where the other has the same ones.
   static func replanned(
-    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     let checkpoint = written.checkpoint
@@ -26,8 +26,9 @@ extension CompressedTensorsPlan {
       })
     else { return nil }
     guard var request = request(document, checkpoint) else { return nil }
-    request.quality = try QuantizationMarks.quality(of: checkpoint, importance: importance)
-    request.importance = importance
+    request.quality = try QuantizationMarks.quality(of: checkpoint, statistics: statistics)
+    request.importance = statistics.importance
+    request.moments = statistics.moments
     var settings = ConversionPlan.Settings()
     settings.quantization = request
     var dtypes = Set(request.exactTypes.values.compactMap(\.castDType))

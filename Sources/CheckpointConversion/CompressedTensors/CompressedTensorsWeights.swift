@@ -30,7 +30,8 @@ struct CompressedTensorsWeights {
     let places = Self.places(model, architecture.tensors(dimensions, spelling))
     let types = CompressedTensorsTypes(request)
     let dtypes = try ValueDTypes(planner)
-    let importances = try ModelImportances(request, architecture, dimensions)
+    let importances = try ModelImportances(
+      request, architecture, dimensions, planner.resources)
     var candidates: [CompressedTensorsCandidate] = []
     for tensor in try model.tensors(in: spelling) {
       let place = places[ExactName(tensor.name)]
@@ -44,7 +45,9 @@ struct CompressedTensorsWeights {
       scaled.allSatisfy { $0.reused != nil }
       ? nil : try TensorScales(scaled, planner)
     for candidate in candidates {
-      append(candidate, scales, try importances.method(candidate.place, candidate.type.shape))
+      append(
+        candidate, scales,
+        try importances.method(candidate.place, candidate.type, candidate.format))
     }
     findings += try importances.findings(weights)
     ignoreHead(architecture)

@@ -1,5 +1,6 @@
 import FileContainers
 import Quantization
+import TensorEvaluation
 import TensorModel
 
 /// What an importance matrix means for the tensors of a GGUF file.
@@ -111,14 +112,29 @@ extension DType {
 
 extension TensorExpression {
   /// Blocks made with more work, where blocks are made.
-  func made(with quality: QuantizationQuality) -> TensorExpression {
+  ///
+  /// - Parameters:
+  ///   - quality: how much work.
+  ///   - moments: which weights have second moments.
+  ///   - name: of the tensor.
+  ///   - shape: of the tensor.
+  /// - Returns: what makes blocks so; anything else as it is.
+  /// - Throws: what `SecondMomentChoice.method` throws.
+  func made(
+    with quality: QuantizationQuality, _ moments: SecondMomentChoice, _ name: String, _ shape: Shape
+  ) throws(CheckpointError) -> TensorExpression {
     guard quality != .plain else { return self }
-    return switch self {
-    case .cast(let operand, let dtype) where dtype.isBlockQuantized:
-      .quantize(operand, dtype, QuantizationMethod(quality))
-    case .quantize(let operand, let dtype, let method):
-      .quantize(operand, dtype, QuantizationMethod(quality, importance: method.importance))
-    default: self
+    let (operand, dtype, importance): (TensorExpression, DType, ColumnImportance?)
+    switch self {
+    case .cast(let values, let blocks) where blocks.isBlockQuantized:
+      (operand, dtype, importance) = (values, blocks, nil)
+    case .quantize(let values, let blocks, let method):
+      (operand, dtype, importance) = (values, blocks, method.importance)
+    default: return self
     }
+    let method = try moments.method(
+      QuantizationMethod(quality, importance: importance), name, shape,
+      takes: dtype.takesErrorFeedback)
+    return .quantize(operand, dtype, method)
   }
 }

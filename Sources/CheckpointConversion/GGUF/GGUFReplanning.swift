@@ -6,12 +6,12 @@ import TensorModel
 extension GGUFTarget {
   /// Tensors of blocks are made again along the file's own rows, which may be columns of the model's matrices.
   static func replanned(
-    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     let file = written.checkpoint
     let isWeighted = file.metadata.keys.contains { $0.text.hasPrefix("quantize.imatrix") }
-    guard !isWeighted || importance != nil else {
+    guard !isWeighted || statistics.importance != nil else {
       throw CheckpointError(
         .usage, "the file was quantized with an importance matrix, which --against needs too",
         found: file.metadata["quantize.imatrix.file"], hint: "name it by --imatrix")
@@ -21,8 +21,9 @@ extension GGUFTarget {
     else { return nil }
     var request = QuantizationRequest(.f32)
     for tensor in file.tensors { request.exactTypes[ExactName(tensor.name)] = .dtype(tensor.dtype) }
-    request.importance = importance
-    request.quality = try QuantizationMarks.quality(of: file, importance: importance)
+    request.importance = statistics.importance
+    request.moments = statistics.moments
+    request.quality = try QuantizationMarks.quality(of: file, statistics: statistics)
     var settings = ConversionPlan.Settings()
     settings.quantization = request
     do throws(CheckpointError) {

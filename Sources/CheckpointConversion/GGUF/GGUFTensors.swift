@@ -18,6 +18,7 @@ struct GGUFTensors {
   private var types: GGUFTypes?
   /// How much columns matter; nil if everywhere the same.
   let importances: GGUFImportances?
+  private let moments: SecondMomentChoice
 
   /// Takes all tensors of the model, which has been found to be sound.
   ///
@@ -28,6 +29,7 @@ struct GGUFTensors {
     importances = planner.settings.quantization.flatMap { request in
       request.importance.map { GGUFImportances($0, request.quality) }
     }
+    moments = try SecondMomentChoice(planner.settings.quantization, planner.resources)
     let model = try planner.source.model()
     let dimensions = graph.configuration.dimensions
     let headPlace = DecoderPlace(.weight(.head))
@@ -68,6 +70,7 @@ struct GGUFTensors {
         zip(outputs, quantizations).map { ($0.name, $1) }, remedy: Self.remedy)
     }
     if let importances { findings += try importances.findings(outputs) }
+    findings += try moments.findings(outputs.map { ($0.name, $0.expression) })
     let used = Set(model.placed.values.map { ExactName($0.name) })
     let unused = model.tensors.map { ExactName($0.name) }.filter { !used.contains($0) }
     if let first = unused.min() {
@@ -137,7 +140,8 @@ struct GGUFTensors {
     }
     if let choice {
       expression = try importances?.weighted(expression, name, shape) ?? expression
-      expression = expression.made(with: planner.settings.quantization?.quality ?? .plain)
+      expression = try expression.made(
+        with: planner.settings.quantization?.quality ?? .plain, moments, name, shape)
       quantizations.append(.init(choice: choice, values: TensorType(own, shape)))
     }
     outputs.append(

@@ -8,7 +8,7 @@ import TensorModel
 extension MLXTarget {
   /// Codes, scales and biases are made again, under mlx-lm's names.
   static func replanned(
-    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     let checkpoint = written.checkpoint
@@ -23,8 +23,9 @@ extension MLXTarget {
       return nil
     }
     var request = QuantizationRequest(.f32)
-    request.quality = try QuantizationMarks.quality(of: checkpoint, importance: importance)
-    request.importance = importance
+    request.quality = try QuantizationMarks.quality(of: checkpoint, statistics: statistics)
+    request.importance = statistics.importance
+    request.moments = statistics.moments
     var dtypes = scaleDTypes(checkpoint, formats)
     for tensor in checkpoint.tensors {
       if let format = formats[ExactName(tensor.name)] {

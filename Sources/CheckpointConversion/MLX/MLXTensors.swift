@@ -27,7 +27,7 @@ struct MLXTensors {
     let dimensions = graph.configuration.dimensions
     let head = model.placed[DecoderPlace(.weight(.head))]
     importances = try ModelImportances(
-      planner.settings.quantization, graph.architecture, dimensions)
+      planner.settings.quantization, graph.architecture, dimensions, planner.resources)
     types = planner.settings.quantization.map {
       MLXTypes($0, hasHead: head != nil || graph.model.head == .own)
     }
@@ -115,7 +115,8 @@ struct MLXTensors {
     weights.append(
       weight(
         tensor.name, written, expression, TensorType(dtype, shape), quantization,
-        try importances.method(place, shape)))
+        try importances.method(
+          place, TensorType(dtype, shape), quantization?.choice.type.packedFormat)))
   }
 
   /// What a part of a weight is called.

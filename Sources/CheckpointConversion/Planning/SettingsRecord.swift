@@ -39,6 +39,8 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
     public let importance: String?
     /// How much work was put into scales and codes; absent for the format's own.
     public let quality: String?
+    /// The file of second moments; absent where they weren't used.
+    public let hessian: String?
   }
 
   private static let keep = "keep"
@@ -62,17 +64,18 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
       Quantization(
         scheme: request.scheme.name, tensorTypes: request.overrides.map(\.text),
         outputType: request.outputType?.name, importance: request.importance?.fileName,
-        quality: request.quality == .plain ? nil : request.quality.rawValue)
+        quality: request.quality == .plain ? nil : request.quality.rawValue,
+        hessian: request.moments?.fileName)
     }
   }
 
   /// The settings that were recorded.
   ///
-  /// - Parameter importance: the matrix that the weights were quantized with, if there was one.
+  /// - Parameter statistics: what the weights were quantized with, if there was something.
   /// - Returns: settings to plan with.
   /// - Throws: `malformed` for records that this version never writes.
   func settings(
-    _ importance: ImportanceMatrix?
+    _ statistics: InputStatistics
   ) throws(CheckpointError) -> ConversionPlan.Settings {
     var settings = ConversionPlan.Settings(allowOverflow: allowOverflow)
     if dtype != Self.keep { settings.dtype = try Self.known("dtype", dtype, DType.init(rawValue:)) }
@@ -92,7 +95,7 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
       throw Self.unknown("delta_version", "\(deltaVersion ?? 0)")
     }
     settings.deltaVersion = deltaVersion
-    settings.quantization = try quantization?.request(importance)
+    settings.quantization = try quantization?.request(statistics)
     return settings
   }
 
@@ -113,7 +116,7 @@ public struct SettingsRecord: Sendable, Codable, Hashable {
 extension SettingsRecord.Quantization {
   /// The request that was recorded.
   fileprivate func request(
-    _ matrix: ImportanceMatrix?
+    _ statistics: InputStatistics
   ) throws(CheckpointError) -> QuantizationRequest {
     let scheme = try SettingsRecord.known("scheme", scheme) { QuantizationScheme(named: $0) }
     var request = QuantizationRequest(scheme)
@@ -128,10 +131,15 @@ extension SettingsRecord.Quantization {
     if let quality {
       request.quality = try SettingsRecord.known("quality", quality) { .init(rawValue: $0) }
     }
-    guard let importance, var matrix else { return request }
-    // It may lie under another name now.
-    matrix.fileName = importance
-    request.importance = matrix
+    // They may lie under other names now.
+    if let importance, var matrix = statistics.importance {
+      matrix.fileName = importance
+      request.importance = matrix
+    }
+    if let hessian, var moments = statistics.moments {
+      moments.fileName = hessian
+      request.moments = moments
+    }
     return request
   }
 }

@@ -1,12 +1,14 @@
 import CheckpointFormats
 import ModelArchitectures
 import Quantization
+import TensorEvaluation
 import TensorModel
 
 /// How weights of a model are quantized that doesn't go to GGUF: an importance matrix has llama.cpp's names, which are those of the family's GGUF table.
 struct ModelImportances {
   private let quality: QuantizationQuality
   private let matrix: ImportanceMatrix?
+  private let moments: SecondMomentChoice
   private let table: GGUFTable?
   private let dimensions: Architecture.Dimensions
 
@@ -14,19 +16,22 @@ struct ModelImportances {
   ///   - request: with the quality and the matrix.
   ///   - architecture: of the model.
   ///   - dimensions: of the model.
-  /// - Throws: `unsupported` for a matrix where the family has no names in GGUF files.
+  ///   - resources: with the memory that factors of second moments must fit into.
+  /// - Throws: `unsupported` for a matrix or second moments where the family has no names in GGUF files; what `SecondMomentChoice` throws.
   init(
     _ request: QuantizationRequest?, _ architecture: Architecture,
-    _ dimensions: Architecture.Dimensions
+    _ dimensions: Architecture.Dimensions, _ resources: EvaluationResources
   ) throws(CheckpointError) {
+    moments = try SecondMomentChoice(request, resources)
     quality = request?.quality ?? .plain
     matrix = quality == .plain ? nil : request?.importance
     table = architecture.gguf
     self.dimensions = dimensions
-    guard matrix == nil || table != nil else {
+    guard (matrix == nil && quality != .max) || table != nil else {
       throw CheckpointError(
-        .unsupported, "an importance matrix has llama.cpp's names, and it has none for this family",
-        found: architecture.name, hint: "leave out --imatrix")
+        .unsupported,
+        "importances and second moments have llama.cpp's names, and it has none for this family",
+        found: architecture.name, hint: "leave out --imatrix, and take --quality best at most")
     }
   }
 
@@ -34,15 +39,31 @@ struct ModelImportances {
   ///
   /// - Parameters:
   ///   - place: what it does, and where.
-  ///   - shape: rows of columns.
-  /// - Returns: the method, without importances where the matrix has none for the weight, as for single experts.
-  /// - Throws: `usage` if there are fewer or more than columns.
-  func method(_ place: DecoderPlace?, _ shape: Shape) throws(CheckpointError) -> QuantizationMethod
-  {
-    guard let matrix, let table, let place, place.number == nil,
-      let role = place.role.ggufRoles.first
-    else { return QuantizationMethod(quality) }
-    let name = table.name(of: role, layer: place.layer, dimensions)
+  ///   - matrix: the values, rows of columns.
+  ///   - format: that they are packed in; nil where they stay floats.
+  /// - Returns: the method, without importances or second moments where there are none for the weight, as for single experts.
+  /// - Throws: `usage` if there are fewer or more than columns, or second moments that memory has no room for.
+  func method(
+    _ place: DecoderPlace?, _ matrix: TensorType, _ format: PackedFormat?
+  ) throws(CheckpointError) -> QuantizationMethod {
+    guard let format else { return QuantizationMethod(quality) }
+    let name = name(of: place)
+    return try moments.method(weighted(name, matrix.shape), name, matrix.shape) { _ in
+      format.takesErrorFeedback(matrix)
+    }
+  }
+
+  /// The name of a weight in a GGUF file of the model; nil for single experts, and without such names.
+  private func name(of place: DecoderPlace?) -> String? {
+    guard let table, let place, place.number == nil, let role = place.role.ggufRoles.first
+    else { return nil }
+    return table.name(of: role, layer: place.layer, dimensions)
+  }
+
+  private func weighted(
+    _ name: String?, _ shape: Shape
+  ) throws(CheckpointError) -> QuantizationMethod {
+    guard let matrix, let name else { return QuantizationMethod(quality) }
     guard let values = try matrix.columns(of: name, shape),
       values.contains(where: { $0 > 0 })
     else { return QuantizationMethod(quality) }
@@ -56,7 +77,8 @@ struct ModelImportances {
   /// - Returns: findings.
   /// - Throws: `usage` if it has nothing for any weight.
   func findings(_ weights: [StoredWeight]) throws(CheckpointError) -> [Finding] {
-    guard let matrix else { return [] }
+    let moments = try moments.findings(weights.map { ($0.name, $0.expression) })
+    guard let matrix else { return moments }
     let quantized = weights.compactMap { weight in
       if case .pack(_, _, let method) = weight.expression {
         (name: weight.name, isWeighed: method.importance != nil)
@@ -65,14 +87,14 @@ struct ModelImportances {
       }
     }
     let missing = quantized.filter { !$0.isWeighed }
-    guard let first = missing.first else { return [] }
+    guard let first = missing.first else { return moments }
     guard missing.count < quantized.count else {
       throw CheckpointError(
         .usage, "the importance matrix has nothing for any weight that is quantized",
         file: matrix.fileName, found: matrix.names.first,
         hint: "it must be of the same model: make one with weighbridge importance")
     }
-    return [
+    return moments + [
       Finding(
         .note, "importance-missing",
         "\(missing.count) of \(quantized.count) tensors have no importances and are quantized without",

@@ -10,6 +10,7 @@ struct QuantizationMarks {
   static let prefix = "weighbridge."
   private static let qualityKey = prefix + "quality"
   private static let importanceKey = prefix + "importance"
+  private static let momentsKey = prefix + "hessian"
 
   /// - Parameter request: what was asked for; nil where nothing is quantized.
   init(_ request: QuantizationRequest?) {
@@ -19,6 +20,7 @@ struct QuantizationMarks {
       if let importance = request.importance {
         entries.append((Self.importanceKey, importance.fileName))
       }
+      if let moments = request.moments { entries.append((Self.momentsKey, moments.fileName)) }
     }
     self.entries = entries
   }
@@ -34,11 +36,11 @@ struct QuantizationMarks {
   ///
   /// - Parameters:
   ///   - written: the file.
-  ///   - importance: the matrix that is at hand.
+  ///   - statistics: what is at hand of what they were made with.
   /// - Returns: the quality; `plain` where the file says nothing.
-  /// - Throws: `usage` if there was a matrix and none is at hand; `unsupported` for a quality of another version.
+  /// - Throws: `usage` if there was a matrix, or a file of second moments, and none is at hand; `unsupported` for a quality of another version.
   static func quality(
-    of written: Checkpoint, importance: ImportanceMatrix?
+    of written: Checkpoint, statistics: InputStatistics
   ) throws(CheckpointError) -> QuantizationQuality {
     guard let text = written.metadata[ExactName(qualityKey)] else { return .plain }
     guard let quality = QuantizationQuality(rawValue: text) else {
@@ -47,10 +49,15 @@ struct QuantizationMarks {
         expected: QuantizationQuality.allCases.map(\.rawValue).joined(separator: ", "), found: text,
         hint: "compare with the version of weighbridge that wrote the file")
     }
-    if importance == nil, let file = written.metadata[ExactName(importanceKey)] {
+    if statistics.importance == nil, let file = written.metadata[ExactName(importanceKey)] {
       throw CheckpointError(
         .usage, "the file was quantized with an importance matrix, which --against needs too",
         found: file, hint: "name it by --imatrix")
+    }
+    if statistics.moments == nil, let file = written.metadata[ExactName(momentsKey)] {
+      throw CheckpointError(
+        .usage, "the file was quantized with second moments, which --against needs too",
+        found: file, hint: "name the file by --hessian")
     }
     return quality
   }

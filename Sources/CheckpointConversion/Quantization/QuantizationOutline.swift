@@ -16,6 +16,7 @@ public struct QuantizationOutline: Sendable {
     let scheme: QuantizationScheme
     let quality: QuantizationQuality
     let importance: QuantizationReport.ImportanceRecord?
+    let moments: QuantizationReport.ImportanceRecord?
     let source: QuantizationReport.SourceRecord
   }
 
@@ -60,6 +61,7 @@ public struct QuantizationOutline: Sendable {
     head = Head(
       scheme: request.scheme, quality: request.quality,
       importance: request.importance.map { .init(digest: $0.digest, datasets: $0.datasets) },
+      moments: request.moments.map { .init(digest: $0.digest, datasets: $0.datasets) },
       source: .init(
         format: plan.source.format, architecture: plan.source.architecture,
         bitsPerWeight: QuantizationReport.bits([

@@ -18,6 +18,8 @@ public struct QuantizationReport: Sendable, Encodable {
   public internal(set) var quality = QuantizationQuality.plain
   /// The importance matrix; nil without one.
   public let importance: ImportanceRecord?
+  /// The file of second moments; nil without one.
+  public let moments: ImportanceRecord?
   /// Weights.
   public let parameterCount: Int
   /// Bytes of all tensors.
@@ -57,7 +59,7 @@ public struct QuantizationReport: Sendable, Encodable {
     public let bitsPerWeight: Double
   }
 
-  /// An importance matrix.
+  /// An importance matrix, or a file of second moments.
   public struct ImportanceRecord: Sendable, Codable, Hashable {
     /// SHA-256 of the file.
     public let digest: Digest
@@ -176,7 +178,7 @@ public struct QuantizationReport: Sendable, Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, tool, source, scheme, quality, importance, parameterCount, byteCount,
+    case schema, tool, source, scheme, quality, importance, moments, parameterCount, byteCount,
       bitsPerWeight, types,
       tensors, substitutions, worstTensors, limits, exceeded, findings, files, root,
       target
@@ -197,6 +199,7 @@ public struct QuantizationReport: Sendable, Encodable {
     try container.encode(scheme, forKey: .scheme)
     try container.encode(quality, forKey: .quality)
     try container.encode(importance, forKey: .importance)
+    try container.encodeIfPresent(moments, forKey: .moments)
     try container.encode(parameterCount, forKey: .parameterCount)
     try container.encode(byteCount, forKey: .byteCount)
     try container.encode(bitsPerWeight, forKey: .bitsPerWeight)
@@ -236,7 +239,14 @@ public struct QuantizationRecord: Sendable, Codable, Hashable {
   public let weightedRelativeRmse: Double?
   /// The same of what the format's own tool would have made.
   public let defaultWeightedRelativeRmse: Double?
-  /// 20 log₁₀ of its inverse; absent if nothing changed.
+  /// √(tr (W - Q) H (W - Q)ᵀ / tr W H Wᵀ) with H the second moments of the layer's inputs: how far its outputs are from what they would be; absent where these
+  /// weren't used.
+  public let outputRelativeError: Double?
+  /// The same of what `best` would have made.
+  public let bestOutputRelativeError: Double?
+  /// Rows whose codes make up for each other's errors; the others are as `best` has them.
+  public let feedbackRowCount: Int?
+  /// 20 log₁₀ of the inverse of `relativeRmse`; absent if nothing changed.
   public let signalToNoiseDb: Double?
   /// The largest |x - y|.
   public let largestError: Double
@@ -256,6 +266,9 @@ public struct QuantizationRecord: Sendable, Codable, Hashable {
     let weighted = errors.plainSquaredError == nil ? nil : errors.weighted
     weightedRelativeRmse = weighted?.relativeRMSE.sixDigits
     defaultWeightedRelativeRmse = weighted?.plainRelativeRMSE?.sixDigits
+    outputRelativeError = errors.outputs?.relativeError.sixDigits
+    bestOutputRelativeError = errors.outputs?.bestRelativeError.sixDigits
+    feedbackRowCount = errors.outputs?.improvedRowCount
     signalToNoiseDb =
       errors.relativeRMSE > 0 ? (-20 * log10(errors.relativeRMSE)).sixDigits : nil
     largestError = errors.largestError.sixDigits

@@ -79,6 +79,7 @@ extension QuantizationReport {
     scheme = outline.head.scheme
     quality = outline.head.quality
     importance = outline.head.importance
+    moments = outline.head.moments
     parameterCount = tensors.reduce(0) { $0 + $1.shape.elementCount }
     byteCount = tensors.reduce(0) { $0 + $1.byteCount }
     bitsPerWeight = Self.bits(tensors.map { ($0.byteCount * 8, $0.shape.elementCount) })
@@ -113,6 +114,25 @@ extension QuantizationReport {
     }
     guard count > 0 else { return nil }
     return ((error / count).squareRoot(), (plain / count).squareRoot())
+  }
+
+  /// What making up for errors came to, over all tensors for which second moments were used: √(Σ n e² / Σ n) over numbers of weights n and relative errors e of
+  /// outputs, the same for `best`, and rows that it was used in and all of these tensors' rows; nil where there are none.
+  public var outputErrorsOfAll: (error: Double, best: Double, rows: Int, rowsOfAll: Int)? {
+    var (count, error, best, rows, rowsOfAll) = (0.0, 0.0, 0.0, 0, 0)
+    for tensor in tensors {
+      guard let errors = tensor.errors, let own = errors.outputRelativeError,
+        let other = errors.bestOutputRelativeError
+      else { continue }
+      let weights = Double(tensor.shape.elementCount)
+      count += weights
+      error += weights * own * own
+      best += weights * other * other
+      rows += errors.feedbackRowCount ?? 0
+      rowsOfAll += tensor.shape.elementCount / max(1, tensor.shape.dimensions.last ?? 1)
+    }
+    guard count > 0 else { return nil }
+    return ((error / count).squareRoot(), (best / count).squareRoot(), rows, rowsOfAll)
   }
 
   /// Places of quantized tensors, the largest relative error first.

@@ -45,17 +45,17 @@ public struct Replanned: Sendable {
   /// - Parameters:
   ///   - other: what the checkpoint is said to be made of.
   ///   - written: the checkpoint.
-  ///   - importance: the matrix that it was quantized with, if there was one.
+  ///   - statistics: what it was quantized with, if there was something.
   ///   - resources: memory and threads.
   /// - Returns: nil where canonical names and dtypes say all.
   /// - Throws: `usage` where something else is needed to tell, what planning throws.
   public static func plan(
-    of other: Source, like written: Source, importance: ImportanceMatrix?,
+    of other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     for target in Targets.all {
       let replanned = try target.replanned(
-        other, like: written, importance: importance, resources)
+        other, like: written, statistics: statistics, resources)
       if let replanned { return replanned }
     }
     return nil

@@ -67,11 +67,11 @@ enum SafetensorsTarget: ConversionTarget {
   }
 
   static func replanned(
-    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? {
     try CompressedTensorsPlan.replanned(
-      other, like: written, importance: importance, resources)
+      other, like: written, statistics: statistics, resources)
   }
 
   /// `model.safetensors`, or `model-00001-of-00003.safetensors`.

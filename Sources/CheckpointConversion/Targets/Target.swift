@@ -39,12 +39,12 @@ public protocol ConversionTarget: Sendable {
   /// - Parameters:
   ///   - other: what the checkpoint is said to be made of.
   ///   - written: the checkpoint.
-  ///   - importance: the matrix that it was quantized with, if there was one.
+  ///   - statistics: what it was quantized with, if there was something.
   ///   - resources: memory and threads.
   /// - Returns: what a conversion would write; nil where canonical names and dtypes say all, and for checkpoints of other formats.
   /// - Throws: `usage` where something else is needed to tell, what planning throws.
   static func replanned(
-    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned?
 }
@@ -74,7 +74,7 @@ extension ConversionTarget {
   public static var differences: DifferenceUse { .never }
   /// Canonical names and dtypes say all.
   public static func replanned(
-    _ other: Source, like written: Source, importance: ImportanceMatrix?,
+    _ other: Source, like written: Source, statistics: InputStatistics,
     _ resources: EvaluationResources
   ) throws(CheckpointError) -> Replanned? { nil }
 }

@@ -73,7 +73,7 @@ public struct VerificationPart: Sendable {
     var reading = VerificationReading()
     if let source {
       reading = try verifier.read(
-        ReadingShare(part: part), source, against: inputs.other, importance: inputs.importance,
+        ReadingShare(part: part), source, against: inputs.other, statistics: inputs.statistics,
         request.selection)
     }
     try SharedFolder.writeOnce(
@@ -128,7 +128,8 @@ public struct VerificationPart: Sendable {
     }
     add(replayed)
     if let manifest = inputs.manifest { add("\(manifest.manifest.root)") }
-    if let importance = inputs.importance { add("\(importance.digest)") }
+    if let importance = inputs.statistics.importance { add("\(importance.digest)") }
+    if let moments = inputs.statistics.moments { add("\(moments.digest)") }
     if let source {
       let names = source.checkpoint.files.map(\.name)
       let place = try CertificatePlace(of: source.place, files: names)

@@ -47,13 +47,13 @@ extension Verifier {
   ///   - share: of several parts.
   ///   - source: the checkpoint, open.
   ///   - other: another checkpoint to compare tensors with.
-  ///   - importance: the matrix that the checkpoint was quantized with, if there was one.
+  ///   - statistics: what the checkpoint was quantized with, if there was something.
   ///   - selection: which checks the merge runs.
   /// - Returns: what was found out.
   /// - Throws: what keeps the checks from running.
   func read(
     _ share: ReadingShare, _ source: Source, against other: Source?,
-    importance: ImportanceMatrix?, _ selection: CheckSelection
+    statistics: InputStatistics, _ selection: CheckSelection
   ) throws(CheckpointError) -> VerificationReading {
     var reading = VerificationReading()
     let needsContents =
@@ -88,7 +88,7 @@ extension Verifier {
     if let other, selection.runs(.against) {
       let isRead = certificate != nil && (selection.runs(.certificate) || replay != nil)
       reading.agreement = try AgreementCheck(
-        source, other, importance, resources, RecordedFileDigests(), progress
+        source, other, statistics, resources, RecordedFileDigests(), progress
       ).read(share, isRead ? text : nil)
       if isRead, let certificate {
         files += try ClaimsCheck.readFiles(certificate, other)

@@ -34,6 +34,8 @@ public struct VerificationRequest: Sendable, Codable, Hashable {
   public var replay: NamedPlace?
   /// The importance matrix that it was quantized with.
   public var importance: NamedPlace?
+  /// The second moments that it was quantized with.
+  public var moments: NamedPlace?
   /// The directory whose files were carried along.
   public var assets: NamedPlace?
   /// The bases of differences.
@@ -56,9 +58,19 @@ public struct VerificationRequest: Sendable, Codable, Hashable {
     (selection, configuration, bases.count) == (
       other.selection, other.configuration, other.bases.count
     )
-      && (against == nil, replay == nil, importance == nil, assets == nil)
-        == (other.against == nil, other.replay == nil, other.importance == nil, other.assets == nil)
+      && given == other.given
       && signature?.rules == other.signature?.rules
+  }
+
+  private var given: [Bool] {
+    [against, replay, importance, moments, assets].map { $0 != nil }
+  }
+
+  /// What weights were quantized with.
+  ///
+  /// - Throws: what reading it throws.
+  func statistics() throws(CheckpointError) -> InputStatistics {
+    try InputStatistics(importance: importance?.here, moments: moments?.here)
   }
 }
 
@@ -118,7 +130,7 @@ public struct VerificationInputs: Sendable {
   public var openOptions: OpenOptions
   let other: Source?
   let manifest: (manifest: CheckpointManifest, name: String)?
-  let importance: ImportanceMatrix?
+  let statistics: InputStatistics
   let replay: ReplaySource?
   let signature: SignatureCheck?
 
@@ -141,13 +153,11 @@ public struct VerificationInputs: Sendable {
     }
     self.other = other
     self.manifest = manifest
-    importance = try request.importance.map { (place) throws(CheckpointError) in
-      try ImportanceMatrix(path: place.here)
-    }
+    let statistics = try request.statistics()
+    self.statistics = statistics
     var ofSource = options
     ofSource.assetsDirectory = request.assets?.here
-    let matrix = importance
-    replay = request.replay.map { ReplaySource($0.here, ofSource, importance: matrix) }
+    replay = request.replay.map { ReplaySource($0.here, ofSource, statistics: statistics) }
     openOptions = options
     // With another checkpoint, the configuration is for that one as a rule.
     openOptions.replacesConfiguration = request.against == nil && request.replay == nil
@@ -185,6 +195,6 @@ public struct VerificationInputs: Sendable {
     var verifier = verifier(resources, catalogues, progress)
     verifier.parts = parts
     return try verifier.run(
-      against: other, importance: importance, since: manifest, request.selection)
+      against: other, statistics: statistics, since: manifest, request.selection)
   }
 }

@@ -77,6 +77,22 @@ extension FindingKinds {
       with another model or another version of it. Make the matrix again with this model.
       """),
     FindingKind(
+      "moments-missing", "conversion", .note,
+      "Tensors are quantized as by --quality best",
+      """
+      --quality max needs second moments of a layer's inputs, and a type whose codes are free once \
+      scales are chosen: Q4_0 to Q8_0, Q2_K to Q6_K, MLX's affine ones and compressed-tensors' \
+      integers. The embedding and the head have no moments as a rule (importance --process-output \
+      measures the head's), experts have none. The others are made as --quality best makes them.
+      """),
+    FindingKind(
+      "moments-experts", "importance", .note,
+      "Experts have no second moments",
+      """
+      Every expert of a mixture would need matrices of its own, of inputs that only some tokens \
+      give. They aren't made, and quantize --quality max makes experts as --quality best does.
+      """),
+    FindingKind(
       "importance-prior", "importance", .warning,
       "Experts that few tokens came to have a prior",
       """
