@@ -472,7 +472,7 @@ class Bench:
     directory = self.input("llama", LLAMA_LAYERS)
     source = f"{directory}/model"
     size = os.path.getsize(f"{source}/model.safetensors")
-    quantize, converter = output_of(PEERS_LLAMA).splitlines() if self.options.peer_rounds else ("", "")
+    quantize, converter = output_of(PEERS_LLAMA).splitlines()[:2] if self.options.peer_rounds else ("", "")
 
     def ours(name, command, *arguments):
       return self.without_output(

@@ -9,9 +9,11 @@ import functools
 import numpy as np
 
 import llama_converter
+import llama_measures
 import llama_mesh
 import llama_quantize
 import llama_tokens
+import llama_tools
 from harness import Skipped, complaint, convert, document, expect, run, workdir
 from llama_likelihoods import TOLERANCE, ours, theirs
 from llama_models import FAMILIES, SCHEMES, TOKENS, TYPES, WITHOUT_GRAPH, fixture, fixtures, wide
@@ -22,6 +24,7 @@ LIMITS = {"f32": (TOLERANCE, TOLERANCE), "f16": (0.015, 0.002), "bf16": (0.1, 0.
 LIMITS_OF_BLOCKS = (0.4, 0.06)
 # Positions whose likeliest token may be another; those where it is have likelihoods nearer to each other than the largest difference.
 OTHER_TOKENS = 4
+MIXTURES = ("mixtral", "qwen3_moe")
 EVERY = [*SCHEMES, *TYPES]
 
 
@@ -32,8 +35,13 @@ def check(report):
                 report.row(f"{label}, every scheme", lambda: every_scheme(model()))
                 report.row(f"{label}, split set", lambda: split(model()))
                 llama_quantize.check(report, label, model)
+                llama_measures.check(report, label, model)
+                llama_tools.check(report, label, model)
     for name in fixtures():
         report.row(f"{name}, F32 and back", lambda: refused(fixture(name)) if name in WITHOUT_GRAPH else plain(fixture(name)))
+    for name in MIXTURES:
+        llama_measures.importances(report, name, lambda: fixture(name))
+        llama_tools.importances(report, name, lambda: fixture(name))
     llama_mesh.check(report)
     llama_tokens.check(report)
     llama_converter.check(report)

@@ -8,6 +8,7 @@ As a program it reads a JSON request per line and answers each with a line:
                                             tokens given go to a numpy file. Answers {"tokens"}.
   {"path", "plain", "importance"}           quantizes each matrix of the file `plain`, in F32, to the type that it has in the file `path`.
                                             Answers {"blocks": {type: [count, how many differ]}}, a row of F16 or BF16 being one.
+  {"path", "text", "window", "squares"}     measures the perplexity of a text, and saves sums of squares (`llama_windows.py`).
   {"path", "texts"}                         cuts texts into tokens, without and with what is set before and after them.
                                             Answers {"bare", "special"}, each a list of lists.
 Attention is computed without flash attention and with its cache in F32.
@@ -21,6 +22,8 @@ import subprocess
 import sys
 
 import numpy as np
+
+import llama_windows
 
 THREADS = 1  # As fast with models of this size, and no waiting for each other on a busy machine.
 TIMEOUT = 120
@@ -141,10 +144,13 @@ class Library:
 class Session:
     """A model, and a context that it is run in."""
 
-    def __init__(self, library, path):
+    def __init__(self, library, path, callback=None):
         self.library = library
+        parameters = ContextParameters.from_buffer_copy(library.context_parameters)
+        if callback:
+            parameters.cb_eval = ctypes.cast(callback, ctypes.c_void_p)
         self.model = library.required(library.load(str(path).encode(), library.model_parameters), "not loaded")
-        self.context = library.required(library.start(self.model, library.context_parameters), "no context")
+        self.context = library.required(library.start(self.model, parameters), "no context")
         self.vocabulary = library.vocabulary(self.model)
         self.token_count = library.token_count(self.vocabulary)
         self.position = 0
@@ -189,6 +195,10 @@ def run(library, request):
     return {"tokens": tokens}
 
 
+def measure(library, request):
+    return llama_windows.run(library, request, lambda callback: Session(library, request["path"], callback))
+
+
 def tokenize(library, request):
     session = Session(library, request["path"])
     answer = {key: [session.tokens_of(text, key == "special") for text in request["texts"]] for key in ("bare", "special")}
@@ -229,7 +239,8 @@ def main():
         request = json.loads(line)
         try:
             library.messages.clear()
-            answer = (blocks if "plain" in request else tokenize if "texts" in request else run)(library, request)
+            kinds = {"plain": blocks, "texts": tokenize, "text": measure, "tokens": run}
+            answer = next(kind for key, kind in kinds.items() if key in request)(library, request)
         except RuntimeError as error:
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)
