@@ -9,6 +9,8 @@ struct StoredRun {
 
   /// Bytes that are read at once.
   private static let pieceByteCount = 256 << 10
+  /// Bytes that are compared first.
+  private static let beginningByteCount = 4 << 10
 
   /// Of a tensor of a checkpoint.
   init(_ reader: any CheckpointReader, _ position: Int) {
@@ -20,12 +22,15 @@ struct StoredRun {
 
   /// Reads all pieces, until one is enough.
   ///
-  /// - Parameter body: is given each piece; returns whether to go on.
+  /// - Parameters:
+  ///   - byteCount: of a piece; nil takes what is read fast.
+  ///   - body: is given each piece; returns whether to go on.
   /// - Throws: what reading throws; `corrupt` if a checksum of the whole is wrong and all was read.
   func forEach(
+    inPiecesOf byteCount: Int? = nil,
     _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> Bool
   ) throws(CheckpointError) {
-    let cells = max(1, Self.pieceByteCount / geometry.cellByteCount)
+    let cells = max(1, (byteCount ?? Self.pieceByteCount) / geometry.cellByteCount)
     let columns = min(geometry.columns, cells)
     let rows = columns == geometry.columns ? max(1, cells / max(1, columns)) : 1
     let buffer = try Pages(byteCount: rows * columns * geometry.cellByteCount)
@@ -52,6 +57,12 @@ struct StoredRun {
   func isEqual(to other: StoredRun) throws(CheckpointError) -> Bool {
     let theirs = RunIterator(other)
     var isEqual = true
+    // As a rule the first values tell.
+    try forEach(inPiecesOf: Self.beginningByteCount) { (piece) throws(CheckpointError) in
+      isEqual = try theirs.matches(piece, at: 0)
+      return false
+    }
+    guard isEqual else { return false }
     var row = 0
     try forEach { (piece) throws(CheckpointError) in
       isEqual = try theirs.matches(piece, at: row)
