@@ -10,7 +10,7 @@ extension ConversionPlan {
 
   /// Into how many parts whole files can be divided so that no part has much more than the others: `30 files: 2, 3, 5, 15, 30`.
   ///
-  /// The largest numbers, ascending; nil for one file, and where there are none.
+  /// The largest numbers, ascending, or `none`; nil for one file.
   public var evenPartCounts: String? {
     let files = weightFiles.count
     guard files > 1 else { return nil }
@@ -19,8 +19,7 @@ extension ConversionPlan {
     let counts = (2...min(files, Self.maximumTriedCount)).filter {
       division.imbalance($0) <= Self.tolerance
     }
-    guard !counts.isEmpty else { return nil }
     let named = counts.suffix(Self.namedCount).map(String.init).joined(separator: ", ")
-    return "\(files) files: \(named)"
+    return "\(files) files: \(named.isEmpty ? "none" : named)"
   }
 }
