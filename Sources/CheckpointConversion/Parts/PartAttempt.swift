@@ -33,19 +33,27 @@ struct PartAttempt: Sendable {
     self.part = part
     let own = Self.path(folder, part)
     path = own
-    if resuming {
-      for name in try folder.attempts(at: part)
-      where FileKind(ofEntry: "\(folder.path)/\(name)") == .directory {
-        guard try SharedFolder.move("\(folder.path)/\(name)", to: own) else { continue }
-        isTakenOver = true
-        try SharedFolder.makeDirectory("\(own)/\(PartRecord.folderName)")
-        return
-      }
+    isTakenOver = resuming ? try Self.takesOver(own, folder, part) : false
+    do throws(CheckpointError) {
+      if !isTakenOver { try SharedFolder.makeDirectory(own) }
+      try SharedFolder.makeDirectory(filesPath)
+    } catch {
+      // Another one may have been so fast.
+      guard isOwn else { throw takenOver }
+      throw error
     }
-    isTakenOver = false
-    try SharedFolder.makeDirectory(own)
-    try SharedFolder.makeDirectory("\(own)/\(PartRecord.folderName)")
     try Directories.synchronise(folder.path)
+  }
+
+  /// Renames an unfinished attempt, if there is one.
+  private static func takesOver(
+    _ own: String, _ folder: PartsFolder, _ part: PartNumber
+  ) throws(CheckpointError) -> Bool {
+    for name in try folder.attempts(at: part)
+    where FileKind(ofEntry: "\(folder.path)/\(name)") == .directory {
+      if try SharedFolder.move("\(folder.path)/\(name)", to: own) { return true }
+    }
+    return false
   }
 
   /// Whether nobody has taken it over.
