@@ -94,6 +94,83 @@ import Testing
     #expect(outcome.code == 2 && outcome.errors.contains("line 3"), "\(outcome.errors)")
   }
 
+  /// Scores of both models against transformers', by `fixtures/comparison/labels/make.py`.
+  @Test func scoresAreThoseOfTransformersWithPrefixesToo() throws {
+    let prefixed = try ModelSample.withPrefix().write(workspace, "prefixed")
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+      try workspace.write("prefixed/\(name)", Data(Fixtures.bytes("huggingface/gptj/\(name)")))
+    }
+    let outcome = try Weighbridge.run(
+      "compare", Self.gptj, prefixed, "--labels", fixture("comparison/labels/labels.jsonl"),
+      "--json", "--max-flips", "100")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let found = try #require(try outcome.object["labels"] as? [String: Any])
+    let prompts = try #require(found["prompts"] as? [[String: Any]])
+    let expected = try #require(
+      JSONSerialization.jsonObject(
+        with: Data(Fixtures.bytes("comparison/labels/expected.json"))) as? [[String: Any]])
+    #expect(prompts.count == expected.count && expected.count > 5)
+    var differing = 0
+    for (prompt, right) in zip(prompts, expected) {
+      let pairs = [("first", "causal"), ("second", "prefix")]
+      for (key, other) in pairs {
+        let (scores, golden) = (
+          try #require(prompt[key] as? [Double]), try #require(right[other] as? [Double])
+        )
+        #expect(scores.count == golden.count)
+        // Logits of F32 differ by 1e-5 or so, in labels of up to a dozen tokens.
+        for (one, two) in zip(scores, golden) {
+          #expect(abs(one - two) < 5e-4, "line \(prompt["line"] ?? 0) \(key): \(one) and \(two)")
+        }
+      }
+      if prompt["first"] as? [Double] != prompt["second"] as? [Double] { differing += 1 }
+    }
+    // Where the record has no prefix, or one that both obey, is told apart.
+    #expect(differing >= 3 && differing < expected.count)
+  }
+
+  /// What may be in a file, and what is said of it; nothing of it takes long or much memory.
+  @Test(
+    arguments: [
+      ("huge line", "line 1"), ("many labels", "line 1"), ("many prompts", "too many prompts"),
+      ("blank lines", "no prompts"), ("broken text", "line 1"), ("half a pair", "line 1"),
+      ("zeros", "line 1"), ("deep", "line 1"),
+    ])
+  func hostileFilesAreRefused(_ kind: String, _ said: String) throws {
+    let pair = #""labels": ["b", "c"]}"#
+    let bytes: Data =
+      switch kind {
+      case "huge line":
+        Data((#"{"prompt": ""# + String(repeating: "a", count: 5 << 20) + "\", " + pair).utf8)
+      case "many labels":
+        Data(
+          (#"{"prompt": "a", "labels": ["#
+            + (0..<400_000).map { "\"\($0)\"" }.joined(separator: ",") + "]}").utf8)
+      case "many prompts":
+        Data(String(repeating: #"{"prompt":"a","labels":["b","c"]}"# + "\n", count: 100_001).utf8)
+      case "blank lines": Data(repeating: 10, count: 1 << 20)
+      case "broken text":
+        Data(#"{"prompt": ""#.utf8) + Data([0xff, 0xfe]) + Data("\", \(pair)".utf8)
+      case "half a pair": Data((#"{"prompt": "\ud800", "# + pair).utf8)
+      case "zeros": Data(repeating: 0, count: 1000)
+      default: Data((#"{"prompt": "# + String(repeating: "[", count: 100_000)).utf8)
+      }
+    let path = try workspace.write("hostile.jsonl", bytes)
+    let outcome = try Weighbridge.run("compare", Self.gptj, Self.gptj, "--labels", path)
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains(said) && outcome.errors.utf8.count < 2000, "\(outcome.errors)")
+  }
+
+  @Test func modelsWithoutNumbersAreNamed() throws {
+    var sample = try ModelSample("gptj")
+    sample.edit("transformer.h.1.mlp.fc_in.weight") { $0[7] = .nan }
+    let broken = try sample.write(workspace, "broken")
+    let outcome = try Weighbridge.run(
+      "compare", Self.gptj, broken, "--labels", labels(), "--quiet")
+    #expect(outcome.code == 2)
+    #expect(outcome.errors.contains("line 1") && outcome.errors.contains("NaN"))
+  }
+
   @Test func limitsNeedLabels() throws {
     for options in [["--max-flips", "1"], ["--min-agreement", "1"]] {
       #expect(try Weighbridge.run(["compare", Self.gptj, Self.gptj] + options).code == 2)

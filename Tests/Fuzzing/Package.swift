@@ -4,7 +4,8 @@ import PackageDescription
 
 /// The targets: `fuzz-NAME` is `Targets/NAME.swift`.
 let names = [
-  "Configuration", "DatasetCatalogue", "Flax", "GGUF", "Imatrix", "JSON", "Mesh", "NPY", "NPZ",
+  "Configuration", "DatasetCatalogue", "Flax", "GGUF", "Imatrix", "JSON", "Labels", "Mesh", "NPY",
+  "NPZ",
   "PAX", "Pickle",
   "Quantized", "Safetensors", "SafetensorsIndex", "SentencePiece", "Signature", "Store", "Tar",
   "Tokenizer",
@@ -36,6 +37,7 @@ let package = Package(
         dependencies: [
           "Fuzzing", formats, .product(name: "Tokenization", package: "weighbridge"),
           .product(name: "Quantization", package: "weighbridge"),
+          .product(name: "CheckpointComparison", package: "weighbridge"),
           .product(name: "CheckpointConversion", package: "weighbridge"),
           .product(name: "ModelSigning", package: "weighbridge"),
         ],

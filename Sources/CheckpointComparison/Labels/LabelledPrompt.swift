@@ -22,6 +22,8 @@ public struct LabelledPrompt: Sendable, Hashable {
 
   /// What such a file may have at most.
   private static let maximumByteCount = 256 << 20
+  private static let maximumLineByteCount = 4 << 20
+  private static let maximumPromptCount = 100_000
   private static let maximumLabelCount = 1000
 
   /// Reads a file.
@@ -37,16 +39,30 @@ public struct LabelledPrompt: Sendable, Hashable {
     let bytes = try InputFile.contents(of: path, limit: maximumByteCount, recordedIn: inputs)
     do throws(CheckpointError) {
       var prompts: [LabelledPrompt] = []
-      let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      for (number, line) in lines.enumerated() {
+      var (number, start) = (0, 0)
+      while start < bytes.count {
+        let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+        let line = bytes[start..<end]
+        (number, start) = (number + 1, end + 1)
         guard line.contains(where: { ![0x20, 0x09, 0x0d].contains($0) }) else { continue }
-        prompts.append(try LabelledPrompt(Array(line), line: number + 1))
+        guard line.count <= maximumLineByteCount else {
+          throw tooLarge("line \(number): too long", "\(maximumLineByteCount) bytes")
+        }
+        guard prompts.count < maximumPromptCount else {
+          throw tooLarge("too many prompts", "\(maximumPromptCount)")
+        }
+        prompts.append(try LabelledPrompt(Array(line), line: number))
       }
       guard !prompts.isEmpty else {
         throw CheckpointError(.usage, "there are no prompts in this file")
       }
       return prompts
     } catch { throw error.in(file: path) }
+  }
+
+  private static func tooLarge(_ what: String, _ limit: String) -> CheckpointError {
+    CheckpointError(
+      .usage, what, expected: "at most \(limit)", hint: "cut the file into smaller ones")
   }
 
   private init(_ bytes: [UInt8], line: Int) throws(CheckpointError) {
