@@ -231,7 +231,7 @@ public final class Decoder {
     _ body: (_ apply: (State) throws(CheckpointError) -> Void) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     let layer = try layer(index, isShared: isShared)
-    try body { (state) throws(CheckpointError) in try layer.apply(state, LayerCache(), room) }
+    try body { (state) throws(CheckpointError) in try layer.apply([(state, nil)], room) }
   }
 
   /// A residual stream that is to be filled.
