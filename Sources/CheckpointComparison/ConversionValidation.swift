@@ -118,7 +118,7 @@ public struct ForwardValidator: ConversionValidator {
     }
     // Of each row the stream, and what attention and feed-forward layer have added.
     let streamByteCount = tokens.tokenCount * 3 * 4 * settings.dimensions.model
-    let atOnce = max(1, self.resources.memory / 4 / max(1, streamByteCount) - 1)
+    let atOnce = max(1, self.resources.memory / 8 / max(1, streamByteCount) - 1)
     let passes = stride(from: 0, to: others.count, by: atOnce).map {
       others[$0..<min(others.count, $0 + atOnce)]
     }
@@ -128,7 +128,7 @@ public struct ForwardValidator: ConversionValidator {
     var validations: [Certificate.Validation] = []
     for pass in passes {
       let run = try StagedRun(
-        first, Array(pass), tokens, memory: self.resources.memory / 8)
+        first, Array(pass), tokens, memory: self.resources.memory / 16)
       validations += try run.outcomes { _ in progress.add(1) }.map(Certificate.Validation.init)
     }
     return validations

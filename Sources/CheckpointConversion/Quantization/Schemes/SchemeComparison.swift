@@ -108,15 +108,16 @@ public struct SchemeComparison: Sendable {
     try (source.reader as? any BasedReader)?.confirmBase()
     let reader = SharedReader(
       source.reader, memory: request.resources.memory / 4, lasting: try tiedTensors(source))
-    // Half is the validator's, another part the source's tensors.
-    let resources = request.resources.divided(by: 8)
+    // A quarter is the source's tensors, another one those of a scheme, and the validator has half.
+    let resources = request.resources.divided(by: 16)
     var results: [ConvertedResult] = []
     for (number, plan) in measurement.plans.enumerated() {
       var own = resources
       // What one plan was made of needn't be checked for the others.
       own.checksRecordedDigests = number == 0
       let trial = try TrialReader(
-        plan, reader, folder: request.openOptions.temporaryDirectory, memory: resources.memory, own
+        plan, reader, folder: request.openOptions.temporaryDirectory,
+        memory: request.resources.memory / 4, own
       ) { [own] (place, body) throws(CheckpointError) in
         try measurement.evaluate(place, plan: number, reader, own, body)
       }
