@@ -38,7 +38,8 @@ struct GGUFImportances {
     return .quantize(
       operand, dtype,
       QuantizationMethod(
-        importance: ColumnImportance(origin: "\(matrix.digest) \(name)", values: values)))
+        importance: ColumnImportance(
+          origin: "\(matrix.digest) \(name)", values: values, columns: count, quality)))
   }
 
   /// Tensors that the matrix has nothing for, and the other way round; whether it is of any use.

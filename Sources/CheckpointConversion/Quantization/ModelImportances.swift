@@ -68,7 +68,10 @@ struct ModelImportances {
       values.contains(where: { $0 > 0 })
     else { return QuantizationMethod(quality) }
     return QuantizationMethod(
-      quality, importance: ColumnImportance(origin: "\(matrix.digest) \(name)", values: values))
+      quality,
+      importance: ColumnImportance(
+        origin: "\(matrix.digest) \(name)", values: values,
+        columns: shape.dimensions.last ?? values.count, quality))
   }
 
   /// Weights that the matrix has nothing for; whether it is of any use.
