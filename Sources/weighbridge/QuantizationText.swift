@@ -106,10 +106,10 @@ enum QuantizationText {
       lines.append("preset       \(preset.scheme): \(text(preset.figures))")
     }
     if record.isPresetTaken {
-      lines.append("the preset has the smaller error, and is taken")
+      lines.append("the preset is expected to cost less, and is taken")
     } else if let preset = record.preset, record.isPresetBetter {
       lines.append(
-        "the preset is larger by \(humanSize(preset.figures.byteCount - record.predicted.byteCount)) and has the smaller error: --fallback preset takes it"
+        "the preset is larger by \(humanSize(preset.figures.byteCount - record.predicted.byteCount)) and is expected to cost less: --fallback preset takes it"
       )
     }
     return lines.joined(separator: "\n")

@@ -21,6 +21,8 @@ struct MeasuredTypes {
     /// What has to be of one type with it; nil where nothing has.
     let fused: FusedLayer?
     let elementCount: Int
+    /// How much its relative error counts beside others.
+    let sensitivity: Double
     fileprivate(set) var squaredValues = 0.0
     fileprivate(set) var entries: [Entry] = []
   }
@@ -59,6 +61,7 @@ struct MeasuredTypes {
     _ progress: WorkProgress
   ) throws(CheckpointError) {
     let fused = try Self.fusedLayers(request, source)
+    let sensitivity = Sensitivity(try source.model())
     var places: [ExactName: Int] = [:]
     var trials: [Trial] = []
     var first: ConversionPlan?
@@ -84,7 +87,8 @@ struct MeasuredTypes {
           places[key] = place
           weights.append(
             Weight(
-              name: group.name, fused: fused[key], elementCount: group.valueShape.elementCount))
+              name: group.name, fused: fused[key], elementCount: group.valueShape.elementCount,
+              sensitivity: sensitivity.of(group.expression)))
         }
         weights[place].entries.append(Entry(type: type, byteCount: group.byteCount))
         if group.isQuantizedAnew {
@@ -157,6 +161,31 @@ struct MeasuredTypes {
     return errors.weighted?.squaredError ?? errors.squaredError * meanImportance
   }
 
+  /// What a type for a weight is expected to do to predictions: the square of its relative error, weighed by importances where they are known, times the weight's
+  /// sensitivity.
+  func cost(_ weight: Weight, _ entry: Entry) -> Double {
+    weight.sensitivity
+      * (entry.errors.map {
+        $0.cost {
+          $0.squaredError
+        } weighted: {
+          $0.squaredError
+        }
+      } ?? 0)
+  }
+
+  /// The same of the format's own way.
+  func plainCost(_ weight: Weight, _ entry: Entry) -> Double {
+    weight.sensitivity
+      * (entry.errors.map {
+        $0.cost {
+          $0.plainSquaredError ?? $0.squaredError
+        } weighted: {
+          $0.plainSquaredError ?? $0.squaredError
+        }
+      } ?? 0)
+  }
+
   /// The mean importance of what weights stand for, over those whose importances are known; 1 where none are.
   private var meanImportance: Double {
     let known = weights.compactMap { weight in
@@ -168,6 +197,18 @@ struct MeasuredTypes {
     }
     let all = known.reduce(0) { $0 + $1.all }
     return all > 0 ? known.reduce(0) { $0 + $1.weighted } / all : 1
+  }
+}
+
+extension QuantizationErrors {
+  /// A relative error, squared; 0 if all is zero.
+  fileprivate func cost(
+    _ error: (QuantizationErrors) -> Double, weighted: (WeightedErrors) -> Double
+  ) -> Double {
+    if let sums = self.weighted, sums.squaredValues > 0 {
+      return weighted(sums) / sums.squaredValues
+    }
+    return squaredValues > 0 ? error(self) / squaredValues : 0
   }
 }
 

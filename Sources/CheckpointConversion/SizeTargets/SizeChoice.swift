@@ -17,7 +17,7 @@ public struct SizeChoice: Sendable {
   ///   - target: what the result may have.
   ///   - request: with a scheme of the container, whichever, the quality, importances, and types that are given.
   ///   - job: what the conversion is.
-  ///   - takesPreset: whether the smallest scheme that is at least as large is taken where it has the smaller error.
+  ///   - takesPreset: whether the smallest scheme that is at least as large is taken where it is expected to cost less.
   ///   - progress: told of bytes that were made.
   /// - Throws: `usage` for a target that is too small; what opening, planning and reading throw.
   public init(
@@ -29,29 +29,29 @@ public struct SizeChoice: Sendable {
     let container = request.scheme.container
     let measured = try MeasuredTypes(
       container.chosenTypes, request, source, job, progress)
-    let units = Units(measured)
+    let units = ChoiceUnits(measured)
     let limit = target.byteLimit(weightCount: measured.weightCount)
     let room = limit - measured.fixedByteCount
-    guard var best = BudgetSearch(units.options, limit: room) else {
+    guard units.leastByteCount <= room else {
       throw Self.tooSmall(target, measured, units, container)
     }
     var presets: [Preset] = []
     for scheme in container.schemes {
       guard let preset = try Preset(scheme, request, measured, source, job) else { continue }
       presets.append(preset)
-      // It may be where no step from the hull leads.
-      guard preset.byteCount <= limit, let choice = units.choice(preset.types) else { continue }
-      let other = BudgetSearch(units.options, limit: room, from: choice)
-      if other.error < best.error { best = other }
     }
-    let types = units.types(best.choice)
-    let bytes = best.byteCount + measured.fixedByteCount
-    let predicted = measured.figures(bytes, measured.squaredError(types) { $0.squaredError })
+    let fitting = presets.filter { $0.byteCount <= limit }.compactMap { units.choice($0.types) }
+    // Importances say what errors do; without them the sum of squared errors is all that is known for certain.
+    let best = units.search(
+      limit: room, from: fitting, isBounded: request.importance == nil)
+    let types = units.types(best)
+    let bytes = units.byteCount(best) + measured.fixedByteCount
+    let predicted = measured.figures(bytes, measured.squaredError(types))
     let preset = presets.filter { $0.byteCount >= bytes }.min {
-      ($0.byteCount, $0.squaredError) < ($1.byteCount, $1.squaredError)
+      ($0.byteCount, $0.cost) < ($1.byteCount, $1.cost)
     }
     let figures = preset.map { measured.figures($0.byteCount, $0.squaredError) }
-    let isBetter = figures.map { $0.relativeRmse < predicted.relativeRmse } ?? false
+    let isBetter = preset.map { $0.cost < units.cost(best) } ?? false
     var (wantedBits, wantedBytes): (Double?, Int?) = (nil, nil)
     switch target {
     case .bitsPerWeight(let bits): wantedBits = bits
@@ -74,12 +74,10 @@ public struct SizeChoice: Sendable {
   }
 
   private static func tooSmall(
-    _ target: SizeTarget, _ measured: MeasuredTypes, _ units: Units,
+    _ target: SizeTarget, _ measured: MeasuredTypes, _ units: ChoiceUnits,
     _ container: QuantizationContainer
   ) -> CheckpointError {
-    let least =
-      measured.fixedByteCount
-      + units.options.reduce(0) { $0 + ($1.map(\.byteCount).min() ?? 0) }
+    let least = measured.fixedByteCount + units.leastByteCount
     let bits = Double(least * 8) / Double(max(1, measured.weightCount))
     let found =
       switch target {
@@ -99,66 +97,6 @@ private func zipped<One, Other>(_ one: One?, _ other: Other?) -> (One, Other)? {
   return (one, other)
 }
 
-/// Weights that get one type together.
-private struct Units {
-  /// Places in the measured weights.
-  private var members: [[Int]] = []
-  private var typesOfUnits: [[WeightType]] = []
-  /// The options of each, as they are measured.
-  private(set) var options: [[BudgetSearch.Option]] = []
-  private let count: Int
-
-  init(_ measured: MeasuredTypes) {
-    count = measured.weights.count
-    var layers: [FusedLayer: Int] = [:]
-    for (place, weight) in measured.weights.enumerated() {
-      if let layer = weight.fused, let unit = layers[layer] {
-        members[unit].append(place)
-        continue
-      }
-      if let layer = weight.fused { layers[layer] = members.count }
-      members.append([place])
-    }
-    for unit in members {
-      let weights = unit.map { measured.weights[$0] }
-      let types = weights[0].entries.map(\.type).filter { type in
-        weights.allSatisfy { $0.entries.contains { $0.type == type } }
-      }
-      typesOfUnits.append(types)
-      options.append(
-        types.map { type in
-          let entries = weights.compactMap { weight in
-            weight.entries.first { $0.type == type }.map { (weight, $0) }
-          }
-          return BudgetSearch.Option(
-            byteCount: entries.reduce(0) { $0 + $1.1.byteCount },
-            error: entries.reduce(0) { $0 + measured.objective($1.0, $1.1) })
-        })
-    }
-  }
-
-  /// The types of all weights.
-  func types(_ choice: [Int]) -> [WeightType] {
-    var types = [WeightType](repeating: .dtype(.f32), count: count)
-    for (unit, option) in choice.enumerated() {
-      for member in members[unit] { types[member] = typesOfUnits[unit][option] }
-    }
-    return types
-  }
-
-  /// The options that weights of these types have; nil where some can't be chosen.
-  func choice(_ types: [WeightType]) -> [Int]? {
-    var choice: [Int] = []
-    for (unit, places) in members.enumerated() {
-      guard let option = typesOfUnits[unit].firstIndex(of: types[places[0]]),
-        places.allSatisfy({ types[$0] == types[places[0]] })
-      else { return nil }
-      choice.append(option)
-    }
-    return choice
-  }
-}
-
 /// A scheme, by what was measured of its types.
 private struct Preset {
   let scheme: QuantizationScheme
@@ -166,6 +104,8 @@ private struct Preset {
   let byteCount: Int
   /// Of the format's own way.
   let squaredError: Double
+  /// What that is expected to do to predictions.
+  let cost: Double
 
   /// Nil for schemes that the model can't have, and for those with types that weren't measured.
   init?(
@@ -186,31 +126,33 @@ private struct Preset {
       }, uniquingKeysWith: { first, _ in first })
     let types = measured.weights.compactMap { chosen[ExactName($0.name)] }
     guard types.count == measured.weights.count,
-      let error = measured.squaredErrorIfKnown(types, { $0.plainSquaredError })
+      let error = measured.sumIfKnown(types, { $1.plainSquaredError }),
+      let cost = measured.sumIfKnown(types, measured.plainCost)
     else { return nil }
     self.scheme = scheme
     self.types = types
     byteCount = plan.groups.reduce(0) { $0 + $1.byteCount }
     squaredError = error
+    self.cost = cost
   }
 }
 
 extension MeasuredTypes {
-  /// Σ (x - y)² of all weights in some types; nil where one wasn't measured.
-  fileprivate func squaredErrorIfKnown(
-    _ types: [WeightType], _ error: (Entry) -> Double
+  /// A sum over all weights in some types; nil where one wasn't measured.
+  fileprivate func sumIfKnown(
+    _ types: [WeightType], _ error: (Weight, Entry) -> Double
   ) -> Double? {
     var sum = 0.0
     for (weight, type) in zip(weights, types) {
       guard let entry = weight.entries.first(where: { $0.type == type }) else { return nil }
-      sum += error(entry)
+      sum += error(weight, entry)
     }
     return sum
   }
 
   /// Σ (x - y)² of all weights in types that were measured.
-  fileprivate func squaredError(_ types: [WeightType], _ error: (Entry) -> Double) -> Double {
-    squaredErrorIfKnown(types, error) ?? 0
+  fileprivate func squaredError(_ types: [WeightType]) -> Double {
+    sumIfKnown(types) { $1.squaredError } ?? 0
   }
 
   fileprivate func figures(_ byteCount: Int, _ squaredError: Double) -> SizeTargetRecord.Figures {

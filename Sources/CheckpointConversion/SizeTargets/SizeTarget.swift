@@ -28,7 +28,7 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
   public internal(set) var measured: Figures?
   /// The smallest scheme that is at least as large; absent where there is none.
   public let preset: Preset?
-  /// Whether the preset has the smaller error.
+  /// Whether the preset is expected to cost predictions less.
   public let isPresetBetter: Bool
   /// Whether the preset is what is written.
   public let isPresetTaken: Bool
