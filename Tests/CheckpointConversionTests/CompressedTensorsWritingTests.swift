@@ -81,7 +81,7 @@ import Testing
     guard packed > 0 else { return }
     let source = try Source(Fixtures.path("huggingface/llama"), OpenOptions())
     let again = try #require(
-      try Replanned.plan(of: source, like: written, importance: nil, smallResources)
+      try Replanned.plan(of: source, like: written, statistics: InputStatistics(), smallResources)
     ).weights.flatMap(\.parts)
     let digests = DigestCollector()
     try EvaluationPipeline(source.reader, smallResources).run(

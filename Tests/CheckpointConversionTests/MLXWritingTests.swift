@@ -80,7 +80,7 @@ import Testing
     // Made again from the source, part by part.
     let source = try Source(Fixtures.path("huggingface/gptj"), OpenOptions())
     let again = try #require(
-      try Replanned.plan(of: source, like: written, importance: nil, smallResources)
+      try Replanned.plan(of: source, like: written, statistics: InputStatistics(), smallResources)
     ).weights.flatMap(\.parts)
     let tasks = try again.map {
       EvaluationTask(
