@@ -156,6 +156,18 @@ public struct CertificateText: Sendable {
     try input?.confirm()
   }
 
+  /// The root of the tensors as they are certified, whatever the certificate says that it is.
+  ///
+  /// - Throws: what `forEachTensor` throws.
+  public func root() throws(CheckpointError) -> Digest {
+    var identities: [TensorIdentity] = []
+    try forEachTensor {
+      identities.append(
+        TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest))
+    }
+    return rootDigest(of: identities)
+  }
+
   private func tensors(in piece: Range<Int>) throws(CheckpointError) -> [Certificate.TensorRecord] {
     do throws(CheckpointError) {
       let elements =

@@ -18,10 +18,15 @@ struct SignedDerivation {
   ///
   /// - Parameters:
   ///   - statement: that was signed; nil where the signature isn't verified.
-  ///   - certificate: the checkpoint's own, if it has one.
+  ///   - text: of the checkpoint's own certificate, if it has one.
   ///   - contents: its tensors; nil where they weren't read.
-  init?(_ statement: Statement?, _ certificate: Certificate?, _ contents: [TensorIdentity]?) {
+  /// - Throws: what reading the certificate throws.
+  init?(
+    _ statement: Statement?, _ text: CertificateText?, _ contents: [TensorIdentity]?
+  ) throws(CheckpointError) {
     guard let statement, statement.predicateType == Statement.derivationType else { return nil }
+    var certificate: Certificate?
+    if let text { certificate = try Certificate(text) }
     do throws(CheckpointError) {
       let signed = try Derivation(statement.predicate)
       derivation = signed

@@ -12,7 +12,7 @@ struct ValuesCheck {
   private let identities: [TensorIdentity]
   private let model: ModelContents?
   private let parts: Set<ExactName>
-  /// What the model consists of: no masks, and no tables that its code makes; nil where that isn't known.
+  /// What the model consists of: no masks, and no tables that its code makes; nil where that isn't known, or is everything.
   private let weights: Set<ExactName>?
 
   /// As of a download that stopped in a file that was as large as it should be.
@@ -28,7 +28,14 @@ struct ValuesCheck {
     let model = try? source.model()
     self.model = model
     parts = model?.quantized?.parts ?? []
-    weights = model.map { Set($0.copies.flatMap(\.expression.sources).map { ExactName($0) }) }
+    // Where each stored tensor stands for itself all are of the model: no table of a million names.
+    let isWhole =
+      model?.copies.count == source.checkpoint.tensors.count
+      && model?.copies.allSatisfy { if case .stored = $0.expression { true } else { false } }
+        == true
+    weights =
+      isWhole
+      ? nil : model.map { Set($0.copies.flatMap(\.expression.sources).map { ExactName($0) }) }
   }
 
   /// Records the check.

@@ -138,12 +138,12 @@ public struct Verifier: Sendable {
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
     var contents = try checkContents(source, selection, &report, runs)
     if runs(.cache, &report) { try CacheCheck(source, path, known).run(&report) }
-    var (certificate, text) = try checkCertificate(source, contents?.identities, &report, runs)
+    var certificate = try checkCertificate(source, contents?.identities, &report, runs)
     if runs(.digests, &report) { try DigestsCheck(source, known, progress).run(&report) }
     let signed = try checkSignature(
       source.place, selection, &report, certificate, contents?.identities)
     if runs(.derivation, &report) {
-      try checkDerivation(source, certificate ?? signed?.certificate, signed, contents, &report)
+      try checkDerivation(source, certificate, signed, contents, &report)
     }
     if let manifest {
       if runs(.against, &report) {
@@ -153,9 +153,9 @@ public struct Verifier: Sendable {
     } else if let other {
       if runs(.against, &report) {
         // What was found out of each tensor makes room: nothing else needs it, or it can be read again.
-        (contents, certificate) = (nil, nil)
+        contents = nil
         try AgreementCheck(source, other, statistics, resources, known, progress).run(
-          &report, text.take(), VerificationReading.all(\.agreement, of: parts))
+          &report, certificate.take(), VerificationReading.all(\.agreement, of: parts))
       }
       try other.confirm()
     } else {
@@ -176,7 +176,7 @@ public struct Verifier: Sendable {
   /// - Returns: the derivation that was signed, if it was one and its signer is trusted.
   private func checkSignature(
     _ place: String, _ selection: CheckSelection, _ report: inout VerificationReport,
-    _ certificate: Certificate? = nil, _ contents: [TensorIdentity]? = nil
+    _ certificate: CertificateText? = nil, _ contents: [TensorIdentity]? = nil
   ) throws(CheckpointError) -> Derivation? {
     guard selection.runs(.signature) else {
       report.skip(.signature, .notAsked, Self.notAsked)
@@ -198,7 +198,7 @@ public struct Verifier: Sendable {
       try resources.checkCancellation()
       progress.add(byteCount)
     }
-    let signed = SignedDerivation(outcome.statement, certificate, contents)
+    let signed = try SignedDerivation(outcome.statement, certificate, contents)
     report.record(
       .signature, outcome.findings + (signed?.findings ?? []),
       outcome.detail + (signed == nil ? "" : SignedDerivation.remark))
@@ -209,26 +209,24 @@ public struct Verifier: Sendable {
   private func checkCertificate(
     _ source: Source, _ contents: [TensorIdentity]?, _ report: inout VerificationReport,
     _ runs: (VerificationReport.Name, inout VerificationReport) -> Bool
-  ) throws(CheckpointError) -> (Certificate?, CertificateText?) {
+  ) throws(CheckpointError) -> CertificateText? {
     let check = CertificateCheck(source, source.place, isReplayed: replay != nil)
-    var found: (certificate: Certificate, text: CertificateText)?
-    if runs(.certificate, &report) {
-      found = try check.run(&report, contents)
-    } else if replay != nil {
-      var inner = VerificationReport(path: path)
-      found = try check.run(&inner, contents)
-    }
-    return (found?.certificate, found?.text)
+    if runs(.certificate, &report) { return try check.run(&report, contents) }
+    guard replay != nil else { return nil }
+    var inner = VerificationReport(path: path)
+    return try check.run(&inner, contents)
   }
 
   private func checkDerivation(
-    _ source: Source, _ certificate: Certificate?, _ signed: Derivation?,
+    _ source: Source, _ text: CertificateText?, _ signed: Derivation?,
     _ contents: ContentsCheck.Contents?, _ report: inout VerificationReport
   ) throws(CheckpointError) {
     guard let replay else {
       return report.skip(
         .derivation, .notAsked, "makes the checkpoint again from its source: --replay SOURCE")
     }
+    var certificate = signed?.certificate
+    if let text { certificate = try Certificate(text) }
     guard let certificate else {
       return report.skip(
         .derivation, .absent, "no certificate says how the checkpoint was made")

@@ -69,6 +69,7 @@ public indirect enum TensorExpression: Hashable, Sendable {
 
   /// The stored tensors it reads, in order, each once.
   public var sources: [String] {
+    if case .stored(let name) = self { return [name] }
     var names: [String] = []
     var seen: Set<ExactName> = []
     var pending = [self]

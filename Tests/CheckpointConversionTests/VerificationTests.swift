@@ -203,6 +203,19 @@ import Testing
     #expect(report.findings.first?.file == "weighbridge-certificate.json")
   }
 
+  /// A tensor twice, in another's stead: the root is that of what is written, not of what is there.
+  @Test func findsATensorThatIsCertifiedTwice() throws {
+    try workspace.edit(Self.certificate) { data in
+      var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+      var tensors = try #require(object["tensors"] as? [[String: Any]])
+      tensors[1] = tensors[0]
+      object["tensors"] = tensors
+      data = try JSONSerialization.data(withJSONObject: object)
+    }
+    let checks = Set(try verify().findings.map(\.check))
+    #expect(checks == ["certificate-tensor-extra", "certificate-root"])
+  }
+
   @Test(arguments: ["{}", "", "[]", #"{"schema": "certificate/v9"}"#])
   func findsACertificateThatIsNone(text: String) throws {
     try workspace.write(Self.certificate, Data(text.utf8))

@@ -161,7 +161,8 @@ struct PartsResult {
     let claims = claims
     let groups = plan.groups
     let results = try ResultRecords(
-      groupCount: groups.count, tensors: { groups[$0].tensors }, { claims[$0] })
+      groupCount: groups.count, tensorCount: groups.reduce(0) { $0 + $1.tensors.count },
+      tensors: { groups[$0].tensors }, { claims[$0] })
     var certificate = plan.frame.certificate
     var digests: [ExactName: Digest] = [:]
     for input in parts.records.flatMap(\.head.inputs) {

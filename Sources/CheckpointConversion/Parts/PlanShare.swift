@@ -179,16 +179,14 @@ struct PieceMap {
 
   /// The piece's layout, without places.
   func layout(_ whole: FileLayout) -> FileLayout {
-    var frame: [FileLayout.Run] = []
+    var frame = FileLayout.Frame()
     for run in whole.frame {
       let runRange = run.byteOffset..<run.byteOffset + run.bytes.count
       for (range, start) in zip(ranges, starts) where range.overlaps(runRange) {
         let common = range.clamped(to: runRange)
         frame.append(
-          .init(
-            byteOffset: start + common.lowerBound - range.lowerBound,
-            bytes: Array(
-              run.bytes[common.lowerBound - run.byteOffset..<common.upperBound - run.byteOffset])))
+          run.bytes[common.lowerBound - run.byteOffset..<common.upperBound - run.byteOffset],
+          at: start + common.lowerBound - range.lowerBound)
       }
     }
     return FileLayout(byteCount: byteCount, frame: frame, places: [])

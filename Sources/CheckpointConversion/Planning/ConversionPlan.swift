@@ -184,6 +184,17 @@ public struct ConversionPlan: Sendable {
       }
     }
 
+    /// A file of our own making, which is made anew whenever it is read: a long one isn't kept with the plan.
+    init(name: String, making contents: @escaping @Sendable () -> [UInt8]) {
+      let whole = contents()
+      self.name = name
+      byteCount = whole.count
+      digest = Digest(of: whole)
+      read = { (offset, count) throws(CheckpointError) in
+        Array(contents().dropFirst(offset).prefix(count))
+      }
+    }
+
     /// A file of the source, which is read once to know its digest.
     ///
     /// - Parameters:
@@ -248,7 +259,7 @@ public struct ConversionPlan: Sendable {
 
   /// Whether the sizes of all files are known; those of compressed volumes aren't.
   public var knowsSizes: Bool {
-    tensors.allSatisfy { $0.place != nil || $0.encoding == .contiguous }
+    groups.allSatisfy { $0.parts.allSatisfy { $0.place != nil || $0.encoding == .contiguous } }
   }
 
   /// Bytes of all files; of a store at most.

@@ -16,10 +16,15 @@ extension ConversionPlan {
     /// What a row of the expression's result consists of; nil for a tensor that stands for itself.
     public let rowParts: RowParts?
     /// Which type it gets and why, where weights are quantized.
-    public let quantization: Quantization?
+    public var quantization: Quantization? { boxedQuantization.value }
+    private let boxedQuantization: Boxed<Quantization>
 
     /// What the source has it as, where that is codes.
-    public internal(set) var codes: StoredCodes?
+    public internal(set) var codes: StoredCodes? {
+      get { boxedCodes.value }
+      set { boxedCodes = Boxed(newValue) }
+    }
+    private var boxedCodes = Boxed<StoredCodes>.none
 
     /// Whether it belongs to the weight before it, and is no weight on its own.
     private(set) var isCompanion = false
@@ -48,7 +53,7 @@ extension ConversionPlan {
       self.expression = expression
       self.parts = parts
       self.rowParts = rowParts
-      self.quantization = quantization
+      boxedQuantization = Boxed(quantization)
     }
 
     /// A tensor that belongs to the weight before it.
@@ -102,7 +107,11 @@ extension ConversionPlan {
     /// How a store keeps it; nil for other formats.
     public var encoding: StoreManifest.Encoding?
     /// The base's tensor that it is the same as, or is written as a difference to; nil where it is written by itself.
-    public var base: StoreManifest.BaseTensor?
+    public var base: StoreManifest.BaseTensor? {
+      get { boxedBase.value }
+      set { boxedBase = Boxed(newValue) }
+    }
+    private var boxedBase = Boxed<StoreManifest.BaseTensor>.none
 
     /// The base's tensor that it is written as a difference to.
     var difference: StoreManifest.BaseTensor? { encoding == .base ? nil : base }

@@ -70,6 +70,8 @@ public struct Planner: Sendable {
   /// - Throws: `unsupported` for layouts that can't be mapped; `malformed` where the source's shapes don't fit.
   public func outputs(as dtypes: [ExactName: DType] = [:]) throws(CheckpointError) -> [Output] {
     let tensors = try self.tensors()
+    // Not a copy for each of a million tensors.
+    let checkpoint = source.checkpoint
     var outputs: [Output] = []
     outputs.reserveCapacity(tensors.count)
     for tensor in tensors {
@@ -78,7 +80,7 @@ public struct Planner: Sendable {
       outputs.append(
         Output(
           name: tensor.name, type: TensorType(dtype, tensor.shape),
-          expression: try Self.expression(of: tensor, as: dtype, in: source.checkpoint)))
+          expression: try Self.expression(of: tensor, as: dtype, in: checkpoint)))
     }
     guard !outputs.isEmpty else {
       throw CheckpointError(.unsupported, "there are no tensors to convert", file: source.path)
@@ -129,7 +131,7 @@ public struct Planner: Sendable {
   ) throws(CheckpointError) -> ConversionPlan {
     let model = try source.model()
     // In place: there can be hundreds of thousands.
-    for place in groups.indices {
+    for place in groups.indices where model.quantized != nil || model.spelling == .mxfp4 {
       guard let codes = storedCodes(groups[place].expression, model) else { continue }
       groups[place].codes = codes
     }
@@ -255,11 +257,12 @@ public struct Planner: Sendable {
 
   /// What `--dtype` doesn't change.
   private func dtypeFindings(_ groups: [ConversionPlan.OutputGroup]) -> [Finding] {
+    guard settings.dtype != nil else { return [] }
     // Parts of a group are what was asked for.
     let kept = Set(
-      groups.lazy.filter { $0.parts.count == 1 }.map(\.parts[0].type.dtype)
+      groups.lazy.filter { $0.parts.count == 1 }.map { $0.parts[0].type.dtype }
         .filter { $0.isUncastFloat })
-    guard settings.dtype != nil, !kept.isEmpty else { return [] }
+    guard !kept.isEmpty else { return [] }
     return [
       Finding(
         .note, "dtype-kept",

@@ -47,11 +47,34 @@ struct WeightFiles {
         groups += tensors.dropFirst(parts.count).map { .init(companion: $0) }
       }
     }
-    let names = files.map(\.name)
-    let file = SafetensorsFormat.indexFile(
-      groups.flatMap(\.parts).map { ($0.name, names[$0.file]) },
-      totalByteCount: weights.reduce(0) { $0 + $1.byteCount },
+    index = .index(
+      of: groups, in: files, totalByteCount: weights.reduce(0) { $0 + $1.byteCount },
       parameterCount: weights.reduce(0) { $0 + $1.elementCount })
-    index = ConversionPlan.Sidecar(name: file.name, contents: file.contents)
+  }
+}
+
+extension ConversionPlan.Sidecar {
+  /// `model.safetensors.index.json`.
+  ///
+  /// - Parameters:
+  ///   - groups: in the order of the files that their tensors are in.
+  ///   - files: the weight files.
+  ///   - totalByteCount: bytes of all tensors.
+  ///   - parameterCount: elements of all weights.
+  /// - Returns: the file.
+  static func index(
+    of groups: [ConversionPlan.OutputGroup], in files: [ConversionPlan.WeightFile],
+    totalByteCount: Int, parameterCount: Int
+  ) -> ConversionPlan.Sidecar {
+    let (names, numbers) = (
+      groups.flatMap { $0.parts.map(\.name) },
+      groups.flatMap { $0.parts.map { UInt32($0.file) } }
+    )
+    let fileNames = files.map(\.name)
+    return ConversionPlan.Sidecar(name: SafetensorsFormat.indexFileName) {
+      SafetensorsFormat.indexFile(
+        zip(names, numbers).map { ($0, fileNames[Int($1)]) }, totalByteCount: totalByteCount,
+        parameterCount: parameterCount)
+    }
   }
 }

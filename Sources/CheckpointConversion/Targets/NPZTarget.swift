@@ -18,12 +18,14 @@ enum NPZTarget: ConversionTarget {
     let outputs = try planner.outputs()
     try Planner.requireNoBlocks(outputs.map { ($0.name, $0.type.dtype) }, in: format.name)
     let layout = try NPZLayout.layout(outputs.map { ($0.name, $0.type) })
-    let tensors = zip(outputs, layout.places).map { output, place in
-      ConversionPlan.PlannedTensor(
-        name: output.name, type: output.type, expression: output.expression, file: 0, place: place)
+    let groups = zip(outputs, layout.places).map { output, place in
+      ConversionPlan.OutputGroup(
+        ConversionPlan.PlannedTensor(
+          name: output.name, type: output.type, expression: output.expression, file: 0,
+          place: place))
     }
     return try planner.plan(
-      format: format.name, tensors: tensors,
+      format: format.name, groups: groups,
       weightFiles: [
         ConversionPlan.WeightFile(
           name: fileName ?? NPZFormat.fileName, layout: layout, byteCount: layout.byteCount)

@@ -34,8 +34,8 @@ enum SafetensorsTarget: ConversionTarget {
     var metadata = try planner.metadata()
     if metadata["format"] == nil { metadata["format"] = ParameterNaming.pytorch.rawValue }
     var files: [ConversionPlan.WeightFile] = []
-    var tensors: [ConversionPlan.PlannedTensor] = []
-    tensors.reserveCapacity(outputs.count)
+    var groups: [ConversionPlan.OutputGroup] = []
+    groups.reserveCapacity(outputs.count)
     for (number, members) in shards.enumerated() {
       let layout = SafetensorsLayout.layout(
         members.map { (outputs[$0].name, outputs[$0].type) }, metadata: metadata)
@@ -44,26 +44,27 @@ enum SafetensorsTarget: ConversionTarget {
           name: fileName ?? shardName(number, of: shards.count, planner.source), layout: layout,
           byteCount: layout.byteCount))
       for (member, place) in zip(members, layout.places) {
-        tensors.append(
-          ConversionPlan.PlannedTensor(
-            name: outputs[member].name, type: outputs[member].type,
-            expression: outputs[member].expression, file: number, place: place))
+        groups.append(
+          ConversionPlan.OutputGroup(
+            ConversionPlan.PlannedTensor(
+              name: outputs[member].name, type: outputs[member].type,
+              expression: outputs[member].expression, file: number, place: place)))
       }
     }
     guard fileName == nil else {
       return try planner.plan(
-        format: format.name, tensors: tensors, weightFiles: files, sidecars: [],
+        format: format.name, groups: groups, weightFiles: files, sidecars: [],
         leftOut: planner.sidecarNames)
     }
     var sidecars = try planner.sidecars(for: outputs)
     if shards.count > 1 {
-      let index = SafetensorsFormat.indexFile(
-        tensors.map { ($0.name, files[$0.file].name) }, totalByteCount: sizes.reduce(0, +),
-        parameterCount: tensors.reduce(0) { $0 + $1.type.shape.elementCount })
-      sidecars.append(ConversionPlan.Sidecar(name: index.name, contents: index.contents))
+      sidecars.append(
+        .index(
+          of: groups, in: files, totalByteCount: sizes.reduce(0, +),
+          parameterCount: outputs.reduce(0) { $0 + $1.type.shape.elementCount }))
     }
     return try planner.plan(
-      format: format.name, tensors: tensors, weightFiles: files, sidecars: sidecars)
+      format: format.name, groups: groups, weightFiles: files, sidecars: sidecars)
   }
 
   static func replanned(

@@ -35,8 +35,8 @@ enum StoreTarget: ConversionTarget {
     let shards = try Sharder(sizes)
       .shards(planner.settings.sharding ?? standardSharding)
     var files: [ConversionPlan.WeightFile] = []
-    var tensors: [ConversionPlan.PlannedTensor] = []
-    tensors.reserveCapacity(outputs.count)
+    var groups: [ConversionPlan.OutputGroup] = []
+    groups.reserveCapacity(outputs.count)
     for (number, members) in shards.enumerated() {
       var byteCount = volumeOverhead
       for place in members {
@@ -54,7 +54,7 @@ enum StoreTarget: ConversionTarget {
           place: nil)
         tensor.encoding = encoding
         tensor.base = difference?.tensors[place].base
-        tensors.append(tensor)
+        groups.append(ConversionPlan.OutputGroup(tensor))
         guard encoding != .base else { continue }
         let grid = PlannedDataset(name: output.name, type: output.type, encoding: encoding).grid
         byteCount +=
@@ -65,7 +65,7 @@ enum StoreTarget: ConversionTarget {
           name: StoreFormat.volumeName(number), layout: nil, byteCount: byteCount))
     }
     return try planner.plan(
-      format: format.name, tensors: tensors, weightFiles: files,
+      format: format.name, groups: groups, weightFiles: files,
       sidecars: try planner.sidecars(for: outputs, in: "\(StoreFormat.assetFolder)/"),
       companions: StoreWriter.companions, base: difference?.base)
   }

@@ -66,7 +66,7 @@ struct ResultRecords {
     _ plan: ConversionPlan, _ result: (Int) -> Journal.Claim?
   ) throws(CheckpointError) {
     try self.init(
-      groupCount: plan.groups.count,
+      groupCount: plan.groups.count, tensorCount: plan.tensors.count,
       tensors: { group in
         plan.groups[group].parts.map {
           TensorStatement($0, in: plan.fileName(of: $0))
@@ -78,16 +78,17 @@ struct ResultRecords {
   ///
   /// - Parameters:
   ///   - groupCount: how many groups there are.
+  ///   - tensorCount: how many tensors these have.
   ///   - statements: what is known of a group's tensors without evaluating them, at least one.
   ///   - result: of a group, by its place.
   /// - Throws: `inputOutput` where one is missing.
   init(
-    groupCount: Int, tensors statements: (Int) -> [TensorStatement],
+    groupCount: Int, tensorCount: Int, tensors statements: (Int) -> [TensorStatement],
     _ result: (Int) -> Journal.Claim?
   ) throws(CheckpointError) {
     // What is said of a group is said of each part, and found once.
     var (overflows, losses, broken): ([Finding], [Finding], [Finding]) = ([], [], [])
-    tensors.reserveCapacity(groupCount)
+    tensors.reserveCapacity(tensorCount)
     for place in 0..<groupCount {
       let statements = statements(place)
       let name = statements[0].name

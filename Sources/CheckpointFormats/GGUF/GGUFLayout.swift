@@ -47,13 +47,11 @@ public enum GGUFLayout {
     }
     let dataOffset = padded(header.bytes.count)
     let padding = [UInt8](repeating: 0, count: dataOffset - header.bytes.count)
-    var frame = [FileLayout.Run(byteOffset: 0, bytes: header.bytes + padding)]
+    var frame = FileLayout.Frame(header: header.bytes + padding)
     for (start, (_, type)) in zip(starts, tensors) {
       let end = start + type.geometry.rows * type.geometry.rowByteCount
       guard padded(end) > end else { continue }
-      frame.append(
-        FileLayout.Run(
-          byteOffset: dataOffset + end, bytes: [UInt8](repeating: 0, count: padded(end) - end)))
+      frame.append(repeatElement(0, count: padded(end) - end), at: dataOffset + end)
     }
     return FileLayout(
       byteCount: dataOffset + offset, frame: frame,

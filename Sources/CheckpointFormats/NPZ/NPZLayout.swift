@@ -11,32 +11,36 @@ public enum NPZLayout {
   public static func layout(
     _ tensors: [(name: String, type: TensorType)]
   ) throws(CheckpointError) -> FileLayout {
-    let names = Set(tensors.map { ExactName($0.name) })
+    // numpy adds `.npy` to names and takes it away: asked for `a.npy`, it would give `a`.
+    let endingSo = Set(
+      tensors.lazy.map(\.name).filter { $0.utf8.suffix(4).elementsEqual(ending.utf8) }
+        .map { ExactName($0) })
     var entries: [ZipFrame.Entry] = []
     entries.reserveCapacity(tensors.count)
     // Of hundreds of thousands of tensors most have one of few types.
     var headers: [TensorType: [UInt8]] = [:]
     for (name, type) in tensors {
       do throws(CheckpointError) {
-        try check(name, names)
+        try check(name, endingSo)
         if headers[type] == nil {
           headers[type] = try NPYHeader(dtype: type.dtype, shape: type.shape).bytes
         }
         entries.append(
           ZipFrame.Entry(
-            name: "\(name).npy", head: headers[type] ?? [],
+            name: name + ending, head: headers[type] ?? [],
             byteCount: type.geometry.rows * type.geometry.rowByteCount))
       } catch { throw error.in(tensor: name) }
     }
     return try ZipFrame.layout(entries)
   }
 
-  private static func check(_ name: String, _ names: Set<ExactName>) throws(CheckpointError) {
+  private static let ending = ".npy"
+
+  private static func check(_ name: String, _ endingSo: Set<ExactName>) throws(CheckpointError) {
     guard !name.isEmpty else {
       throw CheckpointError(.unsupported, "npz files can't hold an array without a name")
     }
-    // numpy adds `.npy` to names and takes it away: asked for `a.npy`, it would give `a`.
-    guard !names.contains(ExactName("\(name).npy")) else {
+    guard endingSo.isEmpty || !endingSo.contains(ExactName(name + ending)) else {
       throw CheckpointError(
         .unsupported, "numpy can't tell this array from '\(name).npy' in the same npz file",
         hint: "choose a format that holds any name, such as safetensors")

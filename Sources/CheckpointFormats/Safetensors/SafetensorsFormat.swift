@@ -11,7 +11,7 @@ public enum SafetensorsFormat: CheckpointFormat {
   public static let summary = "Hugging Face safetensors, one file or shards with an index"
 
   /// The name of a sharded set's index.
-  static let indexFileName = "model.safetensors.index.json"
+  public static let indexFileName = "model.safetensors.index.json"
 
   /// Recognised by the header's length and its opening brace.
   public static func recognises(file: FileRegion) throws(CheckpointError) -> Bool {
@@ -60,10 +60,10 @@ public enum SafetensorsFormat: CheckpointFormat {
   ///   - weightMap: tensor names and their files.
   ///   - totalByteCount: bytes of all tensors.
   ///   - parameterCount: elements of all tensors.
-  /// - Returns: the file's name and contents.
+  /// - Returns: the file's contents.
   public static func indexFile(
     _ weightMap: [(name: String, file: String)], totalByteCount: Int, parameterCount: Int
-  ) -> (name: String, contents: [UInt8]) {
+  ) -> [UInt8] {
     let entries = weightMap.sorted { ExactName($0.name) < ExactName($1.name) }
       .map { JSONValue.Member($0.name, .string($0.file)) }
     let document = JSONValue.object([
@@ -75,6 +75,6 @@ public enum SafetensorsFormat: CheckpointFormat {
         ])),
       .init("weight_map", .object(entries)),
     ])
-    return (indexFileName, Array((document.documentText + "\n").utf8))
+    return Array((document.documentText + "\n").utf8)
   }
 }

@@ -60,7 +60,7 @@ public enum SafetensorsLayout {
       header[place] = UInt8(truncatingIfNeeded: (header.count - lengthByteCount) >> (8 * place))
     }
     return FileLayout(
-      byteCount: header.count + end, frame: [.init(byteOffset: 0, bytes: header)],
+      byteCount: header.count + end, frame: .init(header: header),
       places: starts.map { .init(byteOffset: header.count + $0) })
   }
 }

@@ -4,7 +4,7 @@ public struct FileLayout: Hashable, Sendable {
   /// The size of the file.
   public let byteCount: Int
   /// What stands around the tensors: headers, directories.
-  public let frame: [Run]
+  public let frame: Frame
   /// Where the tensors go, in the order in which they were given.
   public let places: [Place]
 
@@ -19,6 +19,58 @@ public struct FileLayout: Hashable, Sendable {
     public init(byteOffset: Int, bytes: [UInt8]) {
       self.byteOffset = byteOffset
       self.bytes = bytes
+    }
+  }
+
+  /// All fixed bytes of a file: as one array, for there can be a run for each of a million tensors.
+  public struct Frame: Hashable, Sendable, RandomAccessCollection {
+    private var bytes: [UInt8] = []
+    private var bounds: [Bounds] = []
+
+    private struct Bounds: Hashable {
+      /// Where a run begins in the file.
+      let byteOffset: Int
+      /// Where it ends in `bytes`.
+      let end: Int
+    }
+
+    /// No bytes, and room for some.
+    ///
+    /// - Parameters:
+    ///   - runCount: how many runs are to come.
+    ///   - byteCount: how many bytes these have.
+    public init(runCount: Int = 0, byteCount: Int = 0) {
+      bounds.reserveCapacity(runCount)
+      bytes.reserveCapacity(byteCount)
+    }
+
+    /// One run from a file's beginning.
+    public init(header: [UInt8]) {
+      bytes = header
+      bounds = [Bounds(byteOffset: 0, end: header.count)]
+    }
+
+    /// Adds fixed bytes.
+    ///
+    /// - Parameters:
+    ///   - run: what they are.
+    ///   - byteOffset: where they stand in the file.
+    public mutating func append(_ run: some Sequence<UInt8>, at byteOffset: Int) {
+      bytes.append(contentsOf: run)
+      bounds.append(Bounds(byteOffset: byteOffset, end: bytes.count))
+    }
+
+    /// 0.
+    public var startIndex: Int { 0 }
+
+    /// How many runs there are.
+    public var endIndex: Int { bounds.count }
+
+    /// A run, with bytes of its own.
+    public subscript(place: Int) -> Run {
+      let start = place == 0 ? 0 : bounds[place - 1].end
+      return Run(
+        byteOffset: bounds[place].byteOffset, bytes: Array(bytes[start..<bounds[place].end]))
     }
   }
 
@@ -56,7 +108,7 @@ public struct FileLayout: Hashable, Sendable {
   ///   - byteCount: of the whole file.
   ///   - frame: fixed bytes.
   ///   - places: of the tensors.
-  public init(byteCount: Int, frame: [Run], places: [Place]) {
+  public init(byteCount: Int, frame: Frame, places: [Place]) {
     self.byteCount = byteCount
     self.frame = frame
     self.places = places

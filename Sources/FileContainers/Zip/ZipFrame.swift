@@ -40,23 +40,27 @@ public enum ZipFrame {
   /// - Throws: `unsupported` for names that zip files can't hold or that aren't read back for safety's sake, and for so many entries that
   ///   their directory isn't read.
   public static func layout(_ entries: [Entry]) throws(CheckpointError) -> FileLayout {
-    var frame: [FileLayout.Run] = []
+    var frame = FileLayout.Frame(
+      runCount: entries.count + 1,
+      byteCount: entries.reduce(endByteCount) {
+        $0 + localByteCount($1) + $1.head.count + directoryByteCount($1)
+      })
     var offsets: [Int] = []
-    frame.reserveCapacity(entries.count + 1)
     offsets.reserveCapacity(entries.count)
     var end = 0
     for entry in entries {
       try check(entry.name)
       offsets.append(end)
       let header = localHeader(entry) + entry.head
-      frame.append(.init(byteOffset: end, bytes: header))
+      frame.append(header, at: end)
       end += header.count + entry.byteCount
     }
     var directory: [UInt8] = []
+    directory.reserveCapacity(entries.reduce(endByteCount) { $0 + directoryByteCount($1) })
     var places: [FileLayout.Place] = []
     places.reserveCapacity(entries.count)
     for (entry, offset) in zip(entries, offsets) {
-      let contents = offset + 30 + entry.name.utf8.count + 20
+      let contents = offset + localByteCount(entry)
       places.append(
         .init(
           byteOffset: contents + entry.head.count,
@@ -71,10 +75,19 @@ public enum ZipFrame {
         expected: "a directory of at most \(ZipEnd.maximumDirectoryByteCount) bytes",
         found: "\(directory.count)", hint: "choose another format, such as safetensors")
     }
-    let tail = directory + endRecords(entries.count, directory.count, at: end)
-    frame.append(.init(byteOffset: end, bytes: tail))
-    return FileLayout(byteCount: end + tail.count, frame: frame, places: places)
+    directory += endRecords(entries.count, directory.count, at: end)
+    frame.append(directory, at: end)
+    return FileLayout(byteCount: end + directory.count, frame: frame, places: places)
   }
+
+  /// Bytes of a local header.
+  private static func localByteCount(_ entry: Entry) -> Int { 30 + entry.name.utf8.count + 20 }
+
+  /// Bytes of an entry of the directory, of small files in small archives.
+  private static func directoryByteCount(_ entry: Entry) -> Int { 46 + entry.name.utf8.count }
+
+  /// Bytes of what ends the directory, at most.
+  private static let endByteCount = 56 + 20 + 22
 
   private static func check(_ name: String) throws(CheckpointError) {
     let bytes = Array(name.utf8)
