@@ -275,6 +275,38 @@ import Testing
     #expect(other?.code == .corrupt)
   }
 
+  /// Where nothing has changed, files without tensors are an update, too.
+  @Test(arguments: [nil, 2]) func writesAnUpdateOfNothing(fileCount: Int?) throws {
+    let update = workspace.path("weight_v000001")
+    try convert(base, update) {
+      $0.format = "weight-delta"
+      $0.settings.sharding = fileCount.map { .count($0) }
+      $0.openOptions.bases = Self.bases([base])
+    }
+    var options = OpenOptions()
+    options.bases = Self.bases([base])
+    let report = try Verifier(
+      update, options, EvaluationResources(memory: 64_000_000, threads: 2)
+    ).run(against: nil)
+    #expect(report.findings.filter { $0.severity == .error } == [])
+    let source = try SafetensorsSample(parsing: workspace.contents("base/model.safetensors"))
+    #expect(try exported(update, base, to: "applied").byName == source.byName)
+  }
+
+  /// What the base has beside its weights isn't read again with the update.
+  @Test func refusesAnUpdateOfWhatIsNoWeight() throws {
+    let plain = Fixtures.path("pytorch/gpt2")
+    let unknown = try workspace.copy(plain, to: "unknown")
+    try workspace.write("unknown/config.json", Data("{}".utf8))
+    let error = failure(
+      of: request(unknown, workspace.path("weight_v000001")) {
+        $0.format = "weight-delta"
+        $0.openOptions.bases = Self.bases([plain])
+      })
+    #expect(error?.code == .unsupported, "\(String(describing: error))")
+    #expect(!workspace.has("weight_v000001"))
+  }
+
   @Test func refusesToWriteWhatAnUpdateCannotTell() throws {
     let error = failure(
       of: request(fork, workspace.path("weight_v000001")) {

@@ -64,6 +64,10 @@ enum WeightDeltaTarget: ConversionTarget {
       guard let position = base.checkpoint.position(of: output.name) else {
         throw cannotTell("a tensor that the base hasn't", output.name)
       }
+      // What the base has beside its weights is no part of what is read again.
+      guard position < base.modelTensorCount else {
+        throw cannotTell("a tensor that the base has beside its weights", output.name)
+      }
       let info = base.checkpoint.tensors[position]
       guard output.type == TensorType(info.dtype, info.shape) else {
         var error = cannotTell("a tensor of another dtype or shape than the base's", output.name)

@@ -28,7 +28,8 @@ public final class WeightDeltaReader: BasedReader {
         name: SafetensorsFormat.indexFileName, byteCount: indexByteCount)
     ]
     var seen: Set<ExactName> = []
-    for file in Set(index.files.values).sorted() {
+    let named = Set(index.files.values)
+    for file in named.sorted() {
       guard tree.containsFile(file) else {
         throw CheckpointError(
           .missing, "a file that the index names is not there", file: file,
@@ -69,6 +70,14 @@ public final class WeightDeltaReader: BasedReader {
           } catch { throw error.in(tensor: entry.name) }
         }
       } catch { throw error.in(file: file) }
+    }
+    // Files in which nothing changed hold no tensor, and none names them.
+    for file in try tree.children(of: "").sorted()
+    where file.hasSuffix(".safetensors") && !named.contains(file) {
+      let region = try tree.region(file)
+      let header = try ifUsable { () throws(CheckpointError) in try SafetensorsHeader(region) }
+      guard header?.entries.isEmpty == true else { continue }
+      files.append(.init(name: file, byteCount: region.byteCount))
     }
     if let lost = index.files.keys.sorted().first(where: { !seen.contains($0) }) {
       throw CheckpointError(
