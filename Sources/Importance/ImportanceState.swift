@@ -33,6 +33,26 @@ public struct ImportanceState {
     return "\(parent)/.\(name).partial"
   }
 
+  /// Makes sure that what has that name is a run's work, if anything has: nothing else is written over or removed.
+  ///
+  /// - Parameter path: of the file.
+  /// - Throws: `conflict`, `inputOutput`.
+  public static func requireOwn(_ path: String) throws(CheckpointError) {
+    guard let kind = FileKind(ofEntry: path) else { return }
+    if kind == .file, !Directories.hasOtherNames(path),
+      let header = try ifUsable({ () throws(CheckpointError) in
+        try GGUFHeader(InputFile(path: path).region)
+      }), header[planKey] != nil
+    {
+      return
+    }
+    throw CheckpointError(
+      .conflict, "is in the way: it isn't unfinished work of this tool", file: path,
+      expected: "unfinished work of weighbridge importance",
+      found: kind == .file ? "another file" : PathObstacle.text(path),
+      hint: "move it away, or name another file for the output")
+  }
+
   /// Reads what a run has left.
   ///
   /// - Parameters:

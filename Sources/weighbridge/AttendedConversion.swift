@@ -30,9 +30,7 @@ struct AttendedConversion {
           if !shared.quiet {
             Console.error(ConversionText.opening(plan, source, destination, shared))
             if let replaced {
-              Console.error(
-                "replaces     what is there: \(counted(replaced.fileCount, "file")), \(humanSize(replaced.byteCount))"
-              )
+              Console.error(ConversionText.replacing(replaced))
             }
           }
           for finding in plan.findings { log.report(finding) }

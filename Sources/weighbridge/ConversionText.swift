@@ -7,6 +7,11 @@ import TensorModel
 
 /// What `convert` says to people.
 enum ConversionText {
+  /// The line that says what gives way.
+  static func replacing(_ replaced: ConversionJob.Observer.Replaced) -> String {
+    "replaces     what is there: \(counted(replaced.fileCount, "file")), \(humanSize(replaced.byteCount))"
+  }
+
   /// The three lines before the work: what was recognised, what will be written, what it needs.
   static func opening(
     _ plan: ConversionPlan, _ source: Source, _ destination: String, _ shared: SharedOptions

@@ -135,7 +135,10 @@ struct ImportanceCommand: ParsableCommand {
     // What an interrupted run has left, which only the matrix has.
     let statePath = output.map(ImportanceState.path)
     for path in [output, hessian].compactMap({ $0 }) { try requireFree(path) }
-    if let statePath { try requireResumable(statePath) }
+    if let statePath {
+      try ImportanceState.requireOwn(statePath)
+      try requireResumable(statePath)
+    }
     let source = RestoredTokenizer.added(to: try Source(checkpoint, options))
     try options.bases?.requireUsed()
     progress.finish()
@@ -197,7 +200,10 @@ struct ImportanceCommand: ParsableCommand {
       try file.finish()
     }
     try moments?.finish(tokenCount: windows.tokenCount, datasets: sums.datasets)
-    if let statePath { try Directories.removeTree(statePath) }
+    if let statePath {
+      try ImportanceState.requireOwn(statePath)
+      try Directories.removeTree(statePath)
+    }
     report.timing.seconds = (Date().timeIntervalSince(start) * 1000).rounded() / 1000
     report.take(prior)
     if let moments, let hessian {
@@ -216,9 +222,22 @@ struct ImportanceCommand: ParsableCommand {
     }
   }
 
-  /// Stops at an output that is there, unless it may be replaced.
+  /// Stops at an output that is there, unless it may be replaced: a matrix, and no other GGUF file.
   private func requireFree(_ path: String) throws(CheckpointError) {
-    guard !force, FileKind(ofEntry: path) != nil else { return }
+    guard let kind = FileKind(ofEntry: path) else { return }
+    if force {
+      // What is no GGUF file at all is refused where the output is opened.
+      guard kind == .file,
+        let header = try ifUsable({ () throws(CheckpointError) in
+          try GGUFHeader(InputFile(path: path).region)
+        }), header[ImportanceSums.Key.type]?.text != ImportanceSums.Key.typeValue
+      else { return }
+      throw CheckpointError(
+        .conflict, "not replaced: it is no importance matrix", file: path,
+        expected: "general.type \(ImportanceSums.Key.typeValue)",
+        found: header[ImportanceSums.Key.type]?.text ?? "none",
+        hint: "name another file for the output, or remove this one by hand")
+    }
     throw CheckpointError(
       .conflict, "is there already", file: path,
       hint: "name another file for the output, or replace this one with --force")

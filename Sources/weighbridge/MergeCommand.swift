@@ -103,6 +103,7 @@ struct MergeCommand: ParsableCommand {
     let outcome = try PartsMerge(
       destination, isForced: force, wait: wait?.seconds ?? 0,
       resources, progress: progress.work
+<<<<<<< HEAD
     ).run(needsQuantization: page != nil || maxRmse != nil) { (outcome) throws(CheckpointError) in
       guard let page else { return }
       guard let merged = MergedQuantization(outcome, destination, limits) else {
@@ -110,6 +111,11 @@ struct MergeCommand: ParsableCommand {
       }
       try page.write(merged.page())
     }
+=======
+    ) { [quiet] in
+      if !quiet { Console.error(ConversionText.replacing($0)) }
+    }.run()
+>>>>>>> 1d0e12a (CheckpointConversion: foreign files in partials stay)
     progress.finish()
     if let leftover = outcome.leftover {
       Console.error("warning: \(printable(leftover)) could not be removed; nothing in it is needed")
@@ -119,6 +125,7 @@ struct MergeCommand: ParsableCommand {
       Console.error(
         "merged       \(counted(count, "part")), in \(duration(seconds))")
     }
+<<<<<<< HEAD
     if let merged = MergedQuantization(outcome, destination, limits) {
       if json {
         Console.output(document: try merged.document(seconds: seconds))
@@ -128,6 +135,11 @@ struct MergeCommand: ParsableCommand {
       if !merged.report.exceeded.isEmpty { throw ExitCode(1) }
       return
     }
+=======
+    let log = FindingLog(quiet: quiet)
+    for finding in outcome.certificate.findings { log.report(finding) }
+    log.finish("the certificate")
+>>>>>>> 1d0e12a (CheckpointConversion: foreign files in partials stay)
     if json {
       Console.output(
         document: try JSONDocument.bytes(

@@ -48,6 +48,7 @@ extension ConversionJob {
   ) throws(CheckpointError) -> PartOutcome {
     try refuseWholeSources()
     let destination = try destination()
+    try OwnParts(destination.partialPath).require()
     let existing = try PartsFolder.found(in: destination.partialPath)
     let known = try existing?.description().map {
       (count: $0.partCount, arrayStart: existing?.firstArrayNumber)

@@ -90,6 +90,7 @@ struct PartsFolder: Sendable {
   func claim(
     _ own: PartsDescription, _ plan: () throws(CheckpointError) -> [UInt8]
   ) throws(CheckpointError) {
+    try OwnParts(partialPath).require()
     if let found = try description() { return try own.require(found, in: path) }
     try SharedFolder.makeDirectory(partialPath)
     let journal = "\(partialPath)/\(AtomicDestination.markName)"
@@ -115,6 +116,21 @@ struct PartsFolder: Sendable {
     try Directories.synchronise(partialPath)
     try Directories.synchronise(Directories.split(partialPath).parent)
     if let found = try description() { try own.require(found, in: path) }
+  }
+
+  // MARK: Names
+
+  /// Whether a directory of parts is called so, as they are done or merged.
+  static func isName(_ name: String) -> Bool { name == Self.name || name.hasPrefix(mergingPrefix) }
+
+  /// Whether something that this tool writes is called so in one.
+  static func isEntry(_ name: String) -> Bool {
+    let isPart = name.prefixMatch(of: /[0-9]{5}-of-[0-9]{5}(\.|$)/) != nil
+    return isPart || name.hasPrefix(arrayPrefix)
+      || [
+        PartsDescription.fileName, PartsDescription.planName, PartsMerge.resultName,
+        PartsMerge.publicationName,
+      ].contains { name == $0 || name.hasPrefix(".\($0).") }
   }
 
   // MARK: Arrays

@@ -15,6 +15,7 @@ public struct PartsMerge: Sendable {
   private let resources: EvaluationResources
   private let wait: Double
   private let progress: WorkProgress
+  private let willReplace: @Sendable (ConversionJob.Observer.Replaced) -> Void
 
   /// What came of it.
   public struct Outcome: Sendable {
@@ -46,10 +47,13 @@ public struct PartsMerge: Sendable {
   ///   - wait: for how many seconds parts that aren't seen are looked for again.
   ///   - resources: say whether to go on.
   ///   - progress: told of bytes as they are joined.
+  ///   - willReplace: told how much gives way, before it does.
   public init(
     _ destination: String, isForced: Bool = false, wait: Double = 0,
-    _ resources: EvaluationResources, progress: WorkProgress = .none
+    _ resources: EvaluationResources, progress: WorkProgress = .none,
+    willReplace: @escaping @Sendable (ConversionJob.Observer.Replaced) -> Void = { _ in }
   ) {
+    self.willReplace = willReplace
     self.destination = destination
     self.isForced = isForced
     self.wait = wait
@@ -72,6 +76,7 @@ public struct PartsMerge: Sendable {
     needsQuantization: Bool = false, _ report: Reporting = { (_) throws(CheckpointError) in }
   ) throws(CheckpointError) -> Outcome {
     let partialPath = try AtomicDestination.partialPath(of: destination, kind: kind)
+    try OwnParts(partialPath).require()
     if let outcome = try cleared(partialPath) {
       try report(outcome)
       return outcome
@@ -98,7 +103,9 @@ public struct PartsMerge: Sendable {
         file: destination, hint: "leave them out")
     }
     try parts.requireSound()
-    _ = try target(parts, workingIn: nil, resuming: false)
+    if let replaced = try target(parts, workingIn: nil, resuming: false).replacedSize() {
+      willReplace(replaced)
+    }
     return try merge(CollectedParts(folder.takenForMerging()), report)
   }
 
