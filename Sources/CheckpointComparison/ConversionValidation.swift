@@ -139,7 +139,7 @@ extension Certificate.Validation {
   /// What the logits of source and result say.
   init(_ outcome: LogitOutcome) {
     // Where there are no numbers, equal ones prove nothing.
-    let computes = outcome.numberlessCount == 0
+    let computes = outcome.computesNumbers
     func figure(_ value: Double?) -> Double? {
       computes && value?.isFinite == true ? value : nil
     }

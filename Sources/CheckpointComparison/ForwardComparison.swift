@@ -9,14 +9,16 @@ public struct ForwardComparison: Sendable, Encodable {
   public let layers: [LayerDistance]
   /// The first layer whose difference dtypes don't explain; nil if there is none.
   public let firstDivergence: Divergence?
-  /// The largest difference of a logit.
+  /// The largest difference of a logit; infinite where a model computes no numbers.
   public let maxAbsLogitDifference: Double
-  /// Kullback-Leibler divergence of the second model's next-token distributions from the first's, in nats.
+  /// Kullback-Leibler divergence of the second model's next-token distributions from the first's, in nats; infinite likewise.
   public let klDivergence: Distribution
   /// By how much the mean negative log-likelihood of the tokens is larger in the second model, in nats; nil for a single token.
   public let negativeLogLikelihoodIncrease: Double?
-  /// Positions at which both find the same token likeliest.
+  /// Positions at which both find the same token likeliest; none where there are no numbers.
   public let sameTopFraction: Double
+  /// Whether both models compute numbers at all positions: equal ones are no proof of anything otherwise.
+  public let computesNumbers: Bool
   /// Positions that count: all tokens of one row; of windows those that they count.
   public let tokenCount: Int
   /// How many of the first tokens saw each other, in each model.
@@ -145,8 +147,9 @@ public struct ForwardComparison: Sendable, Encodable {
     var run = try Lockstep(first, second, windows, prefixes, differences)
     try run.run(progress)
     let outcome = try run.outcome(windows)
-    maxAbsLogitDifference = outcome.largestDifference
-    klDivergence = Distribution(outcome.divergences)
+    computesNumbers = outcome.computesNumbers
+    maxAbsLogitDifference = computesNumbers ? outcome.largestDifference : .infinity
+    klDivergence = Distribution(computesNumbers ? outcome.divergences : [.infinity])
     sameTopFraction = outcome.sameTopFraction
     negativeLogLikelihoodIncrease = outcome.negativeLogLikelihoodIncrease
     layers = run.distances

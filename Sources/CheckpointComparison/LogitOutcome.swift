@@ -12,13 +12,16 @@ struct LogitOutcome {
   /// Positions at which both find the same token likeliest.
   private(set) var sameTopCount = 0
   /// Positions at which one of both computes no numbers: equal ones are no proof of anything.
-  private(set) var numberlessCount = 0
+  private var numberlessCount = 0
   /// What the tokens' negative log-likelihood is larger by in the second, in nats.
   private var likelihoodLoss = 0.0
   /// Positions that count.
   private(set) var positionCount = 0
   /// Those of them after which there is a token.
   private var predictedCount = 0
+
+  /// Whether both models compute numbers at all positions.
+  var computesNumbers: Bool { numberlessCount == 0 }
 
   /// The share of positions at which both find the same token likeliest.
   var sameTopFraction: Double { Double(sameTopCount) / Double(max(positionCount, 1)) }
@@ -44,11 +47,12 @@ struct LogitOutcome {
     }
     let (p, q) = (LogitRow(a, count: vocabulary), LogitRow(b, count: vocabulary))
     let divergence = p.divergence(from: q)
-    if !p.logSum.isFinite || !q.logSum.isFinite { numberlessCount += 1 }
+    let areNumbers = p.logSum.isFinite && q.logSum.isFinite
+    if !areNumbers { numberlessCount += 1 }
     // Without numbers there is no distribution.
     let isSame = memcmp(a, b, vocabulary * 4) == 0
     divergences.append(divergence.isFinite ? divergence : isSame ? 0 : .infinity)
-    if p.likeliest == q.likeliest { sameTopCount += 1 }
+    if areNumbers, p.likeliest == q.likeliest { sameTopCount += 1 }
     if let token = next.token {
       predictedCount += 1
       likelihoodLoss += p.logProbability(of: token) - q.logProbability(of: token)

@@ -71,6 +71,9 @@ public struct Certificate: Sendable, Codable, Hashable {
     /// Positions at which both find the same token likeliest.
     public let sameTopFraction: Double
 
+    /// Whether source and result compute numbers.
+    public var computesNumbers: Bool { maxAbsLogitDifference != nil }
+
     /// Figures of a run.
     ///
     /// - Parameters:

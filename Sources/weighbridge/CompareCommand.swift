@@ -160,6 +160,10 @@ struct CompareCommand: ParsableCommand {
     } else {
       Console.output(ComparisonText(report).lines.joined(separator: "\n") + "\n")
     }
+    if let forward = report.forward, !forward.computesNumbers {
+      Console.error(ForwardReport.noNumbersError)
+      throw ExitCode(1)
+    }
     if let labels = report.labels, labelOptions.areGates {
       let exceeded = labelOptions.exceeded(labels)
       for text in exceeded { Console.error("\(Paint.text("EXCEEDED", .error)): \(text)") }

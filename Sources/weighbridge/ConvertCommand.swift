@@ -143,6 +143,16 @@ struct ConvertCommand: ParsableCommand {
           work.outcome.certificate, destination,
           resumedTensorCount: work.outcome.resumedTensorCount, base: work.outcome.base))
     }
+    try work.outcome.certificate.requireNumbers()
+  }
+}
+
+extension Certificate {
+  /// Ends with 1 where both models were run and one computes no numbers: what was written can't be what was wanted.
+  func requireNumbers() throws {
+    guard let validation, !validation.computesNumbers else { return }
+    Console.error(ForwardReport.noNumbersError)
+    throw ExitCode(1)
   }
 }
 

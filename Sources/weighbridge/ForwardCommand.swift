@@ -188,7 +188,7 @@ struct ForwardCommand: ParsableCommand {
     }
     if !computesNumbers {
       Console.error(
-        "error: \(ForwardReport.noNumbers): its weights or its configuration are broken\nhint: \(Self.noNumbersHint)"
+        ForwardReport.noNumbersError
       )
       throw ExitCode(1)
     }
@@ -203,9 +203,6 @@ struct ForwardCommand: ParsableCommand {
       expected: "tokens below \(count)", found: "\(first)",
       hint: "does the tokenizer belong to the model?")
   }
-
-  private static let noNumbersHint =
-    "weighbridge inspect --statistics says which tensors have NaN or infinite values"
 
   /// All logits in one pass; the likeliest next tokens of each row.
   private func onePass(

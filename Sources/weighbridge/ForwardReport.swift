@@ -38,6 +38,10 @@ struct ForwardReport: Encodable {
 
   /// Why logits are null.
   static let noNumbers = "the model computes no numbers (NaN or infinity)"
+  /// The lines with which commands end then.
+  static let noNumbersError =
+    "error: \(noNumbers): its weights or its configuration are broken\nhint: "
+    + "weighbridge inspect --statistics says which tensors have NaN or infinite values"
 
   struct Candidate: Encodable {
     let token: Int

@@ -103,19 +103,15 @@ struct MergeCommand: ParsableCommand {
     let outcome = try PartsMerge(
       destination, isForced: force, wait: wait?.seconds ?? 0,
       resources, progress: progress.work
-<<<<<<< HEAD
-    ).run(needsQuantization: page != nil || maxRmse != nil) { (outcome) throws(CheckpointError) in
+    ) { [quiet] in
+      if !quiet { Console.error(ConversionText.replacing($0)) }
+    }.run(needsQuantization: page != nil || maxRmse != nil) { (outcome) throws(CheckpointError) in
       guard let page else { return }
       guard let merged = MergedQuantization(outcome, destination, limits) else {
         return try requirePage()
       }
       try page.write(merged.page())
     }
-=======
-    ) { [quiet] in
-      if !quiet { Console.error(ConversionText.replacing($0)) }
-    }.run()
->>>>>>> 1d0e12a (CheckpointConversion: foreign files in partials stay)
     progress.finish()
     if let leftover = outcome.leftover {
       Console.error("warning: \(printable(leftover)) could not be removed; nothing in it is needed")
@@ -125,7 +121,9 @@ struct MergeCommand: ParsableCommand {
       Console.error(
         "merged       \(counted(count, "part")), in \(duration(seconds))")
     }
-<<<<<<< HEAD
+    let log = FindingLog(quiet: quiet)
+    for finding in outcome.certificate.findings { log.report(finding) }
+    log.finish("the certificate")
     if let merged = MergedQuantization(outcome, destination, limits) {
       if json {
         Console.output(document: try merged.document(seconds: seconds))
@@ -135,11 +133,6 @@ struct MergeCommand: ParsableCommand {
       if !merged.report.exceeded.isEmpty { throw ExitCode(1) }
       return
     }
-=======
-    let log = FindingLog(quiet: quiet)
-    for finding in outcome.certificate.findings { log.report(finding) }
-    log.finish("the certificate")
->>>>>>> 1d0e12a (CheckpointConversion: foreign files in partials stay)
     if json {
       Console.output(
         document: try JSONDocument.bytes(

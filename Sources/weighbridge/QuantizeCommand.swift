@@ -334,6 +334,7 @@ struct QuantizeCommand: ParsableCommand {
       Console.output(QuantizationText.outcome(report, destination))
     }
     if !report.exceeded.isEmpty { throw ExitCode(1) }
+    try work.outcome.certificate.requireNumbers()
   }
 }
 

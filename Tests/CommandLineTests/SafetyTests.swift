@@ -65,6 +65,44 @@ import Testing
     }
   }
 
+  /// Two models that compute the same NaN are no proof of each other.
+  @Test func noNumberIsNoAgreement() throws {
+    var sample = try ModelSample("gpt2")
+    let place = try #require(
+      sample.tensors.tensors.firstIndex { $0.name == "transformer.ln_f.weight" })
+    let count = sample.tensors.tensors[place].data.count
+    sample.tensors.tensors[place].data = Data(repeating: 0xff, count: count)
+    let broken = try sample.write(workspace, "broken")
+    for options in [[], ["--tolerance", "1000"], ["--json"]] {
+      let outcome = try Weighbridge.run(["compare", broken, broken, "--forward"] + options)
+      #expect(outcome.code == 1, "\(outcome.errors)")
+      #expect(outcome.errors.contains("computes no numbers") && outcome.errors.contains("hint:"))
+      #expect(!outcome.text.contains("max |Δ| 0") && !outcome.text.contains("100.0 %"))
+      guard options == ["--json"] else { continue }
+      let forward = try outcome.object
+      #expect(forward["max_abs_logit_difference"] is NSNull)
+      #expect(forward["same_top_fraction"] as? Double == 0)
+      #expect(forward["reason"] as? String != nil)
+    }
+    let converted = try Weighbridge.run(
+      "convert", broken, workspace.path("out"), "--to", "safetensors", "--validate")
+    #expect(converted.code == 1 && workspace.has("out"))
+    #expect(converted.errors.contains("computes no numbers"))
+  }
+
+  /// What a single run says of values, a merge says.
+  @Test func aMergeSaysWhatIsNoNumber() throws {
+    var sample = try ModelSample("gpt2")
+    let last = sample.tensors.tensors[0].data.count
+    sample.tensors.tensors[0].data = Data(repeating: 0xff, count: last)
+    let broken = try sample.write(workspace, "broken")
+    let out = workspace.path("out")
+    #expect(
+      try Weighbridge.run("convert", broken, out, "--to", "safetensors", "--part", "1/1").code == 0)
+    let merged = try Weighbridge.run("merge", out)
+    #expect(merged.code == 0 && merged.errors.contains("[nan]"), "\(merged.errors)")
+  }
+
   // MARK: Files
 
   @Test func logitsReplaceArraysOnly() throws {
