@@ -40,6 +40,8 @@ public struct SizeChoice: Sendable {
       guard let preset = try Preset(scheme, request, measured, source, job) else { continue }
       presets.append(preset)
     }
+    // What was measured is the source as it was opened.
+    try source.confirm()
     let fitting = presets.filter { $0.byteCount <= limit }.compactMap { units.choice($0.types) }
     // Importances say what errors do; without them the sum of squared errors is all that is known for certain.
     let best = units.search(
