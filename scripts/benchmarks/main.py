@@ -1,8 +1,8 @@
 """Measures Weighbridge beside `cp` and other people's programs, and says which of its targets are met.
 
 Every command of a group runs in turn, round after round; medians are compared. The inputs are made once, in a directory named by
-BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB. Those of --large are removed after
-it, and need 40 GB.
+BENCHMARK_DIRECTORY or in weighbridge-benchmark below TMPDIR or /var/tmp; they and what is written need about 20 GB. BENCHMARK_SCRATCH is another
+place for what is written. Those of --large are removed after it, and need 50 GB; on a file system that shares blocks 25 GB.
 """
 
 import argparse
@@ -107,7 +107,7 @@ class Bench:
     self.options = options
     self.directory = os.environ.get("BENCHMARK_DIRECTORY") or os.path.join(
       os.environ.get("TMPDIR") or "/var/tmp", "weighbridge-benchmark")
-    self.scratch = f"{self.directory}/scratch"
+    self.scratch = os.environ.get("BENCHMARK_SCRATCH") or f"{self.directory}/scratch"
     shutil.rmtree(self.scratch, ignore_errors=True)
     os.makedirs(self.scratch)
 
@@ -561,6 +561,12 @@ class Bench:
       file.write(Geometry(layers).mesh_configuration())
     store, mesh, hf, npz, gguf = (f"{made}/{name}" for name in ("store", "mesh", "hf", "model.npz", "model.gguf"))
     configuration = ["--config", f"{made}/mesh.json"]
+    key, tokens, fork = f"{made}/key.pem", f"{made}/tokens.json", f"{made}/fork"
+    subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key], check=True, stderr=subprocess.DEVNULL)
+    with open(tokens, "w") as file:
+      json.dump([[499 * place % 32000 for place in range(64)]], file)
+    if kind == "llama":
+      subprocess.run([self.options.peer_python, f"{HERE}/fork.py", source, fork], check=True)
     steps = {
       # What is called, what it is given, and what isn't needed any more after it.
       "hf": [
@@ -574,9 +580,14 @@ class Bench:
         ("hf → Mesh-Transformer", ["convert", source, mesh, "--to", "mesh-transformer"], []),
         ("Mesh-Transformer → hf", ["convert", f"{mesh}/step_0", hf, "--to", "safetensors", *configuration], [hf]),
         ("compare with Mesh-Transformer", ["compare", source, mesh], [mesh]),
+        ("hf → safetensors, part 1 of 2", ["convert", source, hf, "--to", "safetensors", "--part", "1/2"], []),
+        ("hf → safetensors, part 2 of 2", ["convert", source, hf, "--to", "safetensors", "--part", "2/2"], []),
+        ("merge", ["merge", hf], [hf]),
         ("hf → npz", ["convert", source, npz, "--to", "npz"], []),
         ("verify an npz", ["verify", npz], [npz]),
         ("inspect --statistics --digests", ["inspect", source, "--statistics", "--digests"], []),
+        ("manifest", ["manifest", source, "--sha256sums"], ["manifest"]),
+        ("sign", ["sign", source, "--private-key", key, "--signature", f"{made}/model.sig"], []),
         ("forward", ["forward", source, "--tokens", "1,2,3,4,5,6,7,8"], []),
         ("compare --forward", ["compare", source, source, "--forward", "--tokens", "1,2,3,4,5,6,7,8"], []),
       ],
@@ -586,7 +597,18 @@ class Bench:
         ("quantize", ["quantize", source, gguf, "--scheme", "q4_k_m"], []),
         ("verify a quantized GGUF", ["verify", gguf], []),
         ("GGUF → hf", ["convert", gguf, hf, "--to", "safetensors", "--dtype", "bf16"], [hf]),
-        ("quantize to MLX", ["quantize", source, hf, "--scheme", "mlx-q4-g64"], [hf]),
+        ("quantize to MLX", ["quantize", source, hf, "--scheme", "mlx-q4-g64"], []),
+        ("verify MLX", ["verify", hf], []),
+        ("verify MLX --against", ["verify", hf, "--against", source], [hf]),
+        ("importance", ["importance", source, "--tokens-file", tokens, "--output", f"{made}/imatrix.gguf"], []),
+        ("quantize --quality best", ["quantize", source, gguf, "--scheme", "q4_0", "--quality", "best", "--imatrix", f"{made}/imatrix.gguf"], [gguf]),
+        ("quantize --target-bits", ["quantize", source, hf, "--target-bits", "4.8", "--scheme", "mlx-q4-g64"], [hf]),
+        ("quantize --dry-run --measure", ["quantize", source, "--scheme", "q8_0,mlx-q4-g64,w8a16-channel", "--dry-run", "--measure"], []),
+        ("difference → store", ["convert", fork, store, "--to", "store", "--base", source], []),
+        ("verify a difference", ["verify", store, "--base", source], []),
+        ("difference → hf", ["convert", store, hf, "--to", "safetensors", "--base", source], [hf, store]),
+        ("difference → weight-delta", ["convert", fork, f"{made}/weight_v000001", "--to", "weight-delta", "--base", source], []),
+        ("weight-delta → hf", ["convert", f"{made}/weight_v000001", hf, "--to", "safetensors", "--base", source], [hf]),
         ("quantize to compressed-tensors", ["quantize", source, hf, "--scheme", "w4a16-g128"], []),
         ("verify compressed-tensors --against", ["verify", hf, "--against", source], [hf]),
       ],
@@ -594,12 +616,15 @@ class Bench:
     figures = {}
     for label, arguments, leftovers in steps:
       os.sync()
-      wall, cpu, peak = spawn(
-        [self.options.tool, *arguments, "--memory", f"{LARGE_MEMORY / 1e6:.0f}MB", "--quiet"], {}, f"{self.scratch}/log")
+      memory = [] if arguments[0] == "merge" else ["--memory", f"{LARGE_MEMORY / 1e6:.0f}MB"]
+      wall, cpu, peak = spawn([self.options.tool, *arguments, *memory, "--quiet"], {}, f"{self.scratch}/log")
       progress(f"{layers} layers: {label}: {wall:.2f} s, {cpu:.2f} s CPU, {peak / 1e6:.0f} MB")
       figures[label] = Figures(f"{layers} layers", 1, wall, wall, wall, cpu, peak, 0)
       for path in leftovers:
-        if os.path.isdir(path):
+        if path == "manifest":
+          os.remove(f"{source}/weighbridge-manifest.json")
+          os.remove(f"{source}/SHA256SUMS")
+        elif os.path.isdir(path):
           shutil.rmtree(path)
         else:
           os.remove(path)

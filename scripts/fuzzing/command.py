@@ -14,28 +14,31 @@ SECONDS, BYTES = 10, 300 << 20
 FIXTURES = [
     "huggingface/gpt2", "huggingface/llama", "huggingface/qwen2_tied", "gguf/gpt2.F16.gguf", "gguf/gptj.Q8_0.gguf", "gguf/qwen2_split",
     "mesh-transformer/s8_trained_slim", "npz", "pytorch", "store", "zip", "bad/tarzst", "bad/gguf", "bad/torchbin",
-    "quantized", "bad/quantized",
+    "quantized", "bad/quantized", "keras", "flax", "tensorflow", "gpt-neox",
 ]
 COMMANDS = [
     ["inspect", "S"], ["inspect", "S", "--tensors"], ["inspect", "S", "--json"], ["verify", "S"], ["convert", "S", "D", "--to", "safetensors"],
     ["convert", "S", "D", "--to", "store", "--dtype", "bf16"], ["convert", "S", "D", "--dry-run", "--to", "npz"], ["forward", "S", "--tokens", "1,2,3"],
     ["convert", "S", "D.gguf", "--to", "gguf"], ["quantize", "S", "D.gguf", "--scheme", "q8_0"], ["compare", "S", "S"],
+    ["inspect", "S", "--digests", "--statistics"], ["manifest", "S"], ["quantize", "S", "D", "--scheme", "mlx-q4-g32"],
+    ["quantize", "S", "D", "--scheme", "w4a16-g32", "--quality", "best"], ["quantize", "S", "--scheme", "q4_k_m,mlx-q4-g32", "--dry-run", "--measure"],
+    ["quantize", "S", "D.gguf", "--target-bits", "5"], ["importance", "S", "--tokens-file", "T", "--output", "I.gguf"],
+    ["convert", "S", "D", "--to", "store", "--base", "B"], ["convert", "S", "weight_v000001", "--to", "weight-delta", "--base", "B"],
+    ["compare", "S", "B", "--forward"], ["convert", "S", "D", "--to", "safetensors", "--part", "1/2"], ["verify", "S", "--against", "B"],
 ]
 # Ends of integers, little-endian, and what lies beside them.
 INTEGERS = [v & (1 << 64) - 1 for v in (0, 1, -1, 1 << 31, (1 << 31) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, 1 << 62, 255, 65536)]
 
 
-def checkpoints():
-    """Files and directories that are opened as one checkpoint, of kilobytes."""
-    for name in FIXTURES:
-        path = ROOT / "fixtures" / name
-        if path.is_file():
-            yield path
-            continue
-        inner = [p for p in sorted(path.iterdir())] if path.is_dir() else []
-        if any(p.suffix in (".safetensors", ".gguf", ".npz") or p.name == "store.json" for p in inner):
-            yield path
-        yield from (p for p in inner if p.is_dir() or p.suffix not in (".py", ".md", ".json", ".npy"))
+def checkpoints(name):
+    """Files and directories of a fixture that are opened as one checkpoint, of kilobytes."""
+    path = ROOT / "fixtures" / name
+    if path.is_file():
+        return [path]
+    inner = sorted(path.iterdir())
+    if any(p.suffix in (".safetensors", ".gguf", ".npz") or p.name == "store.json" for p in inner):
+        return [path]
+    return [p for p in inner if p.is_dir() or p.suffix not in (".py", ".md", ".json", ".npy")]
 
 
 def damage(data, other, rng):
@@ -112,7 +115,7 @@ def checks(text):
 
 def trouble(tool, command, folder):
     """What is wrong with what a command did; None if nothing is."""
-    names = {"S": "source", "D": "out", "D.gguf": "out.gguf"}
+    names = {"S": "source", "D": "out", "D.gguf": "out.gguf", "B": "base", "T": "tokens.json", "I.gguf": "imatrix.gguf"}
     code, output, errors, seconds, memory = run(tool, [names.get(a, a) for a in command], folder)
     if code not in (0, 1, 2):
         return f"exit {code}: {errors[-200:]}"
@@ -122,9 +125,10 @@ def trouble(tool, command, folder):
         return f"{memory >> 20} MB"
     if code == 2 and "hint:" not in errors:
         return f"no hint: {errors[-200:]}"
-    if command[0] in ("convert", "quantize") and code == 0 and "--dry-run" not in command:
+    if command[0] in ("convert", "quantize") and code == 0 and not {"--dry-run", "--part"} & set(command):
         said = checks(errors)
-        code, output, errors, *_ = run(tool, ["verify", names[command[2]], "--json"], folder)
+        base = ["--base", "base"] if "--base" in command else []
+        code, output, errors, *_ = run(tool, ["verify", names.get(command[2], command[2]), "--json", *base], folder)
         findings = {f["check"] for f in json.loads(output or "{}").get("findings", []) if f["severity"] == "error"}
         if code != 0 and not findings <= said:
             return f"verify of the output ends with {code}: {sorted(findings - said)}"
@@ -138,14 +142,15 @@ def main():
     parser.add_argument("--tool", default=str(ROOT / ".build/release/weighbridge"))
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    sources = list(checkpoints())
+    # A format with many fixtures isn't taken more often than others.
+    fixtures = [checkpoints(name) for name in FIXTURES]
     end, runs, found = time.time() + options.seconds, 0, []
     kept = ROOT / ".build-fuzz-data" / "command"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "f"
         while time.time() < end:
             folder.mkdir()
-            source = rng.choice(sources)
+            source = rng.choice(rng.choice(fixtures))
             target = folder / "source"
             if source.is_dir():
                 shutil.copytree(source, target)
@@ -155,8 +160,11 @@ def main():
                 shutil.copy(source, target)
                 target.rename(folder / "source")
                 files = [folder / "source"]
+            # What the source is told apart from, and what models run on.
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / "base")
+            (folder / "tokens.json").write_text("[1, 2, 3, 4, 5, 6]")
             victim = rng.choice(files)
-            other = rng.choice([p for p in rng.choice(sources).parent.rglob("*") if p.is_file()]).read_bytes()[:1 << 16]
+            other = rng.choice([p for p in rng.choice(rng.choice(fixtures)).parent.rglob("*") if p.is_file()]).read_bytes()[:1 << 16]
             data = damage(victim.read_bytes(), other, rng)
             if rng.random() < 0.5:
                 victim.write_bytes(data)

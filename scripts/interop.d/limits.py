@@ -1,4 +1,4 @@
-"""The demo's commands where little is allowed: 256 MB of memory, 8 or 4 threads and processes, no home, a user who owns nothing."""
+"""The demo's commands, and one of each kind, where little is allowed: 256 MB of memory, 8 or 4 threads and processes, no home, a user who owns nothing."""
 import subprocess
 from pathlib import Path
 
@@ -64,6 +64,10 @@ def works(command):
 def commands(work):
     case = MESH[0]
     archive, configuration = case / "step.tar.zstd", ["--config", case / "config.json"]
+    tokens, key = work / "tokens.json", work / "key.pem"
+    tokens.write_text(str(list(range(24))))
+    subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key], check=True, capture_output=True)
+    key.chmod(0o644)
     return [
         ["convert", archive, work / "model", "--to", "safetensors", "--dtype", "f16", *configuration],
         ["verify", work / "model", "--against", archive, *configuration],
@@ -74,4 +78,19 @@ def commands(work):
         ["forward", work / "model.store", "--tokens", "17,4,42", "--generate", "8"],
         ["quantize", archive, work / "model.gguf", "--scheme", "q8_0", *configuration, "--assets", FIXTURES / "gguf" / "tokenizer"],
         ["convert", FIXTURES / "pytorch" / "gptjt_prefix", work / "gptjt.store"],
+        ["importance", work / "model", "--tokens-file", tokens, "--output", work / "imatrix.gguf"],
+        ["quantize", work / "model", work / "best.gguf", "--scheme", "q4_0", "--quality", "best", "--imatrix", work / "imatrix.gguf", "--assets", FIXTURES / "gguf" / "tokenizer"],
+        ["quantize", work / "model", "--scheme", "q8_0,q4_0,mlx-q4-g32", "--dry-run", "--measure", "--assets", FIXTURES / "gguf" / "tokenizer"],
+        ["quantize", work / "model", work / "budget", "--target-bits", "9", "--to", "mlx"],
+        ["manifest", work / "model", "--sha256sums"],
+        ["verify", work / "model"],
+        ["convert", work / "model", work / "parts", "--to", "safetensors", "--part", "1/2"],
+        ["convert", work / "model", work / "parts", "--to", "safetensors", "--part", "2/2"],
+        ["status", work / "parts"],
+        ["merge", work / "parts"],
+        ["convert", work / "model", work / "difference", "--to", "store", "--base", work / "parts"],
+        ["convert", work / "difference", work / "again", "--to", "safetensors", "--base", work / "parts"],
+        ["convert", work / "model", work / "weight_v000001", "--to", "weight-delta", "--base", work / "parts"],
+        ["sign", work / "model", "--private-key", key, "--signature", work / "model.sig"],
+        ["checks", "nan"],
     ]
