@@ -44,6 +44,7 @@ enum ReportSample {
       source: .init(format: "safetensors", architecture: "llama", bitsPerWeight: 16),
       scheme: isQuantized ? .q4KM : .f16,
       importance: isQuantized ? .init(digest: digest, datasets: ["wiki <train>"]) : nil,
+      moments: nil,
       parameterCount: tensors.reduce(0) { $0 + $1.shape.elementCount },
       byteCount: tensors.reduce(0) { $0 + $1.byteCount }, bitsPerWeight: 4.8125,
       types: types.map { type in
