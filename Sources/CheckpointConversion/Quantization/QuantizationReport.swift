@@ -19,7 +19,7 @@ public struct QuantizationReport: Sendable, Encodable {
   /// The importance matrix; nil without one.
   public let importance: ImportanceRecord?
   /// The file of second moments; nil without one.
-  public let moments: ImportanceRecord?
+  public internal(set) var moments: ImportanceRecord?
   /// Weights.
   public let parameterCount: Int
   /// Bytes of all tensors.
