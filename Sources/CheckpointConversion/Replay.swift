@@ -24,8 +24,8 @@ public struct Replay: Sendable {
   ///   - statistics: what weights were quantized with, if there was something.
   ///   - resources: memory and threads.
   /// - Returns: the replay, or why the source has no such conversion.
-  /// - Throws: `unsupported` for certificates without settings; `usage` without a matrix that is needed, and with one that the certificate doesn't name; what opening
-  ///   the source throws.
+  /// - Throws: `unsupported` for certificates without settings; `usage` without a matrix or a tokenizer that is needed, and with a matrix that the certificate
+  ///   doesn't name; what opening the source throws.
   public static func plan(
     of certificate: Certificate, from path: String, _ openOptions: OpenOptions,
     base: BaseCheckpoint?, statistics: InputStatistics, _ resources: EvaluationResources
@@ -71,6 +71,15 @@ public struct Replay: Sendable {
           resources: resources))
     } catch {
       if error.code.isTransient { throw error }
+      // A tokenizer that the file has and the source hasn't was given.
+      if openOptions.assetsDirectory == nil,
+        error.summary == GGUFTokenizerKeys.missing(source).summary
+      {
+        throw CheckpointError(
+          .usage,
+          "the file was made with a tokenizer from elsewhere, which is needed again: the source has none",
+          file: path, hint: "name the directory that the conversion was given: --assets DIR")
+      }
       return .failure(error)
     }
   }

@@ -182,6 +182,22 @@ import Testing
       "\(without.text)")
   }
 
+  /// A GGUF file has the tokenizer in itself, and its certificate names no file beside it.
+  @Test func aTokenizerFromElsewhereIsAskedFor() throws {
+    let (source, tokenizer) = (fixture("huggingface/mixtral"), fixture("gguf/tokenizer"))
+    let path = workspace.path("m.gguf")
+    let made = try Weighbridge.run(
+      "quantize", source, path, "--scheme", "q8_0", "--assets", tokenizer, "--quiet")
+    #expect(made.code == 0, "\(made.errors)")
+    let without = try Weighbridge.run("verify", path, "--replay", source)
+    #expect(without.code == 2)
+    #expect(without.errors.contains("--assets DIR") && without.errors.contains("tokenizer"))
+    let with = try replay(path, source, ["--assets", tokenizer])
+    #expect(with.code == 0, "\(with.text)")
+    let other = try replay(path, source, ["--assets", Self.gptj])
+    #expect(other.code == 1, "\(other.text)")
+  }
+
   @Test func forgedStatementsAreFound() throws {
     let path = try make(.convert("", "--to", "hf", "--dtype", "bf16"), Self.gptj, in: "own")
     let name = "own/out/weighbridge-certificate.json"

@@ -95,7 +95,8 @@ struct GGUFTokenizerKeys {
       vocabulary.fileNames + (generation.isWhole ? [GGUFGenerationKeys.fileName] : []))
   }
 
-  private static func missing(_ source: Source) -> CheckpointError {
+  /// The error for a source without a tokenizer.
+  static func missing(_ source: Source) -> CheckpointError {
     CheckpointError(
       .missing, "a GGUF file needs a tokenizer, and the source has none", file: source.path,
       expected:
