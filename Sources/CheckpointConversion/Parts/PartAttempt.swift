@@ -34,10 +34,8 @@ struct PartAttempt: Sendable {
     let own = Self.path(folder, part)
     path = own
     isTakenOver = resuming ? try Self.takesOver(own, folder, part) : false
-    do throws(CheckpointError) {
-      if !isTakenOver { try SharedFolder.makeDirectory(own) }
-      try SharedFolder.makeDirectory(filesPath)
-    } catch {
+    if !isTakenOver { try SharedFolder.makeDirectory(own) }
+    do throws(CheckpointError) { try SharedFolder.makeDirectory(filesPath) } catch {
       // Another one may have been so fast.
       guard isOwn else { throw takenOver }
       throw error
