@@ -42,7 +42,7 @@ struct ModelImportances {
     _ place: DecoderPlace?, _ matrix: TensorType, _ format: PackedFormat?
   ) throws(CheckpointError) -> QuantizationMethod {
     guard let format else { return QuantizationMethod(quality) }
-    let name = place.flatMap { name(of: $0) }
+    let name = place.flatMap { self.name(of: $0) }
     return try moments.method(
       weighted(name, matrix.shape, ofExpert: place?.number), place?.number == nil ? name : nil,
       matrix.shape
