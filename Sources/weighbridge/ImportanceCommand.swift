@@ -36,7 +36,8 @@ struct ImportanceCommand: ParsableCommand {
 
       Examples:
         weighbridge importance llama --text calibration.txt --output llama.imatrix.gguf
-        weighbridge importance llama --text calibration.txt --hessian llama.moments.safetensors
+        weighbridge importance llama --text calibration.txt \\
+            --hessian llama.moments.safetensors
         weighbridge importance llama --text more.txt --merge llama.imatrix.gguf --output both.gguf
         weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
       """)
