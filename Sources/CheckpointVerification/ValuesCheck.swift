@@ -228,10 +228,12 @@ struct ValuesCheck {
     return first.map { (total, $0) }
   }
 
-  /// Whether zeros are rows of a vocabulary that is filled up to a round number.
+  /// Whether zeros are rows of a vocabulary that is filled up to a round number: up to 1/8 of its rows, and at most 1,024.
   private func isFilledUp(_ tensor: TensorInfo, _ census: ValueCensus) -> Bool {
-    let row = max(1, tensor.byteCount / max(1, tensor.shape.dimensions[0]))
-    guard census.zeroByteCountAtEnd % row < 64 else { return false }
+    let rowCount = max(1, tensor.shape.dimensions[0])
+    let (zeroRows, rest) = census.zeroByteCountAtEnd.quotientAndRemainder(
+      dividingBy: max(1, tensor.byteCount / rowCount))
+    guard zeroRows <= min(rowCount / 8, 1024), rest < Self.tailByteCount else { return false }
     return (model?.placed ?? [:]).contains {
       ($0.key.role == .tokenEmbedding || $0.key.role == .weight(.head))
         && $0.value.expression.sources.contains(tensor.name)

@@ -135,6 +135,26 @@ import Testing
     #expect(try findings(sample([whole, bias])) == [])
   }
 
+  /// Up to an eighth of a vocabulary may fill it up.
+  @Test(arguments: [(100, []), (101, ["zero-tail"]), (400, ["zero-tail"])])
+  func rowsThatFillUpAVocabularyAreFew(_ zeroRows: Int, _ expected: [String]) throws {
+    var model = try ModelSample("gptj")
+    let count = 800
+    let width = try #require(model.configuration["n_embd"] as? Int)
+    model.configuration["vocab_size"] = count
+    func values(_ rows: Int, _ scale: Float) -> [Float] {
+      (0..<count * width).map { $0 < rows * width ? Float($0 + 1) * scale : 0 }
+    }
+    let names = ["transformer.wte.weight", "lm_head.bias", "lm_head.weight"]
+    model.tensors.tensors.removeAll { names.contains($0.name) }
+    model.tensors.tensors += [
+      SampleTensor(names[0], [count, width], floats: values(count, 0.5)),
+      SampleTensor(names[1], [count], floats: Array(repeating: 0, count: count)),
+      SampleTensor(names[2], [count, width], floats: values(count - zeroRows, 0.25)),
+    ]
+    #expect(try findings(model.write(workspace, "padded")) == expected)
+  }
+
   /// What conversion writes and `verify` finds is said by both.
   @Test(arguments: ["out", "out.store", "out.npz"])
   func conversionSaysThatValuesAreBroken(_ name: String) throws {

@@ -58,6 +58,9 @@ extension FindingKinds {
       """
       The last tensor of a file ends with a long run of zero bytes. A download that reserves \
       the file's space first and then stops leaves such files, and their size looks right. \
+      Whole rows of zeros at the end of an embedding or a head fill up the vocabulary, and don't \
+      count: up to an eighth of its rows, and at most 1,024. More are found, and so are 4 KiB or \
+      more of zeros at the end of the last row that has other values. \
       Compare the file's digest with the publisher's, or download it again.
       """),
   ]
