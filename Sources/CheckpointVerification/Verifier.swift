@@ -146,7 +146,9 @@ public struct Verifier: Sendable {
       try checkDerivation(source, certificate, signed, contents, &report)
     }
     if let manifest {
-      if runs(.against, &report) {
+      if !selection.runs(.contents), selection.runs(.against) {
+        report.skip(.against, .notAsked, "needs the check 'contents': add contents to --checks")
+      } else if runs(.against, &report) {
         ManifestChanges(manifest.manifest, manifest.name)
           .run(&report, source, contents?.identities)
       }

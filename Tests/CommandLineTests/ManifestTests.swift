@@ -80,6 +80,14 @@ import Testing
     #expect(try verify("--against", path).code == 0)
   }
 
+  @Test func comparingWithAManifestNeedsContents() throws {
+    try write()
+    let path = try workspace.write("old.json", workspace.contents("m/weighbridge-manifest.json"))
+    let outcome = try verify("--against", path, "--checks", "against")
+    #expect(outcome.text.contains("add contents to --checks"), "\(outcome.text)")
+    #expect(try verify("--against", path, "--checks", "contents,against").code == 0)
+  }
+
   @Test(arguments: ["1", "4"]) func listsFilesAndTensors(threads: String) throws {
     let manifest = try write("--threads", threads, "--sha256sums")
     #expect(manifest.schema == "manifest/v1")
