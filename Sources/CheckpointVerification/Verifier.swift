@@ -230,8 +230,15 @@ public struct Verifier: Sendable {
     var certificate = signed?.certificate
     if let text { certificate = try Certificate(text) }
     guard let certificate else {
+      let place = try CertificatePlace(of: source.place, files: source.checkpoint.files.map(\.name))
+      guard case .ofOthers(let other) = place.state, let named = other.files.first else {
+        return report.skip(
+          .derivation, .absent, "no certificate says how the checkpoint was made")
+      }
       return report.skip(
-        .derivation, .absent, "no certificate says how the checkpoint was made")
+        .derivation, .absent,
+        "\(place.name) is the certificate of '\(named.name)': give the checkpoint that name again"
+      )
     }
     guard let contents else {
       return report.skip(.derivation, .blocked, "needs tensors that can be read")
