@@ -53,10 +53,15 @@ public struct CertificateChain: Sendable {
         .usage, "the private key isn't that of the chain's first certificate", file: path,
         found: certificates.first.map { "a certificate of '\($0.name)'" }, hint: Self.hint)
     }
-    if let problem = leaf.problemOfSigner ?? leaf.problem(at: Date()) {
+    if let problem = leaf.problemOfSigner {
       throw CheckpointError(
         .usage, "the first certificate \(problem)", file: path,
         hint: "have one issued with keyUsage digitalSignature, or extendedKeyUsage codeSigning")
+    }
+    if let problem = leaf.problem(at: Date()) {
+      throw CheckpointError(
+        .usage, "the first certificate \(problem)", file: path,
+        hint: "have the certificate renewed; if its time is right, check this machine's clock")
     }
     if let problem = CertificatePath.problem(of: certificates, at: Date()) {
       throw CheckpointError(

@@ -66,6 +66,16 @@ import Testing
     #expect(!workspace.has("model/model.sig"))
   }
 
+  /// Usages of its key have nothing to do with it.
+  @Test func anExpiredCertificateIsToBeRenewed() throws {
+    let outcome = try sign([
+      "--private-key", Self.path("chains/expired.key"), "--certificate-chain",
+      Self.path("chains/expired.chain.pem"),
+    ])
+    #expect(outcome.errors.contains("hint: have the certificate renewed"), "\(outcome.errors)")
+    #expect(!outcome.errors.contains("keyUsage"))
+  }
+
   @Test func linksAreRefused() throws {
     try FileManager.default.createSymbolicLink(
       atPath: workspace.path("model/link"), withDestinationPath: "config.json")
