@@ -10,6 +10,8 @@ struct FileComparison {
   private let ignoredByUser: [String]
   private let ignoresUnsignedFiles: Bool
   private let known: RecordedFileDigests
+  /// What the user leaves out and isn't there.
+  private var absentPaths: Set<ExactName> = []
 
   /// Compares.
   ///
@@ -41,6 +43,12 @@ struct FileComparison {
     let present = Set(folder.files.map { ExactName($0) })
     try compare(folder, present, expecting, progress)
     let names = Set(signed.files.map { ExactName($0.name) })
+    absentPaths = Set(
+      ignoredPaths.filter { path in
+        !(folder.files + folder.obstacles.map(\.name) + signed.files.map(\.name))
+          .contains { RelativePath.isInside($0, path) }
+          && FileKind(of: "\(model)/\(path)") == nil
+      }.map { ExactName($0) })
     let others = folder.files.filter { ExactName($0) != own && !names.contains(ExactName($0)) }
     // Those in the place of a signed file have been named.
     let obstacles = folder.obstacles.filter {
@@ -148,6 +156,13 @@ struct FileComparison {
       if weights.isEmpty && closed.isEmpty { note(path, inside.count, "the signer") }
     }
     for path in ignoredByUser {
+      guard !absentPaths.contains(ExactName(path)) else {
+        add(
+          .ignoredPath,
+          "--ignore-path names what isn't in the checkpoint: paths are relative to its folder", path
+        )
+        continue
+      }
       let count = self.signed.files.count { RelativePath.isInside($0.name, path) }
       note(
         path, others.count { RelativePath.isInside($0, path) }, "--ignore-path",
