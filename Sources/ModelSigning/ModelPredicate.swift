@@ -153,7 +153,9 @@ struct ModelPredicate {
         !path.unicodeScalars.contains(where: { "*?[".unicodeScalars.contains($0) })
       else {
         throw SignatureRefusal(
-          .format, "ignore_paths may hold relative paths only, found \(entry.shortText)")
+          .format,
+          "ignore_paths may hold relative paths without '.' and '..' only, found \(entry.shortText)"
+        )
       }
       paths.append(path)
     }
