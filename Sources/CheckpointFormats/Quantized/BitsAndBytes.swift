@@ -22,8 +22,10 @@ enum BitsAndBytesBlocks: QuantizedContainer {
     guard let name = states.first(where: { module.tensor($0) != nil }),
       let bytes = try module.bytes(of: name, limit: stateLimit)
     else {
+      let isFP4 = settings.document?["bnb_4bit_quant_type"]?.text == "fp4"
       throw CheckpointError(
-        .missing, "a part of a quantized weight isn't there", tensor: module.name + states[0],
+        .missing, "a part of a quantized weight isn't there",
+        tensor: module.name + states[isFP4 ? 1 : 0],
         hint: "the file is incomplete, or was changed: get it again")
     }
     let state: JSONValue
