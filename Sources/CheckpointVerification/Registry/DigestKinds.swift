@@ -16,7 +16,8 @@ extension FindingKinds {
       "A file isn't in the manifest",
       """
       The checkpoint has a file that the manifest doesn't list. It was added after the \
-      manifest was made, and programs may load it. Remove it, or make a new manifest.
+      manifest was made, and programs may load it. Remove it, or make a new manifest. With a \
+      list of digests that needn't name all files, as SHA256SUMS, it is a warning.
       """),
     FindingKind(
       "tensor-changed", "digests", .error,
