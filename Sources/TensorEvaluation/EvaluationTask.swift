@@ -259,9 +259,9 @@ public struct EvaluationResources: Sendable {
       factors: MomentFactors(byteLimit: factorByteCount, threads: threads))
   }
 
-  /// Bytes that are left for factors of second moments beside all buffers, and for what error feedback works in.
+  /// Bytes for factors of second moments, and for what error feedback works in: what all buffers leave, and an eighth of the memory where these take all of it.
   public var factorByteCount: Int {
-    max(0, memory - bufferByteCount)
+    max(memory / 8, memory - bufferByteCount)
   }
 
   /// Bytes of all buffers at most, which is what a conversion of large tensors takes.

@@ -35,11 +35,14 @@ struct ImportanceCommand: ParsableCommand {
       layer; the file has 4 bytes for each of their elements.
 
       Examples:
-        weighbridge importance llama --text calibration.txt --output llama.imatrix.gguf
+        weighbridge importance llama --text calibration.txt \\
+            --output llama.imatrix.gguf
         weighbridge importance llama --text calibration.txt \\
             --hessian llama.moments.safetensors
-        weighbridge importance llama --text more.txt --merge llama.imatrix.gguf --output both.gguf
-        weighbridge quantize llama llama.gguf --scheme q4_k_m --imatrix llama.imatrix.gguf
+        weighbridge importance llama --text more.txt --merge llama.imatrix.gguf \\
+            --output both.gguf
+        weighbridge quantize llama llama.gguf --scheme q4_k_m \\
+            --imatrix llama.imatrix.gguf
       """)
 
   @Argument(help: "The checkpoint to run.", completion: .file())

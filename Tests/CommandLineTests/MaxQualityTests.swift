@@ -91,8 +91,9 @@ import Testing
       #expect(own <= best && (own < best) == (rows > 0))
     }
     let findings = try #require(try outcome.object["findings"] as? [[String: Any]])
-    // The embedding has no second moments.
-    #expect(findings.contains { $0["check"] as? String == "moments-missing" })
+    // The embedding has no second moments; compressed-tensors leaves it as it is.
+    let isLeftOut = findings.contains { $0["check"] as? String == "moments-missing" }
+    #expect(isLeftOut == !scheme.hasPrefix("w"))
     let path = workspace.path(destination)
     func verify(_ arguments: String...) throws -> Weighbridge.Outcome {
       try Weighbridge.run(["verify", path, "--skip", "values", "--quiet"] + arguments)
@@ -200,11 +201,7 @@ import Testing
       try errors(
         "importance", Self.gptj, "--tokens-file", file, "--hessian", "h", "--resume"
       ).contains("--resume"))
-    let little = try errors(
-      "importance", Self.gptj, "--tokens-file", file, "--hessian", workspace.path("h"), "--memory",
-      "2MB")
-    #expect(little.contains("--memory"), "\(little)")
-    #expect(!FileManager.default.fileExists(atPath: workspace.path("h")))
+    #expect(!FileManager.default.fileExists(atPath: out))
   }
 
   @Test func anOutputThatIsThereStays() throws {
