@@ -208,4 +208,20 @@ import Testing
     let after = try workspace.snapshot(of: "")
     #expect(before == after)
   }
+  /// A hint is what somebody else wrote.
+  @Test func hintsAreData() throws {
+    let path = workspace.path("hint.store")
+    let made = try Weighbridge.run(
+      "convert", fork, path, "--base", base, "--base-hint", "a\u{1B}[31m\nb\u{202E}")
+    #expect(made.code == 0, "\(made.errors)")
+    let out = workspace.path("out")
+    for command in [
+      ["inspect", path], ["verify", path], ["compare", path, fork],
+      ["convert", path, out, "--to", "hf", "--base", base],
+    ] {
+      let outcome = try Weighbridge.run(command)
+      let printed = (outcome.text + outcome.errors).unicodeScalars
+      #expect(!printed.contains("\u{1B}") && !printed.contains("\u{202E}"), "\(command)")
+    }
+  }
 }

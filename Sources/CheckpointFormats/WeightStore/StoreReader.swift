@@ -68,7 +68,7 @@ public final class StoreReader: PlacedTensorReader {
     var checkpoint = try Checkpoint(
       format: StoreFormat.name,
       layout: "\(counted(volumes.count, "volume")), \(Self.encoding(manifest))"
-        + (manifest.base.map { ", differences to \($0.hint)" } ?? ""),
+        + (manifest.base.map { ", differences to \(printable($0.hint))" } ?? ""),
       tensors: infos, files: manifest.volumes.map { .init(name: $0.name, byteCount: $0.byteCount) },
       metadata: manifest.metadata)
     checkpoint.findings = nameFindings(infos)
