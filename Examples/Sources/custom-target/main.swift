@@ -16,7 +16,7 @@ enum RawFiles: ConversionTarget {
     for (number, output) in try planner.outputs().enumerated() {
       let geometry = output.type.geometry
       let layout = FileLayout(
-        byteCount: geometry.rows * geometry.rowByteCount, frame: [],
+        byteCount: geometry.rows * geometry.rowByteCount, frame: FileLayout.Frame(),
         places: [.init(byteOffset: 0)])
       files.append(.init(name: "\(output.name).f32", layout: layout))
       tensors.append(
