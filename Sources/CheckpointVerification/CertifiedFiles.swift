@@ -51,7 +51,11 @@ struct CertifiedFiles {
       return source.checkpoint.assets.map { "\(StoreFormat.assetFolder)/\($0.name)" }
     }
     let hasConfiguration = FileKind(of: "\(path)/config.json") == .file
-    return (hasConfiguration ? ["config.json"] : []) + source.checkpoint.assets.map(\.name)
+    // An update's others lie with its base.
+    let own = source.checkpoint.assets.map(\.name).filter {
+      FileKind(ofEntry: "\(path)/\($0)") != nil
+    }
+    return (hasConfiguration ? ["config.json"] : []) + own
   }
 
   /// Texts for people, which no program that loads the model reads.

@@ -128,6 +128,10 @@ def trouble(tool, command, folder):
     if command[0] in ("convert", "quantize") and code == 0 and not {"--dry-run", "--part"} & set(command):
         said = checks(errors)
         base = ["--base", "base"] if "--base" in command else []
+        if "weight-delta" in command:
+            # An update has its base's configuration, and what is wrong with that.
+            _, output, *_ = run(tool, ["verify", "base", "--json"], folder)
+            said |= {f["check"] for f in json.loads(output or "{}").get("findings", [])}
         code, output, errors, *_ = run(tool, ["verify", names.get(command[2], command[2]), "--json", *base], folder)
         findings = {f["check"] for f in json.loads(output or "{}").get("findings", []) if f["severity"] == "error"}
         if code != 0 and not findings <= said:
