@@ -12,6 +12,7 @@ public struct InputStatistics: Sendable, Hashable {
     self.importance = importance
     self.moments = moments
   }
+
   /// Reads files of them.
   ///
   /// - Parameters:
