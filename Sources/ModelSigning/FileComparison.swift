@@ -73,6 +73,7 @@ struct FileComparison {
       return
     }
     expecting(try InputFile(path: path).byteCount)
+    if FileKind(ofEntry: path) == .other { refuseLink(name, in: Directories.split(path).parent) }
     compare(file, try ModelFolder.digest(path, progress), name)
     detail = "1 file compared"
   }
@@ -82,6 +83,13 @@ struct FileComparison {
     add(
       .fileChanged,
       "has changed since it was signed, expected \(file.digest), found \(digest)", name)
+  }
+
+  /// What a link leads to can be exchanged without a change in the folder; model_signing refuses links, too.
+  private mutating func refuseLink(_ name: String, in folder: String) {
+    guard !DirectoryTree(path: folder).leadsToBlob(name) else { return }
+    let target = PathObstacle.target(of: "\(folder)/\(name)")
+    add(.fileLink, "was signed as a file and is a link, to '\(target)'", name)
   }
 
   private mutating func compare(
@@ -103,6 +111,9 @@ struct FileComparison {
     }
     expecting(byteCount)
     let digests = try folder.digests(of: files.map(\.name), known, progress)
+    for file in files where folder.links.contains(ExactName(file.name)) {
+      refuseLink(file.name, in: folder.path)
+    }
     let before = findings.count
     for (file, digest) in zip(files, digests) { compare(file, digest, file.name) }
     let same = files.count - (findings.count - before)

@@ -12,6 +12,7 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
   case ignoredWeight = "signature-ignored-weight"
   case ignoredPath = "signature-ignored-path"
   case fileChanged = "signature-file-changed"
+  case fileLink = "signature-file-link"
   case fileMissing = "signature-file-missing"
   case fileUnsigned = "signature-file-unsigned"
   case keyless = "signature-keyless"
@@ -51,6 +52,7 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
     case .ignoredWeight: "The signature leaves out weights"
     case .ignoredPath: "The signature leaves out a path"
     case .fileChanged: "A signed file has changed"
+    case .fileLink: "A signed file is a link"
     case .fileMissing: "A signed file isn't there"
     case .fileUnsigned: "A file isn't signed"
     case .keyless: "The signature is keyless, and isn't verified"
@@ -82,6 +84,8 @@ public enum SignatureFinding: String, CaseIterable, Sendable {
       "Files at this path are not protected by the signature, because the signer or --ignore-path left them out. No weights lie there by the signer's choice. Look at what lies there before you use it."
     case .fileChanged:
       "A file has other contents than it had when the model was signed. A damaged or exchanged file makes this. Get the file again, or have the changed model signed again."
+    case .fileLink:
+      "In the place of a signed file is a symbolic link. What it leads to can have the signed contents now and others later, without anything in the model's folder being changed. Only the links of a snapshot in Hugging Face's cache are followed, which lead to the blobs of the same cache. Put the file itself there, or copy the folder with `cp -RL` and verify the copy."
     case .fileMissing:
       "The signature names a file that isn't in the model's folder. Get the whole model."
     case .fileUnsigned:

@@ -66,29 +66,63 @@ import Testing
     #expect(!work.names(in: "model").contains { $0.hasSuffix(".partial") })
   }
 
-  @Test func linksAreNotSignedButFollowedWhenVerified() throws {
+  /// Hugging Face's cache has links only, to blobs of its own.
+  @Test func linksOfASnapshotAreFollowed() throws {
     let work = try Workspace()
-    let model = try Signing.model(in: work)
-    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
-    // As in a cache: the snapshot consists of links.
-    for name in ["a.txt", "model.sig"] {
-      try work.move("model/\(name)", to: name)
-      try FileManager.default.createSymbolicLink(
-        atPath: "\(model)/\(name)", withDestinationPath: "../\(name)")
-    }
-    #expect(try Signing.check(model, .key(of: Signing.testKey())).findings == [])
+    let snapshot = try Self.snapshot(in: work)
+    #expect(try Signing.check(snapshot, .key(of: Signing.testKey())).findings == [])
     let error = #expect(throws: CheckpointError.self) {
-      try ModelSigner(model, signature: work.path("other.sig")).sign(
+      try ModelSigner(snapshot, signature: work.path("other.sig")).sign(
         with: Signing.testKey(), nil)
     }
     #expect(error?.code == .usage)
     #expect(error?.file?.hasSuffix("a.txt") == true)
     #expect(!work.has("other.sig"))
     try FileManager.default.createSymbolicLink(
-      atPath: "\(model)/folder", withDestinationPath: "a")
+      atPath: "\(snapshot)/folder", withDestinationPath: "a")
     #expect(
-      try Signing.check(model, .key(of: Signing.testKey())).findings.map(\.message)
+      try Signing.check(snapshot, .key(of: Signing.testKey())).findings.map(\.message)
         == ["isn't signed: a link to a folder"])
+  }
+
+  /// The bytes are the signed ones in each case.
+  @Test(
+    arguments: [
+      "../b.txt", "sub/c.txt", "../models--a--b/blobs/other", "../../../models--c--d/blobs/2",
+    ])
+  func otherLinksAreRefused(_ target: String) throws {
+    let work = try Workspace()
+    for name in ["models--c--d/blobs/2", "models--a--b/snapshots/b.txt"] {
+      try work.write(name, Data("two".utf8))
+    }
+    let snapshot = try Self.snapshot(in: work)
+    try work.write("models--a--b/snapshots/0123/sub/c.txt", Data("two".utf8))
+    try work.write("models--a--b/snapshots/models--a--b/blobs/other", Data("two".utf8))
+    try work.remove("models--a--b/snapshots/0123/a.txt")
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(snapshot)/a.txt", withDestinationPath: target)
+    let trust = SignatureTrust.key(try Signing.testKey().publicKey)
+    let findings = try Signing.check(snapshot, trust, ignoring: ["sub/c.txt"]).findings
+    #expect(
+      findings.filter { $0.severity == .error }.map { "\($0.check) \($0.file ?? "")" }
+        == ["signature-file-link a.txt"])
+    #expect(findings.first?.message.contains("'\(target)'") == true)
+  }
+
+  /// A signed model whose files are links, as in a cache.
+  private static func snapshot(in work: Workspace) throws -> String {
+    let model = try Signing.model(in: work)
+    _ = try ModelSigner(model).sign(with: Signing.testKey(), nil)
+    try work.write("models--a--b/blobs/other", Data())
+    try work.write("models--a--b/snapshots/other", Data())
+    let snapshot = "models--a--b/snapshots/0123"
+    try work.move("model", to: snapshot)
+    for name in ["a.txt", "model.sig"] {
+      try work.move("\(snapshot)/\(name)", to: "models--a--b/blobs/\(name)")
+      try FileManager.default.createSymbolicLink(
+        atPath: work.path("\(snapshot)/\(name)"), withDestinationPath: "../../blobs/\(name)")
+    }
+    return work.path(snapshot)
   }
 
   /// Also one that looks as another file's name does once it is repaired.

@@ -95,14 +95,19 @@ public struct DirectoryTree: FileTree {
     let place = Directories.resolved("\(self.path)/\(path)")
     let folder = Directories.resolved(self.path)
     if place.hasPrefix(folder == "/" ? "/" : "\(folder)/") { return false }
+    return !leadsToBlob(path)
+  }
+
+  /// Whether the directory is a snapshot in Hugging Face's cache, and a file a link to one of that cache's `blobs`.
+  public func leadsToBlob(_ path: String) -> Bool {
     // models--a--b/snapshots/0123/config.json is a link to models--a--b/blobs/….
-    let snapshots = Directories.split(folder).parent
+    let snapshots = Directories.split(Directories.resolved(self.path)).parent
     let cache = Directories.split(snapshots)
     let repository = Directories.split(cache.parent).name
     guard cache.name == "snapshots",
       ["models--", "datasets--", "spaces--"].contains(where: repository.hasPrefix)
-    else { return true }
-    return !place.hasPrefix("\(cache.parent)/blobs/")
+    else { return false }
+    return Directories.resolved("\(self.path)/\(path)").hasPrefix("\(cache.parent)/blobs/")
   }
 
   /// What is on disk instead of a file.

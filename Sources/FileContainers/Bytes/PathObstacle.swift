@@ -45,7 +45,8 @@ public enum PathObstacle {
     }
   }
 
-  private static func target(of link: String) -> String {
+  /// Where a link leads, as it says itself.
+  public static func target(of link: String) -> String {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink(link, &buffer, buffer.count)
     return String(
