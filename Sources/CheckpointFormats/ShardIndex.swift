@@ -107,13 +107,13 @@ struct ShardIndex {
   ///   - tensors: of all shards.
   ///   - unreadable: tensors beside them of which only the names are known.
   /// - Returns: a finding if only the sum of sizes is wrong.
-  /// - Throws: the first disagreement, and how many more there are.
+  /// - Throws: the first disagreement, with the others.
   func check(
     _ tensors: [TensorInfo], unreadable: [(name: String, file: String)] = []
   ) throws(CheckpointError) -> [Finding] {
     let problems = disagreements(with: tensors.map { ($0.name, $0.file) } + unreadable)
     if var first = problems.first {
-      first.message += Self.others(problems)
+      first.others = Array(problems.dropFirst())
       throw first
     }
     let sum = tensors.reduce(0) { $0 + $1.byteCount }
@@ -127,16 +127,6 @@ struct ShardIndex {
         .warning, "index-total-size",
         "the index's total_size is \(total), the tensors have \(sum) bytes", file: fileName)
     ]
-  }
-
-  /// How many more there are like the first, and how many of each other kind.
-  private static func others(_ problems: [CheckpointError]) -> String {
-    let counts = Dictionary(grouping: problems, by: \.check).mapValues(\.count)
-    let more = counts[problems[0].check, default: 1] - 1
-    let kinds = counts.filter { $0.key != problems[0].check }
-      .map { "\($0.key ?? ""): \($0.value)" }.sorted()
-    let texts = (more > 0 ? ["and \(more) more"] : []) + kinds
-    return texts.isEmpty ? "" : " (\(texts.joined(separator: "; ")))"
   }
 
   /// Everything in which the index and the shards disagree.

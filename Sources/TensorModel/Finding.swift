@@ -43,6 +43,7 @@ public struct Finding: Hashable, Sendable, Codable {
     var placeless = error
     placeless.file = nil
     placeless.tensor = nil
+    placeless.others = []
     let message = placeless.summary + (error.hint.map { "; \($0)" } ?? "")
     self.init(.error, error.check ?? check, message, file: error.file, tensor: error.tensor)
   }

@@ -131,6 +131,33 @@ import Testing
     #expect(try verify().findings.map(\.tensor) == ["ghost"])
   }
 
+  /// One finding each, whatever kinds there are.
+  @Test func findsEveryDefectOfAnIndex() throws {
+    let text = String(decoding: try workspace.contents(Self.index), as: UTF8.self)
+    let map = #/"(transformer\.[^"]*)": "(model-0000[123]-of-00003\.safetensors)"/#
+    let entries = text.matches(of: map).map { (name: String($0.1), shard: String($0.2)) }
+    var changed = text
+    for entry in entries.prefix(2) {
+      let other = try #require(entries.first { $0.shard != entry.shard }).shard
+      changed = changed.replacingOccurrences(
+        of: "\"\(entry.name)\": \"\(entry.shard)\"", with: "\"\(entry.name)\": \"\(other)\"")
+    }
+    for (place, entry) in entries.dropFirst(2).prefix(3).enumerated() {
+      changed = changed.replacingOccurrences(
+        of: "\"\(entry.name)\"", with: "\"\(entry.name).ghost\(place)\"")
+    }
+    try workspace.write(Self.index, Data(changed.utf8))
+    let findings = try verify().findings
+    #expect(
+      Dictionary(grouping: findings, by: \.check).mapValues(\.count) == [
+        "index-stale-tensor": 2, "index-unlisted-tensor": 3, "index-missing-tensor": 3,
+      ])
+    #expect(Set(findings.compactMap(\.tensor)).count == 8)
+    #expect(findings.allSatisfy { !$0.message.contains("more") })
+    let error = #expect(throws: CheckpointError.self) { try Source(workspace.path("out")) }
+    #expect(error?.summary.contains("(and 7 more: weighbridge verify lists all)") == true)
+  }
+
   @Test func warnsOfAWrongTotalSize() throws {
     try workspace.edit(Self.index) { data in
       let text = String(decoding: data, as: UTF8.self)
