@@ -139,6 +139,32 @@ import Testing
     return Array(UnsafeBufferPointer(start: buffer.base, count: count))
   }
 
+  /// Every key that says how many of something tensors have is compared with them.
+  private func checkCounts(_ file: String, _ decoder: DecoderConfiguration) throws {
+    let graph = try #require(
+      Source(workspace.path(file)).checkpoint.metadata["general.architecture"])
+    let keys = [
+      "vocab_size", "embedding_length", "block_count", "attention.head_count",
+      "attention.head_count_kv", "attention.key_length", "attention.value_length", "expert_count",
+      // Only layers without experts have this width.
+      decoder.experts != nil && decoder.dimensions.expertInner != decoder.dimensions.inner
+        ? "expert_feed_forward_length" : "feed_forward_length",
+    ]
+    let contents = try workspace.contents(file)
+    for key in keys.map({ "\(graph).\($0)" }) {
+      guard let name = contents.range(of: Data(key.utf8) + [4, 0, 0, 0]) else { continue }
+      var changed = contents
+      changed[name.upperBound] += 1
+      try workspace.write("changed.gguf", changed)
+      let problems = try? Source(workspace.path("changed.gguf")).model().problems
+      #expect(problems?.isEmpty != true, "\(key)")
+      guard key.hasSuffix("vocab_size") else { continue }
+      #expect(problems?.map(\.check) == ["tensor-shape"])
+      #expect(problems?.first?.error.tensor == "token_embd.weight")
+    }
+    #expect(contents.range(of: Data("\(graph).vocab_size".utf8)) != nil)
+  }
+
   /// To GGUF and back: the same tensors, configuration and logits; or a refusal that names the reason.
   private func checkGGUF(
     _ source: Source, _ architecture: Architecture, _ decoder: DecoderConfiguration,
@@ -156,6 +182,7 @@ import Testing
     let file = try Source(workspace.path("x.gguf"))
     #expect(try file.model().problems.isEmpty)
     #expect(try self.logits(file, tokens) == logits)
+    try checkCounts("x.gguf", decoder)
     // Of models with other parts the file has the language model alone.
     guard architecture.nested == nil else { return }
     let returned = try #require(try file.huggingFaceConfiguration())

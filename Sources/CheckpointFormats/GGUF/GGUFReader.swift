@@ -174,19 +174,6 @@ final class GGUFReader: CheckpointReader {
       hint: "does the config.json belong to the model?")
   }
 
-  /// What is wrong where the tokenizer's tokens aren't as many as the embedding's rows: llama.cpp doesn't load such a file.
-  func tokenProblem(rows: Int) -> ModelProblem? {
-    guard let count = header["tokenizer.ggml.tokens"]?.array?.count, count != rows else {
-      return nil
-    }
-    return ModelProblem(
-      "tensor-shape",
-      CheckpointError(
-        .malformed, "the tokenizer doesn't have a token for each row of the embedding",
-        file: checkpoint.files.first?.name, expected: "\(rows) in 'tokenizer.ggml.tokens'",
-        found: "\(count)", hint: "make the file again with the tokenizer of this model"))
-  }
-
   /// A bias that the family doesn't have may only be there to fill the graph.
   private func requireZero(_ name: String) throws(CheckpointError) {
     guard let position = checkpoint.position(of: name) else { return }

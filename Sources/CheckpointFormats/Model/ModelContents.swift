@@ -121,8 +121,10 @@ public struct ModelContents: Sendable {
         checkpoint, tensors, architecture, dimensions, experts, settings.configuration,
         quantized)
       problems += found.problems
-      if let problem = (reader as? GGUFReader)?.tokenProblem(rows: dimensions.vocabulary) {
-        problems.append(problem)
+      if let file = reader as? GGUFReader {
+        let counts = GGUFCountCheck(file)
+        problems += [counts.tokenProblem(rows: dimensions.vocabulary)].compactMap { $0 }
+        problems += counts.keyProblems(file.makesConfiguration ? settings.configuration : nil)
       }
       findings += found.findings
       let ties = try TiedWeights(

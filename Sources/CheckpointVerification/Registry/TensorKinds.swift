@@ -16,8 +16,9 @@ extension FindingKinds {
       "A tensor has the wrong shape",
       """
       The shape isn't the one that the configuration's sizes give, or a vocabulary has another \
-      number of tokens than the embedding has rows. Weights and configuration don't belong \
-      together, or the tensor was cut. Get both from the same place.
+      number of tokens than the embedding has rows, or a key of a GGUF file says another count, \
+      such as vocab_size. Weights and configuration don't belong together, or the tensor was \
+      cut. Get both from the same place.
       """),
     FindingKind(
       "tensor-transposed", "configuration", .error,
