@@ -155,6 +155,9 @@ public struct VerificationInputs: Sendable {
     self.manifest = manifest
     let statistics = try request.statistics()
     self.statistics = statistics
+    // Nothing may come of them, as where there is no certificate; a misspelt path is said all the same.
+    for place in [request.replay, request.assets].compactMap({ $0?.here })
+    where FileKind(of: place) == nil && place != "-" { throw PathObstacle.error(place) }
     var ofSource = options
     ofSource.assetsDirectory = request.assets?.here
     replay = request.replay.map { ReplaySource($0.here, ofSource, statistics: statistics) }
