@@ -44,7 +44,9 @@ public struct Finding: Hashable, Sendable, Codable {
     placeless.file = nil
     placeless.tensor = nil
     placeless.others = []
-    let message = placeless.summary + (error.hint.map { "; \($0)" } ?? "")
+    var message = placeless.summary + (error.hint.map { "; \($0)" } ?? "")
+    // A command belongs to what it is announced by; a document to complete is for terminals.
+    if error.hint != nil, error.hintLines.count == 1 { message += " \(error.hintLines[0])" }
     self.init(.error, error.check ?? check, message, file: error.file, tensor: error.tensor)
   }
 

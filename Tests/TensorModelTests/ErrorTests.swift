@@ -24,6 +24,16 @@ import Testing
     #expect(error.description == "gone\nhint: a\nb\nc\\u{a}d")
   }
 
+  /// A command that the hint announces goes along; a document to complete doesn't.
+  @Test func findingsHaveTheirHintsCommand() {
+    func message(_ lines: [String]) -> String {
+      Finding("a", CheckpointError(.missing, "gone", hint: "do:", hintLines: lines)).message
+    }
+    #expect(message(["rm -r x"]) == "gone; do: rm -r x")
+    #expect(message([]) == "gone; do:")
+    #expect(message(["{", "}"]) == "gone; do:")
+  }
+
   @Test func neverPrintsControlCharactersOfFiles() {
     let evil = "a\u{1b}[2J\nb"
     let error = CheckpointError(
