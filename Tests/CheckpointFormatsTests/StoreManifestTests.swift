@@ -83,8 +83,10 @@ import Testing
   }
 
   /// A text with some of it replaced, and a digest that fits again.
-  private func sealed(_ original: String, _ replacement: String) throws -> [UInt8] {
-    let text = String(decoding: Self.manifest().text, as: UTF8.self)
+  private func sealed(
+    _ original: String, _ replacement: String,
+    in text: String = String(decoding: manifest().text, as: UTF8.self)
+  ) throws -> [UInt8] {
     #expect(text.contains(original), "\(original)")
     var bytes = Array(text.replacingOccurrences(of: original, with: replacement).utf8)
     let digits = try #require(try StoreManifest.digestDigits(JSONValue(parsing: bytes)))
@@ -95,6 +97,31 @@ import Testing
 
   @Test func sealingAgainIsAllThatAnHonestChangeNeeds() throws {
     #expect(try StoreManifest(parsing: sealed("383500", "1")).trainingStep == 1)
+  }
+
+  /// What says what a difference is to says nothing else, which nobody would read.
+  @Test func refusesUnknownKeysOfABase() throws {
+    var manifest = Self.manifest()
+    let digest = Digest(of: [1])
+    manifest.base = .init(root: digest, hint: "base")
+    manifest.tensors = manifest.tensors.map {
+      .init(
+        name: $0.name, type: $0.type, volume: nil, dataset: nil, encoding: .base,
+        digest: $0.digest, base: .init(name: $0.name, dtype: $0.type.dtype, digest: $0.digest))
+    }
+    manifest.root = manifest.rootOfTensors
+    let text = String(decoding: manifest.text, as: UTF8.self)
+    #expect(try StoreManifest(parsing: Array(text.utf8)).base?.hint == "base")
+    for (original, replacement) in [
+      (#""hint": "base""#, #""hint": "base", "path": "x""#),
+      (#""layout": "base""#, #""layout": "base", "chunk": [1]"#),
+      (#""base": {"#, #""base": {"delta": 1, "#),
+    ] {
+      let error = #expect(throws: CheckpointError.self) {
+        try StoreManifest(parsing: sealed(original, replacement, in: text))
+      }
+      #expect(error?.code == .malformed, "\(replacement): \(error.debugDescription)")
+    }
   }
 
   @Test(arguments: [

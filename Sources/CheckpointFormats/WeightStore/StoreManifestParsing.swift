@@ -95,6 +95,7 @@ extension StoreManifest {
 
 extension StoreManifest.Base {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
+    try entry.allow(["hint", "root"])
     self.init(root: try entry.digest("root"), hint: try entry.string("hint"))
     guard hint.utf8.count <= Self.maximumHintByteCount else {
       throw CheckpointError(
@@ -106,6 +107,7 @@ extension StoreManifest.Base {
 
 extension StoreManifest.BaseTensor {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
+    try entry.allow(["digest", "dtype", "name"])
     self.init(
       name: try entry.string("name"), dtype: try entry.dtype(), digest: try entry.digest("digest"))
   }
@@ -183,7 +185,9 @@ extension StoreManifest.Encoding {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
     switch try entry.string("layout") {
     case "contiguous": self = .contiguous
-    case "base": self = .base
+    case "base":
+      try entry.allow(["layout"])
+      self = .base
     case "chunked":
       var chunk: [Int] = []
       for extent in try entry.list("chunk") { chunk.append(extent.integer ?? 0) }
@@ -269,6 +273,16 @@ extension JSONValue {
       throw misfit(key, "sha256:<64 hexadecimal digits>")
     }
     return digest
+  }
+
+  /// Makes sure that an object that says what a difference is to says nothing else.
+  ///
+  /// - Throws: `malformed`.
+  fileprivate func allow(_ keys: Set<String>) throws(CheckpointError) {
+    guard let other = members?.first(where: { !keys.contains($0.key) }) else { return }
+    throw CheckpointError(
+      .malformed, "a key that isn't known where the manifest names the base",
+      expected: keys.sorted().joined(separator: ", "), found: other.key)
   }
 
   private func misfit(_ key: String, _ expected: String) -> CheckpointError {
