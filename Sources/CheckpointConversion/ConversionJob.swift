@@ -157,7 +157,11 @@ public struct ConversionJob: Sendable {
   ) -> CheckpointError {
     // Nothing was begun by this run, or by the one that it takes up.
     guard destination.hasPartial, isLocked, error.code != .conflict || isOurs else { return error }
-    if isOurs && error.code != .conflict && (!error.code.isTransient || isEmpty(destination)) {
+    // What was made of an input that has changed since can't be gone on with.
+    let isVoid = Journal.isVoid(at: "\(destination.partialPath)/\(Journal.fileName)")
+    if isOurs && error.code != .conflict
+      && (!error.code.isTransient || isEmpty(destination) || isVoid)
+    {
       try? destination.discardPartial()
       if let spool { try? Directories.removeTree(spool) }
       return error
@@ -165,7 +169,9 @@ public struct ConversionJob: Sendable {
     var kept = error
     let flags = request.force ? "--resume --force" : "--resume"
     let advice =
-      "the work so far is kept: repeat the command with \(flags), or remove it: \(shellCommand("rm -r", destination.partialPath))"
+      isVoid
+      ? "nothing of the work so far counts any more: remove it: \(shellCommand("rm -r", destination.partialPath))"
+      : "the work so far is kept: repeat the command with \(flags), or remove it: \(shellCommand("rm -r", destination.partialPath))"
     if kept.hint == nil { kept.hint = advice } else { kept.hintLines.append(advice) }
     return kept
   }

@@ -165,7 +165,8 @@ final class Journal: Sendable {
         .conflict, "an input has changed since the conversion was started", file: now.name,
         expected: "\(then.byteCount ?? 0) bytes, last changed then",
         found: "\(now.byteCount ?? 0) bytes, changed since",
-        hint: "remove the partial directory and start again without --resume")
+        hint: "start again without --resume, after:",
+        hintLines: [shellCommand("rm -r", Directories.split(path).parent)])
     }
     for (then, now) in zip(header.inputs, expected.inputs) where then != now {
       // Another file with the size and time of the one that was read: what was made of that proves nothing.
@@ -196,6 +197,14 @@ final class Journal: Sendable {
     let bytes = try InputFile.contents(
       of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
     return Claims(soundLines(of: bytes).lines.dropFirst())
+  }
+
+  /// Whether the last that a journal says is that an input has changed, so that nothing counts; false where it can't be read.
+  static func isVoid(at path: String) -> Bool {
+    let bytes = try? InputFile.contents(
+      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
+    return bytes.flatMap { soundLines(of: $0).lines.last }
+      .flatMap { parsed(Change.self, $0) } != nil
   }
 
   /// The error for work that was begun with another plan.
