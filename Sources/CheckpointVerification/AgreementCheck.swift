@@ -129,7 +129,8 @@ struct AgreementCheck {
     _ certificate: CertificateText?, _ pairs: AgreementPairs
   ) throws(CheckpointError) -> ClaimsCheck? {
     try certificate.map { (text) throws(CheckpointError) in
-      try ClaimsCheck(text, other, besides: pairs.pairs.flatMap(\.tensors), comparing, known)
+      try ClaimsCheck(
+        text, of: source, other, besides: pairs.pairs.flatMap(\.tensors), comparing, known)
     }
   }
 

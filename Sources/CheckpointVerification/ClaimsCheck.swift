@@ -9,6 +9,8 @@ import TensorModel
 /// Of tensors that are evaluated anyway, as the certificate says, no more than the claims is kept: a certificate has some hundred bytes for each tensor.
 struct ClaimsCheck {
   private let source: Source
+  /// What is verified: a difference was made of its base's files, too.
+  private let verified: Source
   private let resources: EvaluationResources
   private let known: RecordedFileDigests
   private let inputs: [Certificate.InputRecord]
@@ -55,23 +57,26 @@ struct ClaimsCheck {
 
   /// - Parameters:
   ///   - text: the certificate of the checkpoint that is verified.
+  ///   - verified: that checkpoint.
   ///   - source: what it is compared with.
   ///   - tensors: what is evaluated anyway.
   ///   - resources: memory and threads.
   ///   - known: digests of files that needn't be read.
   /// - Throws: `malformed` if the certificate can't be read, `inputOutput` if it has changed.
   init(
-    _ text: CertificateText, _ source: Source,
+    _ text: CertificateText, of verified: Source, _ source: Source,
     besides tensors: [AgreementPairs.Tensor], _ resources: EvaluationResources,
     _ known: RecordedFileDigests
   ) throws(CheckpointError) {
     let certificate = text.frame
     self.source = source
+    self.verified = verified
     self.resources = resources
     self.known = known
     inputs = certificate.inputs
     origin = certificate.source
-    isOfSource = Self.names(certificate.inputs, source)
+    isOfSource = Self.names(
+      certificate.inputs, source.inputs + Self.bases(of: verified, besides: source))
     claims = []
     guard isOfSource else { return }
     var claims = [Claim?](repeating: nil, count: tensors.count)
@@ -91,12 +96,20 @@ struct ClaimsCheck {
     (self.claims, self.others) = (claims, others)
   }
 
-  private static func names(_ records: [Certificate.InputRecord], _ source: Source) -> Bool {
+  /// The files of the base of what is verified, but for those that are the source's, too.
+  private static func bases(of verified: Source, besides source: Source) -> [Source.Input] {
+    let own = Set(source.inputs.map { ExactName($0.name) })
+    return verified.inputs.filter { $0.isOfBase && !own.contains(ExactName($0.name)) }
+  }
+
+  private static func names(
+    _ records: [Certificate.InputRecord], _ files: [Source.Input]
+  ) -> Bool {
     func inputs(_ list: [(name: String, byteCount: Int?)]) -> [ExactName: Int?] {
       Dictionary(list.map { (ExactName($0.name), $0.byteCount) }, uniquingKeysWith: { $1 })
     }
     return inputs(records.map { ($0.name, $0.byteCount) })
-      == inputs(source.inputs.map { ($0.name, $0.byteCount) })
+      == inputs(files.map { ($0.name, $0.byteCount) })
   }
 
   /// Compares claims with what was evaluated anyway.
@@ -250,13 +263,21 @@ struct ClaimsCheck {
     return files
   }
 
+  private func digest(of name: String) throws(CheckpointError) -> Digest? {
+    let isIt = { (input: Source.Input) in ExactName(input.name) == ExactName(name) }
+    if let input = source.inputs.first(where: isIt) {
+      return try source.digest(of: input, known)
+    }
+    guard let input = verified.inputs.first(where: { $0.isOfBase && isIt($0) }) else { return nil }
+    return try (verified.base?.source ?? verified).digest(of: input, known)
+  }
+
   /// Digests of inputs, where the certificate has them.
   private func digestFindings() throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
     for record in inputs {
-      guard let expected = record.digest,
-        let input = source.inputs.first(where: { ExactName($0.name) == ExactName(record.name) }),
-        let found = try source.digest(of: input, known), found != expected
+      guard let expected = record.digest, let found = try digest(of: record.name),
+        found != expected
       else { continue }
       findings.append(
         Finding(
