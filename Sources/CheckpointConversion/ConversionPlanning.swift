@@ -126,6 +126,11 @@ extension ConversionJob {
         .usage, "\(target.format.name) is written as a difference to a base",
         hint: "name the base by --base PATH")
     }
+    guard base != nil || request.settings.baseHint == nil else {
+      throw CheckpointError(
+        .usage, "--base-hint is for differences, and what is written is complete",
+        hint: "leave it out")
+    }
     try request.openOptions.bases?.requireUsed()
     return base.map { source.differing(from: $0) } ?? source
   }

@@ -93,6 +93,9 @@ struct ConvertCommand: ParsableCommand {
     guard validatesResult || !validation.areGiven else {
       throw ValidationError("--tokens, --tokens-file and --text need --validate.")
     }
+    guard baseHint == nil || !shared.base.isEmpty else {
+      throw ValidationError("--base-hint needs --base.")
+    }
   }
 
   private func request(_ progress: ProgressLine) throws(CheckpointError) -> ConversionRequest {

@@ -54,10 +54,11 @@ struct ManifestCommand: ParsableCommand {
       Console.output(document: bytes)
       return
     }
+    let option = source.base.map { " --base \(shellQuoted($0.source.path))" } ?? ""
     let size = manifest.files.reduce(0) { $0 + $1.byteCount }
     Console.output(
       "\(printable(target.path)): \(counted(manifest.files.count, "file")), \(humanSize(size)); \(counted(manifest.tensors.count, "tensor")), root \(manifest.root)"
         + (sha256sums ? "; \(CheckpointManifest.sumsName) beside it" : "")
-        + "; check them again with: \(shellCommand("weighbridge verify", checkpoint))")
+        + "; check them again with: \(shellCommand("weighbridge verify\(option)", checkpoint))")
   }
 }
