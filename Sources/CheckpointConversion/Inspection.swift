@@ -20,8 +20,10 @@ public struct Inspection: Sendable, Encodable {
   public let architecture: String?
   /// `causal` or `prefix`; `other` where masks are neither.
   public let attention: String
-  /// Elements of the model's tensors, each counted once; of the stored ones where the model isn't known.
+  /// Elements of the model's tensors, each counted once; of the stored ones where the model isn't known, and none of an update without its base.
   public let parameterCount: Int
+  /// Whether they can be counted: of an update, only its base says what its tensors are.
+  public let parametersAreKnown: Bool
   /// Bytes of the stored tensors.
   public let byteCount: Int
   /// Bytes of the files that it was read from; nil for standard input.
@@ -52,10 +54,19 @@ public struct Inspection: Sendable, Encodable {
 
   /// The base of a difference.
   public struct Base: Hashable, Sendable, Encodable {
-    /// The root of all of its tensors.
-    public let root: Digest
+    /// The root of all of its tensors; nil for an update that doesn't say it.
+    public let root: Digest?
     /// What it is called.
     public let hint: String
+
+    private enum CodingKeys: String, CodingKey { case root, hint }
+
+    /// Writes both; a root that isn't known is null.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(root, forKey: .root)
+      try container.encode(hint, forKey: .hint)
+    }
   }
 
   /// What a checkpoint can lack.
@@ -241,9 +252,11 @@ public struct Inspection: Sendable, Encodable {
     }
     if let finding = effectivePrecision?.finding { findings.append(finding) }
     // A layout that can't be mapped has only its stored tensors to count.
+    parametersAreKnown = !(source.reader is BareUpdate)
     parameterCount =
-      model?.parameterCount
-      ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
+      !parametersAreKnown
+      ? 0
+      : model?.parameterCount ?? checkpoint.tensors.map(\.shape.elementCount).reduce(0, +)
     byteCount = checkpoint.byteCount
     base = source.difference.map { Base(root: $0.root, hint: $0.hint) }
     let sizes = source.inputs.filter { !$0.isOfBase }.map(\.byteCount)

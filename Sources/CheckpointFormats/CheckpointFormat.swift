@@ -88,6 +88,8 @@ public struct OpenOptions: Sendable {
   public var bases: GivenBases?
   /// Whether a difference without its base is opened for what can be told without reading tensors.
   public var opensWithoutBase = false
+  /// Whether each tensor that isn't what it should be is told, instead of the first alone: for who goes on after errors.
+  public var tellsEachTensor = false
   /// Whether it is opened as a base itself.
   var isBase = false
   /// Called while an archive is unpacked, with the bytes taken in so far.

@@ -47,6 +47,10 @@ struct CertificateCheck {
       }
     case .unusable(let error): record(error, of: place, &report)
     case .own(let text):
+      if let update = source.reader as? BareUpdate {
+        try check(update, text, place, &report)
+        return text
+      }
       let tensors: CertifiedTensors
       do throws(CheckpointError) {
         tensors = try CertifiedTensors(text, source.checkpoint, contents)
@@ -77,6 +81,22 @@ struct CertificateCheck {
       return text
     }
     return nil
+  }
+
+  /// What can be told of an update without its base, which says what its tensors are.
+  private func check(
+    _ update: BareUpdate, _ text: CertificateText, _ place: CertificatePlace,
+    _ report: inout VerificationReport
+  ) throws(CheckpointError) {
+    var findings = try CertifiedFiles(source, path).findings(text.frame)
+    if let root = update.root, root != text.frame.root {
+      findings.append(
+        Finding(
+          .error, "certificate-root", "its root is not the one that the update says",
+          file: place.name))
+    }
+    report.record(
+      .certificate, findings, "files against \(place.name); its tensors need the base: --base")
   }
 
   private func record(

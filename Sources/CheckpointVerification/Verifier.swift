@@ -44,6 +44,7 @@ public struct Verifier: Sendable {
     self.openOptions = openOptions
     // Checksums and digests of files can be checked without it.
     self.openOptions.opensWithoutBase = true
+    self.openOptions.tellsEachTensor = true
     self.resources = resources
     self.catalogues = catalogues
     self.signature = signature
@@ -78,6 +79,7 @@ public struct Verifier: Sendable {
       selection.conclude(&report)
       return report
     }
+    try openOptions.bases?.open(openOptions)
     let source: Source
     do throws(CheckpointError) { source = try Source(path, openOptions) } catch {
       if error.code.isTransient || error.code == .usage { throw error }

@@ -25,7 +25,10 @@ struct InspectionText {
     case AttentionMode.causal.rawValue: break
     default: line(field("attention", "other: masks that can't be expressed here"))
     }
-    line(field("parameters", grouped(inspection.parameterCount)))
+    line(
+      field(
+        "parameters",
+        inspection.parametersAreKnown ? grouped(inspection.parameterCount) : "known with the base"))
     if let quantization = inspection.quantization {
       line(
         field(
@@ -39,7 +42,8 @@ struct InspectionText {
           + (sizeOnDisk.map { ", \($0) on disk" } ?? "")))
     line(field("dtypes", dtypes))
     if let base = inspection.base {
-      line(field("base", "\(ColumnWidth.shown(base.hint)), root \(base.root)"))
+      let root = base.root.map { "root \($0)" } ?? "of a root that the update doesn't say"
+      line(field("base", "\(ColumnWidth.shown(base.hint)), \(root)"))
     }
     if let precision = inspection.effectivePrecision {
       for (number, text) in PrecisionText.summary(precision).enumerated() {

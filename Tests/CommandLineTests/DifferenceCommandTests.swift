@@ -165,6 +165,113 @@ import Testing
         "weighbridge verify --base \(base) \(workspace.path("y.store"))\n"), "\(outcome.text)")
   }
 
+  @Test func theManifestsLastLineNamesTheBase() throws {
+    let path = try make(Kind.all[0], fork, base, in: "own")
+    let outcome = try Weighbridge.run("manifest", path, "--base", base, "--quiet")
+    #expect(
+      outcome.text.contains("weighbridge verify --base \(base) \(path)\n"), "\(outcome.text)")
+  }
+
+  // MARK: Several bases
+
+  /// Two differences, each to a base of its own: the second base, and a fork of it.
+  @Test(arguments: Kind.all) func eachTakesTheBaseThatHasItsRoot(_ kind: Kind) throws {
+    var sample = try ModelSample("gptj")
+    sample.edit("transformer.h.1.mlp.fc_in.weight") { values in values[3] += 1 }
+    let otherBase = try sample.write(workspace, "otherBase")
+    sample.edit("transformer.h.0.mlp.fc_in.weight") { values in values[5] = values[5].nextUp }
+    let otherFork = try sample.write(workspace, "otherFork")
+    let first = try make(kind, fork, base, in: "first")
+    let second = try make(kind, otherFork, otherBase, in: "second")
+    for bases in [[base, otherBase], [otherBase, base]] {
+      for (one, two) in [(first, second), (second, first)] {
+        let options = ["--base", bases[0], "--base", bases[1], "--quiet"]
+        let compared = try Weighbridge.run(["compare", one, two] + options)
+        #expect(compared.code == 1, "\(compared.text)\(compared.errors)")
+        let verified = try Weighbridge.run(
+          ["verify", one, "--against", two, "--skip", "values"] + options)
+        #expect(verified.code == 1, "\(verified.text)\(verified.errors)")
+        #expect(!verified.text.contains("wrong-base"), "\(verified.text)")
+      }
+    }
+    for (path, whole, own) in [(first, fork, base), (second, otherFork, otherBase)] {
+      let same = try Weighbridge.run("compare", path, whole, "--base", own, "--quiet")
+      #expect(same.code == 0, "\(same.text)\(same.errors)")
+    }
+  }
+
+  @Test func theSameBaseTwiceIsAnError() throws {
+    let path = try make(Kind.all[0], fork, base, in: "own")
+    try FileManager.default.createSymbolicLink(
+      atPath: workspace.path("again"), withDestinationPath: base)
+    for twice in [base, base + "/", workspace.path("again")] {
+      let outcome = try Weighbridge.run(
+        "convert", path, workspace.path("y.store"), "--base", base, "--base", twice)
+      #expect(outcome.code == 2 && outcome.errors.contains("twice"), "\(outcome.errors)")
+      #expect(!workspace.has("y.store"))
+    }
+  }
+
+  // MARK: What is said of a base
+
+  @Test(arguments: Kind.all) func aBaseThatIsNotThereIsNoFinding(_ kind: Kind) throws {
+    let path = try make(kind, fork, base, in: "own")
+    let outcome = try Weighbridge.run("verify", path, "--base", workspace.path("nope"))
+    #expect(outcome.code == 2 && outcome.errors.contains("nope"), "\(outcome.text)")
+  }
+
+  @Test(arguments: Kind.all) func anotherBaseIsAFindingOfItsOwn(_ kind: Kind) throws {
+    let path = try make(kind, fork, base, in: "own")
+    let other = try Self.fork(workspace, "another", of: "gptj", by: 4)
+    let outcome = try Weighbridge.run("verify", path, "--base", other, "--quiet")
+    #expect(outcome.code == 1, "\(outcome.text)")
+    let errors = outcome.text.split(separator: "\n").filter { $0.hasPrefix("error:") }
+    #expect(!errors.isEmpty && errors.allSatisfy { $0.hasSuffix("[wrong-base]") }, "\(errors)")
+  }
+
+  @Test(arguments: Kind.all) func claimsAreCheckedAgainstTheFork(_ kind: Kind) throws {
+    let path = try make(kind, fork, base, in: "own")
+    let outcome = try Weighbridge.run(
+      "verify", path, "--against", fork, "--base", base, "--skip", "values")
+    #expect(outcome.code == 0, "\(outcome.text)\(outcome.errors)")
+    #expect(outcome.text.contains("claims on 35 tensors evaluated"), "\(outcome.text)")
+  }
+
+  /// An update says without its base what it is, and that its frames are whole.
+  @Test func anUpdateIsLookedAtWithoutItsBase() throws {
+    let path = try make(Kind.all[2], fork, base, in: "own")
+    let text = try Weighbridge.run("inspect", path)
+    #expect(text.code == 0 && text.text.contains("version 000003, root sha256:"), "\(text.text)")
+    let json = try Weighbridge.run("inspect", path, "--json")
+    let document = try #require(
+      JSONSerialization.jsonObject(with: json.output) as? [String: Any])
+    let named = try #require(document["base"] as? [String: Any])
+    #expect((named["root"] as? String)?.hasPrefix("sha256:") == true)
+    let verified = try Weighbridge.run("verify", path)
+    #expect(verified.code == 0, "\(verified.text)\(verified.errors)")
+    #expect(verified.text.contains("note: 2 tensors") && verified.text.contains("[base]"))
+    for command in [["compare", path, fork], ["verify", path, "--against", fork]] {
+      let outcome = try Weighbridge.run(command)
+      #expect(outcome.code == 2 && outcome.errors.contains("--base"), "\(command)")
+    }
+    let name = "own/weight_v000004/model-00000-of-00001.safetensors"
+    try workspace.edit(name) {
+      $0[$0.count - 8] ^= 0xFF; $0.removeLast()
+    }
+    #expect(try Weighbridge.run("verify", path).code == 1)
+  }
+
+  @Test func aHintNeedsADifference() throws {
+    let whole = try Weighbridge.run(
+      "convert", fork, workspace.path("y.store"), "--base-hint", "Q")
+    #expect(whole.code == 2 && whole.errors.contains("--base-hint needs --base"))
+    let path = try make(Kind.all[0], fork, base, in: "own")
+    let read = try Weighbridge.run(
+      "convert", path, workspace.path("y.store"), "--base", base, "--base-hint", "Q")
+    #expect(read.code == 2 && read.errors.contains("--base-hint"), "\(read.errors)")
+    #expect(!workspace.has("y.store"))
+  }
+
   // MARK: Bases that nothing needs
 
   /// A command for each that takes `--base`, over a complete checkpoint.
@@ -208,6 +315,7 @@ import Testing
     let after = try workspace.snapshot(of: "")
     #expect(before == after)
   }
+
   /// A hint is what somebody else wrote.
   @Test func hintsAreData() throws {
     let path = workspace.path("hint.store")

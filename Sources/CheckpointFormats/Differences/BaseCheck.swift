@@ -7,57 +7,73 @@ import TensorModel
 struct BaseMatch: Sendable {
   let base: BaseCheckpoint
   let resources: EvaluationResources
+  /// Whether each tensor that differs is told; otherwise the first alone.
+  let tellsEach: Bool
+  /// Of all of its tensors, where it was read as a whole to tell it from others.
+  var digests: BaseDigests?
 }
 
-/// Compares a base's tensors with those that a checkpoint was made with, each at most once.
+/// Compares a base's tensors with those that a checkpoint was made with, whole, each at most once.
 final class BaseCheck: Sendable {
   private let match: BaseMatch
   private let need: BaseNeed
-  /// Of all tensors of the checkpoint.
-  private let names: [String]
-  private let state = Mutex(State())
+  /// Places among the tensors that are needed, by the checkpoint's positions.
+  private let places: [Int: Int]
+  private let pieces = PiecePool()
+  /// Found by reading, by places.
+  private let digests: Mutex<[Int: Digest]>
 
-  private struct State {
-    /// Found by reading, by the tensors' places among those that are needed.
-    var digests: [Int: Digest] = [:]
-    /// Places whose difference was told.
-    var told: Set<Int> = []
-  }
-
-  init(_ match: BaseMatch, _ need: BaseNeed, _ names: [String]) {
+  init(_ match: BaseMatch, _ need: BaseNeed) {
     self.match = match
     self.need = need
-    self.names = names
-  }
-
-  /// What is wrong with the base: the first tensor that differs and wasn't told before.
-  ///
-  /// - Parameter position: of the last tensor of the checkpoint whose base is looked at; those that are known to differ count in any case.
-  /// - Returns: nil if nothing is.
-  /// - Throws: what reading throws.
-  func firstDifference(upTo position: Int) throws(CheckpointError) -> CheckpointError? {
-    try state.withLock { state throws(CheckpointError) in
-      var different: [Int] = []
+    places = Dictionary(
+      need.tensors.enumerated().map { ($1.position, $0) }, uniquingKeysWith: { first, _ in first })
+    var known: [Int: Digest] = [:]
+    if let digests = match.digests {
       for (place, tensor) in need.tensors.enumerated() {
-        if state.digests[place] == nil, tensor.position <= position {
-          state.digests[place] = try digest(of: tensor)
+        known[place] = match.base.checkpoint.position(of: tensor.base.name).map {
+          digests.tensor($0).digest
         }
-        guard let digest = state.digests[place], digest != tensor.base.digest else { continue }
-        different.append(place)
-        if position == .max { break }
       }
-      guard let place = different.first(where: { !state.told.contains($0) }) ?? different.first
-      else { return nil }
-      state.told.insert(place)
-      return need.error(
-        at: place, names[need.tensors[place].position], of: match.base,
-        found: state.digests[place])
     }
+    digests = Mutex(known)
   }
 
-  private func digest(of tensor: BaseNeed.Tensor) throws(CheckpointError) -> Digest? {
-    guard let position = match.base.checkpoint.position(of: tensor.base.name) else { return nil }
-    return try match.base.digest(of: position, match.resources)
+  /// What is wrong with the base's tensor that a tensor needs.
+  ///
+  /// - Parameter position: of that one in the checkpoint.
+  /// - Returns: nil if nothing is. Else its own error, or that of the first that differs: whoever finds it, in whatever order tensors are read.
+  /// - Throws: what reading throws.
+  func difference(at position: Int) throws(CheckpointError) -> CheckpointError? {
+    guard let place = places[position], let error = try difference(place) else { return nil }
+    return match.tellsEach ? error : try firstDifference(before: place) ?? error
+  }
+
+  /// The first tensor of the base that isn't the one that is needed.
+  ///
+  /// - Parameter place: where to stop; nil looks at all.
+  /// - Returns: nil if there is none.
+  /// - Throws: what reading throws.
+  func firstDifference(before place: Int? = nil) throws(CheckpointError) -> CheckpointError? {
+    for place in 0..<(place ?? need.tensors.count) {
+      if let error = try difference(place) { return error }
+    }
+    return nil
+  }
+
+  private func difference(_ place: Int) throws(CheckpointError) -> CheckpointError? {
+    let tensor = need.tensors[place]
+    let found = try digest(place)
+    return found == tensor.base.digest ? nil : need.error(at: place, of: match.base, found: found)
+  }
+
+  private func digest(_ place: Int) throws(CheckpointError) -> Digest? {
+    if let known = digests.withLock({ $0[place] }) { return known }
+    guard let position = match.base.checkpoint.position(of: need.tensors[place].base.name)
+    else { return nil }
+    let found = try match.base.digest(of: position, pieces, match.resources.checkCancellation)
+    digests.withLock { $0[place] = found }
+    return found
   }
 }
 
@@ -66,23 +82,31 @@ extension BaseNeed {
   ///
   /// - Parameters:
   ///   - place: among those that are needed.
-  ///   - name: of the checkpoint's tensor.
   ///   - base: what was given.
   ///   - found: what it has there; nil for none.
   /// - Returns: the error.
   func error(
-    at place: Int, _ name: String, of base: BaseCheckpoint, found: Digest?
+    at place: Int, of base: BaseCheckpoint, found: Digest?
   ) -> CheckpointError {
     let tensor = tensors[place]
     let other =
-      ExactName(tensor.base.name) == ExactName(name) ? "" : " '\(tensor.base.name)'"
+      ExactName(tensor.base.name) == ExactName(tensor.name) ? "" : " '\(tensor.base.name)'"
     return CheckpointError(
       found == nil ? .missing : .corrupt,
       found == nil
         ? "the base has no tensor\(other) of this name"
         : "the base's tensor\(other) isn't the one that this is a difference to",
-      file: base.source.path, tensor: name,
+      file: base.source.path, tensor: tensor.name,
       expected: "\(tensor.base.digest)", found: found.map { "\($0)" } ?? "none",
-      hint: "name the base that it was made with by --base: '\(hint)', \(rootText)")
+      hint: wrongBaseHint
+    ).called(Self.wrongBase)
+  }
+
+  /// The id of findings that say that the base is another one.
+  static let wrongBase = "wrong-base"
+
+  /// What to do about another base.
+  var wrongBaseHint: String {
+    "name the base that it was made with by --base: '\(hint)', \(rootText)"
   }
 }

@@ -50,6 +50,8 @@ public struct BaseNeed: Sendable {
   public struct Tensor: Sendable {
     /// The place of the tensor that needs it.
     public let position: Int
+    /// The name of that one.
+    public let name: String
     /// The type of that one.
     public let type: TensorType
     /// What is needed.
@@ -59,7 +61,7 @@ public struct BaseNeed: Sendable {
   }
 
   /// The root, as messages show it.
-  var rootText: String { root.map { "root \($0)" } ?? "any root" }
+  public var rootText: String { root.map { "root \($0)" } ?? "any root" }
 }
 
 extension BaseNeed {
@@ -71,7 +73,8 @@ extension BaseNeed {
     tensors = manifest.tensors.enumerated().compactMap { position, tensor in
       tensor.base.map {
         Tensor(
-          position: position, type: tensor.type, base: $0, isSame: tensor.encoding == .base)
+          position: position, name: tensor.name, type: tensor.type, base: $0,
+          isSame: tensor.encoding == .base)
       }
     }
   }

@@ -81,6 +81,11 @@ public struct BaseTensors: Sendable {
     }
   }
 
+  /// Whether the base says itself what digest the tensor has, which was compared when it was opened and which its chunks are checked by.
+  func hasRecordedDigest(_ place: Int) -> Bool {
+    tensors[place].map { base.checkpoint.tensors[$0.position].recordedDigest != nil } ?? false
+  }
+
   /// Makes sure of what a tensor was read from, as far as the base's format can tell.
   ///
   /// - Throws: `corrupt`, `inputOutput`.

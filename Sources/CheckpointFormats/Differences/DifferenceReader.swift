@@ -35,7 +35,7 @@ public final class DifferenceReader: BasedReader {
     self.store = store
     self.base = base.base
     checkpoint = store.checkpoint
-    check = BaseCheck(base, need, checkpoint.tensors.map(\.name))
+    check = BaseCheck(base, need)
     var needed: [(type: TensorType, name: String)?] = Array(
       repeating: nil, count: checkpoint.tensors.count)
     for tensor in need.tensors { needed[tensor.position] = (tensor.type, tensor.base.name) }
@@ -51,7 +51,8 @@ public final class DifferenceReader: BasedReader {
     guard let need = BaseNeed(store.manifest) else {
       throw CheckpointError(.malformed, "a complete store", hint: "read it without a base")
     }
-    try self.init(store, BaseMatch(base: base, resources: resources), need)
+    try self.init(
+      store, BaseMatch(base: base, resources: resources, tellsEach: false), need)
   }
 
   /// Copies a region of a tensor.
@@ -94,22 +95,29 @@ public final class DifferenceReader: BasedReader {
     }
   }
 
-  /// Makes sure of what was read from the base, as far as its format can tell.
+  /// Makes sure of what was read from the base: as far as its format can tell, and by the digest of the whole tensor.
+  ///
+  /// The result's digest alone doesn't tell of rows that are cut, of bits that are rounded away, and of a manifest that says something else of the base.
   ///
   /// - Throws: `corrupt`, `inputOutput`.
-  public func confirm(_ position: Int) throws(CheckpointError) { try tensors.confirm(position) }
+  public func confirm(_ position: Int) throws(CheckpointError) {
+    try tensors.confirm(position)
+    guard store.manifest.tensors[position].isDifference, !tensors.hasRecordedDigest(position)
+    else { return }
+    if let error = try check.difference(at: position) { throw error }
+  }
 
-  /// The first tensor of the base that isn't the one that the store was made with.
+  /// What is wrong with the tensor of the base that a tensor needs.
   ///
   /// - Throws: what reading the base throws.
   public func cause(ofWrongDigestAt position: Int) throws(CheckpointError) -> CheckpointError? {
-    try check.firstDifference(upTo: position)
+    try check.difference(at: position)
   }
 
   /// Compares all tensors of the base that are needed.
   ///
   /// - Throws: `corrupt` for the first that isn't the one that the store was made with; what reading throws.
   public func confirmBase() throws(CheckpointError) {
-    if let error = try check.firstDifference(upTo: .max) { throw error }
+    if let error = try check.firstDifference() { throw error }
   }
 }

@@ -12,6 +12,8 @@ public final class GivenBases: Sendable {
 
   private struct State {
     var open: [Int: BaseCheckpoint] = [:]
+    /// Of all tensors of those that were read to tell them from others, by path.
+    var digests: [String: BaseDigests] = [:]
     /// Those that a checkpoint is read with.
     var used: Set<Int> = []
   }
@@ -64,42 +66,91 @@ public final class GivenBases: Sendable {
     return base
   }
 
+  /// Opens all of them, so that what is wrong with the paths is told as such, and not as something that is wrong with what is read.
+  ///
+  /// - Parameter options: how the checkpoint is going to be opened.
+  /// - Throws: what opening throws.
+  public func open(_ options: OpenOptions) throws(CheckpointError) {
+    for place in paths.indices { _ = try open(place, options) }
+  }
+
   /// The base that has the tensors which a checkpoint needs.
   ///
   /// - Parameters:
   ///   - need: the tensors.
   ///   - options: how the checkpoint is opened.
+  ///   - proves: whether a base is the right one, where `need` has no tensors that tell; only asked if there are several.
   /// - Returns: the base; its root is the one that is needed, or its tensors can be those that are needed.
   /// - Throws: `missing` or `corrupt` for the first tensor that can't; what opening throws.
-  func match(_ need: BaseNeed, _ options: OpenOptions) throws(CheckpointError) -> BaseMatch {
-    var candidates: [Int] = []
-    var errors: [CheckpointError] = []
+  func match(
+    _ need: BaseNeed, _ options: OpenOptions,
+    proves: (BaseMatch) throws(CheckpointError) -> Bool
+  ) throws(CheckpointError) -> BaseMatch {
+    var candidates: [BaseMatch] = []
+    var misfit: CheckpointError?
     for place in paths.indices {
-      let base = try open(place, options)
-      let known = KnownDigests(of: base)
-      if let root = need.root, known.root == root { return use(place, base) }
-      if let error = need.firstMisfit(of: base, known) {
-        errors.append(error)
+      let match = BaseMatch(
+        base: try open(place, options), resources: resources,
+        tellsEach: options.tellsEachTensor)
+      let known = KnownDigests(of: match.base)
+      if let root = need.root, known.root == root { return use(match) }
+      if let (tensor, error) = need.firstMisfit(of: match.base, known) {
+        // The first in order names the error, known without reading or not.
+        if misfit == nil {
+          misfit = try BaseCheck(match, need).firstDifference(before: tensor) ?? error
+        }
       } else {
-        candidates.append(place)
+        candidates.append(match)
       }
     }
-    // One that can be it is told by its digests as it is read; of several the first is taken that has them all.
-    for place in candidates.dropLast() {
-      let base = try open(place, options)
-      let match = BaseMatch(base: base, resources: resources)
-      let check = BaseCheck(match, need, Array(repeating: "", count: need.positionCount))
-      if try check.firstDifference(upTo: .max) == nil { return use(place, base) }
+    // One that can be it is told by its digests as it is read; several are read to tell which it is.
+    if candidates.count > 1 {
+      candidates = try candidates.map { (match) throws(CheckpointError) in try read(match) }
+      if let root = need.root, let match = candidates.first(where: { $0.digests?.root == root }) {
+        return use(match)
+      }
+      for match in candidates where match.digests != nil {
+        let has =
+          need.tensors.isEmpty
+          ? try proves(match) : try BaseCheck(match, need).firstDifference() == nil
+        if has { return use(match) }
+      }
     }
-    guard let last = candidates.last else {
-      throw errors.first ?? OpenOptions.withoutBase(need, of: nil)
-    }
-    return use(last, try open(last, options))
+    let unused = unused
+    guard
+      let last = candidates.last(where: { unused.contains($0.base.source.path) })
+        ?? candidates.last
+    else { throw misfit ?? OpenOptions.withoutBase(need, of: nil) }
+    return use(last)
   }
 
-  private func use(_ place: Int, _ base: BaseCheckpoint) -> BaseMatch {
-    state.withLock { _ = $0.used.insert(place) }
-    return BaseMatch(base: base, resources: resources)
+  /// The same with the digests of all tensors; without them where they can't be read.
+  private func read(_ match: BaseMatch) throws(CheckpointError) -> BaseMatch {
+    let path = match.base.source.path
+    var match = match
+    if let known = state.withLock({ $0.digests[path] }) {
+      match.digests = known
+      return match
+    }
+    var resources = resources
+    resources.checksRecordedDigests = false
+    match.digests = try ifUsable { [match] () throws(CheckpointError) in
+      try BaseDigests(match.base, resources)
+    }
+    state.withLock { [match] in $0.digests[path] = match.digests }
+    return match
+  }
+
+  private func use(_ match: BaseMatch) -> BaseMatch {
+    state.withLock { state in
+      if let place = paths.firstIndex(of: match.base.source.path) { state.used.insert(place) }
+    }
+    return match
+  }
+
+  /// What tells a path's checkpoint from others; of one that isn't there the path.
+  private static func identity(_ path: String) -> AnyHashable {
+    FileIdentity(of: path).map(AnyHashable.init) ?? AnyHashable(path)
   }
 
   private func open(
@@ -110,6 +161,12 @@ public final class GivenBases: Sendable {
       throw CheckpointError(
         .usage, "a base can't be read from standard input",
         hint: "name a file or a folder by --base")
+    }
+    for path in paths[..<place] {
+      guard Self.identity(path) == Self.identity(paths[place]) else { continue }
+      throw CheckpointError(
+        .usage, "--base names the same checkpoint twice", file: paths[place],
+        hint: "name it once")
     }
     let source = try Source(paths[place], options.forBase)
     let base = try BaseCheckpoint(source, resources, progress: progress)
@@ -137,9 +194,13 @@ extension OpenOptions {
   /// - Parameters:
   ///   - need: what it needs.
   ///   - name: what the checkpoint is called.
+  ///   - proves: whether a base is the right one, where `need` has no tensors that tell.
   /// - Returns: nil where it may be opened without.
   /// - Throws: `usage` without a base, and for a difference that is to be a base itself; what `GivenBases.match` throws.
-  func base(for need: BaseNeed, of name: String) throws(CheckpointError) -> BaseMatch? {
+  func base(
+    for need: BaseNeed, of name: String,
+    proves: (BaseMatch) throws(CheckpointError) -> Bool = { (_) in false }
+  ) throws(CheckpointError) -> BaseMatch? {
     guard !isBase else {
       throw CheckpointError(
         .unsupported, "a difference can't be a base itself", file: name,
@@ -151,7 +212,7 @@ extension OpenOptions {
       if opensWithoutBase { return nil }
       throw Self.withoutBase(need, of: name)
     }
-    return try bases.match(need, self)
+    return try bases.match(need, self, proves: proves)
   }
 
   /// What is said of a checkpoint whose base isn't named.
@@ -170,32 +231,31 @@ extension GivenBases {
 }
 
 extension BaseNeed {
-  /// As many names as positions can ask for.
-  fileprivate var positionCount: Int { (tensors.last?.position ?? -1) + 1 }
-
   /// The first tensor that a base can't have as it is needed, by all that is known without reading it.
   fileprivate func firstMisfit(
     of base: BaseCheckpoint, _ known: KnownDigests
-  ) -> CheckpointError? {
+  ) -> (place: Int, error: CheckpointError)? {
     for (place, tensor) in tensors.enumerated() {
       guard let position = base.checkpoint.position(of: tensor.base.name) else {
-        return error(at: place, tensor.base.name, of: base, found: nil)
+        return (place, error(at: place, of: base, found: nil))
       }
       let info = base.checkpoint.tensors[position]
       let type = TensorType(info.dtype, info.shape)
       guard info.dtype == tensor.base.dtype,
         tensor.isSame ? type == tensor.type : tensor.type.differs(from: type)
       else {
-        return CheckpointError(
+        let error = CheckpointError(
           .corrupt, "the base's tensor isn't the one that this is a difference to",
-          file: base.source.path, tensor: tensor.base.name,
+          file: base.source.path, tensor: tensor.name,
           expected:
             "\(tensor.base.dtype.rawValue), for \(tensor.type.dtype.rawValue) \(tensor.type.shape)",
           found: "\(info.dtype.rawValue) \(info.shape)",
-          hint: "name the base that it was made with by --base: '\(hint)', \(rootText)")
+          hint: wrongBaseHint
+        ).called(Self.wrongBase)
+        return (place, error)
       }
       if let digest = known[tensor.base.name], digest != tensor.base.digest {
-        return error(at: place, tensor.base.name, of: base, found: digest)
+        return (place, error(at: place, of: base, found: digest))
       }
     }
     return nil

@@ -47,16 +47,21 @@ extension Source {
   }
 
   /// What it is a difference to; nil for a complete checkpoint.
-  public var difference: StoreManifest.Base? { store?.manifest.base }
+  public var difference: BaseNeed? {
+    (reader as? BareUpdate)?.need ?? (reader as? WeightDeltaReader)?.need
+      ?? (store?.manifest).flatMap { BaseNeed($0) }
+  }
 
   /// Whether it is a difference that was opened without its base, so that not all tensors can be read.
-  public var lacksBase: Bool { difference != nil && base == nil }
+  public var lacksBase: Bool {
+    base == nil && (reader is BareUpdate || store?.manifest.base != nil)
+  }
 
   /// Makes sure that all tensors can be read.
   ///
   /// - Throws: `usage` for a difference that was opened without its base.
   public func requireBase() throws(CheckpointError) {
-    guard lacksBase, let need = (store?.manifest).flatMap({ BaseNeed($0) }) else { return }
+    guard lacksBase, let need = difference else { return }
     throw OpenOptions.withoutBase(need, of: path)
   }
 }

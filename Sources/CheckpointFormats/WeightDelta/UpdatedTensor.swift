@@ -45,6 +45,14 @@ final class UpdatedTensor: Sendable {
     try unpacked().read(at: offset, into: target, count: count)
   }
 
+  /// Makes sure that the new bytes are what the update says.
+  ///
+  /// - Throws: as `read`.
+  func check() throws(CheckpointError) {
+    _ = try unpacked()
+    release()
+  }
+
   /// Lets go of the new bytes, which are made again if they are asked for again.
   func release() { file.withLock { $0 = nil } }
 

@@ -29,23 +29,24 @@ public enum WeightDeltaFormat: CheckpointFormat {
       try tree.contents(of: indexName, limit: ShardIndex.maximumByteCount))
   }
 
-  /// Opens an update together with its base.
+  /// Opens an update together with its base, or what can be told without.
   public static func open(
     tree: any FileTree, _ options: OpenOptions
   ) throws(CheckpointError) -> any CheckpointReader {
     let bytes = try tree.contents(of: indexName, limit: ShardIndex.maximumByteCount)
     let index = try WeightDeltaIndex(parsing: bytes)
-    var whole = options
-    // Nothing but the base says what its tensors are.
-    whole.opensWithoutBase = false
     let need = BaseNeed(
       root: index.baseRoot, hint: "version \(index.baseVersion)", tensors: [])
-    guard let match = try whole.base(for: need, of: tree.displayName) else {
-      throw OpenOptions.withoutBase(need, of: tree.displayName)
+    let files = try WeightDeltaFiles(index, indexByteCount: bytes.count, in: tree)
+    let unpacking = Unpacking(
+      directory: options.temporaryDirectory, limit: options.expansionLimit)
+    let match = try options.base(for: need, of: tree.displayName) {
+      (match) throws(CheckpointError) in
+      try ifUsable { () throws(CheckpointError) in
+        try WeightDeltaReader(index, files, need, match, unpacking).checkUpdates()
+      } != nil
     }
-    return try WeightDeltaReader(
-      index, indexByteCount: bytes.count, in: tree, match,
-      Unpacking(
-        directory: options.temporaryDirectory, limit: options.expansionLimit))
+    guard let match else { return try BareUpdate(index, files, need) }
+    return try WeightDeltaReader(index, files, need, match, unpacking)
   }
 }

@@ -39,6 +39,9 @@ public struct WeightDeltaIndex: Sendable {
   /// Which file has a changed tensor.
   let files: [ExactName: String]
 
+  /// What it changes, in words.
+  var versions: String { "\(encoding.rawValue), version \(version) of \(baseVersion)" }
+
   /// The keys of the roots.
   public static let (baseRootKey, rootKey) = ("weighbridge.base_root", "weighbridge.root")
 

@@ -10,80 +10,36 @@ public final class WeightDeltaReader: BasedReader {
   public let base: BaseCheckpoint
   /// By their places; nil for tensors that are the base's.
   private let updates: [UpdatedTensor?]
+  private let tellsEach: Bool
+  /// What it needs.
+  let need: BaseNeed
 
-  /// Looks at the files, and compares the base with what the index says of it.
+  /// Compares the base with what the index and the files say of it.
   ///
-  /// - Throws: `malformed` for files that tell no such update, `missing`, `corrupt` for another base or a damaged update.
+  /// - Throws: `missing` for tensors that the base hasn't, `corrupt` for another base or a damaged update.
   init(
-    _ index: WeightDeltaIndex, indexByteCount: Int, in tree: any FileTree, _ match: BaseMatch,
+    _ index: WeightDeltaIndex, _ files: WeightDeltaFiles, _ need: BaseNeed, _ match: BaseMatch,
     _ unpacking: Unpacking
   ) throws(CheckpointError) {
     let base = match.base
     self.base = base
+    self.need = need
+    tellsEach = match.tellsEach
     var updates = [UpdatedTensor?](repeating: nil, count: base.modelTensorCount)
-    var names = [String](
-      repeating: SafetensorsFormat.indexFileName, count: base.modelTensorCount)
-    var files = [
-      Checkpoint.SourceFile(
-        name: SafetensorsFormat.indexFileName, byteCount: indexByteCount)
-    ]
-    var seen: Set<ExactName> = []
-    let named = Set(index.files.values)
-    for file in named.sorted() {
-      guard tree.containsFile(file) else {
+    var names = [String](repeating: WeightDeltaFormat.indexName, count: base.modelTensorCount)
+    for change in files.changes {
+      guard let position = base.checkpoint.position(of: change.name), position < updates.count
+      else {
         throw CheckpointError(
-          .missing, "a file that the index names is not there", file: file,
-          found: tree.obstacle(file), hint: "get the whole update again")
+          .missing, "the base has no tensor of this name, which the update changes",
+          file: change.file, tensor: change.name,
+          hint: "name the base that the update changes by --base"
+        ).called(BaseNeed.wrongBase)
       }
-      let region = try tree.region(file)
-      files.append(.init(name: file, byteCount: region.byteCount))
-      do throws(CheckpointError) {
-        let header = try SafetensorsHeader(region)
-        for entry in header.entries {
-          do throws(CheckpointError) {
-            guard index.files[ExactName(entry.name)] == file else {
-              throw CheckpointError(.malformed, "the index doesn't place it in this file")
-            }
-            guard let position = base.checkpoint.position(of: entry.name),
-              position < updates.count
-            else {
-              throw CheckpointError(
-                .missing, "the base has no tensor of this name, which the update changes",
-                hint: "name the base that the update changes by --base")
-            }
-            guard entry.dtype == .u8, entry.shape.rank == 1 else {
-              throw CheckpointError(
-                .malformed, "not a compressed update", expected: "a U8 vector",
-                found: "\(entry.dtype.rawValue) \(entry.shape)")
-            }
-            guard let checksum = header.metadata[ExactName(entry.name)],
-              let frame = region.part(
-                at: header.dataOffset + entry.range.lowerBound, count: entry.range.count)
-            else {
-              throw CheckpointError(.malformed, "the file has no checksum of its new bytes")
-            }
-            updates[position] = UpdatedTensor(
-              frame: frame, index, checksum: checksum, base, position,
-              directory: unpacking.directory)
-            names[position] = file
-            seen.insert(ExactName(entry.name))
-          } catch { throw error.in(tensor: entry.name) }
-        }
-      } catch { throw error.in(file: file) }
-    }
-    // Files in which nothing changed hold no tensor, and none names them.
-    for file in try tree.children(of: "").sorted()
-    where file.hasSuffix(".safetensors") && !named.contains(file) {
-      let region = try tree.region(file)
-      let header = try ifUsable { () throws(CheckpointError) in try SafetensorsHeader(region) }
-      guard header?.entries.isEmpty == true else { continue }
-      files.append(.init(name: file, byteCount: region.byteCount))
-    }
-    if let lost = index.files.keys.sorted().first(where: { !seen.contains($0) }) {
-      throw CheckpointError(
-        .missing, "no file has the tensor that the index names",
-        file: SafetensorsFormat.indexFileName, tensor: lost.text,
-        hint: "get the whole update again")
+      updates[position] = UpdatedTensor(
+        frame: change.frame, index, checksum: change.checksum, base, position,
+        directory: unpacking.directory)
+      names[position] = change.file
     }
     self.updates = updates
     var infos: [TensorInfo] = []
@@ -96,8 +52,8 @@ public final class WeightDeltaReader: BasedReader {
     var checkpoint = try Checkpoint(
       format: WeightDeltaFormat.name,
       layout:
-        "\(index.encoding.rawValue), version \(index.version) of \(index.baseVersion), \(seen.count) of \(infos.count) tensors changed",
-      tensors: infos, files: files)
+        "\(index.versions), \(files.changes.count) of \(counted(infos.count, "tensor")) changed",
+      tensors: infos, files: files.files)
     checkpoint.findings = nameFindings(infos)
     // An update has no files of the model beside it.
     checkpoint.carriesSidecars = true
@@ -105,50 +61,77 @@ public final class WeightDeltaReader: BasedReader {
     checkpoint.assets = base.source.checkpoint.assets
     checkpoint.attention = base.source.checkpoint.attention
     self.checkpoint = checkpoint
-    try checkRoots(index, match)
+    if index.baseRoot != nil || index.root != nil { try checkRoots(index, match) }
   }
 
   /// Compares the base, and what the update makes of it, with the roots that ours say.
   private func checkRoots(
     _ index: WeightDeltaIndex, _ match: BaseMatch
   ) throws(CheckpointError) {
-    if let root = index.baseRoot {
-      let found = try Self.root(base, match.resources)
-      guard found == root else {
-        throw CheckpointError(
-          .corrupt, "the base isn't the checkpoint that the update changes",
-          file: base.source.path, expected: "root \(root)", found: "root \(found)",
-          hint: "name the base of version \(index.baseVersion) by --base")
-      }
+    let digests: BaseDigests
+    if let known = match.digests {
+      digests = known
+    } else {
+      digests = try BaseDigests(base, match.resources)
+    }
+    if let root = index.baseRoot, digests.root != root {
+      throw CheckpointError(
+        .corrupt, "the base isn't the checkpoint that the update changes",
+        file: base.source.path, expected: "root \(root)", found: "root \(digests.root)",
+        hint: "name version \(index.baseVersion), which is the base, by --base"
+      ).called(BaseNeed.wrongBase)
     }
     if let root = index.root {
-      let found = try Self.root(self, match.resources)
+      let found = try self.root(digests, match.resources)
       guard found == root else {
         throw CheckpointError(
           .corrupt, "the update gives another checkpoint than it says",
-          file: SafetensorsFormat.indexFileName, expected: "root \(root)", found: "root \(found)",
+          file: WeightDeltaFormat.indexName, expected: "root \(root)", found: "root \(found)",
           hint: "the update is damaged: get it again")
       }
     }
   }
 
-  private static func root(
-    _ reader: any CheckpointReader, _ resources: EvaluationResources
+  /// The root of the result: what changed is read.
+  private func root(
+    _ digests: BaseDigests, _ resources: EvaluationResources
   ) throws(CheckpointError) -> Digest {
     var identities: [TensorIdentity] = []
-    let tensors = reader.checkpoint.tensors
-    for run in EvaluationTask.runs(of: tensors.count) {
-      let collector = DigestCollector()
-      try EvaluationPipeline(reader, resources).run(
-        EvaluationTask.stored(in: reader.checkpoint, run), collector)
-      for (place, tensor) in tensors[run].enumerated() {
-        guard let digest = collector[place]?.digest else { continue }
-        identities.append(
-          TensorIdentity(
-            name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: digest))
+    for (position, tensor) in checkpoint.tensors.enumerated() {
+      identities.append(
+        TensorIdentity(
+          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape,
+          digest: digests.tensor(position).digest))
+    }
+    let changed = updates.indices.filter { updates[$0] != nil }
+    for run in EvaluationTask.runs(of: changed.count) {
+      let places = changed[run]
+      let collector = DigestCollector(goesOnAfterErrors: true)
+      try EvaluationPipeline(self, resources).run(
+        places.flatMap { EvaluationTask.stored(in: checkpoint, $0..<$0 + 1) }, collector)
+      if let error = collector.errors.first { throw error }
+      for (task, place) in places.enumerated() {
+        guard let digest = collector[task]?.digest else { continue }
+        identities[place] = TensorIdentity(
+          name: identities[place].name, dtype: identities[place].dtype,
+          shape: identities[place].shape, digest: digest)
       }
     }
     return rootDigest(of: identities)
+  }
+
+  /// Makes sure that all that changed can be made of the base.
+  ///
+  /// - Parameter position: where to stop; nil looks at all.
+  /// - Throws: the first tensor's error.
+  func checkUpdates(before position: Int? = nil) throws(CheckpointError) {
+    for place in 0..<(position ?? updates.count) {
+      guard let update = updates[place] else { continue }
+      do throws(CheckpointError) { try update.check() } catch {
+        throw error.in(
+          file: checkpoint.tensors[place].file, tensor: checkpoint.tensors[place].name)
+      }
+    }
   }
 
   /// Copies a region of a tensor.
@@ -174,7 +157,11 @@ public final class WeightDeltaReader: BasedReader {
           at: row * geometry.rowByteCount + region.columns.lowerBound * geometry.cellByteCount,
           into: destination.advanced(rows: index).base, count: run)
       }
-    } catch { throw error.in(file: tensor.file, tensor: tensor.name) }
+    } catch {
+      // The first in order names the error, in whatever order tensors are read.
+      if !tellsEach, !error.code.isTransient { try checkUpdates(before: position) }
+      throw error.in(file: tensor.file, tensor: tensor.name)
+    }
   }
 
   /// Makes sure of what was read from the base; what was made of it has been checked.

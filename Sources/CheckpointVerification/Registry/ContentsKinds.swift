@@ -23,9 +23,18 @@ extension FindingKinds {
       "base", "contents", .note,
       "Tensors can be checked only together with the base",
       """
-      The store holds differences to a base. Every chunk and every file of it was checked, \
+      The store or update holds differences to a base. Every chunk and every file of it was checked, \
       but what its tensors are is known only together with the base: name it by --base, and \
       their digests are checked, too. weighbridge inspect says which base it is.
+      """),
+    FindingKind(
+      "wrong-base", "contents", .error,
+      "The base isn't the one that this is a difference to",
+      """
+      A tensor of the checkpoint that --base names is missing, or isn't the one that the \
+      difference was made with: another version of the model, or a damaged copy. With it the \
+      tensors would come out wrong, so none is read. weighbridge inspect says which base it \
+      is, by name and root; name that one by --base.
       """),
     FindingKind(
       "sidecar-broken", "contents", .error,
