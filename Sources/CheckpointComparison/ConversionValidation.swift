@@ -34,6 +34,8 @@ public struct ForwardValidator: ConversionValidator {
   private let progress: WorkProgress
   /// Told of the ids before both models run on them.
   public var willRun: (@Sendable (_ tokens: [Int]) -> Void)?
+  /// Prompts whose labels source and result choose between, too, where readers don't go by stages; nil for none.
+  public var labels: LabelTrial?
 
   /// A validator.
   ///
@@ -88,6 +90,7 @@ public struct ForwardValidator: ConversionValidator {
     let tokens = try tokens(source, settings)
     let weights = try DecoderWeights(source.reader, source.model(), settings)
     _ = try Decoder(weights, resources).embed(tokens.rows, Sequences(tokens.rows.map(\.count)))
+    _ = try labels?.tokens(source, limit: settings.positionLimit)
   }
 
   /// Runs all, each result by its own configuration, the source as it is, whatever was declared: what giving prefix attention up costs shows.
@@ -130,6 +133,13 @@ public struct ForwardValidator: ConversionValidator {
       let run = try StagedRun(
         first, Array(pass), tokens, memory: self.resources.memory / 16)
       validations += try run.outcomes { _ in progress.add(1) }.map(Certificate.Validation.init)
+    }
+    if let labels, !(reader is any StagedReader), let first = first.decoder,
+      let second = others.first?.decoder
+    {
+      try labels.run(
+        labels.tokens(source, limit: settings.positionLimit), first, second,
+        memory: self.resources.memory / 4, progress)
     }
     return validations
   }

@@ -116,7 +116,8 @@ final class StagedModel {
   private let weights: DecoderWeights
   private let resources: EvaluationResources
   private let attention: AttentionMode
-  private var decoder: Decoder?
+  /// What runs it; nil before it has begun.
+  private(set) var decoder: Decoder?
   /// The residual streams of the windows' batches.
   private(set) var states: [Decoder.State] = []
 

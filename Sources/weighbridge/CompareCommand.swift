@@ -166,7 +166,9 @@ struct CompareCommand: ParsableCommand {
     }
     if let labels = report.labels, labelOptions.areGates {
       let exceeded = labelOptions.exceeded(labels)
-      for text in exceeded { Console.error("\(Paint.text("EXCEEDED", .error)): \(text)") }
+      for excess in exceeded {
+        Console.error("\(Paint.text("EXCEEDED", .error)): \(QuantizationText.excess(excess))")
+      }
       if !exceeded.isEmpty { throw ExitCode(1) }
       // Differences of weights are what is looked at then, unless logits have a limit, too.
       guard tolerance != nil else { return }

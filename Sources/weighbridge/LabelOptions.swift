@@ -5,6 +5,7 @@ import CheckpointFormats
 import FileContainers
 import ModelArchitectures
 import ReferenceForward
+import Synchronization
 import TensorEvaluation
 import TensorModel
 import Tokenization
@@ -41,20 +42,35 @@ struct LabelOptions: ParsableArguments {
   /// Whether a limit decides on the exit code.
   var areGates: Bool { maxFlips != nil || minAgreement != nil }
 
-  /// Which limits a comparison exceeds, in words.
-  func exceeded(_ comparison: LabelComparison) -> [String] {
-    var exceeded: [String] = []
-    let choices = comparison.bySum
-    if let maxFlips, choices.flips.count > maxFlips {
+  /// Which limits a comparison exceeds: all, where there is none because a model computes no numbers.
+  func exceeded(_ comparison: LabelComparison?) -> [QuantizationReport.Excess] {
+    var exceeded: [QuantizationReport.Excess] = []
+    let choices = comparison?.bySum
+    if let maxFlips, choices.map({ $0.flips.count > maxFlips }) ?? true {
       exceeded.append(
-        "\(counted(choices.flips.count, "choice")) differ, --max-flips allows \(maxFlips)")
+        .init(
+          limit: "max_flips", allowed: Double(maxFlips),
+          found: choices.map { Double($0.flips.count) }))
     }
-    if let minAgreement, choices.agreement < minAgreement {
+    if let minAgreement, choices.map({ $0.agreement < minAgreement }) ?? true {
       exceeded.append(
-        "agreement is \(threeDigits(choices.agreement)), --min-agreement asks for \(threeDigits(minAgreement))"
-      )
+        .init(limit: "min_agreement", allowed: minAgreement, found: choices?.agreement))
     }
     return exceeded
+  }
+
+  /// What source and result of a conversion are asked, if labels are given.
+  ///
+  /// - Parameters:
+  ///   - inputs: takes the file in.
+  ///   - choices: is told what both choose.
+  /// - Returns: the trial; nil without labels.
+  /// - Throws: `usage` for what is wrong with the file; `missing` or `inputOutput`.
+  func trial(_ inputs: ReadFiles, _ choices: RecordedChoices) throws(CheckpointError) -> LabelTrial?
+  {
+    guard let labels else { return nil }
+    return LabelTrial(
+      try LabelledPrompt.all(at: labels, recordedIn: inputs), file: labels, choices.record)
   }
 
   /// Runs both models, if labels are given.
@@ -76,10 +92,7 @@ struct LabelOptions: ParsableArguments {
     let decoders = (try Decoder(sources.0, resources), try Decoder(sources.1, resources))
     shared.noteSlowness()
     let limits = [decoders.0, decoders.1].compactMap(\.configuration.positionLimit)
-    let tokens: LabelTokens
-    do throws(CheckpointError) {
-      tokens = try LabelTokens(prompts, Self.tokenizer(sources), limit: limits.min())
-    } catch { throw error.code == .usage ? error.in(file: labels) : error }
+    let tokens = try LabelTokens(prompts, Self.tokenizer(sources), limit: limits.min(), in: labels)
     let count = tokens.rows.reduce(0) { $0 + $1.tokens.count }
     progress.begin("choosing labels", 2 * count, .tokens)
     defer { progress.finish() }
@@ -96,6 +109,26 @@ struct LabelOptions: ParsableArguments {
     } catch {
       guard error.code == .missing else { throw error }
       return try Tokenizer(assets: RestoredTokenizer.added(to: sources.1).checkpoint.assets)
+    }
+  }
+}
+
+/// What source and result of a conversion choose, kept for its reports.
+final class RecordedChoices: Sendable {
+  private let kept = Mutex<Result<LabelComparison, CheckpointError>?>(nil)
+
+  /// Keeps them.
+  @Sendable func record(_ choices: Result<LabelComparison, CheckpointError>) {
+    kept.withLock { $0 = choices }
+  }
+
+  /// What both choose; nil if they weren't asked, or one computes no numbers.
+  var choices: LabelComparison? { kept.withLock { try? $0?.get() } }
+
+  /// Why there are no choices, in words; nil where there are some, or nobody was asked.
+  var failure: String? {
+    kept.withLock { kept in
+      if case .failure(let error) = kept { error.summary } else { nil }
     }
   }
 }

@@ -1,3 +1,4 @@
+import CheckpointComparison
 import CheckpointConversion
 import Foundation
 import Quantization
@@ -30,14 +31,26 @@ enum QuantizationText {
   }
 
   /// What came of it.
-  static func outcome(_ report: QuantizationReport, _ destination: String) -> String {
+  ///
+  /// - Parameters:
+  ///   - report: of the run.
+  ///   - destination: as the user has named it.
+  ///   - labels: what source and result choose; nil if they weren't asked.
+  ///   - listsSchemes: whether other schemes that were measured are listed.
+  /// - Returns: lines.
+  static func outcome(
+    _ report: QuantizationReport, _ destination: String, labels: LabelComparison?,
+    listsSchemes: Bool
+  ) -> String {
     var lines = types(report) + reused(report)
     if let target = report.target { lines += ["", Self.target(target)] }
     let gains = [gain(report), outputGain(report)].compactMap { $0 }
     if !gains.isEmpty { lines += [""] + gains }
+    if listsSchemes, let curve = report.curve { lines += [""] + Self.curve(curve) }
     if !report.worstTensors.isEmpty { lines += ["", "largest relative errors"] + worst(report) }
     lines += ["", size(report)]
     if let validation = report.validation { lines.append(self.validation(validation)) }
+    if let labels { lines += LabelText(labels).lines }
     lines += report.exceeded.map { "\(Paint.text("EXCEEDED", .error)): \(excess($0))" }
     if let root = report.root {
       lines.append(
@@ -91,6 +104,28 @@ enum QuantizationText {
       }
       return line
     }
+  }
+
+  /// Schemes beside the result, the smallest first.
+  private static func curve(_ curve: SizeCurve) -> [String] {
+    let points = curve.points.filter { $0.role != .choice }.sorted {
+      ($0.byteCount, $0.scheme ?? "") < ($1.byteCount, $1.scheme ?? "")
+    }
+    let isRun = points.contains { $0.klDivergence != nil }
+    let rows = points.map { point in
+      let name =
+        switch point.role {
+        case .result: [point.scheme, "(written)"].compactMap { $0 }.joined(separator: " ")
+        case .preset: "\(point.scheme ?? "") (plain preset)"
+        case .scheme, .choice: point.scheme ?? ""
+        }
+      return [
+        name, humanSize(point.byteCount), String(format: "%.3f", point.bitsPerWeight),
+        threeDigitsInColumn(point.relativeRmse),
+      ] + (isRun ? [point.klDivergence.map(threeDigitsInColumn) ?? ""] : [])
+    }
+    let head = ["scheme", "size", "bits per weight", "relative error"]
+    return figureTable([head + (isRun ? ["KL divergence"] : [])] + rows)
   }
 
   /// What a target for the size comes to, and the scheme beside it.
@@ -157,6 +192,16 @@ enum QuantizationText {
   /// A limit, and by what it is exceeded.
   static func excess(_ excess: QuantizationReport.Excess) -> String {
     let found = excess.found.map(threeDigits) ?? "no number"
+    switch excess.limit {
+    case "max_flips":
+      let found =
+        excess.found.map { "\(counted(Int($0), "choice")) differ" } ?? "nothing was chosen"
+      return "\(found), --max-flips allows \(Int(excess.allowed))"
+    case "min_agreement":
+      return
+        "agreement is \(found), --min-agreement asks for \(threeDigits(excess.allowed))"
+    default: break
+    }
     let what =
       excess.limit == "max_kl"
       ? "the mean KL divergence" : "the relative error of \(ColumnWidth.shown(excess.tensor ?? ""))"

@@ -27,7 +27,7 @@ struct QuantizeCommand: ParsableCommand {
       Types for --tensor-type and --output-type: \(SchemeChoice.typeNames.joined(separator: " ")); \
       with schemes for MLX and vLLM their names, f32, f16 and bf16.
 
-      Exit code 1: the quantization is written, but exceeds --max-kl or --max-rmse.
+      Exit code 1: the quantization is written, but exceeds --max-kl, --max-rmse or a limit for labels.
 
       Examples:
         weighbridge quantize gpt-j-6b gpt-j-6b.Q4_K_M.gguf --scheme q4_k_m
@@ -44,6 +44,8 @@ struct QuantizeCommand: ParsableCommand {
             --max-kl 0.02 --report q.html
         weighbridge quantize llama --scheme q8_0,q4_k_m,mlx-q4-g64 \\
             --dry-run --measure
+        weighbridge quantize llama llama.gguf --scheme q4_k_m --measure --validate \\
+            --labels raft.jsonl --report q.html
         weighbridge quantize llama llama.gguf --scheme q4_k_m --quality best \\
             --imatrix llama.imatrix.gguf
         weighbridge quantize llama llama.gguf --target-size 3.5GB --quality best
@@ -70,7 +72,7 @@ struct QuantizeCommand: ParsableCommand {
 
   @Flag(
     help:
-      "With --dry-run: make what would be written, and say how far it is from the weights; the source is read once for all schemes."
+      "Also make what other schemes of the format would write, and say how far each is from the weights; the source is read once for all. With --dry-run: those that are named, and nothing is written."
   )
   var measure = false
 
@@ -122,6 +124,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @OptionGroup var validation: ValidationTokens
 
+  @OptionGroup var labels: LabelOptions
+
   @Option(
     help: ArgumentHelp(
       "With --validate: the largest mean Kullback-Leibler divergence, in nats, that makes the exit code 0.",
@@ -147,6 +151,16 @@ struct QuantizeCommand: ParsableCommand {
 
   func validate() throws {
     try parts.check()
+    if parts.areGiven && !options.dryRun {
+      guard !measure else {
+        throw ValidationError(
+          "--measure is for a single run: --dry-run --measure compares schemes before the parts.")
+      }
+      guard labels.labels == nil else {
+        throw ValidationError(
+          "--labels runs the whole result: give it to weighbridge compare after the merge.")
+      }
+    }
     if parts.part != nil && !options.dryRun {
       for (name, isGiven) in [("--report", report != nil), ("--max-rmse", maxRmse != nil)]
       where isGiven {
@@ -155,6 +169,12 @@ struct QuantizeCommand: ParsableCommand {
     }
     guard validatesResult || (!validation.areGiven && maxKl == nil) else {
       throw ValidationError("--tokens, --tokens-file, --text and --max-kl need --validate.")
+    }
+    guard labels.labels == nil || (validatesResult && !options.dryRun) else {
+      throw ValidationError(
+        options.dryRun
+          ? "--labels needs a run: --dry-run writes nothing that could choose."
+          : "--labels needs --validate: source and result run side by side.")
     }
     for (name, limit) in [("--max-kl", maxKl), ("--max-rmse", maxRmse)] {
       if let limit, !limit.isFinite || limit < 0 {
@@ -171,19 +191,19 @@ struct QuantizeCommand: ParsableCommand {
           : "Give --scheme, or a target for the size, not both.")
     }
     let areSeveral = scheme?.areSeveral ?? false
-    guard options.dryRun || (!measure && !tensors && !areSeveral) else {
+    guard options.dryRun || (!tensors && !areSeveral) else {
       throw ValidationError(
         areSeveral
           ? "Several schemes are compared with --dry-run --measure; to write, choose one."
-          : "--measure and --tensors are for --dry-run.")
+          : "--tensors is for --dry-run.")
     }
     guard !areSeveral || measure else {
       throw ValidationError("Several schemes are compared with --dry-run --measure.")
     }
-    guard !measure || scheme != nil else {
-      throw ValidationError("--measure compares schemes: name them by --scheme.")
+    guard !measure || !options.dryRun || scheme != nil else {
+      throw ValidationError("--dry-run --measure compares schemes: name them by --scheme.")
     }
-    guard !measure || (maxKl == nil && maxRmse == nil) else {
+    guard !measure || !options.dryRun || (maxKl == nil && maxRmse == nil) else {
       throw ValidationError("--max-kl and --max-rmse are for runs; --measure shows the figures.")
     }
     guard destination != nil || (options.dryRun && !parts.areGiven) else {
@@ -272,14 +292,15 @@ struct QuantizeCommand: ParsableCommand {
       request.invocation = PartsInvocation(
         source: source, arguments: CommandWords.ofAllParts, expectation: choice?.expectation)
     }
-    let tokens = RecordedTokens()
+    let (tokens, choices) = (RecordedTokens(), RecordedChoices())
     if validatesResult {
       shared.noteSlowness()
       var validator = try validation.validator(request, standardCount: 128, progress.work)
       validator.willRun = tokens.record
+      validator.labels = try labels.trial(inputs, choices)
       request.validator = validator
     }
-    if measure, let scheme {
+    if measure, options.dryRun, let scheme {
       let page = try report.map { try ReportFile($0, besides: [source], inputs) }
       return try SchemesCommand(
         source: source, choice: scheme, page: page,
@@ -301,7 +322,7 @@ struct QuantizeCommand: ParsableCommand {
     if options.dryRun {
       let (_, plan) = try hasDestination ? job.plan() : job.planWithoutDestination()
       var report = QuantizationReport(plan, quantization, limits: limits)
-      report.target = choice?.expectation.record
+      choice?.expectation.complete(&report, isWritten: false)
       if shared.json {
         Console.output(document: try JSONDocument.bytes(report))
       } else {
@@ -312,26 +333,41 @@ struct QuantizeCommand: ParsableCommand {
       return
     }
     let page = try report.map { try ReportFile($0, besides: [source, destination], inputs) }
+    var curve: SchemeCurve?
+    if measure {
+      // What is wrong with the source or the destination is said before anything is measured.
+      _ = try job.plan()
+      curve = try SchemeCurve(
+        request, quantizations[0], isChoice: choice != nil, progress.work)
+      progress.finish()
+    }
     let work = try AttendedConversion(job, destination, progress, shared)
     var report = QuantizationReport(
       work.plan, quantization, work.outcome.certificate, limits: limits)
-    report.target = choice?.expectation.measured(report)
+    choice?.expectation.complete(&report, isWritten: true)
+    curve?.complete(&report)
+    report.exceeded += labels.exceeded(choices.choices)
+    if let failure = choices.failure {
+      Console.error("warning: no labels were chosen: \(printable(failure))")
+    }
     try page?.write(
       QuantizationPage(
         report,
         QuantizationPage.Run(
           source: source, destination: destination, command: PageCommandLine().text,
-          tokens: tokens.ids.map { ($0, validation.origin) })
+          tokens: tokens.ids.map { ($0, validation.origin) }, labels: choices.choices)
       ).html())
     if shared.json {
       Console.output(
         document: try JSONDocument.bytes(
           QuantizationDocument(
-            report: report, path: JSONDocument.path(source),
+            report: report, labels: choices.choices, path: JSONDocument.path(source),
             resumedTensors: work.outcome.resumedTensorCount, seconds: work.seconds))
       )
     } else {
-      Console.output(QuantizationText.outcome(report, destination))
+      Console.output(
+        QuantizationText.outcome(
+          report, destination, labels: choices.choices, listsSchemes: measure))
     }
     if !report.exceeded.isEmpty { throw ExitCode(1) }
     try work.outcome.certificate.requireNumbers()
@@ -341,17 +377,19 @@ struct QuantizeCommand: ParsableCommand {
 /// `quantize --json`: the report, and what may differ from run to run.
 struct QuantizationDocument: Encodable {
   let report: QuantizationReport
+  let labels: LabelComparison?
   let path: String
   let resumedTensors: Int
   let seconds: Double
 
   private struct Timing: Encodable { let seconds: Double }
 
-  private enum CodingKeys: String, CodingKey { case path, resumedTensors, timing }
+  private enum CodingKeys: String, CodingKey { case labels, path, resumedTensors, timing }
 
   func encode(to encoder: any Encoder) throws {
     try report.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encodeIfPresent(labels, forKey: .labels)
     try container.encode(path, forKey: .path)
     try container.encode(resumedTensors, forKey: .resumedTensors)
     try container.encode(Timing(seconds: (seconds * 1000).rounded() / 1000), forKey: .timing)

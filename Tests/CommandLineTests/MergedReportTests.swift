@@ -38,7 +38,11 @@ import Testing
     Job("GGUF, several files", "gptj", "q.gguf", "--scheme", "q8_0", "--max-shard-size", "60KB"),
     Job("MLX", "llama", "mlx", "--scheme", "mlx-q4-g32", "--max-shard-size", "30KB"),
     Job("compressed-tensors", "llama", "ct", "--scheme", "fp8"),
+    Job("compressed-tensors, layers of several", "llama", "ct", "--scheme", "w4a16-g32"),
     Job("a target for the size", "gptj", "t.gguf", "--target-bits", "9.6"),
+    Job(
+      "a target for vLLM", "llama", "ct", "--target-bits", "16.1", "--to", "compressed-tensors",
+      "--quality", "best"),
   ]
 
   /// The document without what depends on the run.

@@ -75,7 +75,7 @@ import Testing
     let elements = try parsed(page)
     // Long lists are folded away; short ones aren't.
     #expect(elements.names.count { $0 == "details" } == (layers == 100 ? 2 : 1))
-    #expect(elements.names.count { $0 == "section" } == 9)
+    #expect(elements.names.count { $0 == "section" } == 11)
     #expect(elements.sections.first == "layers")
   }
 

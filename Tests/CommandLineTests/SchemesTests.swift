@@ -163,7 +163,7 @@ import Testing
   @Test(
     arguments: [
       ["--scheme", "q8_0,q4_0"], ["--scheme", "q8_0,q4_0", "--dry-run"], ["--scheme", "q8_0"],
-      ["--scheme", "q8_0", "out.gguf", "--measure"], ["--scheme", "q8_0,"],
+      ["--target-bits", "6", "--to", "gguf", "--dry-run", "--measure"], ["--scheme", "q8_0,"],
       ["--scheme", "q8_0,q4_0", "--dry-run", "--measure", "--max-rmse", "1"],
       ["--scheme", "q8_0", "out.gguf", "--tensors"],
     ])

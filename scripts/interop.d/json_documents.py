@@ -63,6 +63,7 @@ def documents_of(report, case, work):
         (work / "labels.jsonl").write_text('{"prompt": "A weight", "labels": [" a", " b"], "gold": 1}\n{"prompt": "B", "labels": [" a", " b"]}\n')
         (work / "text.txt").write_text("Weights are weighed.\n" * 20)
         row("compare --labels", "compare", source, work / "out", "--labels", work / "labels.jsonl", "--min-agreement", 0)
+        row("quantize --measure --labels", "quantize", source, work / "measured", *options, "--scheme", "mlx-q4-g32", "--measure", "--validate", "--labels", work / "labels.jsonl")
         row("forward --perplexity --text", "forward", source, "--text", work / "text.txt", "--perplexity", "--window", 16, "--stride", 5)
 
     first = next((work / "out").glob("model-00001*.safetensors"), work / "out/model.safetensors")

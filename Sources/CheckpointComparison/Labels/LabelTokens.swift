@@ -63,4 +63,20 @@ public struct LabelTokens: Sendable {
     self.prompts = prompts
     self.rows = rows
   }
+
+  /// The same for prompts of a file, which errors about them name.
+  ///
+  /// - Parameters:
+  ///   - prompts: from a file.
+  ///   - tokenizer: of the models.
+  ///   - limit: the most tokens that the models have positions for; nil for any number.
+  ///   - file: the prompts' file.
+  /// - Throws: `usage` with the file and the line of a prompt that is too long, or that no token stands for.
+  public init(
+    _ prompts: [LabelledPrompt], _ tokenizer: Tokenizer, limit: Int?, in file: String
+  ) throws(CheckpointError) {
+    do throws(CheckpointError) {
+      try self.init(prompts, tokenizer, limit: limit)
+    } catch { throw error.code == .usage ? error.in(file: file) : error }
+  }
 }

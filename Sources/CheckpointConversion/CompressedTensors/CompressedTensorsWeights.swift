@@ -95,7 +95,8 @@ struct CompressedTensorsWeights {
     let checkpoint = planner.source.checkpoint
     let expression = try Planner.expression(of: tensor, as: dtype, in: checkpoint)
     let quantization = ConversionPlan.Quantization(
-      choice: choice, values: TensorType(tensor.dtype, tensor.shape))
+      choice: choice, values: TensorType(tensor.dtype, tensor.shape),
+      fused: place.flatMap(FusedLayer.init))
     var candidate = CompressedTensorsCandidate(
       tensor: tensor, place: place, quantization: quantization, expression: expression,
       type: TensorType(dtype, tensor.shape))

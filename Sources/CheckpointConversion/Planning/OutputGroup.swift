@@ -148,6 +148,8 @@ extension ConversionPlan {
     public let choice: TypeChoice
     /// The dtype that its values had, and the shape in which they are quantized.
     public let values: TensorType
+    /// What has to be of one type with it; nil where nothing has.
+    var fused: FusedLayer?
   }
 
   /// Places in `tensors` of a group's parts.

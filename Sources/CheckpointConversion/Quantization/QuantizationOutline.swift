@@ -35,6 +35,8 @@ public struct QuantizationOutline: Sendable {
     let reason: TypeChoice.Reason
     /// Its tensors, as places among all.
     let tensors: Range<Int>
+    /// What has to be of one type with it; nil where nothing has.
+    let fused: FusedLayer?
   }
 
   init(head: Head, weights: [Weight]) {
@@ -96,5 +98,6 @@ extension QuantizationOutline.Weight {
     byteCount = group.byteCount
     reason = choice?.reason ?? .unquantized
     self.tensors = tensors
+    fused = group.quantization?.fused
   }
 }

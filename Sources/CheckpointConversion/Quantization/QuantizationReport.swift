@@ -39,9 +39,13 @@ public struct QuantizationReport: Sendable, Encodable {
   /// What errors may be at most.
   public let limits: Limits
   /// Which limits are exceeded.
-  public let exceeded: [Excess]
+  public var exceeded: [Excess]
   /// What a target for the size came to; nil where there was none.
-  public var target: SizeTargetRecord?
+  public internal(set) var target: SizeTargetRecord?
+  /// Error against size, where more was measured than the result; nil elsewhere.
+  public internal(set) var curve: SizeCurve?
+  /// What other types were measured to make of the tensors.
+  var measuredTypes = MeasuredTensors()
   /// What a person should know.
   public let findings: [Finding]
   /// The files that are written.
@@ -105,6 +109,8 @@ public struct QuantizationReport: Sendable, Encodable {
     public let largestErrorUlp: Double?
     /// SHA-256 of its bytes; nil as long as nothing is written.
     public let digest: Digest?
+    /// What has to be of one type with it; nil where nothing has.
+    var fused: FusedLayer?
 
     /// What becomes of codes that aren't made anew.
     public enum Reuse: String, Sendable, Codable {
@@ -167,7 +173,7 @@ public struct QuantizationReport: Sendable, Encodable {
 
   /// A limit that is exceeded.
   public struct Excess: Sendable, Encodable {
-    /// `max_kl` or `max_rmse`.
+    /// `max_kl`, `max_rmse`, `max_flips` or `min_agreement`.
     public let limit: String
     /// What is allowed.
     public let allowed: Double
@@ -175,13 +181,18 @@ public struct QuantizationReport: Sendable, Encodable {
     public let found: Double?
     /// Of which tensor.
     public let tensor: String?
+
+    /// A limit that something was found beyond.
+    public init(limit: String, allowed: Double, found: Double?, tensor: String? = nil) {
+      (self.limit, self.allowed, self.found, self.tensor) = (limit, allowed, found, tensor)
+    }
   }
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, source, scheme, quality, importance, moments, parameterCount, byteCount,
       bitsPerWeight, types,
       tensors, substitutions, worstTensors, limits, exceeded, findings, files, root,
-      target
+      target, curve, raises
     case klDivergence, sameTopFraction, negativeLogLikelihoodIncrease, maxAbsLogitDifference,
       tokenCount
   }
@@ -213,6 +224,10 @@ public struct QuantizationReport: Sendable, Encodable {
     try container.encode(files, forKey: .files)
     try container.encodeIfPresent(root, forKey: .root)
     try container.encodeIfPresent(target, forKey: .target)
+    try container.encodeIfPresent(curve, forKey: .curve)
+    if tensors.contains(where: { $0.errors != nil }) {
+      try container.encode(raises, forKey: .raises)
+    }
     guard let validation else { return }
     try container.encode(
       Divergence(

@@ -135,6 +135,9 @@ extension QuantizationReport {
     return ((error / count).squareRoot(), (best / count).squareRoot(), rows, rowsOfAll)
   }
 
+  /// Tensors of which the next larger type takes off most for each byte that it costs, the best first; at most ten.
+  public var raises: [TensorRaise] { ErrorBudget(self)?.bestRaises(self) ?? [] }
+
   /// Places of quantized tensors, the largest relative error first.
   private static func worst(_ tensors: [Tensor]) -> [Int] {
     let errors = tensors.map { $0.errors?.relativeRmse ?? 0 }
@@ -195,5 +198,6 @@ extension QuantizationReport.Tensor {
     errors = record?.quantization
     largestErrorUlp = record.flatMap { $0.quantization == nil ? $0.largestErrorUlp : nil }
     digest = weight.tensors.count == 1 ? record?.digest : nil
+    fused = weight.fused
   }
 }

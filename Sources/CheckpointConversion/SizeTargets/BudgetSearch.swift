@@ -24,15 +24,7 @@ struct BudgetSearch {
   ///   - items: the options of each, at least one.
   ///   - limit: what sizes may add up to.
   init?(_ items: [[Option]], limit: Int) {
-    self.items = items
-    self.limit = limit
-    choice = items.map { options in
-      options.indices.min {
-        (options[$0].byteCount, options[$0].error) < (options[$1].byteCount, options[$1].error)
-      } ?? 0
-    }
-    guard byteCount <= limit else { return nil }
-    sweep()
+    self.init(sweeping: items, limit: limit)
     improve()
   }
 
@@ -81,6 +73,33 @@ struct BudgetSearch {
   /// Error that a byte takes away.
   private static func gain(_ from: Option, _ to: Option) -> Double {
     (from.error - to.error) / Double(max(1, to.byteCount - from.byteCount))
+  }
+
+  /// The choices that the sweep comes to within some sizes, for which there is room.
+  ///
+  /// - Parameters:
+  ///   - items: the options of each, at least one.
+  ///   - limits: sizes.
+  /// - Returns: a choice for each size that the smallest options don't exceed.
+  static func choices(_ items: [[Option]], limits: [Int]) -> [BudgetSearch] {
+    limits.compactMap { BudgetSearch(sweeping: items, limit: $0) }
+  }
+
+  /// Nil where the smallest options are too large; nothing is exchanged afterwards.
+  private init?(sweeping items: [[Option]], limit: Int) {
+    self.items = items
+    self.limit = limit
+    choice = Self.smallest(items)
+    guard byteCount <= limit else { return nil }
+    sweep()
+  }
+
+  private static func smallest(_ items: [[Option]]) -> [Int] {
+    items.map { options in
+      options.indices.min {
+        (options[$0].byteCount, options[$0].error) < (options[$1].byteCount, options[$1].error)
+      } ?? 0
+    }
   }
 
   private mutating func sweep() {

@@ -87,6 +87,14 @@ struct ChoiceUnits {
     return searches.min { $0.error < $1.error }?.choice ?? []
   }
 
+  /// The choices with the least squared errors, for which there is room.
+  ///
+  /// - Parameter limits: sizes.
+  /// - Returns: a choice for each size that the smallest options don't exceed.
+  func closest(limits: [Int]) -> [[Int]] {
+    BudgetSearch.choices(errors, limits: limits).map(\.choice)
+  }
+
   /// The types of all weights.
   func types(_ choice: [Int]) -> [WeightType] {
     var types = [WeightType](repeating: .dtype(.f32), count: count)

@@ -1,6 +1,5 @@
 import CheckpointFormats
 import FileContainers
-import ModelArchitectures
 import Quantization
 import TensorEvaluation
 import TensorModel
@@ -60,7 +59,6 @@ struct MeasuredTypes {
     _ types: [WeightType], _ request: QuantizationRequest, _ source: Source, _ job: ConversionJob,
     _ progress: WorkProgress
   ) throws(CheckpointError) {
-    let fused = try Self.fusedLayers(request, source)
     let sensitivity = Sensitivity(try source.model())
     var places: [ExactName: Int] = [:]
     var trials: [Trial] = []
@@ -87,7 +85,8 @@ struct MeasuredTypes {
           places[key] = place
           weights.append(
             Weight(
-              name: group.name, fused: fused[key], elementCount: group.valueShape.elementCount,
+              name: group.name, fused: quantization.fused,
+              elementCount: group.valueShape.elementCount,
               sensitivity: sensitivity.of(group.expression)))
         }
         weights[place].entries.append(Entry(type: type, byteCount: group.byteCount))
@@ -106,18 +105,6 @@ struct MeasuredTypes {
       $0 + (places[ExactName($1.name)] == nil ? $1.byteCount : 0)
     }
     try measure(trials, source, job, progress)
-  }
-
-  /// What vLLM makes one layer of, by the names of the weights.
-  private static func fusedLayers(
-    _ request: QuantizationRequest, _ source: Source
-  ) throws(CheckpointError) -> [ExactName: FusedLayer] {
-    guard request.scheme.container.fusesLayers else { return [:] }
-    var layers: [ExactName: FusedLayer] = [:]
-    for (place, tensor) in try source.model().placed {
-      if let layer = FusedLayer(place) { layers[ExactName(tensor.name)] = layer }
-    }
-    return layers
   }
 
   private mutating func measure(

@@ -35,9 +35,11 @@ public struct SizeChoice: Sendable {
     guard units.leastByteCount <= room else {
       throw Self.tooSmall(target, measured, units, container)
     }
-    var presets: [Preset] = []
+    var presets: [MeasuredPreset] = []
     for scheme in container.schemes {
-      guard let preset = try Preset(scheme, request, measured, source, job) else { continue }
+      guard let preset = try MeasuredPreset(scheme, request, measured, source, job) else {
+        continue
+      }
       presets.append(preset)
     }
     // What was measured is the source as it was opened.
@@ -71,8 +73,50 @@ public struct SizeChoice: Sendable {
     }
     self.request = chosen
     expectation = SizeExpectation(
-      record: record,
-      weights: measured.weights.map { .init(name: $0.name, squaredValues: $0.squaredValues) })
+      record: record, weights: measured.weights.map(SizeExpectation.Weight.init),
+      points: Self.points(presets, preset, units, measured))
+  }
+
+  /// What is closest within how many sizes.
+  private static let sizeCount = 32
+
+  /// Schemes, the closest choices for sizes up to the largest of theirs, and the preset beside the choice.
+  private static func points(
+    _ schemes: [MeasuredPreset], _ preset: MeasuredPreset?, _ units: ChoiceUnits,
+    _ measured: MeasuredTypes
+  ) -> [SizeCurve.Point] {
+    func point(
+      _ role: SizeCurve.Point.Role, _ scheme: QuantizationScheme?,
+      _ figures: SizeTargetRecord.Figures
+    ) -> SizeCurve.Point {
+      SizeCurve.Point(
+        role: role, scheme: scheme?.name, byteCount: figures.byteCount,
+        bitsPerWeight: figures.bitsPerWeight, relativeRmse: figures.relativeRmse)
+    }
+    let schemes = schemes.filter(\.scheme.type.isQuantized)
+    var points = schemes.map {
+      point(.scheme, $0.scheme, measured.figures($0.byteCount, measured.squaredError($0.types)))
+    }
+    let smallest = units.leastByteCount
+    let largest = (schemes.map(\.byteCount).max() ?? 0) - measured.fixedByteCount
+    let step = Double(max(0, largest - smallest)) / Double(sizeCount - 1)
+    let limits = (0..<sizeCount).map { smallest + Int((Double($0) * step).rounded(.up)) }
+    var last: Int?
+    for choice in units.closest(limits: limits) {
+      let byteCount = units.byteCount(choice)
+      guard byteCount != last else { continue }
+      last = byteCount
+      points.append(
+        point(
+          .choice, nil,
+          measured.figures(
+            byteCount + measured.fixedByteCount, measured.squaredError(units.types(choice)))))
+    }
+    if let preset {
+      points.append(
+        point(.preset, preset.scheme, measured.figures(preset.byteCount, preset.squaredError)))
+    }
+    return points
   }
 
   private static func tooSmall(
@@ -97,72 +141,6 @@ public struct SizeChoice: Sendable {
 private func zipped<One, Other>(_ one: One?, _ other: Other?) -> (One, Other)? {
   guard let one, let other else { return nil }
   return (one, other)
-}
-
-/// A scheme, by what was measured of its types.
-private struct Preset {
-  let scheme: QuantizationScheme
-  let types: [WeightType]
-  let byteCount: Int
-  /// Of the format's own way.
-  let squaredError: Double
-  /// What that is expected to do to predictions.
-  let cost: Double
-
-  /// Nil for schemes that the model can't have, and for those with types that weren't measured.
-  init?(
-    _ scheme: QuantizationScheme, _ request: QuantizationRequest, _ measured: MeasuredTypes,
-    _ source: Source, _ job: ConversionJob
-  ) throws(CheckpointError) {
-    var request = request
-    request.scheme = scheme
-    request.isStrict = false
-    guard
-      let plan = try ifUsable({ () throws(CheckpointError) in
-        try job.plan(source, quantizing: request)
-      })
-    else { return nil }
-    let chosen = Dictionary(
-      plan.groups.compactMap { group in
-        group.quantization.map { (ExactName(group.name), $0.choice.type) }
-      }, uniquingKeysWith: { first, _ in first })
-    let types = measured.weights.compactMap { chosen[ExactName($0.name)] }
-    guard types.count == measured.weights.count,
-      let error = measured.sumIfKnown(types, { $1.plainSquaredError }),
-      let cost = measured.sumIfKnown(types, measured.plainCost)
-    else { return nil }
-    self.scheme = scheme
-    self.types = types
-    byteCount = plan.groups.reduce(0) { $0 + $1.byteCount }
-    squaredError = error
-    self.cost = cost
-  }
-}
-
-extension MeasuredTypes {
-  /// A sum over all weights in some types; nil where one wasn't measured.
-  fileprivate func sumIfKnown(
-    _ types: [WeightType], _ error: (Weight, Entry) -> Double
-  ) -> Double? {
-    var sum = 0.0
-    for (weight, type) in zip(weights, types) {
-      guard let entry = weight.entries.first(where: { $0.type == type }) else { return nil }
-      sum += error(weight, entry)
-    }
-    return sum
-  }
-
-  /// Σ (x - y)² of all weights in types that were measured.
-  fileprivate func squaredError(_ types: [WeightType]) -> Double {
-    sumIfKnown(types) { $1.squaredError } ?? 0
-  }
-
-  fileprivate func figures(_ byteCount: Int, _ squaredError: Double) -> SizeTargetRecord.Figures {
-    let values = weights.reduce(0) { $0 + $1.squaredValues }
-    return SizeTargetRecord.Figures(
-      byteCount: byteCount, bitsPerWeight: Double(byteCount * 8) / Double(max(1, weightCount)),
-      relativeRmse: (values > 0 ? (squaredError / values).squareRoot() : 0).sixDigits)
-  }
 }
 
 extension QuantizationRequest {

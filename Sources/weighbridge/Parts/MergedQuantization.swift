@@ -13,7 +13,7 @@ struct MergedQuantization {
   ) {
     guard let outline = outcome.quantization else { return nil }
     var report = QuantizationReport(outline, outcome.certificate, limits: limits)
-    report.target = outcome.invocation?.expectation?.measured(report)
+    outcome.invocation?.expectation?.complete(&report, isWritten: true)
     self.report = report
     invocation = outcome.invocation
     self.destination = destination
@@ -22,7 +22,9 @@ struct MergedQuantization {
   private var source: String { invocation?.source ?? destination }
 
   /// For people.
-  var text: String { QuantizationText.outcome(report, destination) }
+  var text: String {
+    QuantizationText.outcome(report, destination, labels: nil, listsSchemes: false)
+  }
 
   /// For programs.
   ///
@@ -32,7 +34,8 @@ struct MergedQuantization {
   func document(seconds: Double) throws(CheckpointError) -> [UInt8] {
     try JSONDocument.bytes(
       QuantizationDocument(
-        report: report, path: JSONDocument.path(source), resumedTensors: 0, seconds: seconds))
+        report: report, labels: nil, path: JSONDocument.path(source), resumedTensors: 0,
+        seconds: seconds))
   }
 
   /// For a browser.

@@ -53,6 +53,7 @@ public struct SchemeComparison: Sendable {
   ) throws(CheckpointError) {
     source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
     try request.openOptions.bases?.requireUsed()
+    try request.validator?.check(source)
     var plans: [(QuantizationRequest, ConversionPlan)] = []
     var refusals: [Refusal] = []
     for quantization in quantizations {

@@ -114,7 +114,7 @@ struct ComparisonPage {
     largest = ranked.prefix(Self.largestCount).map { ChangeRow($0.element) }
     hasLargest = !largest.isEmpty
     self.forward = forward.map(ForwardPart.init)
-    labels = run.labels.map(LabelPart.init)
+    labels = run.labels.map { LabelPart($0, command: "compare") }
     differences = report.listed.map(ChangeRow.init)
     hasListed = !differences.isEmpty
     hasDifferences = !comparison.differences.isEmpty

@@ -36,8 +36,12 @@ struct LabelPart {
 
   private static let listedCount = 100
 
-  /// A part of the page.
-  init(_ comparison: LabelComparison) {
+  /// A part of a page.
+  ///
+  /// - Parameters:
+  ///   - comparison: of two models.
+  ///   - command: whose `--json` has all.
+  init(_ comparison: LabelComparison, command: String) {
     text =
       "\(counted(comparison.promptCount, "prompt")), of which \(grouped(comparison.goldCount)) have a right label."
     hasGold = comparison.goldCount > 0
@@ -63,6 +67,6 @@ struct LabelPart {
     hasFlips = !flips.isEmpty
     more =
       all.count > Self.listedCount
-      ? "\(grouped(all.count - Self.listedCount)) more are in compare --json." : nil
+      ? "\(grouped(all.count - Self.listedCount)) more are in \(command) --json." : nil
   }
 }

@@ -30,7 +30,8 @@ enum Page {
       for (name, part) in [
         ("head", PackageResources.head_html), ("verdict", PackageResources.verdict_html),
         ("panels", PackageResources.panels_html), ("findings", PackageResources.findings_html),
-        ("provenance", PackageResources.provenance_html),
+        ("provenance", PackageResources.provenance_html), ("chart", PackageResources.chart_html),
+        ("labels", PackageResources.labels_html),
       ] {
         library.register(try MustacheTemplate(string: text(part)), named: name)
       }

@@ -80,12 +80,14 @@ struct BudgetTable {
   }
 
   /// A difference of the error, and how much of it that is.
-  fileprivate static func reduction(_ budget: ErrorBudget, _ reduction: Double) -> String {
+  static func reduction(_ budget: ErrorBudget, _ reduction: Double) -> String {
     "\(threeDigits(reduction)) (\(percent(budget.error > 0 ? reduction / budget.error : 0)))"
   }
 
-  private static func text(_ basis: ErrorBudget.Basis) -> String {
+  /// What an error in a larger type is known from, in words.
+  static func text(_ basis: ErrorBudget.Basis) -> String {
     switch basis {
+    case .measured: "measured on it"
     case .sameKind: "this kind’s tensors in that type"
     case .sameType: "other kinds’ tensors in that type"
     case .rule: "half for each bit"

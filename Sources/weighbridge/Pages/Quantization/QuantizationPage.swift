@@ -1,3 +1,4 @@
+import CheckpointComparison
 import CheckpointConversion
 import FileContainers
 import Foundation
@@ -21,6 +22,9 @@ struct QuantizationPage {
   let outliers: [OutlierRow]
   let hasOutliers: Bool
   let outlierRaise: OutlierRaise?
+  let curve: CurvePart?
+  let raises: RaiseTable?
+  let labels: LabelPart?
   let budget: BudgetTable?
   let hasBudget: Bool
   let typeChart: TypeChart?
@@ -63,6 +67,8 @@ struct QuantizationPage {
     var command = ""
     /// The ids that source and result ran on, and where they are from; nil if they didn't run.
     var tokens: (ids: [Int], origin: String)?
+    /// What source and result choose of labels; nil if they weren't asked.
+    var labels: LabelComparison?
   }
 
   /// A longer table is folded away.
@@ -95,6 +101,9 @@ struct QuantizationPage {
     let budget = ErrorBudget(report)
     self.budget = budget.map { BudgetTable($0, report) }
     hasBudget = budget != nil
+    curve = CurvePart(report)
+    raises = RaiseTable(report)
+    labels = run.labels.map { LabelPart($0, command: "quantize") }
     outlierText = outliers.text
     self.outliers = shownOutliers.map { OutlierRow($0, report.tensors[$0.place]) }
     hasOutliers = !shownOutliers.isEmpty

@@ -17,6 +17,14 @@ struct SchemeChart {
     let x: String
     let y: String
     let text: String
+    /// A ring around it, where it is what the page is about.
+    let ring: Ring?
+  }
+
+  /// A circle.
+  struct Ring {
+    let x: String
+    let y: String
   }
 
   /// What joins the schemes of a container, the smallest first.
@@ -45,7 +53,11 @@ struct SchemeChart {
   ///   - yName: what the numbers are.
   ///   - points: of schemes; what isn't finite is left out.
   ///   - styles: of containers, by their names.
-  init?(title: String, yName: String, _ points: [Point], _ styles: [SeriesStyle]) {
+  ///   - marked: the series that the page is about; nil where it is about all.
+  init?(
+    title: String, yName: String, _ points: [Point], _ styles: [SeriesStyle],
+    marked: String? = nil
+  ) {
     let points = points.filter { $0.value.isFinite && $0.value >= 0 }
     guard !points.isEmpty else { return nil }
     self.title = title
@@ -74,7 +86,8 @@ struct SchemeChart {
         Mark(
           style: style, x: pixels(place.x - Self.markSize / 2),
           y: pixels(place.y - Self.markSize / 2),
-          text: "\(point.name): \(humanSize(point.byteCount)), \(threeDigits(point.value))")
+          text: "\(point.name): \(humanSize(point.byteCount)), \(threeDigits(point.value))",
+          ring: style.name == marked ? Ring(x: pixels(place.x), y: pixels(place.y)) : nil)
       }
     }
     (self.curves, self.marks, self.legend) = (curves, marks, legend)

@@ -1,10 +1,11 @@
 import ModelArchitectures
-import Quantization
+public import Quantization
 import TensorModel
 
 /// `--tensor-type PATTERN=TYPE` for certain tensors and no others, as a shell takes it.
-struct TypeOption {
-  let text: String
+public struct TypeOption: Sendable {
+  /// The option and its argument.
+  public let text: String
 
   /// A longer option is no help.
   private static let maximumCount = 500
@@ -15,7 +16,7 @@ struct TypeOption {
   ///   - names: of the tensors, which are alike but for the numbers of their layers.
   ///   - type: what they become.
   ///   - isWholeKind: whether the model has no others of the kind, so that layers needn't be counted up.
-  init?(_ names: [String], _ type: WeightType, isWholeKind: Bool) {
+  public init?(_ names: [String], _ type: WeightType, isWholeKind: Bool) {
     guard let first = names.first, let (start, _, end) = Self.parts(first) else {
       guard names.count == 1, let name = names.first, Self.isPlain(name) else { return nil }
       text = Self.option("^\(Self.escaped(name))$", type)
@@ -33,6 +34,18 @@ struct TypeOption {
       layers.count == 1
       ? layers[0] : isWholeKind ? "[0-9]+" : "(\(layers.joined(separator: "|")))"
     text = Self.option("^\(Self.escaped(start))\(choice)\(Self.escaped(end))$", type)
+    guard text.utf8.count <= Self.maximumCount else { return nil }
+  }
+
+  /// An option for tensors of any names; nil if no short pattern says which these are.
+  ///
+  /// - Parameters:
+  ///   - names: of the tensors.
+  ///   - type: what they become.
+  public init?(each names: [String], _ type: WeightType) {
+    guard !names.isEmpty, names.allSatisfy(Self.isPlain) else { return nil }
+    let choice = names.map(Self.escaped).joined(separator: "|")
+    text = Self.option(names.count == 1 ? "^\(choice)$" : "^(\(choice))$", type)
     guard text.utf8.count <= Self.maximumCount else { return nil }
   }
 

@@ -1,42 +1,48 @@
-import CheckpointConversion
 import Foundation
 import ModelArchitectures
-import Quantization
+public import Quantization
 import TensorModel
 
 /// Where the error of a quantization comes from, and what more bits would do about it.
 ///
 /// The error of all tensors together is √(Σ n e² / Σ n) over their numbers of weights n and their measured relative errors e. What it would be with larger types is
 /// an estimate: of sizes exactly, of errors by tensors that have these types already, else by the rule that a bit halves the error.
-struct ErrorBudget {
+/// Where the run has measured the larger type on the tensor itself, both are known.
+public struct ErrorBudget: Sendable {
   /// Tensors of one kind and type.
-  struct Part {
-    let kind: String
-    let type: WeightType
+  public struct Part: Sendable {
+    /// What they are for.
+    public let kind: String
+    /// Their type.
+    public let type: WeightType
     /// Their places in the report.
-    let members: [Int]
-    let weightCount: Int
-    let byteCount: Int
+    public let members: [Int]
+    /// Weights of all.
+    public let weightCount: Int
+    /// Bytes of all.
+    public let byteCount: Int
     /// Σ n e².
-    let squaredError: Double
+    public let squaredError: Double
     /// What the next larger type does; nil where there is none but floats.
-    let raise: Raise?
+    public let raise: Raise?
   }
 
   /// Larger types for some tensors.
-  struct Raise {
+  public struct Raise: Sendable {
     /// What they become, the most frequent first.
-    let types: [WeightType]
+    public let types: [WeightType]
     /// Bytes that it costs.
-    let byteCount: Int
+    public let byteCount: Int
     /// Σ n e² of these tensors as it is estimated to be then.
-    let squaredError: Double
+    public let squaredError: Double
     /// What that is estimated from.
-    let basis: Basis
+    public let basis: Basis
   }
 
   /// What an error is estimated from, the best first.
-  enum Basis: Int {
+  public enum Basis: Int, Sendable {
+    /// The tensor itself was quantized to that type in this run, to measure it.
+    case measured
     /// Tensors of the same kind that have the larger type.
     case sameKind
     /// Tensors of other kinds that have it.
@@ -46,15 +52,18 @@ struct ErrorBudget {
   }
 
   /// By what is taken off for each byte, the most first; then those that can't be raised, in the order of the file.
-  let parts: [Part]
-  let weightCount: Int
-  let byteCount: Int
-  let squaredError: Double
+  public let parts: [Part]
+  /// Weights of all tensors whose error was measured.
+  public let weightCount: Int
+  /// Bytes of these tensors.
+  public let byteCount: Int
+  /// Σ n e² of all.
+  public let squaredError: Double
   private let raises: [Int: Raise]
   private let weights: [Int: Double]
 
   /// The relative error of all tensors together.
-  var error: Double { Self.error(squaredError, weightCount) }
+  public var error: Double { Self.error(squaredError, weightCount) }
 
   private static func error(_ squared: Double, _ count: Int) -> Double {
     (max(0, squared) / Double(max(1, count))).squareRoot()
@@ -76,7 +85,7 @@ struct ErrorBudget {
   }
 
   /// The budget of a report; nil if no error was measured.
-  init?(_ report: QuantizationReport) {
+  public init?(_ report: QuantizationReport) {
     let members = report.tensors.enumerated().compactMap { number, tensor -> Member? in
       guard let error = tensor.errors?.relativeRmse, error.isFinite else { return nil }
       return Member(
@@ -99,6 +108,15 @@ struct ErrorBudget {
       guard
         let type = container.larger(than: tensor.dtype, columns: tensor.shape.dimensions.last ?? 0)
       else { continue }
+      let count = Double(tensor.shape.elementCount)
+      if let figures = report.measuredTypes[tensor.name, type],
+        figures.byteCount > tensor.byteCount
+      {
+        raises[member.number] = Raise(
+          types: [type], byteCount: figures.byteCount - tensor.byteCount,
+          squaredError: count * figures.relativeRmse * figures.relativeRmse, basis: .measured)
+        continue
+      }
       let bits = type.bitsPerWeight - tensor.dtype.bitsPerWeight
       var (error, basis) = (member.error * pow(2, -bits), Basis.rule)
       for (measured, found) in [
@@ -108,7 +126,6 @@ struct ErrorBudget {
         (error, basis) = (measured, found)
         break
       }
-      let count = Double(tensor.shape.elementCount)
       raises[member.number] = Raise(
         types: [type], byteCount: Int((count * bits / 8).rounded()),
         squaredError: count * error * error, basis: basis)
@@ -136,7 +153,7 @@ struct ErrorBudget {
   }
 
   /// By how much the error of all together is less if some tensors are raised.
-  func reduction(_ squared: Double, to raised: Double) -> Double {
+  public func reduction(_ squared: Double, to raised: Double) -> Double {
     error - Self.error(squaredError - squared + raised, weightCount)
   }
 
@@ -144,12 +161,17 @@ struct ErrorBudget {
   ///
   /// - Parameter places: theirs in the report.
   /// - Returns: what it costs, and what it takes off the error of all together.
-  func raising(_ places: [Int]) -> (raise: Raise, reduction: Double)? {
+  public func raising(_ places: [Int]) -> (raise: Raise, reduction: Double)? {
     let found = places.filter { raises[$0] != nil }
     guard let raise = Self.joined(found.compactMap { raises[$0] }, found.count) else { return nil }
-    let squared = found.reduce(0) { $0 + (weights[$1] ?? 0) }
-    return (raise, reduction(squared, to: raise.squaredError))
+    return (raise, reduction(squaredError(of: found), to: raise.squaredError))
   }
+
+  /// Whether there is a larger type for a tensor.
+  func hasRaise(_ place: Int) -> Bool { raises[place] != nil }
+
+  /// Σ n e² of some tensors.
+  func squaredError(of places: [Int]) -> Double { places.reduce(0) { $0 + (weights[$1] ?? 0) } }
 
   /// All of some; nil unless there are as many as there should be.
   private static func joined(_ raises: [Raise], _ count: Int) -> Raise? {
@@ -164,7 +186,8 @@ struct ErrorBudget {
   }
 
   private static func median(_ members: [Member]) -> Double {
-    quantile(members.map(\.error).sorted(), 0.5)
+    let errors = members.map(\.error).sorted()
+    return (errors[(errors.count - 1) / 2] + errors[errors.count / 2]) / 2
   }
 }
 
