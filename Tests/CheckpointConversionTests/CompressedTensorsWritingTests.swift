@@ -169,6 +169,41 @@ import Testing
     #expect(router?.code == .unsupported)
   }
 
+  /// Scales of tensors are searched for, too, and stay those of the layers that vLLM makes.
+  @Test func tensorScalesAreSearchedFor() throws {
+    let scheme = try #require(QuantizationScheme(named: "nvfp4a16"))
+    let workspace = try Workspace()
+    func scales(_ quality: QuantizationQuality, _ name: String, threads: Int) throws -> [String:
+      Float]
+    {
+      let resources = EvaluationResources(memory: 64_000_000, threads: threads)
+      let outcome = try convert(
+        request(workspace, "llama", scheme, to: name, resources: resources) {
+          $0.quality = quality
+        })
+      return Dictionary(
+        uniqueKeysWithValues: outcome.plan.groups.compactMap { group in
+          if case .pack(_, let format, _) = group.expression {
+            format.tensorScale.map { (group.name, $0) }
+          } else {
+            nil
+          }
+        })
+    }
+    let plain = try scales(.plain, "plain", threads: 2)
+    let best = try scales(.best, "best", threads: 2)
+    #expect(try scales(.best, "again", threads: 1) == best)
+    #expect(plain.keys == best.keys && plain != best)
+    for (name, scale) in best {
+      let own = try #require(plain[name])
+      #expect(scale == own || TensorScaleSearch.factors.contains { own * $0 == scale }, "\(name)")
+      guard name.contains("q_proj") else { continue }
+      for other in ["k_proj", "v_proj"] {
+        #expect(best[name.replacing("q_proj", with: other)] == scale)
+      }
+    }
+  }
+
   /// transformers calls GPT-NeoX's head by another name than its files.
   @Test func headsAreIgnoredUnderBothNames() throws {
     let scheme = try #require(QuantizationScheme(named: "fp8"))

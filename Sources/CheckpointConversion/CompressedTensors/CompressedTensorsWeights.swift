@@ -41,9 +41,13 @@ struct CompressedTensorsWeights {
     }
     // Weights of one layer have one scale: all are made again where some have to be.
     let scaled = candidates.filter { $0.format?.hasTensorScale == true }
+    var methods: [QuantizationMethod] = []
+    for candidate in scaled {
+      methods.append(
+        try importances.method(candidate.place, candidate.type, candidate.format))
+    }
     let scales =
-      scaled.allSatisfy { $0.reused != nil }
-      ? nil : try TensorScales(scaled, planner)
+      scaled.allSatisfy { $0.reused != nil } ? nil : try TensorScales(scaled, planner, methods)
     for candidate in candidates {
       append(
         candidate, scales,

@@ -1,19 +1,24 @@
 import CheckpointFormats
-import ModelArchitectures
 import TensorEvaluation
 import TensorModel
 
 /// The scales of whole tensors, which NVFP4 has beside those of groups: with them the largest scale of a group is the largest E4M3.
 ///
 /// They depend on all values, so that these are read once before anything is written. Weights of what vLLM makes one layer of have one scale, the smallest
-/// of theirs, as llmcompressor has it.
+/// of theirs, as llmcompressor has it. Where better scales are asked for, that of a tensor is searched for, too.
 struct TensorScales {
   private var scales: [ExactName: Float] = [:]
 
   /// Reads matrices.
   ///
+  /// - Parameters:
+  ///   - matrices: that have such scales.
+  ///   - planner: of the source.
+  ///   - methods: how each will be quantized.
   /// - Throws: what reading throws.
-  init(_ matrices: [CompressedTensorsCandidate], _ planner: Planner) throws(CheckpointError) {
+  init(
+    _ matrices: [CompressedTensorsCandidate], _ planner: Planner, _ methods: [QuantizationMethod]
+  ) throws(CheckpointError) {
     guard !matrices.isEmpty else { return }
     var tasks: [EvaluationTask] = []
     for matrix in matrices {
@@ -25,20 +30,26 @@ struct TensorScales {
     let values = StatisticsCollector(matrices.map(\.type.dtype))
     try EvaluationPipeline(planner.source.reader, planner.resources).run(
       tasks, DigestCollector(statistics: values))
-    var shared: [FusedLayer: Float] = [:]
+    var units: [TensorScaleSearch.Unit] = []
+    var shared: [FusedLayer: Int] = [:]
     for (place, matrix) in matrices.enumerated() {
       let found = values.statistics(of: place)
       let largest = max(abs(found?.minimum ?? 0), abs(found?.maximum ?? 0))
       let scale = Self.scale(Float(largest), matrix.type.dtype)
-      scales[ExactName(matrix.tensor.name)] = scale
-      if let layer = matrix.place.flatMap(FusedLayer.init) {
-        shared[layer] = min(shared[layer] ?? .infinity, scale)
+      if let layer = matrix.quantization.fused, let unit = shared[layer] {
+        units[unit].members.append(place)
+        units[unit].scale = min(units[unit].scale, scale)
+        continue
       }
+      if let layer = matrix.quantization.fused { shared[layer] = units.count }
+      units.append(.init(members: [place], scale: scale))
     }
-    for matrix in matrices {
-      if let scale = matrix.place.flatMap(FusedLayer.init).flatMap({ shared[$0] }) {
-        scales[ExactName(matrix.tensor.name)] = scale
-      }
+    let best =
+      methods.contains { $0.quality != .plain }
+      ? try TensorScaleSearch(Array(zip(matrices, methods)), planner).scales(units)
+      : units.map(\.scale)
+    for (unit, scale) in zip(units, best) {
+      for member in unit.members { scales[ExactName(matrices[member].tensor.name)] = scale }
     }
   }
 
