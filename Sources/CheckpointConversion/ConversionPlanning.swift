@@ -52,10 +52,14 @@ extension ConversionJob {
 
   /// The plan for a source that is open.
   ///
-  /// - Parameter source: with the tokenizer that it gets.
+  /// - Parameters:
+  ///   - source: with the tokenizer that it gets.
+  ///   - keepingSettings: whether settings stay as they are that say what would be done without them.
   /// - Returns: the plan.
   /// - Throws: what planning throws.
-  func plan(_ source: Source) throws(CheckpointError) -> ConversionPlan {
+  func plan(
+    _ source: Source, keepingSettings: Bool = false
+  ) throws(CheckpointError) -> ConversionPlan {
     if let error = source.checkpoint.configurationError { throw error }
     let target = try Targets.target(for: request, source)
     guard
@@ -73,6 +77,9 @@ extension ConversionJob {
     }
     let model = try source.model()
     var settings = request.settings
+    if !keepingSettings, settings.sharding.map(target.isStandard) == true {
+      settings.sharding = nil
+    }
     if target == WeightDeltaTarget.self {
       if settings.deltaVersion == nil {
         settings.deltaVersion = try WeightDeltaTarget.version(of: request.destination)

@@ -63,7 +63,7 @@ public struct Replay: Sendable {
         source = RestoredTokenizer.added(to: try Source(path, request.openOptions))
       }
       if let base { source = source.differing(from: base) }
-      let plan = try ConversionJob(request).plan(source)
+      let plan = try ConversionJob(request).plan(source, keepingSettings: true)
       return .success(
         Replay(
           source: source, plan: plan,

@@ -12,6 +12,10 @@ enum MLXTarget: ConversionTarget {
   /// 5 GiB, as mlx-lm has them.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(5 << 30)
 
+  static func isStandard(_ sharding: ConversionPlan.Sharding) -> Bool {
+    sharding == standardSharding
+  }
+
   static func plan(
     _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {

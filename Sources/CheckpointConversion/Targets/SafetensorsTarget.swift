@@ -14,6 +14,10 @@ enum SafetensorsTarget: ConversionTarget {
   /// 5 GB, which is what the Hub's own tools make.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(5_000_000_000)
 
+  static func isStandard(_ sharding: ConversionPlan.Sharding) -> Bool {
+    sharding == standardSharding
+  }
+
   static func plan(
     _ planner: Planner
   ) throws(CheckpointError) -> ConversionPlan {

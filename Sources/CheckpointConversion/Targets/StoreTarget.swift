@@ -14,6 +14,10 @@ enum StoreTarget: ConversionTarget {
 
   /// 4 GB a volume.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(4_000_000_000)
+
+  static func isStandard(_ sharding: ConversionPlan.Sharding) -> Bool {
+    sharding == standardSharding
+  }
   /// What HDF5 itself takes at most for a volume, and for a dataset beside its contents.
   private static let (volumeOverhead, datasetOverhead) = (16384, 4096)
 

@@ -27,6 +27,9 @@ public protocol ConversionTarget: Sendable {
   /// Whether it can be written as a difference to a base.
   static var differences: DifferenceUse { get }
 
+  /// Whether a way to cut weights into files is the one that is taken where none is asked for.
+  static func isStandard(_ sharding: ConversionPlan.Sharding) -> Bool
+
   /// Makes the plan of a conversion.
   ///
   /// - Parameter planner: of the source and the settings.
@@ -60,6 +63,8 @@ public enum DifferenceUse: Sendable {
 }
 
 extension ConversionTarget {
+  /// None is.
+  public static func isStandard(_ sharding: ConversionPlan.Sharding) -> Bool { false }
   /// Files aren't cut.
   public static var partCount: (@Sendable (String, String) -> Int?)? { nil }
   /// Another format must be asked for.

@@ -11,6 +11,10 @@ enum WeightDeltaTarget: ConversionTarget {
   /// 5 GB of tensors a file.
   private static let standardSharding = ConversionPlan.Sharding.maximumByteCount(5_000_000_000)
 
+  static func isStandard(_ sharding: ConversionPlan.Sharding) -> Bool {
+    sharding == standardSharding
+  }
+
   static func plan(_ planner: Planner) throws(CheckpointError) -> ConversionPlan {
     guard let base = planner.source.target else {
       throw CheckpointError(
