@@ -34,8 +34,9 @@ enum ConversionText {
 
   private static func destinationLine(_ plan: ConversionPlan, _ destination: String) -> String {
     let dtypes = Set(plan.tensors.map(\.type.dtype.rawValue)).sorted().joined(separator: ", ")
+    let form = dtypes.isEmpty ? plan.format : "\(plan.format) \(dtypes)"
     return
-      "\(printable(destination)): \(plan.format) \(dtypes), \(counted(plan.tensors.count, "tensor")) in \(counted(plan.weightFiles.count, "file"))"
+      "\(printable(destination)): \(form), \(counted(plan.tensors.count, "tensor")) in \(counted(plan.weightFiles.count, "file"))"
   }
 
   /// What a difference is a difference to, and how many tensors are what; nil for complete checkpoints.

@@ -105,6 +105,9 @@ struct ConvertCommand: ParsableCommand {
     request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
     request.settings.baseHint = baseHint
+    if parts.part != nil {
+      request.invocation = PartsInvocation(source: source, arguments: CommandWords.ofAllParts)
+    }
     if validatesResult {
       shared.noteSlowness()
       request.validator = try validation.validator(request, standardCount: 32, progress.work)
@@ -118,18 +121,23 @@ struct ConvertCommand: ParsableCommand {
     if let part = parts.part, !options.dryRun {
       return try AttendedPart(job, part, destination, progress, shared).finish()
     }
-    if let submission = try parts.submission(source, destination, shared, options) {
+    if let submission = try parts.submission(destination, shared, options) {
       return try submission.run(job)
     }
     if options.dryRun {
       let (source, plan) = try job.plan()
+      let part = try parts.part.map { (part) throws(CheckpointError) in
+        try AttendedPart.text(job, part, plan)
+      }
       if shared.json {
         try ConversionJob.write(plan, source) { (piece) in
           Signals.endIfReceived()
           Console.output(document: piece)
         }
+        if let part { Console.error(part) }
       } else {
         Console.output { ConversionText.print(plan, source, destination, line: $0) }
+        if let part { Console.output("\n\(part)") }
       }
       return
     }

@@ -18,6 +18,10 @@ struct MergeCommand: ParsableCommand {
       one. Where parts are missing, nothing is made and they are named. For verify, DESTINATION is \
       the folder that was given with --parts.
 
+      What was stopped goes on when it is started again. Where the result is whole already and no \
+      parts are left, this is said, and the exit code is that of the merge that made it; --json is \
+      the document of a conversion then, and --report asks for a file that is there.
+
       Exit code 1: the result is there, but exceeds --max-rmse; 2: it could not be made.
 
       Examples:
@@ -117,6 +121,9 @@ struct MergeCommand: ParsableCommand {
       Console.error("warning: \(printable(leftover)) could not be removed; nothing in it is needed")
     }
     let seconds = Date().timeIntervalSince(start)
+    if !quiet && outcome.wasWhole {
+      Console.error("whole        already: nothing is left of parts to merge")
+    }
     if !quiet, let count = outcome.partCount {
       Console.error(
         "merged       \(counted(count, "part")), in \(duration(seconds))")
@@ -136,7 +143,8 @@ struct MergeCommand: ParsableCommand {
     if json {
       Console.output(
         document: try JSONDocument.bytes(
-          ConversionDocument(outcome.certificate, destination, seconds: seconds)))
+          ConversionDocument(
+            outcome.certificate, outcome.invocation?.source ?? destination, seconds: seconds)))
     } else {
       Console.output(ConversionText.closing(outcome.certificate, destination))
     }

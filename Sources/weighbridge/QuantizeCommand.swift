@@ -314,7 +314,7 @@ struct QuantizeCommand: ParsableCommand {
       return try AttendedPart(job, part, destination, progress, shared).finish()
     }
     if let submission = try parts.submission(
-      source, destination, shared, options, forMerge: ["--report", "--max-rmse"])
+      destination, shared, options, forMerge: ["--report", "--max-rmse"])
     {
       return try submission.run(job)
     }
@@ -323,12 +323,16 @@ struct QuantizeCommand: ParsableCommand {
       let (_, plan) = try hasDestination ? job.plan() : job.planWithoutDestination()
       var report = QuantizationReport(plan, quantization, limits: limits)
       choice?.expectation.complete(&report, isWritten: false)
+      let part = try parts.part.map { (part) throws(CheckpointError) in
+        try AttendedPart.text(job, part, plan)
+      }
       if shared.json {
         Console.output(document: try JSONDocument.bytes(report))
+        if let part { Console.error(part) }
       } else {
         let text = QuantizationText.plan(
           report, listsTensors: tensors, evenParts: plan.evenPartCounts)
-        Console.output(text + "\n")
+        Console.output(text + "\n" + (part.map { "\n\($0)" } ?? ""))
       }
       return
     }

@@ -31,6 +31,9 @@ struct StatusCommand: ParsableCommand {
     let status =
       try VerificationMerge.isOne(destination)
       ? VerificationMerge.status(of: destination) : PartsStatus(of: destination)
+    for damage in status.damages {
+      Console.error("warning: \(damage)")
+    }
     if json {
       Console.output(document: try JSONDocument.bytes(status))
     } else {

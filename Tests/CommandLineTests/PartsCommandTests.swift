@@ -41,7 +41,15 @@ import Testing
     #expect(try Weighbridge.run("status", workspace.path("out")).code == 0)
     let merged = try Weighbridge.run("merge", workspace.path("out"), "--json")
     #expect(merged.code == 0)
-    #expect(try merged.object["schema"] as? String == "conversion/v1")
+    let alone = try Weighbridge.run(
+      "convert", Self.llama, workspace.path("alone"), "--to", "hf", "--max-shard-size", "40KB",
+      "--json"
+    ).object
+    var together = try merged.object
+    together["timing"] = alone["timing"]
+    #expect(NSDictionary(dictionary: together).isEqual(to: alone))
+    let again = try Weighbridge.run("merge", workspace.path("out"), "--wait", "60s")
+    #expect(again.code == 0 && again.errors.contains("already"))
     #expect(try Weighbridge.run("verify", workspace.path("out")).code == 0)
   }
 
@@ -52,6 +60,37 @@ import Testing
         "convert", Self.llama, workspace.path("out"), "--to", "hf", "--part=\(text)"
       ).code == 2)
     #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).isEmpty)
+  }
+
+  @Test func usageErrorsNameTheRange() throws {
+    func errors(_ text: String) throws -> String {
+      try Weighbridge.run("convert", Self.llama, "o", "--part=\(text)").errors
+    }
+    #expect(try errors("0/3").contains("The parts are 1/3 to 3/3."))
+    #expect(try errors("4/3").contains("The parts are 1/3 to 3/3."))
+    #expect(try errors("1/100000").contains("There are 1 to 99999 parts."))
+    #expect(try errors("x/3").contains("such as 3/32"))
+  }
+
+  @Test func aDryRunSaysWhatThePartWouldBe() throws {
+    let text = try part("2/3", "--dry-run").text
+    #expect(text.hasSuffix("\n\npart 2/3: 13 tensors, 251 KB, in 7 files\n"))
+    #expect(try part("2/3", "--dry-run", "--json").errors.contains("part 2/3: 13 tensors"))
+    let quantized = try Weighbridge.run(
+      "quantize", fixture("huggingface/gptj"), workspace.path("q.gguf"), "--scheme", "q8_0",
+      "--part", "99/99", "--dry-run")
+    #expect(quantized.text.contains("part 99/99: nothing to do: whole tensors are done"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).isEmpty)
+  }
+
+  @Test func partsWithoutTensorsSayWhy() throws {
+    let volumes = try Weighbridge.run(
+      "convert", Self.llama, workspace.path("o.store"), "--part", "2/2")
+    #expect(volumes.errors.contains("nothing to do: whole volumes are done"))
+    let tensors = try Weighbridge.run(
+      "convert", fixture("huggingface/gptj"), workspace.path("o.gguf"), "--part", "99/99")
+    #expect(tensors.errors.contains("nothing to do: whole tensors are done"))
+    #expect(tensors.errors.contains(": gguf, 0 tensors"))
   }
 
   @Test func whatOnlyTheWholeHasIsGivenToMerge() throws {
@@ -175,6 +214,35 @@ import Testing
     #expect(
       try Weighbridge.run("verify", copy, "--part", "1/4", "--parts", workspace.path("broken")).code
         == 2)
+  }
+
+  @Test func aPartThatHasReadItsShareIsFine() throws {
+    // Whatever it finds: a scheduler goes on to the merge, which judges.
+    let other = workspace.path("other")
+    _ = try Weighbridge.run("convert", Self.llama, other, "--to", "hf", "--dtype", "bf16")
+    for number in 1...2 {
+      let part = try Weighbridge.run(
+        "verify", Self.llama, "--against", other, "--part", "\(number)/2", "--parts",
+        workspace.path("report"))
+      #expect(part.code == 0)
+      #expect(part.text.contains("read, 1"), "\(part.text)")
+    }
+    #expect(try Weighbridge.run("merge", workspace.path("report")).code == 1)
+  }
+
+  @Test func partsOfAVerificationLieOutsideOfWhatIsRead() throws {
+    let copy = workspace.path("model")
+    #expect(try Weighbridge.run("convert", Self.llama, copy, "--to", "hf").code == 0)
+    for folder in ["\(copy)/report", copy, "\(copy)/a/../report"] {
+      let outcome = try Weighbridge.run("verify", copy, "--part", "1/2", "--parts", folder)
+      #expect(outcome.code == 2 && outcome.errors.contains("outside of"))
+    }
+    #expect(try Weighbridge.run("verify", copy).code == 0)
+    _ = try Weighbridge.run("verify", copy, "--part", "1/2", "--parts", workspace.path("report"))
+    let other = try Weighbridge.run(
+      "verify", copy, "--part", "1/3", "--parts", workspace.path("report"))
+    #expect(other.errors.contains("expected 3 parts of sha256:"))
+    #expect(other.errors.contains("found 2 parts of sha256:"))
   }
 
   @Test func aMergeWithoutAPartNamesIt() throws {

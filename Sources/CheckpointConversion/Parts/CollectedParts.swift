@@ -23,10 +23,11 @@ struct CollectedParts {
       guard let part = PartNumber(place + 1, of: count) else {
         throw CheckpointError(.malformed, "there is no such part", file: folder.path)
       }
-      let record = try PartRecord(of: folder.path(of: part))
-      guard record.head.plan == description.plan, record.head.part == part.number,
-        record.head.partCount == count
-      else {
+      guard let record = try folder.record(of: part) else {
+        throw CheckpointError(
+          .missing, "isn't complete", file: folder.path(of: part), hint: "do this part again")
+      }
+      guard record.head.plan == description.plan else {
         throw CheckpointError(
           .conflict, "is a part of another conversion", file: folder.path(of: part),
           expected: "part \(part) of plan \(description.plan)",
@@ -44,6 +45,17 @@ struct CollectedParts {
       expected: PartsDescription.fileName, hint: "do any part again: it says so")
   }
 
+  /// The error for parts beside which there is no plan; nil if there is one.
+  static func lackOfPlan(_ folder: PartsFolder) -> CheckpointError? {
+    let path = "\(folder.path)/\(PartsDescription.planName)"
+    guard FileKind(ofEntry: path) != .file else { return nil }
+    return CheckpointError(
+      .missing, "what the parts were made of is gone", file: path,
+      hint:
+        "remove \(PartsDescription.fileName) beside it, and do any part again, which writes both and nothing else: \(shellCommand("rm", "\(folder.path)/\(PartsDescription.fileName)"))"
+    )
+  }
+
   /// The plan that all parts are of.
   ///
   /// - Throws: `corrupt`, `malformed`, `inputOutput`.
@@ -51,6 +63,7 @@ struct CollectedParts {
     _ folder: PartsFolder, _ description: PartsDescription
   ) throws(CheckpointError) -> RecordedPlan {
     let path = "\(folder.path)/\(PartsDescription.planName)"
+    if let error = lackOfPlan(folder) { throw error }
     let text = try InputFile.contents(
       of: path, limit: PartsDescription.maximumPlanByteCount, recordedIn: nil)
     guard description.planFile?.digest == Digest(of: text) else {
@@ -58,7 +71,7 @@ struct CollectedParts {
         .corrupt, "isn't what the parts were made of", file: path,
         expected: description.planFile.map { "\($0.digest)" }, found: "\(Digest(of: text))",
         hint:
-          "remove it and \(PartsDescription.fileName) beside it, and do any part again: it writes both"
+          "remove both, and do any part again, which writes them and nothing else: \(shellCommand("rm", path, "\(folder.path)/\(PartsDescription.fileName)"))"
       )
     }
     return try RecordedPlan(parsing: text, path)

@@ -33,10 +33,22 @@ struct OwnParts {
       strangers += inner.filter { !PartsFolder.isEntry($0) }.map { "\(name)/\($0)" }
     }
     guard strangers.isEmpty else {
+      if fileExists("\(partialPath)/\(AtomicDestination.markName)") {
+        throw Self.undivided(partialPath)
+      }
       let shown = strangers.sorted().prefix(Self.shownCount).joined(separator: ", ")
       let rest = strangers.count - Self.shownCount
       throw conflict(rest > 0 ? "\(shown) and \(rest) more" : shown)
     }
+  }
+
+  /// The error for a directory that a conversion without parts works in.
+  static func undivided(_ partialPath: String) -> CheckpointError {
+    CheckpointError(
+      .conflict, "an unfinished conversion without --part is there", file: partialPath,
+      hint:
+        "go on with that by --resume without --part, or remove it: \(shellCommand("rm -r", partialPath))"
+    )
   }
 
   private func conflict(_ found: String) -> CheckpointError {

@@ -73,7 +73,7 @@ struct PartAttempt: Sendable {
     let isDone = try SharedFolder.move(path, to: folder.path(of: part))
     if !isDone {
       // Another one was faster; or this one was taken over, and that isn't complete yet.
-      guard folder.isComplete(part) else { throw takenOver }
+      guard try folder.record(of: part) != nil else { throw takenOver }
       try Directories.removeTree(path)
     }
     try Directories.synchronise(folder.path)

@@ -1,5 +1,5 @@
 import CheckpointFormats
-import FileContainers
+public import FileContainers
 import Foundation
 import TensorEvaluation
 public import TensorModel
@@ -30,6 +30,17 @@ public struct PartSummary: Sendable {
   public let tensorCount: Int
   /// Bytes of tensors.
   public let byteCount: Int
+  /// What isn't divided: `tensors`, `files` or `volumes`.
+  public let unit: String
+
+  init(_ chosen: ChosenPart, _ share: PlanShare, _ division: PlanDivision) {
+    text = chosen.text
+    fileCount = share.pieces.count
+    hasPieces = share.pieces.contains { $0.ranges != nil }
+    tensorCount = share.plan.tensors.count
+    byteCount = share.plan.groups.reduce(0) { $0 + $1.byteCount }
+    unit = division.unit
+  }
 }
 
 extension ConversionJob {
@@ -49,11 +60,7 @@ extension ConversionJob {
     try refuseWholeSources()
     let destination = try destination()
     try OwnParts(destination.partialPath).require()
-    let existing = try PartsFolder.found(in: destination.partialPath)
-    let known = try existing?.description().map {
-      (count: $0.partCount, arrayStart: existing?.firstArrayNumber)
-    }
-    let chosen = try SchedulerEnvironment(variables, known: known).part(choice)
+    let chosen = try chosen(choice, variables, destination)
     let part = chosen.part
     let (source, plan) = try dividedPlan()
     try confirm(destination)
@@ -79,13 +86,8 @@ extension ConversionJob {
     }
     try claim()
     if let start = chosen.arrayStart { try folder.noteArray(from: start) }
-    willWork(
-      PartSummary(
-        text: chosen.text, fileCount: share.pieces.count,
-        hasPieces: share.pieces.contains { $0.ranges != nil },
-        tensorCount: share.plan.tensors.count,
-        byteCount: share.plan.groups.reduce(0) { $0 + $1.byteCount }))
-    if folder.isComplete(part) { return outcome(part, share, wasComplete: true) }
+    willWork(PartSummary(chosen, share, division))
+    if try folder.record(of: part) != nil { return outcome(part, share, wasComplete: true) }
     observer.willStart(source, share.plan, nil)
     let attempt = try PartAttempt(folder, part, resuming: request.resume)
     do throws(CheckpointError) {
@@ -106,6 +108,33 @@ extension ConversionJob {
       }
       throw afterwards(error, attempt)
     }
+  }
+
+  /// What a part of a plan would do.
+  ///
+  /// - Parameters:
+  ///   - choice: which part.
+  ///   - variables: of the environment, for parts that a scheduler numbers.
+  ///   - plan: of the whole.
+  /// - Returns: the summary.
+  /// - Throws: `usage` where nothing tells which part it is, and for what isn't done in parts.
+  public func summary(
+    of choice: PartChoice, variables: [String: String], in plan: ConversionPlan
+  ) throws(CheckpointError) -> PartSummary {
+    try refuseWholeSources()
+    let chosen = try chosen(choice, variables, try destination())
+    let division = PlanDivision(plan, partCount: chosen.part.count)
+    return PartSummary(chosen, division.share(of: chosen.part), division)
+  }
+
+  private func chosen(
+    _ choice: PartChoice, _ variables: [String: String], _ destination: AtomicDestination
+  ) throws(CheckpointError) -> ChosenPart {
+    let existing = try PartsFolder.found(in: destination.partialPath)
+    let known = try existing?.description().map {
+      (count: $0.partCount, arrayStart: existing?.firstArrayNumber)
+    }
+    return try SchedulerEnvironment(variables, known: known).part(choice)
   }
 
   /// The source, and what is to be written of it: a plan that headers are enough for.
@@ -141,17 +170,7 @@ extension ConversionJob {
           "leave it out, and compare after the merge: \(shellCommand("weighbridge compare --forward", request.source, request.destination))"
       )
     }
-    guard request.source != "-" else {
-      throw CheckpointError(
-        .usage, "standard input is read by one process, and parts are done by several",
-        hint: "unpack the archive into a folder, and convert that: mkdir step && tar -xf - -C step")
-    }
-    guard try Source.needsUnpacking(request.source) else { return }
-    throw CheckpointError(
-      .usage, "every part would unpack the whole archive", file: request.source,
-      hint:
-        "unpack it once, and convert the folder: mkdir step && zstd -dc \(shellCommand("", request.source).trimmingCharacters(in: .whitespaces)) | tar -xf - -C step"
-    )
+    try WholeArchive.refuse(request.source)
   }
 
   /// Keeps or removes what a failed attempt has left.
@@ -179,12 +198,13 @@ extension ConversionJob {
     guard let found = try folder.description() else {
       throw CheckpointError(
         .conflict, "parts of another conversion are there", file: folder.path,
-        hint: "remove them: \(shellCommand("rm -r", destination.partialPath))")
+        hint:
+          "remove them, which --force doesn't: \(shellCommand("rm -r", destination.partialPath))")
     }
     let source = RestoredTokenizer.added(to: try Source(request.source, request.openOptions))
     let digest = try PlanDocument.digest(try plan(source), source)
     throw PartsDescription.conflict(
-      folder.path, expected: found, "plan \(digest) without --part")
+      folder.path, expected: "plan \(digest) without --part", found: found)
   }
 }
 
@@ -192,25 +212,30 @@ extension ConversionJob {
   /// The numbers of the parts that are still to be done, after making sure that they could be.
   ///
   /// - Parameter count: how many parts there are to be.
-  /// - Returns: the numbers, ascending.
-  /// - Throws: what planning throws; `conflict` if parts of other work are there, `noSpace`.
-  public func missingParts(of count: Int) throws(CheckpointError) -> [Int] {
+  /// - Returns: the numbers, ascending, and the digest of the plan.
+  /// - Throws: what planning throws; `conflict` if parts of other work are there, `corrupt` if one is damaged, `noSpace`.
+  public func missingParts(
+    of count: Int
+  ) throws(CheckpointError) -> (numbers: [Int], plan: Digest) {
     try refuseWholeSources()
     let destination = try destination()
     let (source, plan) = try dividedPlan()
     try confirm(destination)
+    let digest = try PlanDocument.digest(plan, source)
     guard let folder = try PartsFolder.found(in: destination.partialPath),
       let found = try folder.description()
     else {
       let converter = try Converter(
         plan, source, destination, Converter.Options(resources: request.resources))
       try converter.checkSpace()
-      return Array(1...count)
+      return (Array(1...count), digest)
     }
     let own = PartsDescription(
-      try PlanDocument.digest(plan, source), partCount: count, byteCounts: found.byteCounts,
+      digest, partCount: count, byteCounts: found.byteCounts,
       hashesInputs: request.hashesInputs, source)
     try own.require(found, in: folder.path)
-    return try PartStates(folder, found).missing
+    let states = try PartStates(folder, found)
+    if let error = states.damages.first { throw error }
+    return (states.missing, digest)
   }
 }

@@ -1,5 +1,6 @@
 import CheckpointFormats
 import FileContainers
+import Foundation
 import TensorModel
 
 /// parts.json: what all parts of a conversion have in common.
@@ -59,7 +60,8 @@ struct PartsDescription: Codable, Hashable, Sendable {
   /// - Throws: `conflict`, naming both plans.
   func require(_ found: PartsDescription, in folder: String) throws(CheckpointError) {
     guard plan == found.plan, partCount == found.partCount else {
-      throw Self.conflict(folder, expected: found, "\(partCount) parts of plan \(plan)")
+      throw Self.conflict(
+        folder, expected: "\(counted(partCount, "part")) of plan \(plan)", found: found)
     }
     guard hashesInputs == found.hashesInputs else {
       throw CheckpointError(
@@ -69,7 +71,7 @@ struct PartsDescription: Codable, Hashable, Sendable {
     for (now, then) in zip(inputs, found.inputs) where now != then {
       throw CheckpointError(
         .conflict, "an input isn't the file that the other parts were made of", file: now.name,
-        expected: then.text, found: now.text,
+        expected: then.text(besides: now), found: now.text(besides: then),
         hint:
           "where each machine has a copy of its own, copy it with its times (cp -p, rsync -t); else remove the parts and begin again"
       )
@@ -80,23 +82,30 @@ struct PartsDescription: Codable, Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - folder: of the parts.
-  ///   - expected: what they are of.
-  ///   - found: what was asked for.
+  ///   - expected: what was asked for.
+  ///   - found: what they are of.
   /// - Returns: the error.
   static func conflict(
-    _ folder: String, expected: PartsDescription, _ found: String
+    _ folder: String, expected: String, found: PartsDescription
   ) -> CheckpointError {
     CheckpointError(
       .conflict, "parts of another conversion are there", file: folder,
-      expected: "\(counted(expected.partCount, "part")) of plan \(expected.plan)", found: found,
+      expected: expected, found: "\(counted(found.partCount, "part")) of plan \(found.plan)",
       hint:
-        "repeat the command with the options that these parts were made with, or remove them: \(shellCommand("rm -r", Directories.split(folder).parent))"
+        "repeat the command with the options that these parts were made with, or remove them, which --force doesn't: \(shellCommand("rm -r", Directories.split(folder).parent))"
     )
   }
 }
 
 extension PartsDescription.Input {
-  fileprivate var text: String {
-    "\(byteCount.map(String.init) ?? "unknown") bytes, changed \(modificationTime.map { "\($0 / 1_000_000_000) s after 1970" } ?? "at an unknown time")"
+  /// Its size and time, the latter to the nanosecond where the other's differs by less than a second.
+  fileprivate func text(besides other: Self) -> String {
+    let size = byteCount.map { "\($0) bytes" } ?? "unknown size"
+    guard let modificationTime else { return "\(size), changed at an unknown time" }
+    let (seconds, rest) = modificationTime.quotientAndRemainder(dividingBy: 1_000_000_000)
+    let isClose = other.modificationTime.map { $0 / 1_000_000_000 == seconds } ?? false
+    let date = Date(timeIntervalSince1970: Double(seconds)).ISO8601Format()
+    let fraction = isClose && modificationTime >= 0 ? " and \(rest) ns" : ""
+    return "\(size), changed \(date)\(fraction)"
   }
 }

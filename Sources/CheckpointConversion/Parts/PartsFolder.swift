@@ -61,7 +61,7 @@ struct PartsFolder: Sendable {
       in: partialPath, name: Self.mergingPrefix + SharedFolder.uniqueName())
     guard try SharedFolder.move(path, to: own.path) else {
       throw CheckpointError(
-        .conflict, "another merge of these parts has begun", file: path,
+        .conflict, "another merge of these parts is at work", file: path,
         hint: "wait for it to end; if it was stopped, repeat the command")
     }
     try Directories.synchronise(partialPath)
@@ -94,13 +94,7 @@ struct PartsFolder: Sendable {
     if let found = try description() { return try own.require(found, in: path) }
     try SharedFolder.makeDirectory(partialPath)
     let journal = "\(partialPath)/\(AtomicDestination.markName)"
-    if fileExists(journal) {
-      throw CheckpointError(
-        .conflict, "an unfinished conversion without --part is there", file: partialPath,
-        hint:
-          "go on with that by --resume without --part, or remove it: \(shellCommand("rm -r", partialPath))"
-      )
-    }
+    if fileExists(journal) { throw OwnParts.undivided(partialPath) }
     try SharedFolder.makeDirectory(path)
     let planPath = "\(path)/\(PartsDescription.planName)"
     if !fileExists(planPath) {
@@ -121,7 +115,10 @@ struct PartsFolder: Sendable {
   // MARK: Names
 
   /// Whether a directory of parts is called so, as they are done or merged.
-  static func isName(_ name: String) -> Bool { name == Self.name || name.hasPrefix(mergingPrefix) }
+  static func isName(_ name: String) -> Bool { name == Self.name || isMergingName(name) }
+
+  /// Whether a directory of parts that are being merged is called so.
+  static func isMergingName(_ name: String) -> Bool { name.hasPrefix(mergingPrefix) }
 
   /// Whether something that this tool writes is called so in one.
   static func isEntry(_ name: String) -> Bool {
@@ -161,6 +158,32 @@ struct PartsFolder: Sendable {
   /// Whether a part is complete.
   func isComplete(_ part: PartNumber) -> Bool {
     fileExists("\(path(of: part))/\(PartRecord.fileName)")
+  }
+
+  /// What a complete part says; nil where it isn't complete.
+  ///
+  /// - Throws: `corrupt` where its folder has its name, which none has before it is complete, and no record or a damaged one.
+  func record(of part: PartNumber) throws(CheckpointError) -> PartRecord? {
+    let path = path(of: part)
+    guard FileKind(ofEntry: path) != nil else { return nil }
+    do throws(CheckpointError) {
+      let record = try PartRecord(of: path)
+      guard record.head.part == part.number, record.head.partCount == part.count else {
+        throw CheckpointError(.malformed, "is another part's", file: path)
+      }
+      return record
+    } catch {
+      // Somebody may have taken it just now.
+      guard FileKind(ofEntry: path) != nil else { return nil }
+      if error.code.isTransient { throw error }
+      let isThere = fileExists("\(path)/\(PartRecord.fileName)")
+      throw CheckpointError(
+        .corrupt,
+        isThere
+          ? "a part's \(PartRecord.fileName) is damaged: what it has done isn't known"
+          : "a part's \(PartRecord.fileName) is gone: what it has done isn't known",
+        file: path, hint: "remove this part, and do it again: \(shellCommand("rm -r", path))")
+    }
   }
 
   /// The names of unfinished attempts at a part.

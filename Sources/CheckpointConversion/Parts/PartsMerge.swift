@@ -29,6 +29,8 @@ public struct PartsMerge: Sendable {
     public let invocation: PartsInvocation?
     /// What could not be removed after all was done; nil as a rule.
     public internal(set) var leftover: String?
+    /// Whether the result was there already, and nothing of the parts.
+    public internal(set) var wasWhole = false
   }
 
   /// Is told what came of it before the last that is known of the parts is removed: what it throws leaves that for another merge.
@@ -75,7 +77,14 @@ public struct PartsMerge: Sendable {
   public func run(
     needsQuantization: Bool = false, _ report: Reporting = { (_) throws(CheckpointError) in }
   ) throws(CheckpointError) -> Outcome {
-    let partialPath = try AtomicDestination.partialPath(of: destination, kind: kind)
+    let end = ContinuousClock.now + .seconds(wait)
+    guard let partialPath = try seenPartialPath(until: end) else {
+      let outcome = try repeated()
+      try refuse(
+        outcome.certificate.tensors.contains { $0.quantization != nil }, needsQuantization)
+      try report(outcome)
+      return outcome
+    }
     try OwnParts(partialPath).require()
     if let outcome = try cleared(partialPath) {
       try report(outcome)
@@ -83,30 +92,78 @@ public struct PartsMerge: Sendable {
     }
     if let interrupted = try PartsFolder.merging(in: partialPath) {
       let folder = try interrupted.takenForMerging()
-      if let outcome = try published(folder) { return try finish(outcome, folder, report) }
-      return try merge(CollectedParts(folder), report)
+      return try own(folder) { () throws(CheckpointError) in
+        if let outcome = try published(folder) { return try finish(outcome, folder, report) }
+        return try merge(CollectedParts(folder), report)
+      }
     }
     let folder = PartsFolder(in: partialPath)
-    guard FileKind(ofEntry: folder.path) == .directory else {
-      throw CheckpointError(
-        .missing, "there are no parts of this destination", file: destination,
-        hint:
-          "do them first, each with the same command: weighbridge convert … --part 1/N to N/N; weighbridge status says which are there"
-      )
+    guard FileKind(ofEntry: folder.path) == .directory else { throw nothingThere }
+    try own(folder) { () throws(CheckpointError) in
+      try waitForAll(folder, until: end)
+      let parts = try CollectedParts(folder)
+      try refuse(parts.plan.frame.quantization != nil, needsQuantization)
+      try parts.requireSound()
+      if let replaced = try target(parts, workingIn: nil, resuming: false).replacedSize() {
+        willReplace(replaced)
+      }
     }
-    try waitForAll(folder)
-    let parts = try CollectedParts(folder)
-    guard !needsQuantization || parts.plan.frame.quantization != nil else {
-      throw CheckpointError(
-        .usage,
-        "--report and --max-rmse are of a quantization, and these parts are none",
-        file: destination, hint: "leave them out")
+    let taken = try folder.takenForMerging()
+    return try own(taken) { () throws(CheckpointError) in
+      try merge(CollectedParts(taken), report)
     }
-    try parts.requireSound()
-    if let replaced = try target(parts, workingIn: nil, resuming: false).replacedSize() {
-      willReplace(replaced)
+  }
+
+  /// Where the work of this destination lies; nil where there is none, or nothing is left of it.
+  ///
+  /// A file system may hide the folder from this machine, too: it is looked for as long as parts are, unless the result stands there, which parts could
+  /// only replace by --force.
+  private func seenPartialPath(
+    until end: ContinuousClock.Instant
+  ) throws(CheckpointError) -> String? {
+    while true {
+      let path = try AtomicDestination.partialPath(of: destination, kind: kind)
+      if try PartsFolder.found(in: path) != nil { return path }
+      let isWhole = try isForced ? false : ifUsable(whole) ?? nil != nil
+      try resources.checkCancellation()
+      if isWhole || ContinuousClock.now >= end { return FileKind(ofEntry: path).map { _ in path } }
+      Thread.sleep(forTimeInterval: 0.5)
     }
-    return try merge(CollectedParts(folder.takenForMerging()), report)
+  }
+
+  /// Refuses what only a quantization has.
+  private func refuse(_ isQuantization: Bool, _ needsOne: Bool) throws(CheckpointError) {
+    guard needsOne && !isQuantization else { return }
+    throw CheckpointError(
+      .usage, "--report and --max-rmse are of a quantization, and these parts are none",
+      file: destination, hint: "leave them out")
+  }
+
+  /// Works in a folder that another merge may take: what is wrong then isn't what is told.
+  private func own<Result>(
+    _ folder: PartsFolder, _ body: () throws(CheckpointError) -> Result
+  ) throws(CheckpointError) -> Result {
+    do throws(CheckpointError) { return try body() } catch {
+      guard FileKind(ofEntry: folder.path) == .directory else {
+        throw CheckpointError(
+          .conflict, "another merge of these parts is at work, or has done it", file: destination,
+          hint:
+            "leave it to that one; \(shellCommand("weighbridge merge", destination)) says when the result is whole"
+        )
+      }
+      var error = error
+      if error.code.isTransient && error.hint == nil {
+        let first =
+          switch error.code {
+          case .noSpace: "free some space"
+          case .interrupted: "nothing is lost"
+          default: "check the disk and the permissions"
+          }
+        error.hint =
+          "\(first); then merge again, which goes on where it was: \(shellCommand("weighbridge merge", destination))"
+      }
+      throw error
+    }
   }
 
   /// Has the outcome told, and removes what is left of the parts.
@@ -120,12 +177,13 @@ public struct PartsMerge: Sendable {
   }
 
   /// Waits until all parts are seen.
-  private func waitForAll(_ folder: PartsFolder) throws(CheckpointError) {
-    let end = ContinuousClock.now + .seconds(wait)
+  private func waitForAll(
+    _ folder: PartsFolder, until end: ContinuousClock.Instant
+  ) throws(CheckpointError) {
     while true {
       let missing: [Int]
       if let description = try folder.description() {
-        missing = try PartStates(folder, description).missing
+        missing = try PartStates(folder, description, readsRecords: false).missing
         if missing.isEmpty { return }
       } else {
         missing = []
@@ -135,6 +193,7 @@ public struct PartsMerge: Sendable {
         guard let description = try folder.description() else {
           throw CollectedParts.undescribed(folder)
         }
+        if let damage = try PartStates(folder, description).damages.first { throw damage }
         throw CheckpointError(
           .missing, "not all parts are complete", file: folder.path,
           expected: counted(description.partCount, "part"),
@@ -150,11 +209,21 @@ public struct PartsMerge: Sendable {
   private func target(
     _ parts: CollectedParts, workingIn folder: String?, resuming: Bool
   ) throws(CheckpointError) -> AtomicDestination {
-    try AtomicDestination(
-      destination, kind: kind,
-      partCount: parts.plan.frame.replacesSets ? Targets.partCount(ofSets: destination) : nil,
-      replacing: Replaceable.replacement(of: destination, besides: ReadFiles()),
-      isForced: isForced, resuming: resuming, workingIn: folder)
+    let replacement = Replaceable.replacement(of: destination, besides: ReadFiles())
+    do throws(CheckpointError) {
+      return try AtomicDestination(
+        destination, kind: kind,
+        partCount: parts.plan.frame.replacesSets ? Targets.partCount(ofSets: destination) : nil,
+        replacing: replacement, isForced: isForced, resuming: resuming, workingIn: folder)
+    } catch {
+      guard error.code == .conflict else { throw error }
+      // Parts are of one destination: there is no other to choose.
+      let givesWay = (try? replacement(error.file ?? destination)) != nil
+      var error = error
+      error.hint =
+        "move it away\(givesWay && !isForced ? ", or replace it by --force" : ""), then merge again; the parts are kept"
+      throw error
+    }
   }
 
   // MARK: Putting together

@@ -16,6 +16,12 @@ public struct PartsStatus: Sendable, Encodable {
   public let missing: String
   /// All parts, in order.
   public let parts: [Part]
+  /// What of them is damaged, and what to do about it.
+  public let damages: [CheckpointError]
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, partCount, complete, missing, parts
+  }
 
   /// A part.
   public struct Part: Sendable, Encodable, Hashable {
@@ -54,11 +60,12 @@ public struct PartsStatus: Sendable, Encodable {
     self.init(parts, missing: parts.filter { $0.state != .complete }.map(\.part))
   }
 
-  private init(_ parts: [Part], missing: [Int]) {
+  private init(_ parts: [Part], missing: [Int], damages: [CheckpointError] = []) {
     partCount = parts.count
     complete = missing.isEmpty
     self.missing = NumberRanges.text(missing)
     self.parts = parts
+    self.damages = damages
   }
 
   /// Looks at the parts of a destination.
@@ -80,21 +87,31 @@ public struct PartsStatus: Sendable, Encodable {
       throw CollectedParts.undescribed(folder)
     }
     let states = try PartStates(folder, description)
-    self.init(states.parts, missing: states.missing)
+    var damages = states.damages
+    if let damage = CollectedParts.lackOfPlan(folder) { damages.append(damage) }
+    self.init(states.parts, missing: states.missing, damages: damages)
   }
 }
 
 /// The states of all parts in a folder.
 struct PartStates {
   let parts: [PartsStatus.Part]
+  /// What is wrong with parts that have the name of complete ones; they count as unfinished.
+  let damages: [CheckpointError]
 
   /// The numbers of those that aren't complete.
   var missing: [Int] { parts.filter { $0.state != .complete }.map(\.part) }
 
   /// Looks at the folder.
   ///
+  /// - Parameters:
+  ///   - folder: of the parts.
+  ///   - description: what they have in common.
+  ///   - readsRecords: whether it is made sure that what complete parts say can be read.
   /// - Throws: `inputOutput`.
-  init(_ folder: PartsFolder, _ description: PartsDescription) throws(CheckpointError) {
+  init(
+    _ folder: PartsFolder, _ description: PartsDescription, readsRecords: Bool = true
+  ) throws(CheckpointError) {
     // A listing finds names that a file system would still take for absent.
     let names = try Directories.names(in: folder.path)
     let complete = Set(names)
@@ -102,12 +119,22 @@ struct PartStates {
     for name in names where name.contains(".") {
       attempts[name.prefix { $0 != "." }, default: []].append(name)
     }
+    let numbers = (1...max(1, description.partCount)).compactMap {
+      PartNumber($0, of: description.partCount)
+    }
+    let errors = try ParallelPieces.map(readsRecords ? numbers.count : 0) {
+      (place) throws(CheckpointError) in
+      try Self.damage(folder, numbers[place], isThere: complete.contains(numbers[place].folderName))
+    }
+    damages = errors.compactMap { $0 }
     var parts: [PartsStatus.Part] = []
-    for number in 1...max(1, description.partCount) {
-      guard let part = PartNumber(number, of: description.partCount) else { break }
+    for part in numbers {
+      let number = part.number
       let byteCount =
         description.byteCounts.count >= number ? description.byteCounts[number - 1] : 0
-      let isComplete = complete.contains(part.folderName) && folder.isComplete(part)
+      let isThere = complete.contains(part.folderName)
+      let isDamaged = errors.indices.contains(number - 1) && errors[number - 1] != nil
+      let isComplete = isThere && !isDamaged && folder.isComplete(part)
       let own = attempts[part.folderName[...]] ?? []
       let done =
         isComplete
@@ -115,10 +142,22 @@ struct PartStates {
       parts.append(
         .init(
           part: number,
-          state: isComplete ? .complete : own.isEmpty ? .absent : .unfinished,
+          state: isComplete ? .complete : own.isEmpty && !isDamaged ? .absent : .unfinished,
           byteCount: byteCount, doneByteCount: min(done, byteCount)))
     }
     self.parts = parts
+  }
+
+  /// What keeps a complete part from being merged; nil if nothing does.
+  private static func damage(
+    _ folder: PartsFolder, _ part: PartNumber, isThere: Bool
+  ) throws(CheckpointError) -> CheckpointError? {
+    guard isThere else { return nil }
+    do throws(CheckpointError) { _ = try folder.record(of: part) } catch {
+      if error.code == .corrupt { return error }
+      throw error
+    }
+    return nil
   }
 
   /// What an attempt says that it has written; 0 where it says nothing, or is gone just now.

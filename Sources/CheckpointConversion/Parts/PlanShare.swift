@@ -53,6 +53,12 @@ struct PlanDivision {
       units.map { unit in unit.reduce(0) { $0 + plan.groups[$1].byteCount } })
   }
 
+  /// What isn't divided, for messages.
+  var unit: String {
+    guard isByFile else { return "tensors" }
+    return plan.weightFiles.contains { $0.layout == nil } ? "volumes" : "files"
+  }
+
   /// The largest part over the mean.
   func imbalance(_ partCount: Int) -> Double { runs.imbalance(partCount) }
 

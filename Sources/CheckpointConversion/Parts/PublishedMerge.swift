@@ -39,26 +39,69 @@ extension PartsMerge {
 
   /// The outcome of a merge that was interrupted when nothing but empty folders was left of the parts, which are removed; nil if there are others.
   func cleared(_ partialPath: String) throws(CheckpointError) -> Outcome? {
-    guard FileKind(ofEntry: partialPath) == .directory, fileExists(destination),
-      try Directories.files(in: partialPath).isEmpty
+    guard FileKind(ofEntry: partialPath) == .directory,
+      try Directories.names(in: partialPath).allSatisfy(PartsFolder.isMergingName),
+      try Directories.files(in: partialPath).isEmpty,
+      let certificate = try ifUsable(whole) ?? nil
     else { return nil }
-    let (parent, name) = Directories.split(destination)
-    let places =
-      kind == .file
-      ? Certificate.fileNames(beside: name).map { "\(parent)/\($0)" }
-      : ["\(destination)/\(Certificate.fileName)"]
-    guard let path = places.first(where: fileExists) else { return nil }
-    let certificate = try Certificate(at: path, file: path)
     try Directories.removeTree(partialPath)
     try Directories.synchronise(Directories.split(partialPath).parent)
     return Outcome(
       certificate: certificate, partCount: nil, quantization: nil, invocation: nil, leftover: nil)
   }
 
+  /// The outcome of a merge that is repeated after it has ended: nothing of the parts is left, and the result has its place.
+  ///
+  /// - Throws: `missing` where there is none, `corrupt` where it isn't whole.
+  func repeated() throws(CheckpointError) -> Outcome {
+    guard let certificate = try whole() else { throw nothingThere }
+    var outcome = Outcome(
+      certificate: certificate, partCount: nil, quantization: nil, invocation: nil, leftover: nil)
+    outcome.wasWhole = true
+    return outcome
+  }
+
+  /// The certificate of a result that has its place; nil if there is none.
+  ///
+  /// - Throws: `corrupt` where a file that it names isn't there, or has another size; what reading throws.
+  func whole() throws(CheckpointError) -> Certificate? {
+    let (parent, name) = Directories.split(destination)
+    let folder = kind == .file ? parent : destination
+    let names = kind == .file ? Certificate.fileNames(beside: name) : [Certificate.fileName]
+    let places = names.map { "\(folder)/\($0)" }
+    guard let path = places.first(where: { FileKind(of: $0) == .file }) else { return nil }
+    let certificate = try Certificate(at: path, file: path)
+    let files =
+      certificate.files.map { ($0.name, $0.byteCount) }
+      + certificate.assets.map { ($0.name, $0.byteCount) }
+    for (name, byteCount) in files {
+      let file = "\(folder)/\(name)"
+      let found = FileKind(of: file) == .file ? try InputFile(path: file).byteCount : nil
+      guard found == byteCount else {
+        throw CheckpointError(
+          .corrupt, "there are no parts of it, and it isn't what its certificate says",
+          file: file, expected: "\(byteCount) bytes", found: found.map { "\($0)" } ?? "nothing",
+          hint: "remove it, and do all parts again")
+      }
+    }
+    return certificate
+  }
+
+  /// The error for a destination that nothing is known of.
+  var nothingThere: CheckpointError {
+    CheckpointError(
+      .missing, "there are no parts of this destination", file: destination,
+      hint:
+        "do them first, each with the same command: weighbridge convert … --part 1/N to N/N; weighbridge status says which are there; where a file system still hides them from this machine, --wait 90s looks again"
+    )
+  }
+
   /// Removes all that is left of the parts.
   ///
   /// - Returns: what couldn't be removed.
   func remove(_ folder: PartsFolder) -> String? {
+    // Another merge may have taken it, and removes it.
+    guard FileKind(ofEntry: folder.path) == .directory else { return nil }
     do throws(CheckpointError) {
       let names = try Directories.names(in: folder.partialPath)
       let own = Directories.split(folder.path).name
@@ -82,6 +125,6 @@ extension PartsMerge {
       try Directories.removeTree(folder.partialPath)
       try Directories.synchronise(Directories.split(folder.partialPath).parent)
       return nil
-    } catch { return folder.partialPath }
+    } catch { return FileKind(ofEntry: folder.partialPath).map { _ in folder.partialPath } }
   }
 }

@@ -59,13 +59,20 @@ struct VerificationDescription: Codable, Hashable {
       try SharedFolder.writeOnce(Self.fileName, in: folder, VerificationShare.text(self))
       try Directories.synchronise(folder)
     }
-    guard let found = try VerificationDescription(of: folder), found.isOfSameWork(as: self) else {
+    let found = try VerificationDescription(of: folder)
+    guard let found, found.isOfSameWork(as: self) else {
       throw CheckpointError(
         .conflict, "parts of another verification are there", file: folder,
+        expected: work, found: found?.work ?? "nothing",
         hint:
           "give all parts the same checkpoint, number and options, or name another folder with --parts"
       )
     }
+  }
+
+  /// What it is of, for messages.
+  private var work: String {
+    "\(counted(partCount, "part")) of \(catalogue)\(request.summary.isEmpty ? "" : " \(request.summary)")"
   }
 
   /// Paths may differ from machine to machine.

@@ -33,7 +33,7 @@ public struct VerificationPart: Sendable {
   public struct Outcome: Sendable {
     /// Tensors that were read.
     public let tensorCount: Int
-    /// What is wrong with them; what is wrong with the whole, the merge says.
+    /// What is wrong with them, for whoever looks on: the merge judges it, with what is wrong with the whole.
     public let findings: [Finding]
     /// Whether it was complete before.
     public let wasComplete: Bool
@@ -52,6 +52,7 @@ public struct VerificationPart: Sendable {
     let path = request.checkpoint.here
     guard FileKind(of: path) != nil else { throw PathObstacle.error(path) }
     try refuseWholes()
+    try refuseInside(folder)
     let inputs = try VerificationInputs(request, options)
     let verifier = inputs.verifier(resources, nil, progress)
     let source = try ifUsable { () throws(CheckpointError) in
@@ -86,13 +87,20 @@ public struct VerificationPart: Sendable {
   /// Refuses what every part would have to unpack.
   private func refuseWholes() throws(CheckpointError) {
     for place in [request.checkpoint, request.against, request.replay].compactMap({ $0 }) {
-      let path = place.here
-      guard path == "-" || !CheckpointManifest.isOne(path), try Source.needsUnpacking(path) else {
-        continue
-      }
+      let path = place.path == "-" ? "-" : place.here
+      if path == "-" || !CheckpointManifest.isOne(path) { try WholeArchive.refuse(path) }
+    }
+  }
+
+  /// Refuses a folder for parts where its files would be taken for the checkpoint's.
+  private func refuseInside(_ folder: String) throws(CheckpointError) {
+    let places = [request.checkpoint, request.against, request.replay].compactMap { $0 }
+    for place in places where FileKind(of: place.here) == .directory {
+      let (outer, inner) = (Directories.resolved(place.here), Directories.resolved(folder))
+      guard inner == outer || inner.hasPrefix("\(outer)/") else { continue }
       throw CheckpointError(
-        .usage, "every part would unpack the whole archive", file: path,
-        hint: "unpack it once, and name the folder: mkdir step && tar -xf ARCHIVE -C step")
+        .usage, "--parts is in a checkpoint that is read, whose files would be others then",
+        file: folder, hint: "name a folder outside of \(place.path)")
     }
   }
 

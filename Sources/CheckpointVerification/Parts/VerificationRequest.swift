@@ -62,6 +62,16 @@ public struct VerificationRequest: Sendable, Codable, Hashable {
       && signature?.rules == other.signature?.rules
   }
 
+  /// What is to be compared and checked, for messages: `with --against, --replay`.
+  var summary: String {
+    let names = zip(["--against", "--replay", "--imatrix", "--hessian", "--assets"], given)
+      .filter(\.1).map(\.0)
+    let more =
+      names + (bases.isEmpty ? [] : ["--base"]) + (configuration == nil ? [] : ["--config"])
+      + (signature == nil ? [] : ["a key"])
+    return more.isEmpty ? "" : "with \(more.joined(separator: ", "))"
+  }
+
   private var given: [Bool] {
     [against, replay, importance, moments, assets].map { $0 != nil }
   }

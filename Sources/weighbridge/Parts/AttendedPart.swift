@@ -46,10 +46,21 @@ struct AttendedPart {
     self.shared = shared
   }
 
+  /// What a part of a plan would be, for `--dry-run`.
+  ///
+  /// - Throws: `usage` where nothing tells which part it is.
+  static func text(
+    _ job: ConversionJob, _ part: PartArgument, _ plan: ConversionPlan
+  ) throws(CheckpointError) -> String {
+    text(
+      try job.summary(
+        of: part.choice, variables: ProcessInfo.processInfo.environment, in: plan))
+  }
+
   private static func text(_ summary: PartSummary) -> String {
     let what =
       summary.tensorCount == 0
-      ? "no tensors: there are fewer than parts"
+      ? "nothing to do: whole \(summary.unit) are done, and other parts have all of them"
       : "\(counted(summary.tensorCount, "tensor")), \(humanSize(summary.byteCount)), in \(counted(summary.fileCount, summary.hasPieces ? "piece" : "file"))"
     return "part \(summary.text): \(what)"
   }

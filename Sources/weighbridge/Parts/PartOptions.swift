@@ -7,7 +7,7 @@ struct PartOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Do part I of N, such as 3/32; weighbridge merge makes the result of all parts. auto takes both from Slurm, srun, mpirun or torchrun, auto/N the number alone from a scheduler that doesn't say how many there are (Kubernetes, PBS, Grid Engine).",
-      valueName: "i/n"))
+      valueName: "i/n"), transform: PartArgument.init(parsing:))
   var part: PartArgument?
 
   @Option(
@@ -40,31 +40,41 @@ struct PartOptions: ParsableArguments {
   /// What is to be submitted; nil if nothing is.
   ///
   /// - Parameters:
-  ///   - source: as the user has named it.
-  ///   - destination: likewise.
+  ///   - destination: as the user has named it.
   ///   - shared: memory and threads.
   ///   - options: of the destination.
   ///   - merging: options that are for the merge.
   /// - Returns: the submission.
   /// - Throws: `usage` for options that no part could heed.
   func submission(
-    _ source: String, _ destination: String, _ shared: SharedOptions,
-    _ options: DestinationOptions, forMerge merging: [String] = []
+    _ destination: String, _ shared: SharedOptions, _ options: DestinationOptions,
+    forMerge merging: [String] = []
   ) throws(CheckpointError) -> SlurmSubmission? {
     guard let submit else { return nil }
     return try SlurmSubmission(
-      submit, sbatch, source: source, destination: destination, shared, options,
-      forMerge: merging)
+      submit, sbatch, destination: destination, shared, options, forMerge: merging)
   }
 }
 
 /// What `--part` takes.
-struct PartArgument: ExpressibleByArgument {
+struct PartArgument {
   let choice: PartChoice
 
-  init?(argument: String) {
-    guard let choice = PartChoice(argument) else { return nil }
+  /// - Throws: what is wrong with the text.
+  init(parsing text: String) throws {
+    guard let choice = PartChoice(text) else { throw ValidationError(Self.obstacle(text)) }
     self.choice = choice
+  }
+
+  private static func obstacle(_ text: String) -> String {
+    if let match = text.wholeMatch(of: /[0-9]+\/([0-9]+)/) {
+      guard let count = Int(match.1), PartNumber(1, of: count) != nil else {
+        return "There are 1 to \(PartNumber.maximumCount) parts."
+      }
+      return "The parts are 1/\(count) to \(count)/\(count)."
+    }
+    return
+      "Write the part and the number of parts, such as 3/32, or auto or auto/32 where a scheduler counts."
   }
 }
 

@@ -6,162 +6,170 @@ import TensorModel
 /// All parts of a conversion as an array of Slurm's, and a job that merges them.
 struct SlurmSubmission {
   private let submit: SubmitArgument
-  private let sbatch: String?
-  private let source: String
+  private let sbatch: SbatchOptions?
   private let destination: String
   private let shared: SharedOptions
   private let options: DestinationOptions
   /// Options that the merge is given.
   private let merging: [String]
 
-  /// What the system, libraries and page tables take beside buffers.
-  private static let overhead = 256_000_000
-
-  /// - Throws: `usage` for options that no part could heed.
+  /// - Throws: `usage` for options that can't be heeded, and paths that Slurm can't write to.
   init(
-    _ submit: SubmitArgument, _ sbatch: String?, source: String, destination: String,
-    _ shared: SharedOptions, _ options: DestinationOptions, forMerge merging: [String]
+    _ submit: SubmitArgument, _ sbatch: String?, destination: String, _ shared: SharedOptions,
+    _ options: DestinationOptions, forMerge merging: [String]
   ) throws(CheckpointError) {
     self.submit = submit
-    self.sbatch = sbatch
-    self.source = source
+    self.sbatch = try sbatch.map { (text) throws(CheckpointError) in
+      try SbatchOptions(text, shared)
+    }
     self.destination = destination
     self.shared = shared
     self.options = options
     self.merging = merging
-  }
-
-  /// Plans, checks, and submits what is missing, or prints it.
-  ///
-  /// - Throws: what planning throws; `inputOutput` where Slurm refuses.
-  func run(_ job: ConversionJob) throws(CheckpointError) {
-    let missing = try job.missingParts(of: submit.count)
-    let array = missing.isEmpty ? nil : arrayScript(missing)
-    if options.dryRun {
-      let scripts = [array, mergeScript(after: array == nil ? nil : "$ARRAY")].compactMap { $0 }
-      return Console.output(scripts.joined(separator: "\n"))
-    }
-    var arrayID: String?
-    if let array {
-      arrayID = try Self.submitted(array)
-    }
-    let mergeID = try Self.submitted(mergeScript(after: arrayID))
-    if let arrayID {
-      Console.output(
-        "array \(arrayID): \(counted(missing.count, "part")) of \(submit.count); merge \(mergeID) follows when all have ended well"
-      )
-    } else {
-      Console.output("merge \(mergeID): all parts are complete already")
-    }
-    Console.output(
-      """
-      look at them with: squeue --job \([arrayID, mergeID].compactMap { $0 }.joined(separator: ","))
-      and at the parts:  \(shellCommand("weighbridge status", destination))
-      what they say:     \(([arrayID.map { "\($0)_*" }, mergeID].compactMap { $0 }.map { printable(logName($0)) }).joined(separator: ", "))
-      if some fail, repeat this command: it submits only what is missing
-      """)
-  }
-
-  // MARK: Scripts
-
-  /// Where a job says what it does: beside the destination.
-  private func logName(_ job: String) -> String {
-    let (parent, name) = Directories.split(destination)
-    return "\(parent)/\(name).slurm-\(job).out"
-  }
-
-  private func head(_ title: String, _ lines: [String]) -> String {
-    let name = Directories.split(destination).name
-    var all = ["#!/bin/sh", "# \(printable(title))"]
-    all.append("#SBATCH --job-name=\(quoted("weighbridge-\(name)"))")
-    all += lines.map { "#SBATCH \($0)" }
-    if let sbatch, !sbatch.isEmpty { all.append("#SBATCH \(sbatch)") }
-    return all.joined(separator: "\n")
-  }
-
-  private func arrayScript(_ missing: [Int]) -> String {
-    let limit = submit.limit.map { "%\($0)" } ?? ""
-    var lines = [
-      "--array=\(NumberRanges.text(missing))\(limit)",
-      "--requeue", "--output=\(quoted(logName("%A_%a")))",
-    ]
-    // Without --memory what the cluster gives a job: there are clusters whose memory Slurm doesn't know, and refuses to share out.
-    if let memory = shared.memory {
-      lines.append("--mem=\((memory.byteCount + Self.overhead + 999_999) / 1_000_000)M")
-    }
-    if let threads = shared.threads { lines.append("--cpus-per-task=\(threads)") }
-    let part = "--part \"$SLURM_ARRAY_TASK_ID/\(submit.count)\" --resume"
-    return """
-      \(head("the parts of \(destination): each task does one", lines))
-      exec \(command) \(part)
-
-      """
-  }
-
-  private func mergeScript(after array: String?) -> String {
-    var lines = ["--output=\(quoted(logName("%j")))"]
-    if let array {
-      lines += ["--dependency=afterok:\(array)", "--kill-on-invalid-dep=yes"]
-    }
-    let more =
-      (options.force ? ["--force"] : []) + CommandWords.only(options: merging).map(quoted)
-    return """
-      \(head("when all of them have ended well: submit it with the array's id in the place of $ARRAY", lines))
-      exec \((["\(Self.executable) merge \(quoted(destination)) --wait 90s"] + more).joined(separator: " "))
-
-      """
-  }
-
-  private static var executable: String {
-    quoted(ProcessArguments.executablePath ?? "weighbridge")
-  }
-
-  /// The command that was given, without what is of the submission.
-  private var command: String {
-    let words = CommandWords.without(
-      options: ["--submit", "--sbatch"] + merging, flags: ["--dry-run", "--resume", "--json"])
-    return ([Self.executable] + words.map(quoted)).joined(separator: " ")
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let isPlain =
-      !word.isEmpty
-      && word.utf8.allSatisfy {
-        switch $0 {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
-          UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: ":"),
-          UInt8(ascii: "%"), UInt8(ascii: ","), UInt8(ascii: "+"):
-          true
-        default: false
-        }
-      }
-    return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
-  }
-
-  private func quoted(_ word: String) -> String { Self.quoted(word) }
-
-  // MARK: Slurm
-
-  /// Submits a script.
-  ///
-  /// - Returns: the job's id.
-  /// - Throws: `inputOutput` with what sbatch says.
-  private static func submitted(_ script: String) throws(CheckpointError) -> String {
-    let outcome = try ChildProcess.run(
-      "/bin/sh", ["-c", "printf '%s' \"$0\" | sbatch --parsable 2>&1", script], settings: [],
-      limit: 1 << 20)
-    let text = String(decoding: outcome.output, as: UTF8.self)
-      .trimmingCharacters(in: .whitespacesAndNewlines)
-    // The id, and with several clusters a semicolon and the cluster's name.
-    let id = text.split(separator: "\n").last.map { $0.prefix { $0 != ";" } } ?? ""
-    guard outcome.failure == nil, !id.isEmpty, id.allSatisfy(\.isNumber) else {
+    guard !destination.contains(where: { $0.isNewline || $0 == "\\" }) else {
       throw CheckpointError(
-        .inputOutput, "Slurm didn't take the job", found: clipped(text, to: 500),
+        .usage, "sbatch can't write beside a path with a line break or a backslash",
+        file: destination, hint: "choose another destination, or submit --part yourself")
+    }
+    guard !(shared.json && options.dryRun) else {
+      throw CheckpointError(
+        .usage, "--dry-run prints the scripts, which are no JSON", hint: "leave out --json")
+    }
+  }
+
+  /// Plans, checks, and submits what is missing and isn't in the queue, or prints it.
+  ///
+  /// - Throws: what planning throws; `conflict` where jobs of another submission are in the queue; `missing`, `inputOutput` where Slurm refuses.
+  func run(_ job: ConversionJob) throws(CheckpointError) {
+    let work = try job.missingParts(of: submit.count)
+    let place = self.place
+    let name = "\(place)\(work.plan.hexadecimal.prefix(8)).\(submit.count)"
+    let jobs = try SlurmQueue.jobs(named: place)
+    if let other = jobs.first(where: { $0.name != name && $0.name != "\(name).merge" }) {
+      throw CheckpointError(
+        .conflict, "jobs of another submission for this destination are in the queue",
+        file: destination, expected: name, found: "\(other.name) (job \(other.jobID))",
         hint:
-          "look at it with --dry-run, which prints the scripts; --sbatch \"--partition=NAME --time=2:00:00\" gives sbatch what the cluster asks for"
+          "wait for them, or cancel them: scancel \(Set(jobs.map(\.jobID)).sorted().joined(separator: " "))"
       )
     }
-    return String(id)
+    let missing = Set(work.numbers)
+    let active = jobs.filter { $0.task.map(missing.contains) ?? false }
+    let queued = Set(active.compactMap(\.task))
+    let scripts = SlurmScripts(
+      submit: submit, sbatch: sbatch, destination: destination, shared: shared,
+      isForced: options.force, merging: merging, name: name)
+    let numbers = work.numbers.filter { !queued.contains($0) }
+    // Of several the newest: the others waited for parts that have failed.
+    let merges = jobs.filter { $0.name == "\(name).merge" }.map(\.id)
+    let merge = numbers.isEmpty ? merges.max { (Int($0) ?? 0) < (Int($1) ?? 0) } : nil
+    let array = numbers.isEmpty ? nil : scripts.array(numbers)
+    if options.dryRun {
+      let waiting = (array == nil ? [] : ["$ARRAY"]) + active.map(\.id)
+      let printed = [array, merge == nil ? scripts.merge(after: waiting) : nil].compactMap { $0 }
+      guard !printed.isEmpty else {
+        return Console.error("all that is missing is in the queue: nothing to submit")
+      }
+      return Console.output(printed.joined(separator: "\n"))
+    }
+    let arrayID = try array.map(SlurmQueue.submit)
+    let awaited = (arrayID.map { [$0] } ?? []) + active.map(\.id)
+    var mergeID = merge ?? ""
+    if merge == nil { mergeID = try submitted(scripts.merge(after: awaited), after: arrayID) }
+    let document = SubmissionDocument(
+      partCount: submit.count, submitted: NumberRanges.text(numbers),
+      queued: NumberRanges.text(queued.sorted()), arrayJob: arrayID, mergeJob: mergeID)
+    if shared.json { return Console.output(document: try JSONDocument.bytes(document)) }
+    Console.output(
+      text(
+        document, numbers.count, queued.count, isNewMerge: merge == nil,
+        jobs: (([arrayID] + active.map(\.jobID) + [mergeID]).compactMap { $0 }), scripts))
+  }
+
+  /// What the names of all jobs for this destination begin with.
+  private var place: String {
+    let name = Directories.split(destination).name
+    let plain = name.prefix(40).map {
+      $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) ? $0 : "_"
+    }
+    let digest = Digest(of: Array(Directories.resolved(destination).utf8))
+    return "weighbridge-\(String(plain)).\(digest.hexadecimal.prefix(8))."
+  }
+
+  /// Submits the merge; where that fails, says what became of the array.
+  private func submitted(
+    _ script: String, after array: String?
+  ) throws(CheckpointError) -> String {
+    do throws(CheckpointError) { return try SlurmQueue.submit(script) } catch {
+      var error = error
+      if let array {
+        error.hintLines.append(
+          "the parts are submitted as array \(array): repeat the command, which submits the merge alone, or cancel them: scancel \(array)"
+        )
+      }
+      throw error
+    }
+  }
+
+  private func text(
+    _ document: SubmissionDocument, _ submittedCount: Int, _ queuedCount: Int, isNewMerge: Bool,
+    jobs: [String], _ scripts: SlurmScripts
+  ) -> String {
+    var first: [String] = []
+    if let array = document.arrayJob {
+      first.append("array \(array): \(counted(submittedCount, "part")) of \(submit.count)")
+    }
+    if queuedCount > 0 {
+      first.append(
+        "\(counted(queuedCount, "part")) in the queue already: \(document.queued)")
+    }
+    if first.isEmpty { first.append("all parts are complete already") }
+    first.append(
+      "merge \(document.mergeJob) \(isNewMerge ? "follows when all have ended well" : "is in the queue already")"
+    )
+    var shown: [String] = []
+    for job in jobs where !shown.contains(job) { shown.append(job) }
+    let logs = shown.map {
+      printable(scripts.logName($0 == document.mergeJob ? $0 : "\($0)_*"))
+    }
+    return """
+      \(first.joined(separator: "; "))
+      look at them with: squeue --job \(shown.joined(separator: ","))
+      and at the parts:  \(shellCommand("weighbridge status", destination))
+      what they say:     \(logs.joined(separator: ", "))
+      if some fail, repeat this command: it submits only what is missing
+      """
+  }
+}
+
+/// `--submit --json`: what was submitted.
+struct SubmissionDocument: Encodable {
+  let schema = "submission/v1"
+  let tool = Certificate.Tool.current
+  /// How many parts there are.
+  let partCount: Int
+  /// The parts that were submitted now, as Slurm writes numbers: `2-3,7`.
+  let submitted: String
+  /// The parts that waited or ran already.
+  let queued: String
+  /// The job of the parts that were submitted; nil where none were.
+  let arrayJob: String?
+  /// The job that merges, whoever has submitted it.
+  let mergeJob: String
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, tool, partCount, submitted, queued, arrayJob, mergeJob
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(schema, forKey: .schema)
+    try container.encode(tool, forKey: .tool)
+    try container.encode(partCount, forKey: .partCount)
+    try container.encode(submitted, forKey: .submitted)
+    try container.encode(queued, forKey: .queued)
+    // Null where there is none.
+    try container.encode(arrayJob, forKey: .arrayJob)
+    try container.encode(mergeJob, forKey: .mergeJob)
   }
 }
