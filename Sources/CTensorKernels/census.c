@@ -176,6 +176,18 @@ static bool is_finite(wb_block_type type, const layout *found, const uint8_t *bl
   return true;
 }
 
+/// Makes the weights below scales of 8 bits that are NaN (OCP Microscaling Formats 1.0, 5.3.3 and 5.4.1) NaN as well: ggml computes them as if
+/// these were numbers, and other programs that read the same scales from other containers don't.
+static void take_nan_scales(wb_block_type type, const uint8_t *block, float *values) {
+  size_t count = type == WB_MXFP4 ? 1 : type == WB_NVFP4 ? 4 : 0;
+  for (size_t i = 0; i < count; i++) {
+    bool is_nan = type == WB_MXFP4 ? block[offsetof(wb_block_mxfp4, exponent)] == 0xFF
+                                   : (block[offsetof(wb_block_nvfp4, scales) + i] & 0x7F) == 0x7F;
+    size_t length = wb_block_length(type) / count;
+    for (size_t j = 0; is_nan && j < length; j++) values[i * length + j] = __builtin_nanf("");
+  }
+}
+
 void wb_census_add_blocks(wb_block_type type, const void *src, size_t block_count, wb_census *census) {
   const uint8_t *blocks = src;
   size_t size = wb_block_byte_count(type), length = wb_block_length(type);
@@ -189,6 +201,7 @@ void wb_census_add_blocks(wb_block_type type, const void *src, size_t block_coun
     const uint8_t *bytes = blocks + block * size;
     if (census->has_value && is_finite(type, found, bytes)) continue;
     wb_dequantize(type, bytes, 1, values);
+    take_nan_scales(type, bytes, values);
     for (size_t i = 0; i < length; i++) take(census, values[i], (census->count + block) * length + i);
   }
   // What blocks with the same bytes have in common is no single value.

@@ -623,7 +623,7 @@ typedef struct {
 /// Adds `count` elements of `width` bytes, aligned to their size. Integers are neither NaN nor infinite; two floats of a complex number count as two.
 void wb_census_add(wb_stat_type type, size_t width, const void *src, size_t count, wb_census *census);
 
-/// Adds blocks: what their weights are.
+/// Adds blocks: what their weights are; all below a scale of 8 bits that is NaN are NaN.
 void wb_census_add_blocks(wb_block_type type, const void *src, size_t block_count, wb_census *census);
 
 // MARK: Packed codes
