@@ -51,6 +51,49 @@ import Testing
     #expect(model.tensors.first?.expression == right.tensors.first?.expression)
   }
 
+  /// Where nothing but the scales says how large groups are, the configuration has to say the same.
+  @Test(arguments: [
+    ("awq_llama", "\"group_size\": 64", "\"group_size\": 32", 64),
+    ("mlx_llama_q4_g64", "\"group_size\": 64", "\"group_size\": 32", 64),
+    ("ct_llama_w4a16_g128", "\"group_size\": 128", "\"group_size\": 64", 128),
+    ("gptq_v1_llama", "\"group_size\": 32", "\"group_size\": 16", 32),
+  ])
+  func groupsOfAnotherSizeAreSaid(_ name: String, _ old: String, _ new: String, size: Int) throws {
+    let room = try Workspace()
+    let folder = try copy(name, in: room, replacing: old, with: new)
+    if name.hasPrefix("gptq") {
+      var sample = try SafetensorsSample(folder: folder)
+      sample.tensors.removeAll { $0.name.hasSuffix(".g_idx") }
+      try sample.fileContents.write(to: URL(filePath: "\(folder)/model.safetensors"))
+    }
+    let problems = try Source(folder).model().problems
+    #expect(!problems.isEmpty)
+    for problem in problems {
+      #expect(problem.check == "quantized-part")
+      #expect(problem.error.message == "groups of another size than the configuration says")
+      #expect(problem.error.hint?.contains("'group_size' in config.json to \(size)") == true)
+    }
+  }
+
+  /// They come before the codes in the file then, and MLX's have the same name.
+  @Test(arguments: ["gptq_v1_llama", "awq_llama"]) func scalesMayHave32Bits(_ name: String) throws {
+    let room = try Workspace()
+    let golden = try #require(QuantizedSourceTests.all.first { $0.name == name })
+    var sample = try golden.sample()
+    for place in sample.tensors.indices where sample.tensors[place].name.hasSuffix(".scales") {
+      let scales: [Float16] = sample.tensors[place].data.numbers()
+      sample.tensors[place] = SampleTensor(
+        sample.tensors[place].name, sample.tensors[place].shape, floats: scales.map(Float.init))
+    }
+    sample.tensors.sort { $0.dtype < $1.dtype }
+    #expect(sample.tensors.first?.name.hasSuffix(".scales") == true)
+    let model = try Source(golden.copy(sample, in: room)).model()
+    #expect(model.quantized?.method == golden.method)
+    #expect(model.problems.isEmpty)
+    let right = try Source(golden.path).model()
+    #expect(model.tensors.first?.expression == right.tensors.first?.expression)
+  }
+
   /// Programs that write files may keep the order of some weights only: the first that has another is named.
   @Test func theIndexOfEachWeightIsLookedAt() throws {
     let room = try Workspace()

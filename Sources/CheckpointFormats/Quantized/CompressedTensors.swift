@@ -69,7 +69,8 @@ enum CompressedTensors: QuantizedContainer {
 
   /// Values of a group's scales for every column; `index` names the group of each.
   private static func spread(
-    _ values: PackedValue, _ scheme: Scheme, over whole: [Int], index: PackedValue?
+    _ values: PackedValue, _ scheme: Scheme, over whole: [Int], index: PackedValue?,
+    of module: QuantizedModule
   ) throws(CheckpointError) -> PackedValue {
     if let index {
       return try values.asMatrix().transposed().gathered(index).transposed()
@@ -80,6 +81,11 @@ enum CompressedTensors: QuantizedContainer {
         throw CheckpointError(
           .malformed, "groups without a size", file: "config.json",
           expected: "'group_size' in 'config_groups'", hint: "use the model's own config.json")
+      }
+      if let columns = whole.last, let groups = values.extents.last, groups > 0,
+        (columns - 1) / group + 1 != groups
+      {
+        throw module.otherGroups(".weight_scale", than: group, inputs: columns, groups: groups)
       }
       return try values.asMatrix().spread(over: whole, block: [1, group])
     case "block":
@@ -117,9 +123,10 @@ enum CompressedTensors: QuantizedContainer {
         : module.part(".weight_zero_point").asMatrix()
           .decodedDown(.excess(bits: scheme.bits), rows: extents[0])
       numbers = try numbers.combined(
-        .difference, spread(zeros, scheme, over: extents, index: index))
+        .difference, spread(zeros, scheme, over: extents, index: index, of: module))
     }
-    return try numbers.combined(.product, spread(scales, scheme, over: extents, index: index))
+    return try numbers.combined(
+      .product, spread(scales, scheme, over: extents, index: index, of: module))
   }
 
   // MARK: What contradicts itself
@@ -218,7 +225,7 @@ enum CompressedTensors: QuantizedContainer {
       scales = try scales.combined(.quotient, all)
     }
     return try numbers.combined(
-      .product, spread(scales, scheme, over: numbers.extents, index: nil))
+      .product, spread(scales, scheme, over: numbers.extents, index: nil, of: module))
   }
 
   /// Codes of a byte in their own tensor.
@@ -229,11 +236,11 @@ enum CompressedTensors: QuantizedContainer {
     if !scheme.isSymmetric {
       let zeros = try ScaledCodes.numbers(".weight_zero_point", of: module)
       numbers = try numbers.combined(
-        .difference, spread(zeros, scheme, over: numbers.extents, index: nil))
+        .difference, spread(zeros, scheme, over: numbers.extents, index: nil, of: module))
     }
     let scales = try ScaledCodes.scales(".weight_scale", of: module)
     return try numbers.combined(
-      .product, spread(scales, scheme, over: numbers.extents, index: nil)
+      .product, spread(scales, scheme, over: numbers.extents, index: nil, of: module)
     ).reshaped(try module.part(".weight").extents)
   }
 }

@@ -68,10 +68,7 @@ enum GPTQ: QuantizedContainer {
       if module.tensor(".g_idx") != nil, groups > 0, rows.isMultiple(of: groups) {
         return max(1, rows / groups)
       }
-      throw module.misfit(
-        ".scales", "groups don't make the inputs",
-        expected: "\(rows) inputs in groups of \(said.map(String.init) ?? "one size")",
-        found: "\(groups) groups")
+      throw module.otherGroups(".scales", than: said, inputs: rows, groups: groups)
     }
     return group
   }
@@ -219,17 +216,11 @@ enum AWQ: QuantizedContainer {
     let numbers = try module.part(".qweight").decoded(.awq, columns: width)
     let offsets = try module.part(".qzeros").decoded(.awq, columns: width)
     let rows = numbers.extents[0]
-    guard groups > 0, rows.isMultiple(of: groups) else {
-      throw module.misfit(
-        ".scales", "groups don't make the inputs", expected: "a divisor of \(rows)",
-        found: "\(groups) groups")
-    }
+    let said = settings["group_size"]?.integer
+    guard groups > 0, rows.isMultiple(of: groups),
+      said.map({ $0 <= 0 || $0 == rows / groups }) ?? true
+    else { throw module.otherGroups(".scales", than: said, inputs: rows, groups: groups) }
     let group = rows / groups
-    if let said = settings["group_size"]?.integer, said > 0, said != group {
-      throw module.misfit(
-        ".scales", "groups of another size than the configuration says", expected: "\(said)",
-        found: "\(group)")
-    }
     func each(_ value: PackedValue) throws(CheckpointError) -> PackedValue {
       try value.spread(over: numbers.extents, block: [group, 1])
     }

@@ -13,8 +13,14 @@ enum MLXGroups: QuantizedContainer {
   static let markers = [".scales", ".biases"]
   static let parts = [".weight"]
 
+  /// Those of mlx.core.quantize.
+  private static let groupSizes = [16, 32, 64, 128]
+
   static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
-    module.tensor(".weight").map { $0.dtype == .u32 } ?? (settings["group_size"] != nil)
+    // GPTQ and AWQ have scales of the same name, beside other codes.
+    module.tensor(".weight").map { $0.dtype == .u32 }
+      ?? (settings["group_size"] != nil && module.tensor(".qweight") == nil
+        && module.tensor(".qzeros") == nil)
   }
 
   static func value(
@@ -44,6 +50,12 @@ enum MLXGroups: QuantizedContainer {
     if overflow {
       throw module.misfit(
         ".scales", "more groups than there are codes", found: "\(scales.type.shape)")
+    }
+    let inputs = (stored.extents.last ?? 0) * 32 / max(1, bits)
+    if columns != inputs, groupCount > 0, inputs.isMultiple(of: groupCount),
+      groupSizes.contains(inputs / groupCount)
+    {
+      throw module.otherGroups(".scales", than: group, inputs: inputs, groups: groupCount)
     }
     let code: PackedCode
     switch (mode, bits) {

@@ -105,6 +105,31 @@ struct QuantizedModule {
     return bytes
   }
 
+  /// The error about scales of groups that aren't those of the configuration.
+  ///
+  /// - Parameters:
+  ///   - part: the scales.
+  ///   - said: the configuration's size; nil where it says none.
+  ///   - inputs: of the weight.
+  ///   - groups: that have scales.
+  /// - Returns: where groups of one size make the inputs, how to correct the configuration.
+  func otherGroups(
+    _ part: String, than said: Int?, inputs: Int, groups: Int
+  ) -> CheckpointError {
+    guard let said, groups > 0, inputs.isMultiple(of: groups) else {
+      return misfit(
+        part, "groups don't make the inputs",
+        expected: "\(inputs) inputs in groups of \(said.map(String.init) ?? "one size")",
+        found: counted(groups, "group"))
+    }
+    let size = inputs / groups
+    return CheckpointError(
+      .malformed, "groups of another size than the configuration says", tensor: name + part,
+      expected: "groups of \(said) inputs", found: "\(counted(groups, "group")) of \(size)",
+      hint:
+        "correct 'group_size' in config.json to \(size), or use the configuration of these weights")
+  }
+
   /// An error about a part: that it isn't there, or what is wrong with it.
   func misfit(
     _ part: String, _ message: String, expected: String? = nil, found: String? = nil
