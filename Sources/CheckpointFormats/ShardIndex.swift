@@ -113,7 +113,7 @@ struct ShardIndex {
   ) throws(CheckpointError) -> [Finding] {
     let problems = disagreements(with: tensors.map { ($0.name, $0.file) } + unreadable)
     if var first = problems.first {
-      first.others = Array(problems.dropFirst())
+      first.others = problems.dropFirst().map { Finding("file-malformed", $0) }
       throw first
     }
     let sum = tensors.reduce(0) { $0 + $1.byteCount }

@@ -134,8 +134,17 @@ public struct Source: Sendable {
     _ options: OpenOptions
   ) throws(CheckpointError) {
     let (members, findings) = try Spool(options).open(archive, name)
-    let tree = try Formats.unwrapped(members)
-    let reader = try Formats.open(tree: tree, options)
+    let tree: any FileTree
+    let reader: any CheckpointReader
+    do throws(CheckpointError) {
+      tree = try Formats.unwrapped(members)
+      reader = try Formats.open(tree: tree, options)
+    } catch {
+      // What is wrong with the archive is so whatever lies in it.
+      var error = error
+      error.others += findings
+      throw error
+    }
     var checkpoint = reader.checkpoint
     if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
     checkpoint.findings = findings + checkpoint.findings

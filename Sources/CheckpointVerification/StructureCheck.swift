@@ -11,7 +11,7 @@ struct StructureCheck {
 
   /// The error of opening the whole, and those of its files on their own.
   func findings(after error: CheckpointError) throws(CheckpointError) -> [Finding] {
-    var findings = ([error] + error.others).map(Self.finding)
+    var findings = [Self.finding(error)] + error.others
     guard FileKind(of: path) == .directory else { return findings }
     let names = try DirectoryTree(path: path).children(of: "")
     findings += try storeFindings(names).filter { !findings.contains($0) }

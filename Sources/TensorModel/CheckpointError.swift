@@ -70,8 +70,8 @@ public struct CheckpointError: Error, Sendable, Hashable {
   public var hint: String?
   /// Lines that follow the hint: commands, or a document to complete.
   public var hintLines: [String]
-  /// What else is wrong and was found with it, for places that list everything; others are told how many there are.
-  public var others: [CheckpointError] = []
+  /// What else was found with it or before, for places that list everything; others are told how many errors there are.
+  public var others: [Finding] = []
 
   /// An error with as much of its place as the caller knows.
   ///
@@ -146,7 +146,8 @@ extension CheckpointError: CustomStringConvertible {
     if let expected { text += ", expected \(shown(expected))" }
     if let found { text += ", found \(shown(found))" }
     if let byteOffset { text += " (byte \(byteOffset))" }
-    if !others.isEmpty { text += " (and \(others.count) more: weighbridge verify lists all)" }
+    let more = others.count { $0.severity == .error }
+    if more > 0 { text += " (and \(more) more: weighbridge verify lists all)" }
     return text
   }
 

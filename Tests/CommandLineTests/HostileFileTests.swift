@@ -40,6 +40,40 @@ import Testing
     }
   }
 
+  /// Soundness of their values apart: those of some are NaN.
+  @Test(arguments: parts) func getItsVerdictFromVerify(files: [String]) throws {
+    struct Report: Decodable {
+      struct Finding: Decodable {
+        let check: String
+        let severity: String
+      }
+      let findings: [Finding]
+    }
+    for file in files {
+      let folder = String(file.prefix { $0 != "/" })
+      let name = String(file.dropFirst(folder.count + 1))
+      let expected = try JSONDecoder().decode(
+        [String: Verdict].self,
+        from: Data(contentsOf: URL(filePath: fixture("bad/\(folder)/expected.json"))))
+      let entry = try #require(expected[name], "\(file)")
+      let outcome = try Weighbridge.run(
+        "verify", fixture("bad/\(file)"), "--skip", "values", "--fail-on", "warning", "--json")
+      var findings = try JSONDecoder().decode(Report.self, from: outcome.output).findings
+      // The archives hold no checkpoint, which is found as well.
+      if folder == "tarzst", entry.verdict != "reject" {
+        #expect(findings.first?.severity == "error", "\(file)")
+        findings.removeFirst()
+      } else {
+        let codes: [Int32] = ["accept": [0], "warn": [1]][entry.verdict] ?? [1, 2]
+        #expect(codes.contains(outcome.code), "\(file): \(entry.why)")
+      }
+      let worst =
+        outcome.code == 2 || findings.contains { $0.severity == "error" }
+        ? "reject" : findings.contains { $0.severity == "warning" } ? "warn" : "accept"
+      #expect(worst == entry.verdict, "\(file): \(entry.why): \(findings)")
+    }
+  }
+
   /// Tensors without elements, the product of whose other extents is more than 2^63 bytes.
   @Test(arguments: [
     "[0,4611686018427387904]", "[0,2147483648,2147483648]", "[4611686018427387904,0]",
