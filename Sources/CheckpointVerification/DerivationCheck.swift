@@ -3,7 +3,7 @@ public import CheckpointFormats
 import FileContainers
 public import Quantization
 import TensorEvaluation
-import TensorModel
+public import TensorModel
 
 /// A checkpoint against what its certificate's conversion gives when it is made again from the source: every tensor, and all that the certificate says.
 struct DerivationCheck {
@@ -176,10 +176,13 @@ public struct ReplaySource: Sendable {
   ///   - openOptions: how to open it.
   ///   - statistics: what weights were quantized with, if there was something.
   ///   - wantsDerivation: whether the outcome is to be signed.
+  /// - Throws: `missing` where there is nothing; also where it isn't opened, as no certificate is there.
   public init(
     _ path: String, _ openOptions: OpenOptions, statistics: InputStatistics = InputStatistics(),
     wantsDerivation: Bool = false
-  ) {
+  ) throws(CheckpointError) {
+    for place in [path, openOptions.assetsDirectory].compactMap({ $0 })
+    where FileKind(of: place) == nil && place != "-" { throw PathObstacle.error(place) }
     self.path = path
     self.openOptions = openOptions
     self.statistics = statistics

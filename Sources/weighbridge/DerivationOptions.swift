@@ -47,12 +47,13 @@ struct DerivationOptions: ParsableArguments {
   ///   - statistics: what weights were quantized with.
   ///   - isSigned: whether the outcome is to be signed.
   /// - Returns: what a checkpoint can be made again of.
+  /// - Throws: `missing`.
   func source(
     _ path: String, _ options: OpenOptions, _ statistics: InputStatistics,
     isSigned: Bool = false
-  ) -> ReplaySource {
+  ) throws(CheckpointError) -> ReplaySource {
     var options = options
     options.assetsDirectory = assets
-    return ReplaySource(path, options, statistics: statistics, wantsDerivation: isSigned)
+    return try ReplaySource(path, options, statistics: statistics, wantsDerivation: isSigned)
   }
 }

@@ -139,7 +139,8 @@ struct SignCommand: ParsableCommand {
     }
     let report = try Verifier(
       checkpoint, ownOptions, shared.resources,
-      replay: origin.source(source, options, statistics, isSigned: true), progress: progress.work
+      replay: try origin.source(source, options, statistics, isSigned: true),
+      progress: progress.work
     ).run(against: nil, .derivation)
     progress.finish()
     guard report.verdict != .failed, let derivation = report.derivation else {

@@ -351,4 +351,20 @@ import Testing
     try workspace.write(name, Data(text.replacing("\"keep\"", with: "\"F32\"").utf8))
     #expect(try verify(path, "x.sig").code == 1)
   }
+
+  /// Without a certificate nothing is made again; the path is looked at all the same.
+  @Test func aSourceThatIsNotThereIsSaid() throws {
+    let path = try ModelSample("gpt2").write(workspace, "model")
+    let nothing = workspace.path("nothing")
+    let key = Fixtures.path("signing/private/prime256v1.sec1.pem")
+    for arguments in [
+      ["verify", path, "--replay", nothing],
+      ["verify", path, "--replay", path, "--assets", nothing],
+      ["sign", path, "--derivation", nothing, "--private-key", key],
+    ] {
+      let outcome = try Weighbridge.run(arguments)
+      #expect(outcome.code == 2, "\(arguments)")
+      #expect(outcome.errors.contains("nothing: no such file or directory"), "\(outcome.errors)")
+    }
+  }
 }

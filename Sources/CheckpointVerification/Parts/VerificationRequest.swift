@@ -165,12 +165,11 @@ public struct VerificationInputs: Sendable {
     self.manifest = manifest
     let statistics = try request.statistics()
     self.statistics = statistics
-    // Nothing may come of them, as where there is no certificate; a misspelt path is said all the same.
-    for place in [request.replay, request.assets].compactMap({ $0?.here })
-    where FileKind(of: place) == nil && place != "-" { throw PathObstacle.error(place) }
     var ofSource = options
     ofSource.assetsDirectory = request.assets?.here
-    replay = request.replay.map { ReplaySource($0.here, ofSource, statistics: statistics) }
+    replay = try request.replay.map { (place) throws(CheckpointError) in
+      try ReplaySource(place.here, ofSource, statistics: statistics)
+    }
     openOptions = options
     // With another checkpoint, the configuration is for that one as a rule.
     openOptions.replacesConfiguration = request.against == nil && request.replay == nil
