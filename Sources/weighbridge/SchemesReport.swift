@@ -72,8 +72,11 @@ struct SchemesReport: Encodable {
   /// For people.
   var text: String {
     let isValidated = schemes.contains { $0.tokenCount != nil }
+    // Where rows don't fill blocks, a scheme isn't what its name says.
+    let areSubstituted = schemes.contains { $0.substitutionCount > 0 }
     let head =
       ["scheme", "container", "size", "bits per weight", "relative error", "worst tensor"]
+      + (areSubstituted ? ["in other types"] : [])
       + (isValidated ? ["KL divergence", "same top", "ΔNLL"] : [])
     let rows = schemes.map { scheme in
       [
@@ -81,6 +84,8 @@ struct SchemesReport: Encodable {
         String(format: "%.3f", scheme.bitsPerWeight), threeDigitsInColumn(scheme.relativeRmse),
         scheme.largestRelativeRmse.map(threeDigitsInColumn) ?? "",
       ]
+        + (areSubstituted
+          ? [scheme.substitutionCount > 0 ? counted(scheme.substitutionCount, "tensor") : ""] : [])
         + (isValidated
           ? [
             scheme.klDivergence.map(threeDigitsInColumn) ?? "no numbers",
@@ -89,7 +94,15 @@ struct SchemesReport: Encodable {
           ] : [])
     }
     var lines = figureTable([head] + rows)
-    lines += refused.map { "\($0.scheme) can't be used: \(printable($0.message))" }
+    // Many may be refused for one reason.
+    var reasons: [String] = []
+    for message in refused.map(\.message) where !reasons.contains(message) {
+      reasons.append(message)
+    }
+    lines += reasons.map { reason in
+      let names = refused.filter { $0.message == reason }.map(\.scheme)
+      return "\(names.joined(separator: ", ")) can't be used: \(printable(reason))"
+    }
     return lines.joined(separator: "\n")
   }
 }

@@ -160,6 +160,18 @@ import Testing
     }
   #endif
 
+  /// What is no use for one reason is said once, and what isn't what its name says is counted.
+  @Test func refusalsAndSubstitutionsAreSeen() throws {
+    let outcome = try Weighbridge.run(
+      "quantize", fixture("huggingface/llama"), "--scheme", "all", "--dry-run", "--measure")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let lines = outcome.text.split(separator: "\n")
+    #expect(lines.count { $0.contains("can't be used") } == 1)
+    #expect(lines.contains { $0.hasPrefix("q8_0, q6_k, ") && $0.contains("needs a tokenizer") })
+    #expect(lines[0].hasSuffix("in other types"))
+    #expect(lines.contains { $0.contains(/^mlx-q4-g128 .* 23 tensors$/) })
+  }
+
   @Test(
     arguments: [
       ["--scheme", "q8_0,q4_0"], ["--scheme", "q8_0,q4_0", "--dry-run"], ["--scheme", "q8_0"],
