@@ -18,10 +18,12 @@ enum ConversionText {
   ) -> String {
     let parent = Directories.split(destination).parent
     let free = freeByteCount(at: parent).map { " of \(humanSize($0)) free" } ?? ""
+    let resources = shared.resources
+    let memory = resources.bufferByteCount + min(plan.factorByteCount, resources.factorByteCount)
     return """
       source       \(sourceLine(source))
       destination  \(destinationLine(plan, destination))\(baseLine(plan).map { "\n" + $0 } ?? "")
-      needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(shared.resources.bufferByteCount)) of memory, \(counted(shared.resources.threads, "thread"))
+      needs        \(plan.knowsSizes ? "" : "at most ")\(humanSize(plan.byteCount))\(free) on disk, up to \(humanSize(memory)) of memory, \(counted(resources.threads, "thread"))
       """
   }
 

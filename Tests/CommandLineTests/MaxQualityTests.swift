@@ -37,6 +37,22 @@ import Testing
       ] + more)
   }
 
+  /// Factors are memory, too: here of 18 and 270 KB.
+  @Test func theOpeningCountsFactors() throws {
+    let hessian = try moments()
+    func memory(_ more: String...) throws -> Substring {
+      let outcome = try Weighbridge.run(
+        ["quantize", Self.gptj, workspace.path("m.gguf"), "--scheme", "q4_0", "--force"] + more
+          + ["--threads", "1"])
+      let match = try #require(outcome.errors.firstMatch(of: /up to ([0-9.]+) MB of memory/))
+      return match.1
+    }
+    let (plain, max) = (
+      try memory(), try memory("--quality", "max", "--hessian", hessian)
+    )
+    #expect(try #require(Double(max)) > #require(Double(plain)))
+  }
+
   private func sample(_ path: String) throws -> SafetensorsSample {
     try SafetensorsSample(parsing: Data(contentsOf: URL(filePath: path)))
   }

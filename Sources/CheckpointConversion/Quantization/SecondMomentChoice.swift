@@ -87,6 +87,19 @@ final class SecondMomentChoice: Sendable {
   }
 }
 
+extension ConversionPlan {
+  /// Bytes of the factors of all second moments that weights are quantized with; memory may hold some of them at a time.
+  public var factorByteCount: Int {
+    var origins: Set<String> = []
+    return groups.reduce(0) { sum, group in
+      guard let moments = group.expression.method?.moments,
+        origins.insert(moments.origin).inserted
+      else { return sum }
+      return sum + MomentFactors.byteCount(columns: moments.columnCount)
+    }
+  }
+}
+
 extension TensorExpression {
   /// How blocks or codes are made, where some are, other than the format's own way.
   fileprivate var method: QuantizationMethod? {
