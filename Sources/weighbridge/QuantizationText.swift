@@ -140,14 +140,31 @@ enum QuantizationText {
     if let preset = record.preset {
       lines.append("preset       \(preset.scheme): \(text(preset.figures))")
     }
+    if let trials = record.trials { lines += Self.trials(trials) }
+    let costsLess = record.trials == nil ? "is expected to cost less" : "costs less"
     if record.isPresetTaken {
-      lines.append("the preset is expected to cost less, and is taken")
+      lines.append("the preset \(costsLess), and is taken")
     } else if let preset = record.preset, record.isPresetBetter {
       lines.append(
-        "the preset is larger by \(humanSize(preset.figures.byteCount - record.predicted.byteCount)) and is expected to cost less: --fallback preset takes it"
+        "the preset is larger by \(humanSize(preset.figures.byteCount - record.predicted.byteCount)) and \(costsLess): --fallback preset takes it"
       )
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// What choices of types cost where they were run.
+  private static func trials(_ trials: [SizeTargetRecord.Trial]) -> [String] {
+    let own = trials.filter { $0.scheme == nil }
+    let texts = own.map { trial in
+      (trial.klDivergence.map(threeDigits) ?? "no numbers")
+        + (trial.isBest && own.count > 1 ? " (the best)" : "")
+    }
+    let presets = trials.compactMap { trial in
+      trial.scheme.map { "; \($0) \(trial.klDivergence.map(threeDigits) ?? "no numbers")" }
+    }
+    return [
+      "tried        \(counted(own.count, "choice")) of types: KL divergence \(texts.joined(separator: ", "))\(presets.joined())"
+    ]
   }
 
   /// What the search for scales came to; nil where there was none.
@@ -195,7 +212,8 @@ enum QuantizationText {
     switch excess.limit {
     case "max_flips":
       let found =
-        excess.found.map { "\(counted(Int($0), "choice")) differ" } ?? "nothing was chosen"
+        excess.found.map { $0 == 1 ? "1 choice differs" : "\(counted(Int($0), "choice")) differ" }
+        ?? "nothing was chosen"
       return "\(found), --max-flips allows \(Int(excess.allowed))"
     case "min_agreement":
       return

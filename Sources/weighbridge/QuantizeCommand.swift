@@ -281,6 +281,14 @@ struct QuantizeCommand: ParsableCommand {
     var quantization = quantizations[0]
     request.format = quantization.scheme.container.format
     request.settings.quantization = quantization
+    let (tokens, choices) = (RecordedTokens(), RecordedChoices())
+    if validatesResult {
+      shared.noteSlowness()
+      var validator = try validation.validator(request, standardCount: 128, progress.work)
+      validator.willRun = tokens.record
+      validator.labels = try labels.trial(inputs, choices)
+      request.validator = validator
+    }
     let choice = try size.choice(quantization, request, progress.work)
     progress.finish()
     if let choice {
@@ -291,14 +299,6 @@ struct QuantizeCommand: ParsableCommand {
     if parts.part != nil {
       request.invocation = PartsInvocation(
         source: source, arguments: CommandWords.ofAllParts, expectation: choice?.expectation)
-    }
-    let (tokens, choices) = (RecordedTokens(), RecordedChoices())
-    if validatesResult {
-      shared.noteSlowness()
-      var validator = try validation.validator(request, standardCount: 128, progress.work)
-      validator.willRun = tokens.record
-      validator.labels = try labels.trial(inputs, choices)
-      request.validator = validator
     }
     if measure, options.dryRun, let scheme {
       let page = try report.map { try ReportFile($0, besides: [source], inputs) }

@@ -47,6 +47,52 @@ import Testing
     #expect(try outcome.object["quality"] as? String == "best")
   }
 
+  /// With `--validate` choices are run, and the one that costs least is taken.
+  @Test(arguments: ["gguf", "mlx"])
+  func choicesAreTriedWhereBothRun(_ format: String) throws {
+    let tokens = (0..<48).map { "\($0 * 7 % 60)" }.joined(separator: ",")
+    let name = format == "gguf" ? "own.gguf" : "own"
+    let outcome = try quantize(
+      name, "--target-bits", "7", "--to", format, "--validate", "--tokens", tokens)
+    let target = try target(outcome)
+    let trials = try #require(target["trials"] as? [[String: Any]])
+    let own = trials.filter { $0["scheme"] == nil }
+    let costs = own.compactMap { $0["kl_divergence"] as? Double }
+    let best = own.filter { $0["is_best"] as? Bool == true }
+    #expect(own.count > 1 && costs.count == own.count && best.count == 1)
+    let least = try #require(best.first?["kl_divergence"] as? Double)
+    #expect(least == costs.min())
+    #expect(own.allSatisfy { ($0["byte_count"] as? Int ?? 0) > 0 })
+    // What is written is what was tried.
+    let report = try outcome.object
+    #expect((report["kl_divergence"] as? [String: Any])?["mean"] as? Double == least)
+    #expect(best.first?["byte_count"] as? Int == report["byte_count"] as? Int)
+    let preset = try #require(trials.last)
+    let record = try #require(target["preset"] as? [String: Any])
+    #expect(preset["scheme"] as? String == record["scheme"] as? String)
+    let cost = try #require(preset["kl_divergence"] as? Double)
+    #expect(target["is_preset_better"] as? Bool == (cost < least))
+    let plain = try quantize(
+      "preset\(format == "gguf" ? ".gguf" : "")", "--scheme",
+      #require(record["scheme"] as? String), "--validate", "--tokens", tokens)
+    #expect((try plain.object["kl_divergence"] as? [String: Any])?["mean"] as? Double == cost)
+    #expect(try self.target(quantize("x.gguf", "--target-bits", "7", "--dry-run"))["trials"] == nil)
+  }
+
+  /// Rows of 172 don't fill blocks: F16 is the smallest type that they can have, as schemes have it.
+  @Test func whatFillsNoBlocksMayBeF16() throws {
+    let outcome = try Weighbridge.run(
+      "quantize", fixture("huggingface/llama"), workspace.path("l.gguf"), "--target-bits", "7.5",
+      "--assets", fixture("gguf/tokenizer"), "--json", "--quiet")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let tensors = try #require(try outcome.object["tensors"] as? [[String: Any]])
+    let types = tensors.filter { ($0["name"] as? String)?.contains("ffn_down") == true }
+      .compactMap { $0["dtype"] as? String }
+    #expect(types == ["F16", "F16", "F16"])
+    let target = try target(outcome)
+    #expect((target["preset"] as? [String: Any])?["scheme"] != nil)
+  }
+
   @Test func givenTypesStay() throws {
     let outcome = try quantize(
       "own.gguf", "--target-bits", "8", "--tensor-type", "attn_q=q4_0", "--dry-run")

@@ -30,7 +30,7 @@ struct MeasuredTypes {
   struct Entry {
     let type: WeightType
     let byteCount: Int
-    /// What is measured; nil for the weight's own floats, which have no error.
+    /// What is measured; nil for floats, which count as exact.
     fileprivate(set) var errors: QuantizationErrors?
 
     /// Σ (x - y)².
@@ -200,13 +200,15 @@ extension QuantizationErrors {
 }
 
 extension ConversionPlan.OutputGroup {
-  /// Whether its error in the type is known, or can be measured: floats of the weight's own dtype have none.
+  /// Whether its error in the type is known, or can be measured: floats of the weight's own dtype have none, and those that F16 makes of F32 are small beside
+  /// any block's.
   fileprivate var isMeasurable: Bool {
     guard let quantization else { return false }
     guard case .dtype(let dtype) = quantization.choice.type, !dtype.isBlockQuantized else {
       return isQuantizedAnew
     }
-    return codes == nil && quantization.values.dtype == dtype
+    let own = quantization.values.dtype
+    return codes == nil && (own == dtype || (own == .f32 && dtype == .f16))
   }
 }
 

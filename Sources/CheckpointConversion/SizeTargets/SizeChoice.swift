@@ -16,8 +16,8 @@ public struct SizeChoice: Sendable {
   /// - Parameters:
   ///   - target: what the result may have.
   ///   - request: with a scheme of the container, whichever, the quality, importances, and types that are given.
-  ///   - job: what the conversion is.
-  ///   - takesPreset: whether the smallest scheme that is at least as large is taken where it is expected to cost less.
+  ///   - job: what the conversion is; with a validator several choices are run beside the source, and the preset.
+  ///   - takesPreset: whether the smallest scheme that is at least as large is taken where it costs less, or is expected to.
   ///   - progress: told of bytes that were made.
   /// - Throws: `usage` for a target that is too small; what opening, planning and reading throw.
   public init(
@@ -44,18 +44,36 @@ public struct SizeChoice: Sendable {
     }
     // What was measured is the source as it was opened.
     try source.confirm()
-    let fitting = presets.filter { $0.byteCount <= limit }.compactMap { units.choice($0.types) }
-    // Importances say what errors do; without them the sum of squared errors is all that is known for certain.
-    let best = units.search(
-      limit: room, from: fitting, isBounded: request.importance == nil)
+    let choices = Self.choices(
+      presets.filter { $0.byteCount <= limit }, request, units, room: room,
+      areSeveral: job.request.validator != nil)
+    func preset(_ choice: [Int]) -> MeasuredPreset? {
+      let bytes = units.byteCount(choice) + measured.fixedByteCount
+      return presets.filter { $0.byteCount >= bytes }.min {
+        ($0.byteCount, $0.cost) < ($1.byteCount, $1.cost)
+      }
+    }
+    var trial: SizeTrial?
+    if job.request.validator != nil {
+      var requests: [QuantizationRequest] = []
+      for choice in choices { requests.append(try request.giving(units.types(choice), measured)) }
+      trial = try SizeTrial(
+        requests, presets: choices.compactMap(preset).map { request.plain($0.scheme) },
+        job.request, progress)
+    }
+    let best = choices[trial?.best ?? 0]
     let types = units.types(best)
     let bytes = units.byteCount(best) + measured.fixedByteCount
     let predicted = measured.figures(bytes, measured.squaredError(types))
-    let preset = presets.filter { $0.byteCount >= bytes }.min {
-      ($0.byteCount, $0.cost) < ($1.byteCount, $1.cost)
-    }
+    let preset = preset(best)
     let figures = preset.map { measured.figures($0.byteCount, $0.squaredError) }
-    let isBetter = preset.map { $0.cost < units.cost(best) } ?? false
+    let presetDivergence = preset.flatMap { trial?.divergence(of: $0.scheme) }
+    let isBetter =
+      if let trial, let presetDivergence {
+        presetDivergence < trial.choices[trial.best]
+      } else {
+        preset.map { $0.cost < units.cost(best) } ?? false
+      }
     var (wantedBits, wantedBytes): (Double?, Int?) = (nil, nil)
     switch target {
     case .bitsPerWeight(let bits): wantedBits = bits
@@ -64,6 +82,7 @@ public struct SizeChoice: Sendable {
     let record = SizeTargetRecord(
       wantedBitsPerWeight: wantedBits, wantedByteCount: wantedBytes, predicted: predicted,
       preset: zipped(preset, figures).map { .init(scheme: $0.scheme.name, figures: $1) },
+      trials: trial.map { Self.trials($0, choices, units, measured, preset, presetDivergence) },
       isPresetBetter: isBetter, isPresetTaken: isBetter && takesPreset)
     var chosen = request
     if let preset, isBetter, takesPreset {
@@ -74,7 +93,53 @@ public struct SizeChoice: Sendable {
     self.request = chosen
     expectation = SizeExpectation(
       record: record, weights: measured.weights.map(SizeExpectation.Weight.init),
-      points: Self.points(presets, preset, units, measured))
+      points: Self.points(presets, preset, presetDivergence, units, measured))
+  }
+
+  /// Choices of types within the limit, the one that is taken without a trial first.
+  ///
+  /// - Parameters:
+  ///   - presets: that are no larger.
+  ///   - request: what was asked for.
+  ///   - units: what gets one type together.
+  ///   - room: bytes that types may add up to.
+  ///   - areSeveral: whether they are going to be tried.
+  /// - Returns: at least one.
+  private static func choices(
+    _ presets: [MeasuredPreset], _ request: QuantizationRequest, _ units: ChoiceUnits, room: Int,
+    areSeveral: Bool
+  ) -> [[Int]] {
+    let fitting = presets.sorted { ($0.byteCount, $1.cost) > ($1.byteCount, $0.cost) }
+      .compactMap { units.choice($0.types) }
+    // Importances say what errors do; without them the sum of squared errors is all that is known for certain.
+    let isBounded = request.importance == nil
+    var choices = [units.search(limit: room, from: fitting, isBounded: isBounded)]
+    guard areSeveral else { return choices }
+    let others =
+      [units.search(limit: room, from: fitting, isBounded: !isBounded)]
+      + units.closest(limits: [room]) + fitting.prefix(1)
+    for other in others where !choices.contains(other) { choices.append(other) }
+    return choices
+  }
+
+  private static func trials(
+    _ trial: SizeTrial, _ choices: [[Int]], _ units: ChoiceUnits, _ measured: MeasuredTypes,
+    _ preset: MeasuredPreset?, _ presetDivergence: Double?
+  ) -> [SizeTargetRecord.Trial] {
+    func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
+    let own = zip(choices, trial.choices).enumerated().map { place, choice in
+      SizeTargetRecord.Trial(
+        scheme: nil, byteCount: units.byteCount(choice.0) + measured.fixedByteCount,
+        klDivergence: finite(choice.1), isBest: place == trial.best)
+    }
+    return own
+      + (preset.map {
+        [
+          SizeTargetRecord.Trial(
+            scheme: $0.scheme.name, byteCount: $0.byteCount,
+            klDivergence: finite(presetDivergence), isBest: false)
+        ]
+      } ?? [])
   }
 
   /// What is closest within how many sizes.
@@ -82,8 +147,8 @@ public struct SizeChoice: Sendable {
 
   /// Schemes, the closest choices for sizes up to the largest of theirs, and the preset beside the choice.
   private static func points(
-    _ schemes: [MeasuredPreset], _ preset: MeasuredPreset?, _ units: ChoiceUnits,
-    _ measured: MeasuredTypes
+    _ schemes: [MeasuredPreset], _ preset: MeasuredPreset?, _ presetDivergence: Double?,
+    _ units: ChoiceUnits, _ measured: MeasuredTypes
   ) -> [SizeCurve.Point] {
     func point(
       _ role: SizeCurve.Point.Role, _ scheme: QuantizationScheme?,
@@ -113,8 +178,10 @@ public struct SizeChoice: Sendable {
             byteCount + measured.fixedByteCount, measured.squaredError(units.types(choice)))))
     }
     if let preset {
-      points.append(
-        point(.preset, preset.scheme, measured.figures(preset.byteCount, preset.squaredError)))
+      var point = point(
+        .preset, preset.scheme, measured.figures(preset.byteCount, preset.squaredError))
+      point.klDivergence = presetDivergence.flatMap { $0.isFinite ? $0 : nil }
+      points.append(point)
     }
     return points
   }
@@ -144,6 +211,16 @@ private func zipped<One, Other>(_ one: One?, _ other: Other?) -> (One, Other)? {
 }
 
 extension QuantizationRequest {
+  /// A scheme as the format's own tool has it.
+  fileprivate func plain(_ scheme: QuantizationScheme) -> QuantizationRequest {
+    var request = self
+    request.scheme = scheme
+    request.isStrict = false
+    request.quality = .plain
+    if !scheme.container.heedsImportance { request.importance = nil }
+    return request
+  }
+
   /// The same with types for weights, as `--tensor-type` gives them.
   fileprivate func giving(
     _ types: [WeightType], _ measured: MeasuredTypes

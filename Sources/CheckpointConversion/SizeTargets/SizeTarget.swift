@@ -28,7 +28,9 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
   public internal(set) var measured: Figures?
   /// The smallest scheme that is at least as large; absent where there is none.
   public let preset: Preset?
-  /// Whether the preset is expected to cost predictions less.
+  /// What choices of types, and the preset, cost where they were run beside the source; absent where they weren't.
+  public let trials: [Trial]?
+  /// Whether the preset costs predictions less: by what was run, else as it is expected.
   public let isPresetBetter: Bool
   /// Whether the preset is what is written.
   public let isPresetTaken: Bool
@@ -41,6 +43,18 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
     public let bitsPerWeight: Double
     /// ‖x - y‖ / ‖x‖ over all quantized weights together.
     public let relativeRmse: Double
+  }
+
+  /// Types for all weights, run beside the source.
+  public struct Trial: Sendable, Codable, Hashable {
+    /// The preset; absent for chosen types.
+    public let scheme: String?
+    /// Bytes of all tensors.
+    public let byteCount: Int
+    /// The mean Kullback-Leibler divergence in nats; absent where no numbers are computed.
+    public let klDivergence: Double?
+    /// Whether it is the best of the chosen ones.
+    public let isBest: Bool
   }
 
   /// A scheme, quantized in the format's own way.
