@@ -16,6 +16,7 @@ struct GGUFCountCheck {
   /// What is wrong where the tokenizer's tokens aren't as many as the embedding's rows: llama.cpp doesn't load such a file.
   ///
   /// - Parameter rows: of the embedding.
+  /// - Returns: the problem; nil where there are as many, and without a tokenizer.
   func tokenProblem(rows: Int) -> ModelProblem? {
     guard let count = header["tokenizer.ggml.tokens"]?.array?.count, count != rows else {
       return nil
@@ -28,9 +29,12 @@ struct GGUFCountCheck {
         found: "\(count)", hint: "make the file again with the tokenizer of this model"))
   }
 
-  /// Keys that say other counts than the tensors and the other keys. Here they aren't needed; other programs read them.
+  /// What is wrong with keys that say other counts than the tensors and the other keys.
   ///
-  /// - Parameter configuration: what was made of the keys and the tensors; nil where a user gave another one, or there is none.
+  /// Here they aren't needed; other programs read them.
+  ///
+  /// - Parameter configuration: made of the keys and the tensors; nil where a user gave another one, or there is none.
+  /// - Returns: a problem for each such key.
   func keyProblems(_ configuration: HuggingFaceConfiguration?) -> [ModelProblem] {
     guard let configuration, let table = configuration.architecture?.gguf,
       let decoder = try? DecoderConfiguration(configuration, isStrict: false)
@@ -40,9 +44,12 @@ struct GGUFCountCheck {
         "tensor-shape",
         CheckpointError(
           .malformed, "a key says another count than the tensors have", file: file,
-          tensor: contradiction.tensor, expected: "\(contradiction.expected) in '\(contradiction.key)'",
+          tensor: contradiction.tensor,
+          expected: "\(contradiction.expected) in '\(contradiction.key)'",
           found: "\(contradiction.found)",
-          hint: "make the file again, or correct the key: gguf-set-metadata of the Python package gguf can"),
+          hint:
+            "make the file again, or correct the key: gguf-set-metadata of the Python package gguf can"
+        ),
         stopsNothing: true)
     }
   }
