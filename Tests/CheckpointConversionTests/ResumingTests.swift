@@ -573,11 +573,17 @@ struct SmallConversion {
     let error = failure(
       of: request(source, workspace.path("out"), dtype: .f16), willStart: change)
     #expect(error?.code == .inputOutput && error?.file?.hasSuffix("model.safetensors") == true)
-    #expect(!workspace.has("out") && workspace.has(".out.partial/journal"))
+    // Nothing is left that could be gone on with.
+    #expect(!workspace.has("out") && !workspace.has(".out.partial"))
+    try whole.write(to: URL(filePath: "\(source)/model.safetensors"))
+    // What an earlier run has left is void: with other times it is another input; with the same, everything is made again.
+    let interrupted = request(
+      source, workspace.path("out"), resources: Interruption(at: 3).resources())
+    #expect(failure(of: interrupted)?.code == .interrupted)
+    let resume = request(source, workspace.path("out")) { $0.resume = true }
+    #expect(failure(of: resume, willStart: change)?.code == .inputOutput)
     let journal = String(decoding: try workspace.contents(".out.partial/journal"), as: UTF8.self)
     #expect(journal.hasSuffix("{\"changed\":true}\n"))
-    // With other times it is another input; with the same, everything is made again.
-    let resume = request(source, workspace.path("out"), dtype: .f16) { $0.resume = true }
     try whole.write(to: URL(filePath: "\(source)/model.safetensors"))
     #expect(failure(of: resume)?.code == .conflict)
   }
