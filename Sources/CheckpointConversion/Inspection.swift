@@ -200,7 +200,10 @@ public struct Inspection: Sendable, Encodable {
     let checkpoint = source.checkpoint
     var findings = checkpoint.findings
     var details: [Details] = []
-    if digests || statistics { progress.begin("reading", checkpoint.byteCount) }
+    if digests || statistics {
+      try source.requireBase()
+      progress.begin("reading", checkpoint.byteCount)
+    }
     for run in EvaluationTask.runs(of: checkpoint.tensors.count) where digests || statistics {
       let stored = checkpoint.tensors[run]
       let values = statistics ? StatisticsCollector(stored.map(\.dtype)) : nil

@@ -218,6 +218,10 @@ import Testing
     let path = try make(kind, fork, base, in: "own")
     let outcome = try Weighbridge.run("verify", path, "--base", workspace.path("nope"))
     #expect(outcome.code == 2 && outcome.errors.contains("nope"), "\(outcome.text)")
+    let part = try Weighbridge.run(
+      "verify", path, "--base", workspace.path("nope"), "--part", "1/2", "--parts",
+      workspace.path("parts"))
+    #expect(part.code == 2 && part.errors.contains("nope"), "\(part.text)")
   }
 
   @Test(arguments: Kind.all) func anotherBaseIsAFindingOfItsOwn(_ kind: Kind) throws {
@@ -250,7 +254,9 @@ import Testing
     let verified = try Weighbridge.run("verify", path)
     #expect(verified.code == 0, "\(verified.text)\(verified.errors)")
     #expect(verified.text.contains("note: 2 tensors") && verified.text.contains("[base]"))
-    for command in [["compare", path, fork], ["verify", path, "--against", fork]] {
+    for command in [
+      ["compare", path, fork], ["verify", path, "--against", fork], ["inspect", path, "--digests"],
+    ] {
       let outcome = try Weighbridge.run(command)
       #expect(outcome.code == 2 && outcome.errors.contains("--base"), "\(command)")
     }

@@ -154,6 +154,8 @@ public struct VerificationInputs: Sendable {
     _ request: VerificationRequest, _ options: OpenOptions
   ) throws(CheckpointError) {
     self.request = request
+    // A path that is spelled wrong is no finding.
+    try options.bases?.open(options)
     let against = request.against?.here
     var (other, manifest): (Source?, (manifest: CheckpointManifest, name: String)?)
     if let against, CheckpointManifest.isOne(against) {
