@@ -1,5 +1,4 @@
 import FileContainers
-import Synchronization
 import TensorEvaluation
 import TensorModel
 
@@ -19,24 +18,14 @@ final class BaseCheck: Sendable {
   private let need: BaseNeed
   /// Places among the tensors that are needed, by the checkpoint's positions.
   private let places: [Int: Int]
-  private let pieces = PiecePool()
-  /// Found by reading, by places.
-  private let digests: Mutex<[Int: Digest]>
+  private let digests: NeededDigests
 
   init(_ match: BaseMatch, _ need: BaseNeed) {
     self.match = match
     self.need = need
     places = Dictionary(
       need.tensors.enumerated().map { ($1.position, $0) }, uniquingKeysWith: { first, _ in first })
-    var known: [Int: Digest] = [:]
-    if let digests = match.digests {
-      for (place, tensor) in need.tensors.enumerated() {
-        known[place] = match.base.checkpoint.position(of: tensor.base.name).map {
-          digests.tensor($0).digest
-        }
-      }
-    }
-    digests = Mutex(known)
+    digests = NeededDigests(match, need)
   }
 
   /// What is wrong with the base's tensor that a tensor needs.
@@ -55,25 +44,21 @@ final class BaseCheck: Sendable {
   /// - Returns: nil if there is none.
   /// - Throws: what reading throws.
   func firstDifference(before place: Int? = nil) throws(CheckpointError) -> CheckpointError? {
-    for place in 0..<(place ?? need.tensors.count) {
-      if let error = try difference(place) { return error }
+    do throws(CheckpointError) {
+      _ = try ParallelPieces.map(place ?? need.tensors.count) { (place) throws(CheckpointError) in
+        if let error = try difference(place) { throw error }
+      }
+      return nil
+    } catch {
+      guard error.isOfWrongBase else { throw error }
+      return error
     }
-    return nil
   }
 
   private func difference(_ place: Int) throws(CheckpointError) -> CheckpointError? {
     let tensor = need.tensors[place]
-    let found = try digest(place)
+    let found = try digests[place]
     return found == tensor.base.digest ? nil : need.error(at: place, of: match.base, found: found)
-  }
-
-  private func digest(_ place: Int) throws(CheckpointError) -> Digest? {
-    if let known = digests.withLock({ $0[place] }) { return known }
-    guard let position = match.base.checkpoint.position(of: need.tensors[place].base.name)
-    else { return nil }
-    let found = try match.base.digest(of: position, pieces, match.resources.checkCancellation)
-    digests.withLock { $0[place] = found }
-    return found
   }
 }
 
@@ -99,14 +84,19 @@ extension BaseNeed {
       file: base.source.path, tensor: tensor.name,
       expected: "\(tensor.base.digest)", found: found.map { "\($0)" } ?? "none",
       hint: wrongBaseHint
-    ).called(Self.wrongBase)
+    ).ofWrongBase
   }
-
-  /// The id of findings that say that the base is another one.
-  static let wrongBase = "wrong-base"
 
   /// What to do about another base.
   var wrongBaseHint: String {
     "name the base that it was made with by --base: '\(hint)', \(rootText)"
   }
+}
+
+extension CheckpointError {
+  /// The same as what is wrong with a base.
+  var ofWrongBase: CheckpointError { self.called("wrong-base") }
+
+  /// Whether it is.
+  fileprivate var isOfWrongBase: Bool { check == ofWrongBase.check }
 }

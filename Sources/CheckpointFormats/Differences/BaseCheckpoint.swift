@@ -113,35 +113,4 @@ public final class BaseCheckpoint: CheckpointReader {
     guard case .stored(let place) = tensors[position] else { return nil }
     return try source.reader.cause(ofWrongDigestAt: place)
   }
-
-  /// The digest of a tensor, found by reading it.
-  ///
-  /// - Parameters:
-  ///   - position: of the tensor.
-  ///   - pieces: memory to read into.
-  ///   - checkCancellation: called for each piece.
-  /// - Returns: SHA-256 of its bytes.
-  /// - Throws: what reading and `checkCancellation` throw.
-  func digest(
-    of position: Int, _ pieces: PiecePool,
-    _ checkCancellation: () throws(CheckpointError) -> Void
-  ) throws(CheckpointError) -> Digest {
-    let tensor = checkpoint.tensors[position]
-    let geometry = MatrixGeometry(dtype: tensor.dtype, shape: tensor.shape)
-    var stream = StreamingDigest()
-    for region in geometry.whole.tiles(
-      cellByteCount: geometry.cellByteCount, limit: PiecePool.pieceByteCount)
-    {
-      try checkCancellation()
-      let byteCount = region.cellCount * geometry.cellByteCount
-      try pieces.withPiece(byteCount: byteCount) { (piece) throws(CheckpointError) in
-        try read(
-          position, region,
-          into: MatrixBuffer(
-            base: piece, rowStride: region.columns.count * geometry.cellByteCount))
-        stream.update(UnsafeRawBufferPointer(start: piece, count: byteCount))
-      }
-    }
-    return stream.digest
-  }
 }

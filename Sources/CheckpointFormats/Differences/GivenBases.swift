@@ -87,7 +87,7 @@ public final class GivenBases: Sendable {
     proves: (BaseMatch) throws(CheckpointError) -> Bool
   ) throws(CheckpointError) -> BaseMatch {
     var candidates: [BaseMatch] = []
-    var misfit: CheckpointError?
+    var misfits: [(match: BaseMatch, place: Int, error: CheckpointError)] = []
     for place in paths.indices {
       let match = BaseMatch(
         base: try open(place, options), resources: resources,
@@ -95,10 +95,7 @@ public final class GivenBases: Sendable {
       let known = KnownDigests(of: match.base)
       if let root = need.root, known.root == root { return use(match) }
       if let (tensor, error) = need.firstMisfit(of: match.base, known) {
-        // The first in order names the error, known without reading or not.
-        if misfit == nil {
-          misfit = try BaseCheck(match, need).firstDifference(before: tensor) ?? error
-        }
+        misfits.append((match, tensor, error))
       } else {
         candidates.append(match)
       }
@@ -120,7 +117,13 @@ public final class GivenBases: Sendable {
     guard
       let last = candidates.last(where: { unused.contains($0.base.source.path) })
         ?? candidates.last
-    else { throw misfit ?? OpenOptions.withoutBase(need, of: nil) }
+    else {
+      guard let (match, place, error) = misfits.first else {
+        throw OpenOptions.withoutBase(need, of: nil)
+      }
+      // The first in order names the error, known without reading or not.
+      throw try BaseCheck(match, need).firstDifference(before: place) ?? error
+    }
     return use(last)
   }
 
@@ -251,7 +254,7 @@ extension BaseNeed {
             "\(tensor.base.dtype.rawValue), for \(tensor.type.dtype.rawValue) \(tensor.type.shape)",
           found: "\(info.dtype.rawValue) \(info.shape)",
           hint: wrongBaseHint
-        ).called(Self.wrongBase)
+        ).ofWrongBase
         return (place, error)
       }
       if let digest = known[tensor.base.name], digest != tensor.base.digest {

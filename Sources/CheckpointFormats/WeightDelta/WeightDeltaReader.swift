@@ -34,7 +34,7 @@ public final class WeightDeltaReader: BasedReader {
           .missing, "the base has no tensor of this name, which the update changes",
           file: change.file, tensor: change.name,
           hint: "name the base that the update changes by --base"
-        ).called(BaseNeed.wrongBase)
+        ).ofWrongBase
       }
       updates[position] = UpdatedTensor(
         frame: change.frame, index, checksum: change.checksum, base, position,
@@ -79,7 +79,7 @@ public final class WeightDeltaReader: BasedReader {
         .corrupt, "the base isn't the checkpoint that the update changes",
         file: base.source.path, expected: "root \(root)", found: "root \(digests.root)",
         hint: "name version \(index.baseVersion), which is the base, by --base"
-      ).called(BaseNeed.wrongBase)
+      ).ofWrongBase
     }
     if let root = index.root {
       let found = try self.root(digests, match.resources)
