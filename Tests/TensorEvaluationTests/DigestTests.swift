@@ -48,6 +48,11 @@ import Testing
     let root = "1b2db6ee6ad3b8681e53447841823b097f0adffd3582f18bd3afc9127ad5dcde"
     #expect(rootDigest(of: tensors).hexadecimal == root)
     #expect(rootDigest(of: tensors.reversed()).hexadecimal == root)
+    let places = [2, 0, 1]
+    let named = rootDigest(ofTensors: 3, named: { tensors[places[$0]].name }) {
+      tensors[places[$0]]
+    }
+    #expect(named.hexadecimal == root)
   }
 
   @Test func escapesNamesAndSortsThemByBytes() {

@@ -126,10 +126,11 @@ struct ResultRecords {
 
   /// The root of all tensors.
   var root: Digest {
-    rootDigest(
-      of: tensors.map {
-        TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
-      })
+    rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) {
+      let tensor = tensors[$0]
+      return TensorIdentity(
+        name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: tensor.digest)
+    }
   }
 }
 

@@ -31,11 +31,11 @@ public struct BaseDigests: Sendable {
       }
     }
     self.tensors = tensors
-    root = rootDigest(
-      of: zip(infos, tensors).map { info, tensor in
-        TensorIdentity(
-          name: info.name, dtype: info.dtype, shape: info.shape, digest: tensor.digest)
-      })
+    root = rootDigest(ofTensors: tensors.count, named: { infos[$0].name }) {
+      TensorIdentity(
+        name: infos[$0].name, dtype: infos[$0].dtype, shape: infos[$0].shape,
+        digest: tensors[$0].digest)
+    }
   }
 
   /// What is known of the tensor at a place.

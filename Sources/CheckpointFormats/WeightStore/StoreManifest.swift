@@ -158,10 +158,11 @@ public struct StoreManifest: Hashable, Sendable {
 
   /// The root that the tensors have, which `root` must say.
   public var rootOfTensors: Digest {
-    rootDigest(
-      of: tensors.map {
-        TensorIdentity(
-          name: $0.name, dtype: $0.type.dtype, shape: $0.type.shape, digest: $0.digest)
-      })
+    rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) {
+      let tensor = tensors[$0]
+      return TensorIdentity(
+        name: tensor.name, dtype: tensor.type.dtype, shape: tensor.type.shape,
+        digest: tensor.digest)
+    }
   }
 }

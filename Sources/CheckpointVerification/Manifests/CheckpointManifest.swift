@@ -98,10 +98,11 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
     self.format = format
     self.files = files.sorted { ExactName($0.name) < ExactName($1.name) }
     self.tensors = tensors.sorted { ExactName($0.name) < ExactName($1.name) }
-    root = rootDigest(
-      of: tensors.map {
-        TensorIdentity(name: $0.name, dtype: $0.dtype, shape: $0.shape, digest: $0.digest)
-      })
+    root = rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) {
+      let tensor = tensors[$0]
+      return TensorIdentity(
+        name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: tensor.digest)
+    }
   }
 
   /// Whether a name stays in the directory that it is relative to.

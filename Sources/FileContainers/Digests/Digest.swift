@@ -43,7 +43,10 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
   }
 
   fileprivate func appendHexadecimal(to bytes: inout [UInt8]) {
-    for place in 0..<64 { bytes.append(digit(place)) }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { digits in
+      for place in digits.indices { digits.initializeElement(at: place, to: digit(place)) }
+      bytes.append(contentsOf: digits)
+    }
   }
 
   private func digit(_ place: Int) -> UInt8 {
@@ -177,22 +180,45 @@ public struct TensorIdentity: Hashable, Sendable, Codable {
 ///
 /// Names are sorted by their UTF-8 bytes; in them `\`, line feed and carriage return are written `\\`, `\n`, `\r`.
 public func rootDigest(of tensors: [TensorIdentity]) -> Digest {
-  let order = tensors.indices.sorted { ExactName(tensors[$0].name) < ExactName(tensors[$1].name) }
+  rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) { tensors[$0] }
+}
+
+/// The same without a copy of identities that others have: there can be hundreds of thousands.
+///
+/// - Parameters:
+///   - count: how many tensors there are.
+///   - name: the name of the tensor at a place, from 0.
+///   - identity: all of it.
+/// - Returns: the root.
+public func rootDigest(
+  ofTensors count: Int, named name: (Int) -> String, _ identity: (Int) -> TensorIdentity
+) -> Digest {
+  let order = (0..<count).sorted { ExactName(name($0)) < ExactName(name($1)) }
   var stream = StreamingDigest()
   var lines: [UInt8] = []
+  lines.reserveCapacity(2 * lineByteCount)
+  // Many tensors have the type of the one before.
+  var type: (dtype: DType, shape: Shape, text: [UInt8])?
   for place in order {
-    let tensor = tensors[place]
+    let tensor = identity(place)
     tensor.digest.appendHexadecimal(to: &lines)
-    lines += "  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  ".utf8
+    if type?.dtype != tensor.dtype || type?.shape != tensor.shape {
+      let text = "  \(tensor.dtype.rawValue)  \(tensor.shape.canonicalText)  "
+      type = (tensor.dtype, tensor.shape, Array(text.utf8))
+    }
+    lines += type?.text ?? []
     append(tensor.name, to: &lines)
     lines.append(UInt8(ascii: "\n"))
-    guard lines.count >= 64 << 10 else { continue }
+    guard lines.count >= lineByteCount else { continue }
     lines.withUnsafeBytes { stream.update($0) }
     lines.removeAll(keepingCapacity: true)
   }
   lines.withUnsafeBytes { stream.update($0) }
   return stream.digest
 }
+
+/// How many bytes of lines are hashed at once.
+private let lineByteCount = 16 << 10
 
 private func append(_ name: String, to line: inout [UInt8]) {
   for byte in name.utf8 {
