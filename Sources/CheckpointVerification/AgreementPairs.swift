@@ -111,7 +111,7 @@ struct AgreementPairs {
     _ name: String, _ expression: TensorExpression, _ rowParts: RowParts?, _ tensors: [Tensor]
   ) {
     do throws(CheckpointError) {
-      let geometry = try expression.type { other.checkpoint.type(of: $0) }.geometry
+      let geometry = try other.checkpoint.type(of: expression).geometry
       pairs.append(
         Pair(
           name: name, expression: expression, rowParts: rowParts, tensors: tensors,
@@ -175,7 +175,7 @@ struct AgreementPairs {
     guard let operand = tensor.expression.addedConstant?.operand else { return tensor }
     return CanonicalTensor(
       name: tensor.name, shape: tensor.shape,
-      dtype: try operand.type { checkpoint.type(of: $0) }.dtype, expression: operand)
+      dtype: try checkpoint.type(of: operand).dtype, expression: operand)
   }
 
   private mutating func append(

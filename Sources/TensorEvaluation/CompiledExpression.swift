@@ -150,7 +150,7 @@ public struct CompiledExpression: Sendable {
     _ expression: TensorExpression, in checkpoint: Checkpoint
   ) throws(CheckpointError) {
     // Checks everything once; below, only what is known to fit is built.
-    _ = try expression.type { checkpoint.type(of: $0) }
+    _ = try checkpoint.type(of: expression)
     root = try Self.node(expression, checkpoint)
   }
 
@@ -165,7 +165,7 @@ public struct CompiledExpression: Sendable {
   private static func node(
     _ expression: TensorExpression, _ checkpoint: Checkpoint
   ) throws(CheckpointError) -> Node {
-    let type = try expression.type { checkpoint.type(of: $0) }
+    let type = try checkpoint.type(of: expression)
     switch expression {
     case .stored(let name):
       guard let position = checkpoint.position(of: name) else {

@@ -115,7 +115,7 @@ public struct StackedTensors: Sendable {
       else { return nil }
       let isCodes = if case .mxfp4Blocks = role { true } else { false }
       let part: TensorExpression = isCodes ? .codes(stack.expression) : .scales(stack.expression)
-      return canonical(part, try part.type { checkpoint.type(of: $0) })
+      return canonical(part, try checkpoint.type(of: part))
     default: return nil
     }
   }
@@ -143,7 +143,7 @@ public struct StackedTensors: Sendable {
       let scales = placed[DecoderPlace(.mxfp4Scales(projection), layer)]
     else { return nil }
     let blocks = TensorExpression.blocks([codes.expression, scales.expression], .mxfp4)
-    return TensorStack(blocks, try blocks.type { checkpoint.type(of: $0) })
+    return TensorStack(blocks, try checkpoint.type(of: blocks))
   }
 
   private static func stack(_ tensor: CanonicalTensor) throws(CheckpointError) -> TensorStack? {

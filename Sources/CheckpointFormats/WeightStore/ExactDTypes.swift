@@ -29,7 +29,7 @@ public enum ExactDTypes {
     try EvaluationPipeline(reader, resources).run(tasks, casts)
     var dtypes: [ExactName: DType] = [:]
     for (place, tensor) in summed.enumerated() where casts[place]?.report.isExact != true {
-      let exact = try tensor.expression.type { checkpoint.type(of: $0) }
+      let exact = try checkpoint.type(of: tensor.expression)
       dtypes[ExactName(tensor.name)] = exact.dtype
     }
     return dtypes
