@@ -38,7 +38,9 @@ struct ModelSoundness {
   /// How many tensors were looked for.
   let expectedCount: Int
 
-  private let tensors: [ExactName: CanonicalTensor]
+  private let model: [CanonicalTensor]
+  /// Places in `model`; of two tensors of a name the first.
+  private let positions: [ExactName: Int]
   private let quantized: QuantizedWeights?
   private let checkpoint: Checkpoint
   private let architecture: Architecture
@@ -67,27 +69,31 @@ struct ModelSoundness {
     self.architecture = architecture
     self.dimensions = dimensions
     self.experts = experts
-    tensors = Dictionary(
-      model.map { (ExactName($0.name), $0) }, uniquingKeysWith: { first, _ in first })
+    self.model = model
+    positions = Dictionary(
+      zip(model.lazy.map { ExactName($0.name) }, model.indices),
+      uniquingKeysWith: { first, _ in first })
     let hasHead = head == .languageModel
     let all = architecture.tensors(dimensions, experts.spelling)
-    let expected = all.filter { hasHead || $0.row.role.projection != .head }
+    let expected = hasHead ? all : all.filter { $0.row.role.projection != .head }
     expectedCount = expected.count
-    var known: Set<ExactName> = []
+    var isKnown = [Bool](repeating: false, count: model.count)
     var missing: [Architecture.Tensor] = []
     // A head that is stored although it is tied, or although nobody asks for one, has its place too.
     var further: [CanonicalTensor] = []
     let optional = architecture.headTensors(dimensions).filter { !expected.contains($0) }
-    for (index, tensor) in (expected + optional).enumerated() {
-      known.formUnion(tensor.spellings.map { ExactName($0) })
-      let candidates = tensor.spellings.compactMap { tensors[ExactName($0)] }
-      if let found = candidates.first {
-        if candidates.count > 1 { recordRival(candidates[1], of: found) }
-        placed[tensor.place] = found
-        check(found, tensor)
-        checkDType(found, tensor)
-      } else if index < expected.count, !isQuantized(tensor), !isSpelledElsewhere(tensor.row) {
-        missing.append(tensor)
+    for (rows, areExpected) in [(expected, true), (optional, false)] {
+      for tensor in rows {
+        let candidates = tensor.spellings.compactMap { positions[ExactName($0)] }
+        for candidate in candidates { isKnown[candidate] = true }
+        if let found = candidates.first.map({ model[$0] }) {
+          if candidates.count > 1 { recordRival(model[candidates[1]], of: found) }
+          placed[tensor.place] = found
+          check(found, tensor)
+          checkDType(found, tensor)
+        } else if areExpected, !isQuantized(tensor), !isSpelledElsewhere(tensor.row) {
+          missing.append(tensor)
+        }
       }
     }
     record(missing, of: expected)
@@ -106,8 +112,10 @@ struct ModelSoundness {
     }
     let strangers = Strangers(
       checkpoint, architecture, dimensions, all, furtherLayers: configuration?.furtherLayers ?? 0)
-    for tensor in model
-    where !known.contains(ExactName(tensor.name)) && !architecture.setsAside(tensor.name) {
+    for (place, tensor) in model.enumerated()
+    where !isKnown[positions[ExactName(tensor.name)] ?? place]
+      && !architecture.setsAside(tensor.name)
+    {
       guard !(quantized?.parts.contains(ExactName(tensor.name)) ?? false),
         !(experts.areSeveral && strangers.isOfFamily(tensor.name)),
         !ModelHead.otherNames.contains(where: tensor.name.hasPrefix)
@@ -233,7 +241,7 @@ struct ModelSoundness {
             missing.count == expected.count
               ? "none of the \(expected.count) tensors that the family has was found"
               : "\(missing.count) of the \(expected.count) tensors that the family has weren't found",
-            tensor: tensors.keys.min()?.text,
+            tensor: positions.keys.min()?.text,
             expected: expected.first.map { "such as '\(name($0))'" },
             hint:
               "is the configuration another model's? names are kept as they are, and other programs won't find them"
@@ -274,10 +282,10 @@ struct ModelSoundness {
 
   /// A head for another task has weights of its own.
   private mutating func checkOtherHead(_ className: String, width: Int, labelCount: Int?) {
-    let hasOne = tensors.keys.contains { name in
+    let hasOne = positions.keys.contains { name in
       ModelHead.otherNames.contains(where: name.text.hasPrefix)
     }
-    let score = tensors[ExactName("score.weight")]
+    let score = positions[ExactName("score.weight")].map { model[$0] }
     if let score, let labelCount, let shape = try? Shape(checking: [labelCount, width]),
       score.shape != shape
     {
