@@ -127,7 +127,7 @@ struct ZipWindow {
   private var start = 0
 
   /// What is read at once where headers are far apart, and where they follow each other.
-  private static let (single, several) = (1 << 10, 256 << 10)
+  private static let (single, several) = (1 << 10, 64 << 10)
   /// How far the next piece may be away to count as close.
   private static let closeness = 4 << 10
 

@@ -78,6 +78,10 @@ struct ZipDirectoryEntry {
   ///
   /// - Throws: `malformed`.
   static func checkNames(_ entries: [ZipDirectoryEntry]) throws(CheckpointError) {
+    // Where no two hashes are the same no names are, which is seen several times as fast.
+    var hashes = entries.map { ExactName($0.name).hashValue }
+    hashes.sort()
+    guard zip(hashes, hashes.dropFirst()).contains(where: ==) else { return }
     var names: Set<ExactName> = []
     names.reserveCapacity(entries.count)
     for entry in entries {
