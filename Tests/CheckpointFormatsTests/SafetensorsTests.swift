@@ -275,6 +275,24 @@ import Testing
     #expect(widths.dropLast().enumerated().allSatisfy { $1 >= widths[$0 + 1] })
   }
 
+  @Test func aHeaderThatIsMadeIsTheSameEachTime() throws {
+    let tensors: [(name: String, type: TensorType)] = (0..<100).map {
+      ("t\(99 - $0)", TensorType($0 % 2 == 0 ? .f32 : .bf16, [$0 + 1, 3]))
+    }
+    let frame = SafetensorsLayout.layout(tensors, metadata: ["format": "pt"]).frame
+    let header = frame[0].bytes
+    #expect(frame.count == 1 && frame[0].byteOffset == 0 && frame[0].bytes == header)
+    #expect(frame.ranges == [0..<header.count])
+    var kept = FileLayout.Frame(header: header)
+    #expect(frame == kept && frame.hashValue == kept.hashValue)
+    kept.append([1, 2], at: 10_000)
+    var made = frame
+    made.append([1, 3], at: 10_000)
+    #expect(made.count == 2 && made[1].bytes == [1, 3])
+    #expect(made.ranges == kept.ranges && made.ranges[1] == 10_000..<10_002)
+    #expect(made != kept)
+  }
+
   @Test func laysOutNothing() throws {
     let header = SafetensorsLayout.layout([], metadata: [:]).frame[0].bytes
     #expect(header == [8, 0, 0, 0, 0, 0, 0, 0] + Array("{}      ".utf8))

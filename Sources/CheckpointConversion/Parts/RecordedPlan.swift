@@ -231,7 +231,7 @@ extension RecordedPlan.File {
       for run in layout.frame { run.bytes.withUnsafeBytes { digest.update($0) } }
       return RecordedPlan.File(
         name: file.name, byteCount: layout.byteCount,
-        frame: layout.frame.map { [$0.byteOffset, $0.bytes.count] }, frameDigest: digest.digest,
+        frame: layout.frame.ranges.map { [$0.lowerBound, $0.count] }, frameDigest: digest.digest,
         checksums: checksums)
     }
   }

@@ -28,6 +28,28 @@ public enum SafetensorsLayout {
       return widths.0 == widths.1
         ? ExactName(left.name) < ExactName(right.name) : widths.0 > widths.1
     }
+    var starts = [Int](repeating: 0, count: tensors.count)
+    var end = 0
+    for position in order {
+      starts[position] = end
+      end += byteCount(tensors[position].type)
+    }
+    let headerByteCount = header(of: tensors, in: order, metadata).count
+    return FileLayout(
+      byteCount: headerByteCount + end,
+      frame: .init(headerByteCount: headerByteCount) { header(of: tensors, in: order, metadata) },
+      places: starts.map { .init(byteOffset: headerByteCount + $0) })
+  }
+
+  private static func byteCount(_ type: TensorType) -> Int {
+    type.geometry.rows * type.geometry.rowByteCount
+  }
+
+  /// The header: its length, entries in the order of their bytes, padding.
+  private static func header(
+    of tensors: [(name: String, type: TensorType)], in order: [Int],
+    _ metadata: [ExactName: String]
+  ) -> [UInt8] {
     // A file can have hundreds of thousands of entries: no strings of their own, and one text, which the length stands before.
     let lengthByteCount = 8
     var header = [UInt8](repeating: 0, count: lengthByteCount)
@@ -43,12 +65,10 @@ public enum SafetensorsLayout {
         .map { "\(JSONValue.quoted($0.key.text)):\(JSONValue.quoted($0.value))" }
       append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
-    var starts = [Int](repeating: 0, count: tensors.count)
     var end = 0
     for position in order {
       let (name, type) = tensors[position]
-      let byteCount = type.geometry.rows * type.geometry.rowByteCount
-      starts[position] = end
+      let byteCount = byteCount(type)
       append(
         "\(JSONValue.quoted(name)):{\"dtype\":\"\(type.dtype.rawValue)\",\"shape\":\(type.shape.canonicalText),\"data_offsets\":[\(end),\(end + byteCount)]}"
       )
@@ -59,8 +79,6 @@ public enum SafetensorsLayout {
     for place in 0..<lengthByteCount {
       header[place] = UInt8(truncatingIfNeeded: (header.count - lengthByteCount) >> (8 * place))
     }
-    return FileLayout(
-      byteCount: header.count + end, frame: .init(header: header),
-      places: starts.map { .init(byteOffset: header.count + $0) })
+    return header
   }
 }

@@ -24,8 +24,15 @@ public struct FileLayout: Hashable, Sendable {
 
   /// All fixed bytes of a file: as one array, for there can be a run for each of a million tensors.
   public struct Frame: Hashable, Sendable, RandomAccessCollection {
+    private var header: Header?
     private var bytes: [UInt8] = []
     private var bounds: [Bounds] = []
+
+    /// Bytes at a file's beginning that are made whenever they are asked for.
+    private struct Header: Sendable {
+      let byteCount: Int
+      let make: @Sendable () -> [UInt8]
+    }
 
     private struct Bounds: Hashable {
       /// Where a run begins in the file.
@@ -50,6 +57,15 @@ public struct FileLayout: Hashable, Sendable {
       bounds = [Bounds(byteOffset: 0, end: header.count)]
     }
 
+    /// One run from a file's beginning that isn't kept: a long one would stay in memory as long as what it describes is written.
+    ///
+    /// - Parameters:
+    ///   - headerByteCount: how many bytes it has.
+    ///   - header: makes it, each time the same.
+    public init(headerByteCount: Int, making header: @escaping @Sendable () -> [UInt8]) {
+      self.header = Header(byteCount: headerByteCount, make: header)
+    }
+
     /// Adds fixed bytes.
     ///
     /// - Parameters:
@@ -64,14 +80,36 @@ public struct FileLayout: Hashable, Sendable {
     public var startIndex: Int { 0 }
 
     /// How many runs there are.
-    public var endIndex: Int { bounds.count }
+    public var endIndex: Int { bounds.count + headerCount }
+
+    private var headerCount: Int { header == nil ? 0 : 1 }
 
     /// A run, with bytes of its own.
     public subscript(place: Int) -> Run {
+      if place == 0, let header { return Run(byteOffset: 0, bytes: header.make()) }
+      let place = place - headerCount
       let start = place == 0 ? 0 : bounds[place - 1].end
       return Run(
         byteOffset: bounds[place].byteOffset, bytes: Array(bytes[start..<bounds[place].end]))
     }
+
+    /// Where each run stands in the file, without its bytes.
+    public var ranges: [Range<Int>] {
+      var (ranges, start) = (header.map { [0..<$0.byteCount] } ?? [], 0)
+      for run in bounds {
+        ranges.append(run.byteOffset..<run.byteOffset + run.end - start)
+        start = run.end
+      }
+      return ranges
+    }
+
+    /// Whether the runs are the same.
+    public static func == (left: Frame, right: Frame) -> Bool {
+      left.ranges == right.ranges && left.elementsEqual(right)
+    }
+
+    /// Hashes where the runs stand.
+    public func hash(into hasher: inout Hasher) { hasher.combine(ranges) }
   }
 
   /// Where a tensor goes.

@@ -168,7 +168,7 @@ extension ConversionPlan {
       // Without room for the tensors: what isn't written takes none.
       let output = try OutputFile(creating: path, byteCount: 0)
       for run in layout.frame { try output.write(at: run.byteOffset, run.bytes) }
-      let end = layout.frame.map { $0.byteOffset + $0.bytes.count }.max() ?? 0
+      let end = layout.frame.ranges.map(\.upperBound).max() ?? 0
       if end < layout.byteCount { try output.write(at: layout.byteCount - 1, [0]) }
     }
     for sidecar in sidecars {
