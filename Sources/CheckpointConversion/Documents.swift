@@ -106,7 +106,7 @@ struct JSONList: Sendable {
   private let slice: @Sendable (Range<Int>) -> [any Encodable]
 
   /// How many elements are encoded at once, and how many such pieces are kept until they are written.
-  static let (pieceCount, groupCount) = (25, 16)
+  static let (pieceCount, groupCount) = (10, 16)
 
   /// A list of elements.
   init<Element: Encodable & Sendable>(_ elements: [Element]) {

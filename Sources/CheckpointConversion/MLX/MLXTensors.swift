@@ -31,19 +31,7 @@ struct MLXTensors {
     types = planner.settings.quantization.map {
       MLXTypes($0, hasHead: head != nil || graph.model.head == .own)
     }
-    var names: Set<ExactName> = []
-    var expected = graph.architecture.tensors(dimensions, model.spelling)
-    expected += graph.architecture.headTensors(dimensions).filter { !expected.contains($0) }
-    for tensor in expected {
-      // What is tied is the embedding's, whatever else is stored.
-      let isTiedHead =
-        tensor.row.role == .weight(.head) && !dimensions.conditions.contains(.untiedHead)
-      guard let found = model.placed[tensor.place], !isTiedHead || graph.model.head == .own else {
-        continue
-      }
-      names.insert(ExactName(found.name))
-      try append(found, tensor.name, tensor.place)
-    }
+    let leftOut = try appendTable(of: model, dimensions)
     if graph.model.head == .own, head == nil,
       let embedding = model.placed[DecoderPlace(.tokenEmbedding)],
       let row = graph.architecture.row(.weight(.head))
@@ -53,18 +41,38 @@ struct MLXTensors {
     appendZeroBiases(in: model)
     if let request = planner.settings.quantization {
       findings += try ChoiceFindings(request).findings(
-        weights.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
+        weights.lazy.compactMap { weight in weight.quantization.map { (weight.name, $0) } },
         remedy: Self.remedy)
       findings += try importances.findings(weights)
     }
-    let unused = model.tensors.map { ExactName($0.name) }.filter { !names.contains($0) }
-    if let first = unused.min() {
-      findings.append(
-        Finding(
-          .warning, "tensor-left-out",
-          "left out: \(counted(unused.count, "tensor")) that mlx-lm's model has no place for",
-          tensor: first.text))
+    if let leftOut { findings.append(leftOut) }
+  }
+
+  /// Takes what the family's table has.
+  ///
+  /// - Returns: what is said of the rest; nil if there is none.
+  private mutating func appendTable(
+    of model: ModelContents, _ dimensions: Architecture.Dimensions
+  ) throws(CheckpointError) -> Finding? {
+    var names: Set<ExactName> = []
+    let table = graph.architecture.tensors(dimensions, model.spelling)
+    let further = graph.architecture.headTensors(dimensions).filter { !table.contains($0) }
+    for tensor in [table, further].joined() {
+      // What is tied is the embedding's, whatever else is stored.
+      let isTiedHead =
+        tensor.row.role == .weight(.head) && !dimensions.conditions.contains(.untiedHead)
+      guard let found = model.placed[tensor.place], !isTiedHead || graph.model.head == .own else {
+        continue
+      }
+      names.insert(ExactName(found.name))
+      try append(found, tensor.name, tensor.place)
     }
+    let unused = model.tensors.map { ExactName($0.name) }.filter { !names.contains($0) }
+    guard let first = unused.min() else { return nil }
+    return Finding(
+      .warning, "tensor-left-out",
+      "left out: \(counted(unused.count, "tensor")) that mlx-lm's model has no place for",
+      tensor: first.text)
   }
 
   /// A scheme with groups that rows of these shapes fill; nil where they fill none.

@@ -19,10 +19,12 @@ struct ChoiceFindings {
   /// - Returns: findings.
   /// - Throws: `unsupported` for substituted types where that is forbidden, `usage` for patterns that fit no tensor.
   func findings(
-    _ weights: [Weight], remedy: ([Shape]) -> String?
+    _ weights: some Collection<Weight>, remedy: ([Shape]) -> String?
   ) throws(CheckpointError) -> [Finding] {
-    try requireMatches(
-      weights.filter { $0.quantization.choice.reason != .unquantized }.map(\.name))
+    if !request.overrides.isEmpty {
+      try requireMatches(
+        weights.filter { $0.quantization.choice.reason != .unquantized }.map(\.name))
+    }
     var findings: [Finding] = []
     let substituted = weights.filter(\.quantization.choice.isSubstitution)
     if let first = substituted.first {
