@@ -45,6 +45,9 @@ import Testing
     for names in [[], ["w"], Self.oddNames] {
       let manifest = Self.manifest(names)
       #expect(try StoreManifest(parsing: manifest.text) == manifest)
+      // Made tensor by tensor, it is the text of the document as a whole.
+      let whole = try JSONValue(parsing: manifest.text).documentText + "\n"
+      #expect(String(decoding: manifest.text, as: UTF8.self) == whole)
     }
     var bare = Self.manifest([])
     bare.architecture = nil

@@ -8,12 +8,42 @@ extension StoreManifest {
   private static let noDigest = "sha256:" + String(repeating: "0", count: 64)
 
   /// The manifest's text, its own digest filled in.
+  ///
+  /// Tensors become text one by one: there can be hundreds of thousands.
   public var text: [UInt8] {
-    var bytes = Array((document.documentText + "\n").utf8)
-    // Never nil for a document of ours.
-    guard let digits = try? Self.digestDigits(JSONValue(parsing: bytes)) else { return bytes }
+    var bytes = Array("{".utf8)
+    var digits: Range<Int>?
+    for (place, member) in members.enumerated() {
+      bytes += (place > 0 ? ",\n  " : "\n  ").utf8
+      bytes += "\(JSONValue.quoted(member.key)): ".utf8
+      if member.key == "tensors" {
+        appendTensors(to: &bytes)
+      } else {
+        Self.append(member.value, indentedBy: 2, to: &bytes)
+      }
+      if member.key == "digest" { digits = bytes.count - 65..<bytes.count - 1 }
+    }
+    bytes += "\n}\n".utf8
+    guard let digits else { return bytes }
     bytes.replaceSubrange(digits, with: Array(Digest(of: bytes).hexadecimal.utf8))
     return bytes
+  }
+
+  private func appendTensors(to bytes: inout [UInt8]) {
+    bytes += "[".utf8
+    for (place, tensor) in tensors.enumerated() {
+      bytes += (place > 0 ? ",\n    " : "\n    ").utf8
+      Self.append(Self.value(tensor, isDifference: base != nil), indentedBy: 4, to: &bytes)
+    }
+    bytes += (tensors.isEmpty ? "]" : "\n  ]").utf8
+  }
+
+  /// Appends a value's text; in its strings there are no line feeds.
+  private static func append(_ value: JSONValue, indentedBy count: Int, to bytes: inout [UInt8]) {
+    for byte in value.documentText.utf8 {
+      bytes.append(byte)
+      if byte == UInt8(ascii: "\n") { bytes += repeatElement(UInt8(ascii: " "), count: count) }
+    }
   }
 
   /// Where the digits of the manifest's own digest stand in its text.
@@ -26,8 +56,9 @@ extension StoreManifest {
     return range.lowerBound + 8..<range.upperBound - 1
   }
 
-  private var document: JSONValue {
-    .object([
+  /// What it consists of, in order, without the tensors.
+  private var members: [JSONValue.Member] {
+    [
       .init("architecture", architecture.map(JSONValue.string) ?? .null),
       .init("assets", .array(assets.map(Self.value))),
       .init("attention", .string(attention.rawValue)),
@@ -42,10 +73,10 @@ extension StoreManifest {
         .object(metadata.sorted { $0.key < $1.key }.map { .init($0.key.text, .string($0.value)) })),
       .init("root", .string(root.description)),
       .init("schema", .string(base == nil ? Self.schemaName : Self.differenceSchemaName)),
-      .init("tensors", .array(tensors.map { Self.value($0, isDifference: base != nil) })),
+      .init("tensors", .array([])),
       .init("training_step", trainingStep.map(JSONValue.integer) ?? .null),
       .init("volumes", .array(volumes.map(Self.value))),
-    ])
+    ]
   }
 
   private static func value(_ file: FileRecord) -> JSONValue {
