@@ -127,6 +127,10 @@ struct ImportanceCommand: ParsableCommand {
         "--resume is for runs without --hessian: of second moments nothing is kept, begin again without --resume."
       )
     }
+    if let output, let hessian, Directories.resolved(output) == Directories.resolved(hessian) {
+      throw ValidationError(
+        "--output and --hessian would be one file: give each a file of its own.")
+    }
     try OptionRange("--window", 2...1_048_576).check(window)
     try OptionRange("--chunks", 1...1_000_000_000).check(chunks)
     try OptionRange("--prefix", 0...1_048_576).check(prefix)

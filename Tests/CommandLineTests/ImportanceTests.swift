@@ -107,6 +107,16 @@ import Testing
     #expect(try bytes("t.gguf") == Data("a text".utf8))
   }
 
+  @Test func twoOutputsAreTwoFiles() throws {
+    let file = try tokens(0..<1)
+    let output = workspace.path("one.gguf")
+    let outcome = try run(
+      Self.gptj, "--tokens-file", file, "--output", output, "--hessian",
+      workspace.path("./one.gguf"))
+    #expect(outcome.code == 2 && outcome.errors.contains("would be one file"))
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+
   @Test func aRunIsTakenUpToTheSameBytes() throws {
     // More windows than a wave has room for: 8 batches of 2048 tokens.
     let file = try tokens(0..<700)
