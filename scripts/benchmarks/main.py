@@ -88,6 +88,7 @@ def arguments():
   parser.add_argument("--peer-rounds", type=int, default=2, help="runs of the others, 0 to leave them out (default: 2)")
   parser.add_argument("--cores", type=int, default=2, help="processors that everything runs on (default: 2)")
   parser.add_argument("--large", action="store_true", help="instead: memory and time of every command for 6 billion parameters, 12 GB, beside 1 GB")
+  parser.add_argument("--kind", choices=list(LARGE_LAYERS), help="of --large: one model alone, GPT-J's layers (hf) or TinyLlama's")
   parser.add_argument("--json", metavar="FILE", help="write the figures to a file, too")
   parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
   parser.add_argument("--no-build", action="store_true", help="take the release build that is there")
@@ -537,6 +538,8 @@ class Bench:
   def large(self):
     """Every command that reads or writes a checkpoint, on a model of full size and on a small one of the same kind, once each."""
     for kind, (small, full) in LARGE_LAYERS.items():
+      if self.options.kind not in (None, kind):
+        continue
       source = {layers: self.input(kind, layers, f"{kind}-{layers}") for layers in (small, full)}
       runs = {layers: self.large_runs(kind, f"{source[layers]}/model", layers) for layers in (small, full)}
       below_bytes, full_bytes = byte_count(source[small]), byte_count(source[full])

@@ -1,16 +1,17 @@
-"""Runs the whole command on damaged checkpoints: scripts/fuzz --command [--seconds N] [--seed N] [--tool PATH].
+"""Runs the whole command on damaged checkpoints: scripts/fuzz --command [--seconds N] [--seed N] [--only RUN,…] [--tool PATH].
 
 Every fixture is copied, one of its files is damaged (bytes flipped, cut, spliced from another file, integers set to their ends; in half of
-the cases the checksums of zip and tar members and the seals of stores are repaired), and a command runs on it. It must end with 0, 1 or 2, within 10 s and 300 MB, with a
-hint if it is an error; what `convert` writes must pass `verify`, or fail with findings that `convert` has printed.
+the cases the checksums of zip and tar members and the seals of stores are repaired), and a command runs on it. It must end with 0, 1 or 2, within 10 s of processor time
+(others may be busy on the machine; after a minute it hangs) and 300 MB, with a hint if it is an error; what `convert` writes must pass `verify`, or fail with findings that
+`convert` has printed.
 """
-import argparse, json, os, random, re, shutil, struct, subprocess, sys, tempfile, time, zlib
+import argparse, json, os, random, re, shutil, signal, struct, subprocess, sys, tempfile, time, zlib
 from pathlib import Path
 
 import store
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS, BYTES = 10, 300 << 20
+SECONDS, BYTES, HANG = 10, 300 << 20, 60
 FIXTURES = [
     "huggingface/gpt2", "huggingface/llama", "huggingface/qwen2_tied", "gguf/gpt2.F16.gguf", "gguf/gptj.Q8_0.gguf", "gguf/qwen2_split",
     "mesh-transformer/s8_trained_slim", "npz", "pytorch", "store", "zip", "bad/tarzst", "bad/gguf", "bad/torchbin",
@@ -95,7 +96,7 @@ def run(tool, arguments, folder):
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             break
-        if time.time() - start > SECONDS:
+        if time.time() - start > HANG:
             process.kill()
             _, status, usage = os.wait4(process.pid, 0)
             break
@@ -106,7 +107,7 @@ def run(tool, arguments, folder):
         file.seek(0)
         texts.append(file.read(1 << 20).decode(errors="replace"))
         file.close()
-    return os.waitstatus_to_exitcode(status), *texts, time.time() - start, usage.ru_maxrss << 10
+    return os.waitstatus_to_exitcode(status), *texts, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
 
 
 def checks(text):
@@ -114,28 +115,36 @@ def checks(text):
 
 
 def trouble(tool, command, folder):
-    """What is wrong with what a command did; None if nothing is."""
+    """What is wrong with what a command did, None if nothing is; how long it took, and how much memory."""
     names = {"S": "source", "D": "out", "D.gguf": "out.gguf", "B": "base", "T": "tokens.json", "I.gguf": "imatrix.gguf"}
     code, output, errors, seconds, memory = run(tool, [names.get(a, a) for a in command], folder)
-    if code not in (0, 1, 2):
-        return f"exit {code}: {errors[-200:]}"
-    if seconds > SECONDS:
-        return f"{seconds:.1f} s"
-    if memory > BYTES:
-        return f"{memory >> 20} MB"
-    if code == 2 and "hint:" not in errors:
-        return f"no hint: {errors[-200:]}"
-    if command[0] in ("convert", "quantize") and code == 0 and not {"--dry-run", "--part"} & set(command):
-        said = checks(errors)
-        base = ["--base", "base"] if "--base" in command else []
-        if "weight-delta" in command:
-            # An update has its base's configuration, and what is wrong with that.
-            _, output, *_ = run(tool, ["verify", "base", "--json"], folder)
-            said |= {f["check"] for f in json.loads(output or "{}").get("findings", [])}
-        code, output, errors, *_ = run(tool, ["verify", names.get(command[2], command[2]), "--json", *base], folder)
-        findings = {f["check"] for f in json.loads(output or "{}").get("findings", []) if f["severity"] == "error"}
-        if code != 0 and not findings <= said:
-            return f"verify of the output ends with {code}: {sorted(findings - said)}"
+    message = None
+    if code == -signal.SIGKILL:
+        message = f"no end after {HANG} s"
+    elif code not in (0, 1, 2):
+        message = f"exit {code}: {errors[-200:]}"
+    elif seconds > SECONDS:
+        message = f"{seconds:.1f} s"
+    elif memory > BYTES:
+        message = f"{memory >> 20} MB"
+    elif code == 2 and "hint:" not in errors:
+        message = f"no hint: {errors[-200:]}"
+    elif command[0] in ("convert", "quantize") and code == 0 and not {"--dry-run", "--part"} & set(command):
+        message = unsaid(tool, command, names.get(command[2], command[2]), checks(errors), folder)
+    return message, seconds, memory
+
+
+def unsaid(tool, command, result, said, folder):
+    """What `verify` finds wrong with a result that the command hasn't said; None if there is nothing."""
+    if "weight-delta" in command:
+        # An update has its base's configuration, and what is wrong with that.
+        _, output, *_ = run(tool, ["verify", "base", "--json"], folder)
+        said |= {f["check"] for f in json.loads(output or "{}").get("findings", [])}
+    base = ["--base", "base"] if "--base" in command else []
+    code, output, *_ = run(tool, ["verify", result, "--json", *base], folder)
+    findings = {f["check"] for f in json.loads(output or "{}").get("findings", []) if f["severity"] == "error"}
+    if code != 0 and not findings <= said:
+        return f"verify of the output ends with {code}: {sorted(findings - said)}"
     return None
 
 
@@ -143,16 +152,18 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--only", type=lambda text: {int(part) for part in text.split(",")}, help="only these runs of the seed, such as one that was busy")
     parser.add_argument("--tool", default=str(ROOT / ".build/release/weighbridge"))
     options = parser.parse_args()
     rng = random.Random(options.seed)
     # A format with many fixtures isn't taken more often than others.
     fixtures = [checkpoints(name) for name in FIXTURES]
-    end, runs, found = time.time() + options.seconds, 0, []
+    end, runs, made, found = time.time() + options.seconds, 0, 0, []
+    slowest, largest = (0, ""), (0, "")
     kept = ROOT / ".build-fuzz-data" / "command"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "f"
-        while time.time() < end:
+        while made < max(options.only) if options.only else time.time() < end:
             folder.mkdir()
             source = rng.choice(rng.choice(fixtures))
             target = folder / "source"
@@ -176,16 +187,25 @@ def main():
                 victim.write_bytes(repaired(data))
                 store.repair(target, victim)
             command = rng.choice(COMMANDS)
-            message = trouble(options.tool, command, folder)
+            made += 1
+            if options.only and made not in options.only:
+                shutil.rmtree(folder)
+                continue
+            message, seconds, memory = trouble(options.tool, command, folder)
             runs += 1
+            name = f"{options.seed}-{made} {' '.join(command)} ({source.relative_to(ROOT / 'fixtures')})"
+            slowest, largest = max(slowest, (seconds, name)), max(largest, (memory, name))
             if message:
-                place = kept / f"{options.seed}-{runs}"
+                place = kept / f"{options.seed}-{made}"
+                shutil.rmtree(place, ignore_errors=True)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copytree(folder, place)
                 found.append(f"{' '.join(command)} ({source.relative_to(ROOT / 'fixtures')}, {victim.name}): {message}; kept in {place.relative_to(ROOT)}")
                 print("FAIL", found[-1], flush=True)
             shutil.rmtree(folder)
     print(f"command: {runs} runs, {len(found)} findings, seed {options.seed}")
+    print(f"slowest: {slowest[0]:.2f} s of processor time, {slowest[1]}")
+    print(f"largest: {largest[0] / 1e6:.0f} MB, {largest[1]}")
     return 1 if found else 0
 
 
