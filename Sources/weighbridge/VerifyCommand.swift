@@ -131,7 +131,8 @@ struct VerifyCommand: ParsableCommand {
     _ choice: PartChoice, _ selection: CheckSelection, _ folder: String
   ) throws {
     let progress = shared.progress
-    let (part, text) = try choice.part(ProcessInfo.processInfo.environment)
+    let (part, text) = try choice.part(
+      ProcessInfo.processInfo.environment, knownCount: try VerificationPart.partCount(in: folder))
     let options = try shared.openOptions(against ?? replay ?? checkpoint, progress)
     let outcome = try VerificationPart(
       request(selection, options), options, shared.resources, progress: progress.work

@@ -248,6 +248,43 @@ import Testing
     try merge(job, workspace.path)
   }
 
+  @Test(arguments: jobs) func groupsAreWrittenAsAnEncoderWritesThem(_ job: Job) throws {
+    let workspace = try Workspace()
+    _ = try run(request(job, workspace.path), "1/2")
+    let path = workspace.path(".\(job.destination).partial/parts/plan.json")
+    let text = [UInt8](try Data(contentsOf: URL(filePath: path)))
+    let lines = text.split(separator: UInt8(ascii: "\n")).dropFirst().dropLast()
+    let groups = try RecordedPlan(parsing: text, path).groups
+    #expect(groups.count > 10)
+    // Lists of groups on lines, each line but the last with a comma.
+    let written = lines.map { $0.last == UInt8(ascii: ",") ? $0.dropLast() : $0 }
+    var place = 0
+    for line in written {
+      let count = try RecordedPlan.parsed([RecordedPlan.Group].self, line, path).count
+      #expect(Array(line) == (try RecordedPlan.json(Array(groups[place..<place + count]))))
+      place += count
+    }
+    #expect(place == groups.count)
+  }
+
+  @Test func groupsOfOddNamesAreReadAsTheyWere() throws {
+    for name in ["a\"b", "a\\b", "a\n\t\u{1}b", "\u{7f}", "\u{2028}é🙂", ""] {
+      let type = TensorType(.f32, Shape([2, 3]))
+      let tensor = ConversionPlan.PlannedTensor(
+        name: name, type: type, expression: .stored(name), file: 0, place: nil)
+      let statement = TensorStatement(tensor, in: name)
+      var group = try RecordedPlan.parsed(
+        RecordedPlan.Group.self,
+        [UInt8](try JSONEncoder().encode(["tensors": [statement]]))[...], "odd")
+      group.chunk = [1, 2]
+      group.filters = ["zstd"]
+      let text = try RecordedPlan.Group.json([group, group])
+      let read = try RecordedPlan.parsed([RecordedPlan.Group].self, text[...], "odd")
+      #expect(read.map(\.tensors) == [[statement], [statement]])
+      #expect(read[1].chunk == [1, 2] && read[1].filters == ["zstd"])
+    }
+  }
+
   @Test func inputDigestsAreSharedOut() throws {
     let workspace = try Workspace()
     let (whole, folder) = (try made(workspace, "whole"), try made(workspace, "parts"))

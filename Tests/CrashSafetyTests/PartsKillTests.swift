@@ -107,6 +107,21 @@ import Testing
     #expect(try DiskContents.tree(at: root) == whole)
   }
 
+  @Test(arguments: works) func aFullDiskIsToldAndTheMergeGoesOn(_ work: Work) throws {
+    let workspace = try Workspace()
+    let root = workspace.path
+    try work.prepare(root)
+    for step in 1...2 { try work.doStep(step, root) }
+    let disk = try SimulatedDisk(root, .full(from: 1))
+    let error = #expect(throws: CheckpointError.self) {
+      try FileSystem.$operations.withValue(disk) { try work.merge(root) }
+    }
+    #expect(error?.code == .noSpace)
+    #expect(error?.hint?.contains("free some space; then merge again") == true)
+    #expect(error?.description.contains("another disk") == false)
+    #expect(try !work.merge(root).wasWhole)
+  }
+
   @Test func partsMakeASingleRunsBytes() throws {
     let workspace = try Workspace()
     for work in Self.works where !work.isForced {

@@ -26,13 +26,16 @@ public enum PartChoice: Hashable, Sendable {
 extension PartChoice {
   /// The part that a process is to do where nothing but its environment tells.
   ///
-  /// - Parameter variables: of the environment.
+  /// - Parameters:
+  ///   - variables: of the environment.
+  ///   - knownCount: how many parts there are, where that stands with them.
   /// - Returns: the part, and the same with the variable that said so.
   /// - Throws: `usage` where that can't be told for sure.
   public func part(
-    _ variables: [String: String]
+    _ variables: [String: String], knownCount: Int?
   ) throws(CheckpointError) -> (part: PartNumber, text: String) {
-    let chosen = try SchedulerEnvironment(variables, known: nil).part(self)
+    let known = knownCount.map { (count: $0, arrayStart: nil as Int?) }
+    let chosen = try SchedulerEnvironment(variables, known: known).part(self)
     return (chosen.part, chosen.text)
   }
 }

@@ -152,7 +152,8 @@ public struct PartsMerge: Sendable {
         )
       }
       var error = error
-      if error.code.isTransient && error.hint == nil {
+      // There is no other disk to choose: parts are of one destination.
+      if error.code.isTransient {
         let first =
           switch error.code {
           case .noSpace: "free some space"

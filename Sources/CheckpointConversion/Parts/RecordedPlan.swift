@@ -105,7 +105,7 @@ struct RecordedPlan: Sendable {
     var text = Array("{\"frame\":".utf8) + (try json(frame)) + Array(",\"groups\":[".utf8)
     let runs = ParallelPieces.runs(of: plan.groups.count, lineCount)
     let lines = try ParallelPieces.map(runs.count) { (place) throws(CheckpointError) in
-      try json(
+      try Group.json(
         runs[place].map {
           Group(plan.groups[$0], in: plan, weights[plan.places(of: $0).lowerBound])
         })

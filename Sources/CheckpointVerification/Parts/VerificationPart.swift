@@ -29,6 +29,13 @@ public struct VerificationPart: Sendable {
     self.progress = progress
   }
 
+  /// How many parts a folder is for; nil where it doesn't say.
+  ///
+  /// - Throws: `malformed`, `inputOutput`.
+  public static func partCount(in folder: String) throws(CheckpointError) -> Int? {
+    try VerificationDescription(of: folder)?.partCount
+  }
+
   /// What came of it.
   public struct Outcome: Sendable {
     /// Tensors that were read.
