@@ -23,9 +23,11 @@ extension FindingKinds {
       "base", "contents", .note,
       "Tensors can be checked only together with the base",
       """
-      The store or update holds differences to a base. Every chunk and every file of it was checked, \
-      but what its tensors are is known only together with the base: name it by --base, and \
-      their digests are checked, too. weighbridge inspect says which base it is.
+      The store or update holds differences to a base. Every chunk and every file of a store was \
+      checked; of an update, whether its changes can be decompressed, with the checksums that \
+      weighbridge adds and other writers may not. What the tensors are is known only together with \
+      the base: name it by --base, and their digests are checked, too. weighbridge inspect says \
+      which base it is.
       """),
     FindingKind(
       "wrong-base", "contents", .error,

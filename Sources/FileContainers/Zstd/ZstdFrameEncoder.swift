@@ -1,7 +1,7 @@
 import CZstd
 public import TensorModel
 
-/// Compresses bytes that come piece by piece into one zstd frame, which says how many they are.
+/// Compresses bytes that come piece by piece into one zstd frame, which says how many they are and ends with their checksum.
 ///
 /// For one thread at a time.
 public final class ZstdFrameEncoder {
@@ -24,6 +24,7 @@ public final class ZstdFrameEncoder {
       throw CheckpointError(.usage, "no such zstd level", found: "\(level)")
     }
     try check(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, Int32(level)))
+    try check(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1))
     try check(ZSTD_CCtx_setPledgedSrcSize(context, UInt64(byteCount)))
   }
 
