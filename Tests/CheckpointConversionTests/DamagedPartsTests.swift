@@ -67,6 +67,19 @@ import Testing
     _ = try PartsMerge(destination, smallResources).run()
   }
 
+  @Test(arguments: ["00001-of-00002/notes.txt", "00002-of-00002/files/notes.txt"])
+  func filesOfOthersInAPartStay(_ name: String) throws {
+    try part("1/2")
+    try part("2/2")
+    let path = "\(folder)/\(name)"
+    try Data("mine".utf8).write(to: URL(filePath: path))
+    let error = failure { try PartsMerge(destination, smallResources).run() }
+    #expect(error?.code == .conflict && error?.found?.hasSuffix("notes.txt") == true)
+    #expect(fileExists(path) && !fileExists(destination))
+    try FileManager.default.removeItem(atPath: path)
+    _ = try PartsMerge(destination, smallResources).run()
+  }
+
   @Test func aPlanThatIsGoneIsWrittenAgain() throws {
     try part("1/2")
     try part("2/2")

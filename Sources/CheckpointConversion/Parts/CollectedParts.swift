@@ -116,6 +116,7 @@ struct CollectedParts {
   func requireSound() throws(CheckpointError) {
     for record in records {
       for file in record.head.files { try require(file, of: record) }
+      try requireOwn(record)
     }
     if let first = records.first {
       for asset in plan.frame.certificate.assets {
@@ -151,6 +152,24 @@ struct CollectedParts {
     let expected = file.ranges?.reduce(0) { $0 + $1[1] - $1[0] } ?? planned ?? file.byteCount
     guard expected == file.byteCount else { throw unusable(record, file) }
     try requireSize(path(file, of: record), expected)
+  }
+
+  /// Makes sure that nobody else's files lie in a part's folder, which is removed with all that is in it.
+  private func requireOwn(_ record: PartRecord) throws(CheckpointError) {
+    let files = filesPath(of: record)
+    let folder = Directories.split(files).parent
+    let written = Set(
+      (record.head.files.map(\.name) + record.head.sidecars + plan.frame.companions).map {
+        $0.prefix { $0 != "/" }
+      })
+    var strangers = try Directories.names(in: folder).filter { !PartRecord.isEntry($0) }
+    strangers += try Directories.names(in: files).filter { !written.contains($0[...]) }
+      .map { "\(PartRecord.folderName)/\($0)" }
+    guard let first = strangers.first else { return }
+    throw CheckpointError(
+      .conflict, "a part's folder has files that this tool didn't write", file: folder,
+      found: strangers.count > 1 ? "\(first) and \(strangers.count - 1) more" : first,
+      hint: "move them away: merging removes the folder")
   }
 
   private func requireSize(_ path: String, _ expected: Int) throws(CheckpointError) {

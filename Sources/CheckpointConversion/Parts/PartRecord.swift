@@ -7,6 +7,13 @@ struct PartRecord: Decodable {
   static let fileName = "part.json"
   /// The folder beside it with the files and pieces.
   static let folderName = "files"
+  /// Whether something that a part writes beside its files is called so, or was while it was written.
+  static func isEntry(_ name: String) -> Bool {
+    [fileName, folderName, Journal.fileName, ShareSizes.fileName].contains {
+      name == $0 || name.hasPrefix(".\($0).")
+    }
+  }
+
   /// More than the claims of a million tensors have.
   static let maximumByteCount = 1 << 30
 
