@@ -226,7 +226,7 @@ struct ImportanceCommand: ParsableCommand {
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
     } else {
-      Console.output(report.text(checkpoint, output, hessian) + "\n")
+      Console.output(report.text(checkpoint, bases: shared.base, output, hessian) + "\n")
     }
   }
 

@@ -105,7 +105,16 @@ struct ImportanceReport: Encodable {
   }
 
   /// For people.
-  func text(_ checkpoint: String, _ output: String?, _ hessian: String?) -> String {
+  ///
+  /// - Parameters:
+  ///   - checkpoint: as it was given.
+  ///   - bases: of a checkpoint that is a difference.
+  ///   - output: the matrix; nil if none was written.
+  ///   - hessian: the second moments, likewise.
+  /// - Returns: lines.
+  func text(
+    _ checkpoint: String, bases: [String], _ output: String?, _ hessian: String?
+  ) -> String {
     let experts = tensors.map(\.experts).max() ?? 1
     let weights =
       "\(grouped(tensors.count)) of \(architecture)\(experts > 1 ? ", with \(experts) experts" : "")"
@@ -121,7 +130,9 @@ struct ImportanceReport: Encodable {
       ]
     }
     if let output { lines.append("written      \(printable(output))") }
-    let quantize = shellCommand("weighbridge quantize", checkpoint, "OUT.gguf")
+    let quantize =
+      shellCommand("weighbridge quantize", checkpoint, "OUT.gguf")
+      + bases.map { " " + shellCommand("--base", $0) }.joined()
     lines.append(
       hessian.map {
         "next         \(quantize) --scheme q4_k_m --quality max \(shellCommand("--hessian", $0))"

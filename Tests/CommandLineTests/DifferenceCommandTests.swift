@@ -278,6 +278,15 @@ import Testing
     #expect(!workspace.has("y.store"))
   }
 
+  @Test func theNextCommandNamesTheBase() throws {
+    let path = try make(Kind.all[0], fork, base, in: "own")
+    let tokens = try workspace.write("tokens.json", Data("[[1, 2, 3, 4]]".utf8))
+    let outcome = try Weighbridge.run(
+      "importance", path, "--tokens-file", tokens, "--output", workspace.path("m.gguf"), "--base",
+      base)
+    #expect(outcome.code == 0 && outcome.text.contains("OUT.gguf --base \(base) --scheme"))
+  }
+
   // MARK: Bases that nothing needs
 
   /// A command for each that takes `--base`, over a complete checkpoint.
