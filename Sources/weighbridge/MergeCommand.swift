@@ -19,8 +19,8 @@ struct MergeCommand: ParsableCommand {
       the folder that was given with --parts.
 
       What was stopped goes on when it is started again. Where the result is whole already and no \
-      parts are left, this is said, and the exit code is that of the merge that made it; --json is \
-      the document of a conversion then, and --report asks for a file that is there.
+      parts are left, this is said, and the exit code is that of a merge with the same options; --json \
+      is the document of a conversion then, and --report asks for a file that is there.
 
       Exit code 1: the result is there, but exceeds --max-rmse; 2: it could not be made.
 
@@ -151,13 +151,15 @@ struct MergeCommand: ParsableCommand {
     try judge(outcome.certificate)
   }
 
-  /// Makes sure that a merge which was interrupted after its report has written it.
+  /// Makes sure that an earlier merge has written the report.
   private func requirePage() throws(CheckpointError) {
     guard let path = pages.first, !fileExists(path) else { return }
     throw CheckpointError(
-      .missing, "a merge was interrupted that has removed what a report is made of",
+      .missing, "the report isn't there, and nothing is left of the parts that it is made of",
       file: path,
-      hint: "the result is complete, and its certificate has the errors of all tensors")
+      hint:
+        "leave --report out: the result is whole, and its certificate has the errors of all tensors"
+    )
   }
 
   /// Says which tensor exceeds the limit, if one does, where nothing is left that a report could be made of.
