@@ -4,7 +4,10 @@ import TensorModel
 import TestSupport
 import Testing
 
-@Suite struct MappedBytesTests {
+/// Files that are lent where they are mapped.
+///
+/// One at a time: a test that maps as much as there are places for has the others' bytes read instead.
+@Suite(.serialized) struct MappedBytesTests {
   /// A file of three windows and a bit, and its bytes.
   private static func file(
     in directory: borrowing TemporaryDirectory
