@@ -19,14 +19,21 @@ import Testing
     }
   }
 
+  /// What its folder's list says of a file.
+  private func verdict(
+    of file: String
+  ) throws -> (folder: String, name: String, entry: Verdict) {
+    let folder = String(file.prefix { $0 != "/" })
+    let name = String(file.dropFirst(folder.count + 1))
+    let expected = try JSONDecoder().decode(
+      [String: Verdict].self,
+      from: Data(contentsOf: URL(filePath: fixture("bad/\(folder)/expected.json"))))
+    return (folder, name, try #require(expected[name], "\(file)"))
+  }
+
   @Test(arguments: parts) func getItsVerdict(files: [String]) throws {
     for file in files {
-      let folder = String(file.prefix { $0 != "/" })
-      let name = String(file.dropFirst(folder.count + 1))
-      let expected = try JSONDecoder().decode(
-        [String: Verdict].self,
-        from: Data(contentsOf: URL(filePath: fixture("bad/\(folder)/expected.json"))))
-      let entry = try #require(expected[name], "\(file)")
+      let (folder, _, entry) = try verdict(of: file)
       let outcome = try Weighbridge.run("inspect", fixture("bad/\(file)"), "--digests")
       // The archives hold no checkpoint, so that sound ones can't be inspected either.
       let allowed: [Int32] =
@@ -50,12 +57,7 @@ import Testing
       let findings: [Finding]
     }
     for file in files {
-      let folder = String(file.prefix { $0 != "/" })
-      let name = String(file.dropFirst(folder.count + 1))
-      let expected = try JSONDecoder().decode(
-        [String: Verdict].self,
-        from: Data(contentsOf: URL(filePath: fixture("bad/\(folder)/expected.json"))))
-      let entry = try #require(expected[name], "\(file)")
+      let (folder, name, entry) = try verdict(of: file)
       // Opens, and its contents aren't there.
       let verdict = name == "ok_meta_tensor.bin" ? "reject" : entry.verdict
       let outcome = try Weighbridge.run(
