@@ -25,6 +25,8 @@ void wb_library_sgemm(const wb_product *p) {
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "buffers.h"
+
 /// CBLAS's constants (netlib's cblas.h).
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 
@@ -34,6 +36,8 @@ typedef void cblas_sgemm_function(int order, int transpose_a, int transpose_b, i
                                   int lda, const float *b, int ldb, float beta, float *c, int ldc);
 typedef void set_threads_function(int count);
 typedef char *text_function(void);
+typedef void *allocate_function(int purpose);
+typedef void release_function(void *buffer);
 
 static cblas_sgemm_function *library_sgemm;
 static char failure[512], description[512] = "portable code";
@@ -69,6 +73,13 @@ static void load(void) {
     return;
   }
   set_threads(1);
+  allocate_function *allocate = (allocate_function *)dlsym(library, "blas_memory_alloc");
+  release_function *release = (release_function *)dlsym(library, "blas_memory_free");
+  if (!wb_buffers_make(wb_allowed_threads(), allocate, release)) {
+    snprintf(failure, sizeof failure,
+             "OpenBLAS finds no room for a buffer of 128 MB within the process's limits of memory; raise `ulimit -v` and `ulimit -d`");
+    return;
+  }
   snprintf(description, sizeof description, "%s", configuration());
   library_sgemm = sgemm;
 }
@@ -91,8 +102,10 @@ void wb_library_sgemm(const wb_product *p) {
     wb_portable_sgemm(p);
     return;
   }
+  wb_buffer_take();
   library_sgemm(ROW_MAJOR, p->transpose_a ? TRANSPOSE : NO_TRANSPOSE, p->transpose_b ? TRANSPOSE : NO_TRANSPOSE, (int)p->m,
                 (int)p->n, (int)p->k, p->alpha, p->a, (int)p->lda, p->b, (int)p->ldb, p->beta, p->c, (int)p->ldc);
+  wb_buffer_return();
 }
 
 #endif

@@ -2,12 +2,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "buffers.h"
 #include "tile.h"
 
 /// The shape of a tile of C. With k in the thousands, packing A again for every 256 columns costs less than can be measured.
 enum { TILE_ROWS = 512, TILE_COLUMNS = 256 };
-
-enum { MOST_THREADS = 64 };
 
 /// Multiplications that are worth another thread: some hundred microseconds, where starting one takes about thirty.
 static const double work_per_thread = 8e6;
@@ -59,7 +58,7 @@ void wb_sgemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, 
   job.tile_count = ceiling(m, TILE_ROWS) * job.tiles_per_row;
 
   // Threads are started for each product: that is cheap beside the work, leaves no state behind and survives a fork.
-  pthread_t helpers[MOST_THREADS];
+  pthread_t helpers[WB_MOST_THREADS];
   size_t threads = thread_count(&job), started = 0;
   while (started + 1 < threads && pthread_create(&helpers[started], NULL, compute_tiles, &job) == 0) started++;
   compute_tiles(&job);
@@ -67,8 +66,10 @@ void wb_sgemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, 
 }
 
 const char *wb_blas_load(int threads) {
-  atomic_store(&allowed_threads, threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads);
+  atomic_store(&allowed_threads, threads < 1 ? 1 : threads > WB_MOST_THREADS ? WB_MOST_THREADS : threads);
   return wb_library_load();
 }
+
+int wb_allowed_threads(void) { return atomic_load(&allowed_threads); }
 
 const char *wb_blas_failure(void) { return wb_library_load(); }

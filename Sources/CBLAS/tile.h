@@ -21,6 +21,9 @@ typedef struct {
 /// Loads the library at the first call. Returns null, or a sentence that says why there is none.
 const char *wb_library_load(void);
 
+/// The number of threads that `wb_blas_load` was last given.
+int wb_allowed_threads(void);
+
 /// Computes a product on this thread, with the library if there is one.
 void wb_library_sgemm(const wb_product *product);
 

@@ -7,7 +7,7 @@
 /// don't depend on the number of threads, whatever the library does with a matrix's edges (OpenBLAS's Haswell kernels give other
 /// bits when a matrix is cut elsewhere; its own threads cut by their number). They do depend on the library and its core type.
 ///
-/// Where to read: `sgemm.c` (tiles and threads) -> `library.c` (what computes a tile) -> `portable.c` (if nothing else does).
+/// Where to read: `sgemm.c` (tiles and threads) -> `library.c` (what computes a tile; `buffers.c`: its memory) -> `portable.c` (if nothing else does).
 #ifndef WB_BLAS_H
 #define WB_BLAS_H
 
