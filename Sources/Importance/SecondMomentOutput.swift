@@ -49,7 +49,7 @@ public final class SecondMomentOutput {
     }
     headerByteCount = room
     position = room
-    output = try SingleOutput(path, replaces ? Self.kind : nil, besides: inputs)
+    output = try SingleOutput(path, Self.kind, replaces: replaces, besides: inputs)
   }
 
   /// Writes the matrix of an input.

@@ -20,8 +20,8 @@ public struct ModelSigner: Sendable {
   private let model: String
   private let signature: String
   private let isFile: Bool
-  /// What a derivation is compared with; nil where nothing is compared before it is signed.
-  private let seen: SeenFiles?
+  /// The files as they were before anything was read of them.
+  private let seen: SeenFiles
 
   /// The name by which a signature is found in a model's folder.
   public static let signatureName = "model.sig"
@@ -54,7 +54,7 @@ public struct ModelSigner: Sendable {
     self.model = model
     self.signature = place
     try Self.requireFree(place)
-    seen = isDerivation ? try SeenFiles(Self.paths(model, isFile: isFile)) : nil
+    seen = try SeenFiles(Self.paths(model, isFile: isFile), withChangeTimes: true)
   }
 
   /// The files that are signed.
@@ -69,6 +69,8 @@ public struct ModelSigner: Sendable {
     ModelPredicate.standardIgnoredPaths.contains { RelativePath.isInside(name, $0) }
   }
 
+  private static let kind = SingleOutput.Kind(title: "a signature", beginning: [UInt8(ascii: "{")])
+
   private static func requireFree(_ signature: String) throws(CheckpointError) {
     guard FileKind(ofEntry: signature) == nil else {
       throw CheckpointError(
@@ -76,7 +78,7 @@ public struct ModelSigner: Sendable {
         hint: "name another file with --signature, or move this one away")
     }
     try Directories.requireParent(Directories.split(signature).parent)
-    SingleOutput.removeAbandoned(signature)
+    SingleOutput.removeAbandoned(signature, kind)
   }
 
   /// Signs all files and writes the signature.
@@ -102,7 +104,7 @@ public struct ModelSigner: Sendable {
     try chain?.requireSigner(key.publicKey)
     let contents = isFile ? try file(expecting, progress) : try folder(expecting, progress)
     try confirm()
-    try seen?.confirm(Self.paths(model, isFile: isFile))
+    try seen.confirm(Self.paths(model, isFile: isFile), "and isn't signed")
     let title = Directories.split(Directories.resolved(model)).name
     let statement =
       if let derivation {
@@ -179,7 +181,7 @@ public struct ModelSigner: Sendable {
   }
 
   private func write(_ bundle: SignatureBundle) throws(CheckpointError) {
-    let output = try SingleOutput(signature, nil, besides: ReadFiles())
+    let output = try SingleOutput(signature, Self.kind, replaces: false, besides: ReadFiles())
     try output.file.write(at: 0, bundle.bytes)
     try output.finish()
   }

@@ -162,7 +162,8 @@ struct ImportanceCommand: ParsableCommand {
       source, windows, prefix: run.decoder.prefix(prefix), includesHead: processOutput)
     // Opened first, so that a place that can't be written to is found out before the work.
     let file = try output.map { (path) throws(CheckpointError) in
-      try SingleOutput(path, force ? ImportanceState.kind : nil, besides: options.readFiles)
+      try SingleOutput(
+        path, ImportanceState.kind, replaces: force, besides: options.readFiles)
     }
     let moments = try hessian.map { (path) throws(CheckpointError) in
       try SecondMomentOutput(

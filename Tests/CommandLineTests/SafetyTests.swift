@@ -125,6 +125,21 @@ import Testing
     }
     #expect(workspace.has("l.npy") && workspace.has("l.npy.partial"))
     #expect(workspace.names().allSatisfy { !$0.hasPrefix(".l.npy") })
+    // What a killed run has left goes; what only has such a name doesn't.
+    try workspace.write(".l.npy.1.partial", Data("years".utf8))
+    try workspace.write(".l.npy.2.partial", Data())
+    try workspace.write(".l.npy.3.partial", workspace.contents("l.npy").prefix(40))
+    #expect(try Weighbridge.run(arguments + [workspace.path("l.npy")]).code == 0)
+    #expect(workspace.names().filter { $0.hasPrefix(".l.npy") } == [".l.npy.1.partial"])
+  }
+
+  /// OpenBLAS, which finds no room for its buffers, would try again for ever.
+  @Test(.timeLimit(.minutes(2)), arguments: [220_000, 400_000, 2_000_000])
+  func productsWorkWithinALimitOfTheAddressSpace(kilobytes: Int) throws {
+    let outcome = try Weighbridge.run(
+      ["forward", model, "--tokens", "1,2"], shell: "ulimit -v \(kilobytes)")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("ulimit -v") == (kilobytes < 300_000), "\(outcome.errors)")
   }
 
   /// The command in the hint is one that a shell takes as it stands.

@@ -20,7 +20,8 @@ public struct ManifestFiles {
   /// - Parameter withSums: whether `SHA256SUMS` is written too.
   /// - Throws: `conflict` if something else is in the way; `inputOutput`.
   public func requireReplaceable(withSums: Bool) throws(CheckpointError) {
-    for output in [path, sums] { SingleOutput.removeAbandoned(output) }
+    SingleOutput.removeAbandoned(path, Self.manifestKind)
+    SingleOutput.removeAbandoned(sums, Self.sumsKind)
     if FileKind(ofEntry: path) != nil {
       guard FileKind(ofEntry: path) == .file,
         try ifUsable({ () throws(CheckpointError) in try CheckpointManifest(path: path) }) != nil
@@ -54,12 +55,19 @@ public struct ManifestFiles {
     _ manifest: CheckpointManifest, _ bytes: [UInt8], withSums: Bool
   ) throws(CheckpointError) {
     try requireReplaceable(withSums: withSums)
-    if withSums { try write(SHA256Sums.text(manifest.files), to: sums) }
-    try write(bytes, to: path)
+    if withSums { try write(SHA256Sums.text(manifest.files), to: sums, Self.sumsKind) }
+    try write(bytes, to: path, Self.manifestKind)
   }
 
-  private func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
-    let kind = SingleOutput.Kind(title: "a list of digests", beginning: [])
+  private static let manifestKind = SingleOutput.Kind(
+    title: "a manifest", beginning: [UInt8(ascii: "{")])
+  /// Lists begin with a digest, or with the backslash of a name that is escaped; a folder without files has an empty one.
+  private static let sumsKind = SingleOutput.Kind(
+    title: "a list of digests", beginnings: Array("0123456789abcdef\\".utf8).map { [$0] } + [[]])
+
+  private func write(
+    _ bytes: [UInt8], to path: String, _ kind: SingleOutput.Kind
+  ) throws(CheckpointError) {
     let output = try SingleOutput(path, kind, besides: ReadFiles(), byteCount: bytes.count)
     try output.file.write(at: 0, bytes)
     try output.finish()

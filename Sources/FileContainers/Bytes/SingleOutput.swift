@@ -11,9 +11,9 @@ public import TensorModel
 
 /// An output that is one file beside no others, such as logits or a report: written under a free name, and given its own when it is complete.
 ///
-/// It replaces a file of its own kind and nothing else: no input, no other file, no link, no folder; without a kind, nothing.
+/// It replaces a file of its own kind and nothing else: no input, no other file, no link, no folder.
 public final class SingleOutput: Sendable {
-  /// What may be replaced.
+  /// What is written, and may be replaced.
   public struct Kind: Sendable {
     /// For messages: `a numpy array`.
     let title: String
@@ -30,12 +30,20 @@ public final class SingleOutput: Sendable {
       self.title = title
       self.beginnings = beginnings
     }
+
+    /// The most bytes that tell a file of the kind.
+    var headByteCount: Int { beginnings.map(\.count).max() ?? 0 }
+
+    func isBeginning(of head: [UInt8]) -> Bool {
+      beginnings.contains { $0.isEmpty ? head.isEmpty : head.starts(with: $0) }
+    }
   }
 
   /// The file that is written.
   public let file: OutputFile
   private let path: String
-  private let kind: Kind?
+  private let kind: Kind
+  private let replaces: Bool
   private let inputs: ReadFiles
   private let isFinished = Mutex(false)
 
@@ -46,19 +54,22 @@ public final class SingleOutput: Sendable {
   ///
   /// - Parameters:
   ///   - path: of the output.
-  ///   - kind: what it is, and may replace; nil where nothing is replaced.
+  ///   - kind: what it is.
+  ///   - replaces: whether it may replace a file of this kind.
   ///   - inputs: what is read, which it may not replace.
   ///   - byteCount: reserved for it.
   /// - Throws: `conflict` if something is in the way, `missing` without a directory, `noSpace`, `inputOutput`.
   public init(
-    _ path: String, _ kind: Kind?, besides inputs: ReadFiles, byteCount: Int = 0
+    _ path: String, _ kind: Kind, replaces: Bool = true, besides inputs: ReadFiles,
+    byteCount: Int = 0
   ) throws(CheckpointError) {
     self.path = path
     self.kind = kind
+    self.replaces = replaces
     self.inputs = inputs
-    try Self.requireReplaceable(path, kind, inputs)
+    try Self.requireReplaceable(path, kind, replaces, inputs)
     try Directories.requireParent(Directories.split(path).parent)
-    Self.removeAbandoned(path)
+    Self.removeAbandoned(path, kind)
     for candidate in Self.partials(of: path) where !fileExists(candidate) {
       let created = try OutputFile(creating: candidate, byteCount: byteCount)
       // Another run may have taken it for abandoned, before it was locked.
@@ -77,21 +88,30 @@ public final class SingleOutput: Sendable {
     return (1...maximumCount).map { "\(parent)/.\(name).\($0).partial" }
   }
 
-  /// Removes what runs that were killed have left of a file: what has such a run's name and is locked by nobody.
+  /// Removes what runs that were killed have left of a file: what has such a run's name, begins as such a file does, and is locked by nobody.
   ///
   /// Whoever lists a folder that the file goes into calls this first: it would be listed.
   ///
-  /// - Parameter path: of the output.
-  public static func removeAbandoned(_ path: String) {
+  /// - Parameters:
+  ///   - path: of the output.
+  ///   - kind: what it is.
+  public static func removeAbandoned(_ path: String, _ kind: Kind) {
     for partial in partials(of: path)
     where FileKind(ofEntry: partial) == .file && !Directories.hasOtherNames(partial) {
       guard let descriptor = try? openDescriptor(partial, O_RDONLY | O_NOFOLLOW, action: "open")
       else { continue }
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isUnfinished(partial, kind) {
         try? FileSystem.operations.removeFile(partial)
       }
       close(descriptor)
     }
+  }
+
+  /// Whether a file has nothing yet, zeros that were reserved, or the beginning of a file of the kind.
+  private static func isUnfinished(_ path: String, _ kind: Kind) -> Bool {
+    guard let head = try? InputFile(path: path).region.head(max(kind.headByteCount, 1))
+    else { return false }
+    return head.allSatisfy { $0 == 0 } || kind.isBeginning(of: head)
   }
 
   deinit {
@@ -100,24 +120,20 @@ public final class SingleOutput: Sendable {
   }
 
   private static func requireReplaceable(
-    _ path: String, _ kind: Kind?, _ inputs: ReadFiles
+    _ path: String, _ kind: Kind, _ replaces: Bool, _ inputs: ReadFiles
   ) throws(CheckpointError) {
     guard let found = FileKind(ofEntry: path) else { return }
     try inputs.refuseLoss(of: path)
     var isOwn = false
-    if let kind, found == .file {
-      let region = try InputFile(path: path).region
-      let head = try region.head(kind.beginnings.map(\.count).max() ?? 0)
-      isOwn = kind.beginnings.contains {
-        $0.isEmpty ? head.isEmpty : head.starts(with: $0)
-      }
+    if replaces, found == .file {
+      isOwn = kind.isBeginning(of: try InputFile(path: path).region.head(kind.headByteCount))
     }
     guard isOwn else {
       throw CheckpointError(
         .conflict, "is in the way, and isn't replaced", file: path,
-        expected: kind?.title ?? "nothing",
+        expected: replaces ? kind.title : "nothing",
         found: found == .file
-          ? kind == nil ? "a file" : "a file of another kind"
+          ? replaces ? "a file of another kind" : "a file"
           : PathObstacle.text(path) ?? "a link",
         hint: "name another file for the output, or remove this one by hand")
     }
@@ -128,11 +144,11 @@ public final class SingleOutput: Sendable {
   /// - Throws: `noSpace`, `inputOutput`, or `conflict` if something else has appeared there.
   public func finish() throws(CheckpointError) {
     try file.synchronise()
-    try Self.requireReplaceable(path, kind, inputs)
-    if kind == nil {
-      try renameWithoutReplacing(file.path, path)
-    } else {
+    try Self.requireReplaceable(path, kind, replaces, inputs)
+    if replaces {
       try renameReplacing(file.path, path)
+    } else {
+      try renameWithoutReplacing(file.path, path)
     }
     isFinished.withLock { $0 = true }
     try Directories.synchronise(Directories.split(path).parent)
