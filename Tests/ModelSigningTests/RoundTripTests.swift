@@ -66,6 +66,30 @@ import Testing
     #expect(!work.names(in: "model").contains { $0.hasSuffix(".partial") })
   }
 
+  @Test(arguments: ["gone", "new", "renamed"])
+  func aFolderThatChangesIsNotSigned(change: String) throws {
+    let work = try Workspace()
+    let model = try Signing.model(in: work)
+    let signer = try ModelSigner(model)
+    let error = #expect(throws: CheckpointError.self) {
+      try signer.sign(
+        with: Signing.testKey(), nil,
+        confirm: { () throws(CheckpointError) in
+          do {
+            switch change {
+            case "gone": try work.remove("model/empty")
+            case "new": try work.write("model/evil.json", Data())
+            default:
+              try work.write("other", work.contents("model/a.txt"))
+              guard rename(work.path("other"), work.path("model/a.txt")) == 0 else { return }
+            }
+          } catch { throw CheckpointError(.inputOutput, "\(error)") }
+        })
+    }
+    #expect(error?.message == "was changed while the files were read, and isn't signed")
+    #expect(!work.has("model/model.sig"))
+  }
+
   /// Hugging Face's cache has links only, to blobs of its own.
   @Test func linksOfASnapshotAreFollowed() throws {
     let work = try Workspace()

@@ -33,6 +33,9 @@ struct ListedFiles {
     return ModelFolder.ofGit.contains { $0.utf8.elementsEqual(top) }
   }
 
+  /// Where they lie, in the order of `names`.
+  var paths: [String] { names.map(path) }
+
   /// Where a file lies.
   func path(_ name: String) -> String { "\(folder)/\(name)" }
 }

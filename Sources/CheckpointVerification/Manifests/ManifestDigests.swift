@@ -184,8 +184,10 @@ extension CheckpointManifest {
         expected: "a regular file", found: obstacle.kind,
         hint: "move it out of the checkpoint's folder, or rename it")
     }
+    let seen = try SeenFiles(listed.paths, withChangeTimes: false)
     let digests = try ManifestDigests(listed, source, resources, progress)
     try source.confirm()
+    try seen.confirm(ListedFiles(of: source.place).paths, "and the manifest isn't written")
     self.init(
       format: source.checkpoint.format,
       files: zip(listed.names, digests.files).map {
