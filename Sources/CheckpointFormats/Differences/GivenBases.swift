@@ -42,6 +42,12 @@ public final class GivenBases: Sendable {
   /// - Throws: `usage` for the first that is good for nothing.
   public func requireUsed() throws(CheckpointError) {
     guard let path = unused.first else { return }
+    if FileKind(of: path) == .other {
+      throw CheckpointError(
+        .unsupported, "not a checkpoint that --base can name", file: path,
+        expected: "a folder or a regular file", found: PathObstacle.text(path),
+        hint: "copy its contents into a file first")
+    }
     throw CheckpointError(
       .usage, "--base names a checkpoint that nothing here is a difference to", file: path,
       hint: "leave it out")

@@ -66,7 +66,10 @@ public final class AtomicDestination: Sendable {
   ) throws(CheckpointError) {
     let (parent, name) = Directories.split(path)
     guard !name.isEmpty, name != ".", name != "..", name != "/" else {
-      throw CheckpointError(.usage, "not usable as a destination", file: path)
+      throw CheckpointError(
+        .usage, "not usable as a destination", file: path, expected: "a name of its own",
+        hint:
+          "name a new folder or file, such as \(shellQuoted(path == "/" ? "/out" : "\(path)/out"))")
     }
     try Directories.requireParent(parent)
     self.path =
@@ -104,15 +107,14 @@ public final class AtomicDestination: Sendable {
       }
     }
     if let first = replaced.first, !isForced {
-      var givesWay = true
-      do throws(CheckpointError) { try requireReplaceable() } catch { givesWay = false }
+      var refusal: CheckpointError?
+      do throws(CheckpointError) { try requireReplaceable() } catch { refusal = error }
       throw CheckpointError(
         .conflict, isDirectory ? "already exists and is not empty" : "already exists",
         file: first == name ? path : "\(parent)/\(first)",
-        hint: givesWay
-          ? "choose another destination, or --force to replace this one"
-          : "choose another destination: there is more than a checkpoint, which --force doesn't replace either"
-      )
+        hint: refusal.map {
+          "choose another destination; --force doesn't replace this one either: \($0.summary)"
+        } ?? "choose another destination, or --force to replace this one")
     }
     try requireReplaceable()
   }

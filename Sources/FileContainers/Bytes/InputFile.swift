@@ -76,8 +76,10 @@ public final class InputFile: Sendable {
     guard !FileState(status).isSameContents(as: state) else { return }
     throw CheckpointError(
       .inputOutput, "the file was changed while it was read", file: path,
-      hint: "start again when nothing writes to it any more")
+      hint: Self.changedHint)
   }
+
+  static let changedHint = "start again when nothing writes to it any more"
 
   /// Has another file share some of this one's blocks; false where the file system can't.
   func share(

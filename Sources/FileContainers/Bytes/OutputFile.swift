@@ -181,7 +181,7 @@ public final class OutputFile: Sendable {
       guard done > 0 else {
         throw CheckpointError(
           .inputOutput, "the file ends early: it changed while it was read", file: file.path,
-          byteOffset: from)
+          byteOffset: from, hint: InputFile.changedHint)
       }
       (from, to) = (from + done, to + done)
     }

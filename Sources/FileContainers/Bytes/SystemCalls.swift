@@ -112,7 +112,8 @@ func readFully(
   guard done == count else {
     throw CheckpointError(
       .inputOutput, "the file ends early: it changed while it was read", file: path,
-      byteOffset: offset + done, expected: "\(count - done) more bytes", found: "end of file")
+      byteOffset: offset + done, expected: "\(count - done) more bytes", found: "end of file",
+      hint: InputFile.changedHint)
   }
 }
 
