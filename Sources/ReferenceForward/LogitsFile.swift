@@ -6,8 +6,11 @@ public final class LogitsFile {
   private let output: SingleOutput
   private var offset: Int
 
+  /// Other arrays, such as tokens, aren't replaced: version 1.0, a header of 118 bytes, and f32 in row order, which is how numpy begins it, too.
   private static let kind = SingleOutput.Kind(
-    title: "a numpy array", beginning: [0x93] + Array("NUMPY".utf8))
+    title: "a numpy array of f32",
+    beginning: [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0]
+      + Array("{'descr': '<f4', 'fortran_order': False, 'shape': (".utf8))
 
   /// Creates the file beside its name, which it gets when it is complete.
   ///

@@ -116,6 +116,8 @@ import Testing
     }
     let tokens = workspace.path("tokens.npy")
     try Data(try Fixtures.bytes("huggingface/gpt2/tokens.npy")).write(to: URL(filePath: tokens))
+    #expect(try Weighbridge.run(arguments + [tokens]).code == 2)
+    #expect(try Weighbridge.run(arguments + ["-"]).code == 2)
     let own = ["forward", model, "--tokens-file", tokens, "--logits", tokens]
     #expect(try Weighbridge.run(own).code == 2)
     // An array gives way; what lies under a name that could be a partial stays.

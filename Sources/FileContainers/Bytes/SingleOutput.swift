@@ -67,6 +67,11 @@ public final class SingleOutput: Sendable {
     self.kind = kind
     self.replaces = replaces
     self.inputs = inputs
+    guard path != "-" else {
+      throw CheckpointError(
+        .usage, "an output of this kind isn't written to standard output", file: path,
+        hint: "name a file; ./- is one with this name")
+    }
     try Self.requireReplaceable(path, kind, replaces, inputs)
     try Directories.requireParent(Directories.split(path).parent)
     Self.removeAbandoned(path, kind)
@@ -111,7 +116,9 @@ public final class SingleOutput: Sendable {
   private static func isUnfinished(_ path: String, _ kind: Kind) -> Bool {
     guard let head = try? InputFile(path: path).region.head(max(kind.headByteCount, 1))
     else { return false }
-    return head.allSatisfy { $0 == 0 } || kind.isBeginning(of: head)
+    // A run can be killed within its first bytes, too.
+    return head.allSatisfy { $0 == 0 }
+      || kind.beginnings.contains { head.starts(with: $0) || $0.starts(with: head) }
   }
 
   deinit {
