@@ -195,21 +195,93 @@ import Testing
     }
   }
 
-  /// Floats whose configuration is that of a quantized model; bitsandbytes makes codes of floats while it loads them.
-  @Test(arguments: [("gptq", 1), ("awq", 1), ("fp8", 1), ("bitsandbytes", 0)])
-  func floatsThatAreSaidToBeCodesAreAnError(_ method: String, _ count: Int) throws {
-    let room = try Workspace()
+  /// A folder of floats with something in the place of `quantization_config`.
+  private func floats(
+    saying claim: String, key: String = "quantization_config", of sample: String = "llama",
+    in room: borrowing Workspace
+  ) throws -> String {
     let folder = room.path("floats")
     try FileManager.default.copyItem(
-      atPath: Fixtures.path("huggingface/llama"), toPath: folder)
+      atPath: Fixtures.path("huggingface/\(sample)"), toPath: folder)
     let path = URL(filePath: "\(folder)/config.json")
     let text = try String(contentsOf: path, encoding: .utf8)
     #expect(try claims(folder).isEmpty)
-    let claim = "{\"quantization_config\": {\"quant_method\": \"\(method)\", \"bits\": 4}, "
-    try Data((claim + text.drop { $0 != "{" }.dropFirst()).utf8).write(to: path)
-    #expect(try claims(folder).count == count)
+    try Data(("{\"\(key)\": \(claim), " + text.drop { $0 != "{" }.dropFirst()).utf8).write(to: path)
+    return folder
+  }
+
+  /// Floats whose configuration is that of a quantized model.
+  @Test(arguments: [
+    #"{"quant_method": "gptq", "bits": 4}"#, #"{"quant_method": "awq"}"#,
+    #"{"quant_method": "fp8"}"#, #"{"quant_method": "mxfp4"}"#,
+    #"{"quant_method": "modelopt"}"#, #"{"quant_method": "compressed-tensors"}"#,
+    #"{"quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed", "config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4}}}}"#,
+    #"{"quant_method": "of-nobody"}"#, #"{"bits": 4, "group_size": 64}"#, "{}", "[]", "true",
+    #""gptq""#,
+  ])
+  func floatsThatAreSaidToBeCodesAreAnError(_ claim: String) throws {
+    let room = try Workspace()
+    let folder = try floats(saying: claim, in: room)
+    #expect(try claims(folder).count == 1)
     // They are what they are.
     try Source(folder).model().requireSound()
+  }
+
+  /// bitsandbytes makes codes of floats while it loads them, compressed-tensors has states without codes, and null is nothing.
+  @Test(arguments: [
+    #"{"quant_method": "bitsandbytes", "load_in_4bit": true}"#, #"{"load_in_8bit": true}"#, "null",
+    #"{"quant_method": "compressed-tensors", "format": "dense"}"#,
+    #"{"quant_method": "compressed-tensors", "quantization_status": "frozen"}"#,
+    #"{"quant_method": "compressed-tensors", "config_groups": {}, "kv_cache_scheme": {"num_bits": 8}}"#,
+  ])
+  func floatsMayBeMadeCodesLater(_ claim: String) throws {
+    let room = try Workspace()
+    let folder = try floats(saying: claim, in: room)
+    #expect(try claims(folder).isEmpty)
+    #expect(try !Source(folder).model().findings.contains { $0.check == "quantization-claim" })
+  }
+
+  @Test(arguments: [
+    ("quantization_config", #"{"quant_method": "torchao"}"#),
+    ("quantization", #"{"bits": 4, "group_size": 64}"#),
+  ])
+  func programsThatDoWithFloatsAreAWarning(_ key: String, _ claim: String) throws {
+    let room = try Workspace()
+    let folder = try floats(saying: claim, key: key, in: room)
+    #expect(try claims(folder).isEmpty)
+    let found = try Source(folder).model().findings.filter { $0.check == "quantization-claim" }
+    #expect(found.map(\.severity) == [.warning])
+    #expect(found.first?.message.contains("may quantize them as they load them") == true)
+  }
+
+  /// A family without a table is looked at, too.
+  @Test func floatsOfAnyFamilyAreFloats() throws {
+    let room = try Workspace()
+    let folder = try floats(saying: #"{"quant_method": "gptq"}"#, in: room)
+    let path = URL(filePath: "\(folder)/config.json")
+    let text = try String(contentsOf: path, encoding: .utf8)
+    try Data(text.replacing("\"llama\"", with: "\"of-nobody\"").utf8).write(to: path)
+    #expect(try Source(folder).model().sizes == nil)
+    #expect(try claims(folder).count == 1)
+  }
+
+  /// Codes whose configuration has lost what says that they are some.
+  @Test func codesOfWhichNothingIsSaidAreAnError() throws {
+    for golden in QuantizedSourceTests.all {
+      let room = try Workspace()
+      let folder = try golden.copy(golden.sample(), in: room)
+      let path = URL(filePath: "\(folder)/config.json")
+      let text = try String(contentsOf: path, encoding: .utf8)
+      let claims = ["quantization_config", "quantization"]
+      let kept = claims.reduce(text) { $0.replacing("\"\($1)\"", with: "\"not_\($1)\"") }
+      try Data(kept.utf8).write(to: path)
+      #expect(try self.claims(folder).count == 1, "\(golden.name)")
+      #expect(try Source(folder).model().problems.contains { $0.check == "quantization-claim" })
+      // Some programs have their settings in a file of their own.
+      try Data(#"{"zero_point": true, "q_group_size": 64, "w_bit": 4}"#.utf8)
+        .write(to: URL(filePath: "\(folder)/quant_config.json"))
+      #expect(try self.claims(folder).isEmpty, "\(golden.name)")
+    }
   }
 
   @Test func theWidthOfAWQIsThatOfItsCodes() throws {

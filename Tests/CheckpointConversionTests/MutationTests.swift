@@ -124,6 +124,9 @@ import Testing
       foundAlone += isFoundAlone ? 1 : 0
     }
     let rate = 100 * Double(foundAlone) / Double(count)
+    if TestEffort.isExhaustive {
+      print("\(sample.name): \(count) flipped bits, \(foundAlone) found without a manifest")
+    }
     #expect(rate >= sample.leastRate, "\(foundAlone) of \(count)")
   }
 }

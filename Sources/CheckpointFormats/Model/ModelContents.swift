@@ -105,13 +105,6 @@ public struct ModelContents: Sendable {
         checkpoint.format == GGUFFormat.name
           ? nil : settings.configuration.flatMap { experts.problem(architecture, $0.document) },
       ].compactMap { $0 }
-      if quantized == nil, partial == nil, experts.spelling != .mxfp4,
-        checkpoint.format != GGUFFormat.name,
-        let claim = QuantizationClaim.withoutCodes(
-          QuantizationSettings(settings.configuration?.document))
-      {
-        problems.append(ModelProblem("quantization-claim", claim, stopsNothing: true))
-      }
       let names = ModelNames(
         allNames, expected: architecture.tensors(dimensions, experts.spelling))
       fullNames = names.fullNames
@@ -136,6 +129,19 @@ public struct ModelContents: Sendable {
       soundness = found
     } else {
       spelling = nil
+    }
+    // A family's own blocks are compared with the claim where its spellings are; an adapter has no claim of its own.
+    if partial == nil, checkpoint.format != GGUFFormat.name, spelling != .mxfp4,
+      soundness != nil || settings.sizes == nil,
+      !checkpoint.files.contains(where: { Sidecars.isAdapter($0.name) }),
+      let document = settings.configuration?.document,
+      let claim = QuantizationClaim.contradiction(
+        document, quantized, checkpoint.tensors, beside: assets,
+        isOfBlocks: settings.sizes?.architecture.spellings.contains(.mxfp4) ?? false)
+    {
+      claim.severity == .error
+        ? problems.append(ModelProblem("quantization-claim", claim.error, stopsNothing: true))
+        : findings.append(Finding("quantization-claim", claim.error).with(.warning))
     }
     self.checkpoint = checkpoint
     sizes = settings.sizes

@@ -51,9 +51,10 @@ extension FindingKinds {
       """
       The experts are stored as MXFP4 blocks and the configuration doesn't say so, or the \
       other way round; or the configuration says that weights are quantized where none is, or \
-      in another way than they are. Other programs load none of these weights then, and some \
-      make up random ones. Add, correct or remove 'quantization_config' in config.json, as the \
-      message says.
+      in another way than they are, or says nothing of weights that are. Other programs load \
+      none of these weights then, and some make up random ones. It is a warning where they can \
+      make codes of floats as they load them. Add, correct or remove 'quantization_config' in \
+      config.json, as the message says.
       """),
     FindingKind(
       "shards-missing", "configuration", .error,
