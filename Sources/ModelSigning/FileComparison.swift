@@ -67,7 +67,9 @@ struct FileComparison {
       [SignedFiles.wholeName, name].map({ ExactName($0) }).contains(ExactName(file.name))
     else {
       let message =
-        "the signature is of a folder with \(counted(signed.files.count, "file")), not of this file"
+        signed.files.count == 1
+        ? "the signature is of '\(signed.files[0].name)', not of this file: give it that name again"
+        : "the signature is of \(counted(signed.files.count, "file")), not of this one alone"
       add(.fileMissing, message, name)
       detail = "nothing compared"
       return

@@ -32,8 +32,9 @@ struct PEMFile {
     }
     do { blocks = try PEMDocument.parseMultiple(pemString: text) } catch {
       throw CheckpointError(
-        .usage, "is no PEM file that can be read", file: path, found: "\(error)",
-        hint: Self.hint)
+        .usage, "is no PEM file that can be read", file: path,
+        expected: "blocks of Base64 between -----BEGIN and -----END lines",
+        found: "a block that is cut off, or isn't Base64", hint: Self.hint)
     }
     guard !blocks.isEmpty else {
       throw CheckpointError(

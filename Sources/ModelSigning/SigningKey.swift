@@ -50,6 +50,16 @@ public struct SigningKey: Sendable {
         .usage, "isn't a key that models are signed with", file: file.path,
         expected: "an EC key on \(Curve.list)", hint: Self.hint)
     }
+    let own = publicKey
+    for point in ECPoints.points(inPrivateKey: blocks[0])
+    where VerificationKey(own.curve, point) != own {
+      throw CheckpointError(
+        .usage, "holds a public key that isn't the private key's", file: file.path,
+        expected: own.name,
+        found: VerificationKey(own.curve, point)?.name
+          ?? "a point that isn't on \(own.curve.rawValue)",
+        hint: "the file was put together of two keys, or damaged: get the key again")
+    }
   }
 
   private static let hint =

@@ -43,17 +43,47 @@ public struct VerificationKey: Sendable {
           ? "a root certificate is given with --certificate-roots"
           : "`openssl pkey -in key.pem -pubout` writes the public key of a private one")
     }
-    if let key = try? P256.Signing.PublicKey(derRepresentation: blocks[0]) {
-      self.init(key)
-    } else if let key = try? P384.Signing.PublicKey(derRepresentation: blocks[0]) {
-      self.init(key)
-    } else if let key = try? P521.Signing.PublicKey(derRepresentation: blocks[0]) {
-      self.init(key)
+    if let key = Self(der: blocks[0]) {
+      self = key
     } else {
       throw CheckpointError(
         .usage, "isn't a key that models are signed with", file: file.path,
         expected: "an EC key on \(Curve.list)",
         hint: "RSA keys and other curves aren't part of Model Signing")
+    }
+  }
+
+  /// A key of the three curves, whose point may lack its second coordinate; nil for others.
+  private init?(der: [UInt8]) {
+    guard let (curve, point) = ECPoints.point(ofPublicKey: der) else { return nil }
+    self.init(curve, point)
+  }
+
+  /// A key by its point; nil for points that aren't on the curve.
+  init?(_ curve: Curve, _ point: [UInt8]) {
+    let isCompressed = point.first == 2 || point.first == 3
+    switch curve {
+    case .p256:
+      let key =
+        isCompressed
+        ? try? P256.Signing.PublicKey(compressedRepresentation: point)
+        : try? P256.Signing.PublicKey(x963Representation: point)
+      guard let key else { return nil }
+      self.init(key)
+    case .p384:
+      let key =
+        isCompressed
+        ? try? P384.Signing.PublicKey(compressedRepresentation: point)
+        : try? P384.Signing.PublicKey(x963Representation: point)
+      guard let key else { return nil }
+      self.init(key)
+    case .p521:
+      let key =
+        isCompressed
+        ? try? P521.Signing.PublicKey(compressedRepresentation: point)
+        : try? P521.Signing.PublicKey(x963Representation: point)
+      guard let key else { return nil }
+      self.init(key)
     }
   }
 

@@ -242,6 +242,79 @@ import Testing
     #expect(error?.hint != nil)
   }
 
+  /// A PEM file of a fixture, changed.
+  private func changed(
+    _ name: String, in work: borrowing Workspace, _ change: (inout [UInt8]) throws -> Void
+  ) throws -> String {
+    let text = String(decoding: try Fixtures.bytes("signing/private/\(name)"), as: UTF8.self)
+    let lines = text.split(separator: "\n")
+    var der = [UInt8](
+      try #require(Data(base64Encoded: lines.dropFirst().dropLast().joined())))
+    try change(&der)
+    let body = Data(der).base64EncodedString(options: [
+      .lineLength64Characters, .endLineWithLineFeed,
+    ])
+    return try work.write("key.pem", Data("\(lines[0])\n\(body)\n\(lines[lines.count - 1])\n".utf8))
+  }
+
+  private static let curves = ["prime256v1", "secp384r1", "secp521r1"]
+
+  @Test(arguments: curves, ["pkcs8", "sec1"])
+  func thePublicHalfIsThePrivateKeys(_ curve: String, _ form: String) throws {
+    let work = try Workspace()
+    #expect(throws: Never.self) { try Signing.key("private/\(curve).\(form).pem") }
+    let path = try changed("\(curve).\(form).pem", in: work) { $0[$0.count - 1] ^= 1 }
+    let error = #expect(throws: CheckpointError.self) { try SigningKey(path: path) }
+    #expect(error?.code == .usage)
+    #expect(error?.message.contains("isn't the private key's") == true, "\(error.debugDescription)")
+  }
+
+  /// Both sides of a point have the same first coordinate.
+  @Test(arguments: curves) func pointsMayLackACoordinate(_ curve: String) throws {
+    let work = try Workspace()
+    let own = try VerificationKey(path: Fixtures.path("signing/private/\(curve).pub.pem"))
+    func key(_ mark: UInt8?) throws -> VerificationKey {
+      let path = try changed("\(curve).pub.pem", in: work) { der in
+        let count = ["prime256v1": 32, "secp384r1": 48, "secp521r1": 66][curve] ?? 0
+        let point = Array(der.suffix(2 * count + 1))
+        #expect(point[0] == 4)
+        let isOdd = point[2 * count] & 1
+        let bits = [0, mark ?? (2 | isOdd)] + point[1...count]
+        // The algorithm, which stands before the string of bits.
+        let start = der[1] & 0x80 == 0 ? 2 : 2 + Int(der[1] & 0x7f)
+        let algorithm = der[start..<start + 2 + Int(der[start + 1])]
+        let inner = Array(algorithm) + [3, UInt8(bits.count)] + bits
+        der = [0x30, UInt8(inner.count)] + inner
+      }
+      return try VerificationKey(path: path)
+    }
+    #expect(try key(nil) == own)
+    let others = try [key(2), key(3)]
+    #expect(others.contains(own) && others[0] != others[1])
+    #expect(throws: CheckpointError.self) { try key(5) }
+  }
+
+  @Test func truncatedFilesAreSaidToBeCutOff() throws {
+    let work = try Workspace()
+    for name in ["prime256v1.pub.pem", "prime256v1.sec1.pem"] {
+      let bytes = try Fixtures.bytes("signing/private/\(name)")
+      for count in stride(from: 1, to: bytes.count, by: 3) {
+        let path = try work.write("cut.pem", Data(bytes[..<count]))
+        for read in [
+          { _ = try VerificationKey(path: path) }, { _ = try SigningKey(path: path) },
+          { _ = try CertificateChain(path: path) },
+        ] {
+          do { try read() } catch let error as CheckpointError {
+            let text = "\(error)"
+            #expect(
+              !text.contains("ASN1") && !text.contains(".swift") && !text.contains("Error"),
+              "\(text)")
+          }
+        }
+      }
+    }
+  }
+
   @Test func parametersBeforeAKeyAreFine() throws {
     #expect(throws: Never.self) { try Signing.key("private/parameters.pem") }
   }
