@@ -89,16 +89,42 @@ struct ShardIndex {
   /// - Throws: `missing` if they aren't all there, `inputOutput`.
   func open(in tree: any FileTree) throws(CheckpointError) -> [(name: String, region: FileRegion)] {
     let missing = shards.filter { !tree.containsFile($0) }
-    if let first = missing.first {
-      throw CheckpointError(
-        .missing, "a shard that the index names is not there", file: first,
-        expected: "\(shards.count) shards",
-        found: "\(shards.count - missing.count), and \(tree.obstacle(first)) here",
+    let errors = missing.map { name in
+      CheckpointError(
+        .missing, "a shard that the index names is not there", file: name,
+        expected: "\(counted(shards.count, "shard"))",
+        found: "\(shards.count - missing.count), and \(tree.obstacle(name)) here",
         hint: "download \(missing.prefix(3).joined(separator: ", ")) as well")
+    }
+    if var first = errors.first {
+      first.others = errors.dropFirst().map { Finding("file-missing", $0) }
+      throw first
     }
     var regions: [(name: String, region: FileRegion)] = []
     for name in shards { regions.append((name, try tree.region(name))) }
     return regions
+  }
+
+  /// What is wrong with an index that lies beside the one file that is read, and is of that file.
+  ///
+  /// - Parameter checkpoint: of the file.
+  /// - Returns: what programs that go by the index would stumble over.
+  func findings(beside checkpoint: Checkpoint) -> [Finding] {
+    let problems = disagreements(with: checkpoint.tensors.map { ($0.name, $0.file) })
+    return problems.isEmpty
+      ? totalFindings(checkpoint.tensors) : problems.map { Finding("file-malformed", $0) }
+  }
+
+  private func totalFindings(_ tensors: [TensorInfo]) -> [Finding] {
+    let sum = tensors.reduce(0) { $0 + $1.byteCount }
+    // transformers counts what lies in one storage once.
+    let shared = tensors.reduce(0) { $0 + ($1.sharesStorageWith == nil ? 0 : $1.byteCount) }
+    guard let total = totalByteCount, total != sum, total != sum - shared else { return [] }
+    return [
+      Finding(
+        .warning, "index-total-size",
+        "the index's total_size is \(total), the tensors have \(sum) bytes", file: fileName)
+    ]
   }
 
   /// Compares the index with what is really there.
@@ -116,17 +142,7 @@ struct ShardIndex {
       first.others = problems.dropFirst().map { Finding("file-malformed", $0) }
       throw first
     }
-    let sum = tensors.reduce(0) { $0 + $1.byteCount }
-    // transformers counts what lies in one storage once.
-    let shared = tensors.reduce(0) { $0 + ($1.sharesStorageWith == nil ? 0 : $1.byteCount) }
-    guard let total = totalByteCount, unreadable.isEmpty, total != sum, total != sum - shared else {
-      return []
-    }
-    return [
-      Finding(
-        .warning, "index-total-size",
-        "the index's total_size is \(total), the tensors have \(sum) bytes", file: fileName)
-    ]
+    return unreadable.isEmpty ? totalFindings(tensors) : []
   }
 
   /// Everything in which the index and the shards disagree.

@@ -53,8 +53,10 @@ enum Sidecars {
         let region = try tree.region(name)
         checkpoint.assets.append(asset(published ?? name, region))
       } else if !isOurs(name) {
-        let isOther = name == SafetensorsFormat.indexFileName && !isIndex(of: checkpoint, in: tree)
-        if name.hasSuffix(".safetensors") || isOther {
+        let isIndex = indexNames[checkpoint.format] == name
+        if isIndex, let found = indexFindings(of: name, beside: checkpoint, in: tree) {
+          checkpoint.findings += found
+        } else if name.hasSuffix(".safetensors") || isIndex {
           checkpoint.findings.append(
             Finding(
               .warning, "unused-weights", "weights that are no part of the checkpoint that is read",
@@ -68,14 +70,27 @@ enum Sidecars {
     checkpoint.findings += unreadable(checkpoint.leftOut, in: tree)
   }
 
-  /// Whether the index is of what is read and nothing else: mlx-lm writes one beside a single file, too.
-  private static func isIndex(of checkpoint: Checkpoint, in tree: any FileTree) -> Bool {
-    let name = SafetensorsFormat.indexFileName
-    guard let bytes = try? tree.contents(of: name, limit: ShardIndex.maximumByteCount),
-      let index = try? ShardIndex(parsing: bytes, fileName: name)
-    else { return false }
-    return index.shards == checkpoint.files.map(\.name).sorted()
-      && Set(index.weightMap.keys) == Set(checkpoint.tensors.map { ExactName($0.name) })
+  /// What indexes are called, by the format.
+  private static let indexNames = [
+    SafetensorsFormat.name: SafetensorsFormat.indexFileName,
+    PyTorchFormat.name: PyTorchFormat.indexFileName,
+  ]
+
+  /// What is wrong with an index beside one file, such as mlx-lm writes; nil for an index of other files.
+  private static func indexFindings(
+    of name: String, beside checkpoint: Checkpoint, in tree: any FileTree
+  ) -> [Finding]? {
+    do throws(CheckpointError) {
+      let bytes = try tree.contents(of: name, limit: ShardIndex.maximumByteCount)
+      let index = try ShardIndex(parsing: bytes, fileName: name)
+      let files = Set(checkpoint.files.map { ExactName($0.name) })
+      guard index.shards.contains(where: { files.contains(ExactName($0)) }) else { return nil }
+      // Of tensors that can't be read the index knows more.
+      let isWhole = !checkpoint.findings.contains {
+        ["unreadable-tensor", "data-missing"].contains($0.check)
+      }
+      return isWhole ? index.findings(beside: checkpoint) : []
+    } catch { return [Finding("file-malformed", error.in(file: name))] }
   }
 
   /// What is said of pipes, sockets, devices and links that lead nowhere, whatever their names are, and of folders that are called as files are.
