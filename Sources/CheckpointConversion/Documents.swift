@@ -84,19 +84,50 @@ public enum JSONDocument {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { return try decoder.decode(type, from: Data(bytes)) } catch {
       throw CheckpointError(
-        .malformed, "not a document of weighbridge: \(Self.reason(error))", file: file,
+        .malformed, "not a document of weighbridge: \(Self.reason(error, bytes))", file: file,
         hint: "remove it, or make it again with the command that wrote it")
     }
   }
 
-  private static func reason(_ error: any Error) -> String {
+  /// What is wrong with a document, and where.
+  ///
+  /// - Parameters:
+  ///   - error: of a decoder.
+  ///   - bytes: the document.
+  /// - Returns: a part of a sentence.
+  public static func reason(_ error: any Error, _ bytes: [UInt8]) -> String {
     switch error {
-    case DecodingError.dataCorrupted(let context), DecodingError.typeMismatch(_, let context),
-      DecodingError.valueNotFound(_, let context):
-      context.debugDescription
-    case DecodingError.keyNotFound(let key, _): "no '\(key.stringValue)'"
-    default: "\(error)"
+    case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
+      return "\(place(context.codingPath)) is \(context.debugDescription)"
+    case DecodingError.dataCorrupted:
+      // The decoder says the same of numbers that it has no room for.
+      do throws(CheckpointError) { _ = try JSONValue(parsing: bytes) } catch {
+        return error.byteOffset.map { "\(error.message) (byte \($0))" } ?? error.message
+      }
+      return "a size or count is no integer of 64 bits"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+      return context.codingPath.isEmpty
+        ? "not an object" : "\(place(context.codingPath)) is of another kind"
+    case DecodingError.keyNotFound(let key, let context):
+      let part = context.codingPath.isEmpty ? "" : " in \(place(context.codingPath))"
+      return "no '\(key.stringValue)'\(part)"
+    default: return "not valid JSON"
     }
+  }
+
+  /// Such as `'files[3].digest'`.
+  private static func place(_ path: [any CodingKey]) -> String {
+    var text = ""
+    for key in path {
+      if let index = key.intValue {
+        text += "[\(index)]"
+      } else {
+        // As documents have it; the decoder has made `byteCount` of it.
+        let name = key.stringValue.replacing(/[A-Z]/) { "_\($0.0.lowercased())" }
+        text += (text.isEmpty ? "" : ".") + name
+      }
+    }
+    return "'\(text)'"
   }
 }
 

@@ -141,7 +141,10 @@ public struct Verifier: Sendable {
     var contents = try checkContents(source, selection, &report, runs)
     if runs(.cache, &report) { try CacheCheck(source, path, known).run(&report) }
     var certificate = try checkCertificate(source, contents?.identities, &report, runs)
-    if runs(.digests, &report) { try DigestsCheck(source, known, progress).run(&report) }
+    if runs(.digests, &report) {
+      try DigestsCheck(source, known, progress).run(
+        &report, source.reader is BareUpdate ? nil : contents?.identities)
+    }
     let signed = try checkSignature(
       source.place, selection, &report, certificate, contents?.identities)
     if runs(.derivation, &report) {

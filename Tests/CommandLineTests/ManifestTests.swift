@@ -60,8 +60,150 @@ import Testing
       let found = try verify()
       #expect(found.code == 0 && found.text.contains("1 file against SHA256SUMS"), "\(found.text)")
     }
-    try workspace.write("m/SHA256SUMS", Data())
-    #expect(try verify("--require", "digests").code == 1)
+  }
+
+  @Test(arguments: ["", "\n", "# nothing\n"]) func anEmptyListIsNoList(_ text: String) throws {
+    try workspace.write("m/SHA256SUMS", Data(text.utf8))
+    let found = try verify()
+    #expect(found.code == 1 && found.text.contains("[manifest-unusable]"), "\(found.text)")
+    // What the manifest says is compared all the same.
+    try write()
+    try workspace.write("m/SHA256SUMS", Data(text.utf8))
+    try workspace.write("m/a b.txt", Data("changed".utf8))
+    let both = try verify()
+    #expect(both.text.contains("[manifest-unusable]") && both.text.contains("[digest-mismatch]"))
+  }
+
+  /// A list that has other files is no check of the weights.
+  @Test func whatIsRequiredCoversTheWeights() throws {
+    let files = try write("--sha256sums").files
+    try workspace.remove("m/weighbridge-manifest.json")
+    #expect(try verify("--require", "digests").code == 0)
+    let digest = try #require(
+      files.first { $0.name == "a b.txt" }?.digest.dropFirst("sha256:".count))
+    try workspace.write("m/SHA256SUMS", Data("\(digest)  a b.txt\n".utf8))
+    let found = try verify("--require", "digests")
+    #expect(found.code == 1 && found.text.contains("[not-checked]"), "\(found.text)")
+    #expect(found.text.contains("of 1 weight file there is no digest, such as model.safetensors"))
+    #expect(try verify().code == 0)
+  }
+
+  // MARK: Contradictions
+
+  private func edited(_ change: (inout [String: Any]) -> Void) throws -> Data {
+    var object = try #require(
+      JSONSerialization.jsonObject(with: workspace.contents("m/weighbridge-manifest.json"))
+        as? [String: Any])
+    change(&object)
+    return try JSONSerialization.data(withJSONObject: object)
+  }
+
+  /// Changes the first entry of a list.
+  private static func first(
+    _ list: String, _ change: @escaping (inout [String: Any]) -> Void
+  ) -> (inout [String: Any]) -> Void {
+    { object in
+      var entries = object[list] as? [[String: Any]] ?? []
+      change(&entries[0])
+      object[list] = entries
+    }
+  }
+
+  private static func double(_ list: String) -> (inout [String: Any]) -> Void {
+    { object in
+      let entries = object[list] as? [[String: Any]] ?? []
+      object[list] = entries + entries.prefix(1)
+    }
+  }
+
+  private static let zeros = "sha256:" + String(repeating: "0", count: 64)
+
+  @Test func aManifestThatContradictsItselfIsNone() throws {
+    try write()
+    let contradictions: [(String, (inout [String: Any]) -> Void)] = [
+      ("its root is", { $0["root"] = Self.zeros }),
+      ("its root is", Self.first("tensors") { $0["digest"] = Self.zeros }),
+      ("its root is", Self.first("tensors") { $0["name"] = "other" }),
+      ("has 5 bytes", Self.first("tensors") { $0["byte_count"] = 5 }),
+      ("which it doesn't list", Self.first("tensors") { $0["file"] = "x.safetensors" }),
+      ("'a b.txt' twice", Self.double("files")), ("the tensor 'a' twice", Self.double("tensors")),
+      ("lists nothing", { $0["files"] = [Any]() }),
+      ("has -1 bytes", Self.first("files") { $0["byte_count"] = -1 }),
+    ]
+    let whole = try workspace.contents("m/weighbridge-manifest.json")
+    for (said, change) in contradictions {
+      try workspace.write("m/weighbridge-manifest.json", whole)
+      let text = try edited(change)
+      try workspace.write("m/weighbridge-manifest.json", text)
+      let found = try verify()
+      #expect(found.code == 1 && found.text.contains("[manifest-unusable]"), "\(found.text)")
+      #expect(found.text.contains(said), "\(said): \(found.text)")
+      let path = try workspace.write("old.json", text)
+      try workspace.remove("m/weighbridge-manifest.json")
+      let against = try verify("--against", path)
+      #expect(against.code == 1 && against.text.contains("[manifest-unusable]"), "\(said)")
+      #expect(against.text.contains(said), "\(said): \(against.text)")
+    }
+  }
+
+  /// Tensors, and a root that is theirs, of other files.
+  @Test func tensorsOfOtherFilesAreFound() throws {
+    let path = try workspace.write(
+      "other/model.safetensors",
+      SafetensorsSample([SampleTensor("a", [2], floats: [1, 2])]).fileContents)
+    #expect(try Weighbridge.run("manifest", workspace.path("other"), "--quiet").code == 0)
+    let other = try #require(
+      JSONSerialization.jsonObject(
+        with: workspace.contents("other/weighbridge-manifest.json")) as? [String: Any])
+    _ = path
+    try write()
+    try workspace.write(
+      "m/weighbridge-manifest.json",
+      edited { ($0["tensors"], $0["root"]) = (other["tensors"], other["root"]) })
+    let found = try verify()
+    #expect(found.code == 1 && found.text.contains("[manifest-unusable]"), "\(found.text)")
+    #expect(found.text.contains("its tensors others"))
+  }
+
+  @Test(arguments: [
+    (
+      #""byte_count" : 7"#, #""byte_count" : 1180591620717411303424"#,
+      "is no integer of 64 bits"
+    ),
+    (#""byte_count" : 7"#, #""byte_count" : 7.5"#, "is no integer of 64 bits"),
+    (#""byte_count" : 7"#, #""byte_count" : "7""#, "'files[0].byte_count' is of another kind"),
+    (#""format" :"#, #""formats" :"#, "no 'format'"), ("}", "", "not valid JSON"),
+  ])
+  func whatIsWrongWithAManifestIsSaid(_ old: String, _ new: String, _ said: String) throws {
+    try write()
+    let text = String(
+      decoding: try workspace.contents("m/weighbridge-manifest.json"), as: UTF8.self)
+    let place = try #require(text.range(of: old))
+    try workspace.write(
+      "m/weighbridge-manifest.json", Data(text.replacingCharacters(in: place, with: new).utf8))
+    let found = try verify()
+    #expect(found.code == 1 && found.text.contains("[manifest-unusable]"), "\(found.text)")
+    #expect(found.text.contains(said), "\(found.text)")
+    #expect(!found.text.contains(".;"))
+  }
+
+  @Test func digestsAreInLowerCase() throws {
+    try write()
+    let text = String(
+      decoding: try workspace.contents("m/weighbridge-manifest.json"), as: UTF8.self)
+    let digit = try #require(text.firstRange(of: #/sha256:[0-9]*[a-f]/#))
+    try workspace.write(
+      "m/weighbridge-manifest.json",
+      Data(
+        text.replacingCharacters(
+          in: digit, with: String(text[digit]).uppercased().replacing("SHA", with: "sha")
+        ).utf8))
+    let found = try verify()
+    #expect(
+      found.code == 1 && found.text.contains("64 lower-case hexadecimal digits"), "\(found.text)")
+    // It says what it is, and so it is written again.
+    try write()
+    #expect(try verify().code == 0)
   }
 
   @Test func listsThatContradictEachOtherAreFound() throws {

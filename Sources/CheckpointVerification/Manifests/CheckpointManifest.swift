@@ -77,32 +77,68 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { self = try decoder.decode(CheckpointManifest.self, from: Data(bytes)) } catch {
       throw CheckpointError(
-        .malformed, "not a manifest", file: path, expected: "manifest/v1",
-        hint: "write it again from the checkpoint: weighbridge manifest")
+        .malformed, "not a manifest: \(JSONDocument.reason(error, bytes))", file: path,
+        expected: "manifest/v1", hint: Self.hint)
+    }
+    guard schema == "manifest/v1" else {
+      throw CheckpointError(
+        .unsupported, "a manifest of another version", file: path, expected: "manifest/v1",
+        found: schema, hint: "use the version of weighbridge that wrote it, or write it again")
     }
     let names = files.map(\.name) + tensors.map(\.file)
-    guard schema == "manifest/v1", let stranger = names.first(where: { !Self.isWithin($0) }) else {
-      guard schema == "manifest/v1" else {
-        throw CheckpointError(
-          .unsupported, "a manifest of another version", file: path, expected: "manifest/v1",
-          found: schema, hint: "use the version of weighbridge that wrote it, or write it again")
-      }
-      return
-    }
+    guard let stranger = names.first(where: { !Self.isWithin($0) }) else { return }
     throw CheckpointError(
       .malformed, "a manifest that names files outside of the checkpoint", file: path,
-      found: stranger, hint: "write it again from the checkpoint: weighbridge manifest")
+      found: stranger, hint: Self.hint)
+  }
+
+  private static let hint = "write it again from the checkpoint: weighbridge manifest"
+
+  /// Makes sure that it doesn't contradict itself.
+  ///
+  /// - Parameter name: what it is called.
+  /// - Throws: `malformed` where a name stands twice, a size can't be, a tensor is in a file that isn't listed, nothing is listed, or the root is of other tensors.
+  func requireConsistent(_ name: String) throws(CheckpointError) {
+    var problem = files.isEmpty ? "it lists nothing" : nil
+    var names: Set<ExactName> = []
+    for file in files where problem == nil {
+      if !names.insert(ExactName(file.name)).inserted { problem = "it lists '\(file.name)' twice" }
+      if file.byteCount < 0 { problem = "it says that '\(file.name)' has \(file.byteCount) bytes" }
+    }
+    var tensorNames: Set<ExactName> = []
+    for tensor in tensors where problem == nil {
+      if !tensorNames.insert(ExactName(tensor.name)).inserted {
+        problem = "it has the tensor '\(tensor.name)' twice"
+      } else if tensor.dtype.byteCount(elementCount: tensor.shape.elementCount) != tensor.byteCount
+      {
+        problem =
+          "it says that the tensor '\(tensor.name)', \(tensor.dtype.rawValue) \(tensor.shape), has \(tensor.byteCount) bytes"
+      } else if !names.contains(ExactName(tensor.file)) {
+        problem = "it has the tensor '\(tensor.name)' in '\(tensor.file)', which it doesn't list"
+      }
+    }
+    if problem == nil {
+      let own = Self.root(of: tensors)
+      if own != root { problem = "its root is \(root), and that of its tensors \(own)" }
+    }
+    guard let problem else { return }
+    throw CheckpointError(
+      .malformed, "the manifest contradicts itself: \(problem)", file: name, hint: Self.hint)
+  }
+
+  private static func root(of tensors: [Tensor]) -> Digest {
+    rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) {
+      let tensor = tensors[$0]
+      return TensorIdentity(
+        name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: tensor.digest)
+    }
   }
 
   init(format: String, files: [File], tensors: [Tensor]) {
     self.format = format
     self.files = files.sorted { ExactName($0.name) < ExactName($1.name) }
     self.tensors = tensors.sorted { ExactName($0.name) < ExactName($1.name) }
-    root = rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) {
-      let tensor = tensors[$0]
-      return TensorIdentity(
-        name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, digest: tensor.digest)
-    }
+    root = Self.root(of: tensors)
   }
 
   /// Whether a name stays in the directory that it is relative to.

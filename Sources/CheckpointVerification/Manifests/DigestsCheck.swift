@@ -13,8 +13,9 @@ struct DigestsCheck {
   private struct List {
     let name: String
     let files: [(name: String, byteCount: Int?, digest: Digest)]
-    /// Whether it has every file.
-    let isWhole: Bool
+    /// Of its tensors; nil where it has none, and then it needn't have every file.
+    let root: Digest?
+    var isWhole: Bool { root != nil }
   }
 
   /// - Parameters:
@@ -31,35 +32,48 @@ struct DigestsCheck {
   ///
   /// - Throws: `inputOutput`.
   func readFiles() throws(CheckpointError) -> [InputFile] {
-    let lists = try ifUsable { () throws(CheckpointError) in
-      try [manifest(), sums()].compactMap { $0 }
-    }
     let listed = try ListedFiles(of: source.place)
     var files: [InputFile] = []
-    for entry in lists?.flatMap(\.files) ?? [] {
+    for entry in try lists().usable.flatMap(\.files) {
       guard case .hash(let file) = try work(entry, listed) else { continue }
       files.append(file)
     }
     return files
   }
 
+  /// The lists that are there, and what is wrong with those that can't be used.
+  private func lists() throws(CheckpointError) -> (usable: [List], unusable: [Finding]) {
+    var usable: [List] = []
+    var unusable: [Finding] = []
+    for read in [manifest, sums] {
+      do throws(CheckpointError) {
+        if let list = try read() { usable.append(list) }
+      } catch {
+        if error.code.isTransient { throw error }
+        unusable.append(Finding("manifest-unusable", error))
+      }
+    }
+    return (usable, unusable)
+  }
+
   /// Records the check.
   ///
+  /// - Parameters:
+  ///   - report: of the verification.
+  ///   - contents: what the tensors are; nil where they weren't read.
   /// - Throws: what reading throws.
-  func run(_ report: inout VerificationReport) throws(CheckpointError) {
-    var lists: [List] = []
-    do throws(CheckpointError) {
-      lists = try [manifest(), sums()].compactMap { $0 }
-    } catch {
-      if error.code.isTransient { throw error }
-      report.record(
-        .digests, [Finding("manifest-unusable", error)], "the list of digests can't be used")
-      return
-    }
-    guard !lists.isEmpty else {
+  func run(
+    _ report: inout VerificationReport, _ contents: [TensorIdentity]?
+  ) throws(CheckpointError) {
+    let (lists, unusable) = try lists()
+    guard !lists.isEmpty || !unusable.isEmpty else {
       report.skip(
         .digests, .absent,
         "no \(CheckpointManifest.fileName) and no \(CheckpointManifest.sumsName) beside the files")
+      return
+    }
+    guard !lists.isEmpty else {
+      report.record(.digests, unusable, "the list of digests can't be used")
       return
     }
     var findings: [Finding] = []
@@ -69,10 +83,31 @@ struct DigestsCheck {
       findings += try self.findings(list, isFirst: findings.isEmpty && list.name == lists[0].name)
         .filter { !known.contains(ExactName($0.file ?? "")) }
     }
-    report.record(
-      .digests, findings,
-      lists.map { "\(counted($0.files.count, "file")) against \($0.name)" }
-        .joined(separator: ", "))
+    // Files that are as they were have the tensors that they had.
+    if findings.isEmpty, let contents, let list = lists.first(where: \.isWhole),
+      let root = list.root, case let found = rootDigest(of: contents), found != root
+    {
+      findings.append(
+        Finding(
+          .error, "manifest-unusable",
+          "the manifest contradicts itself: its files are as it says, and its tensors others, expected root \(root), found \(found)",
+          file: list.name))
+    }
+    let (detail, isCovering) = coverage(lists)
+    report.record(.digests, unusable + findings, detail, isCovering ? nil : .absent)
+  }
+
+  /// What was compared, and whether all weights were.
+  private func coverage(_ lists: [List]) -> (detail: String, isWhole: Bool) {
+    let known = Set(lists.flatMap(\.files).map { ExactName($0.name) })
+    let others = source.checkpoint.files.map(\.name).filter { !known.contains(ExactName($0)) }
+    let detail = lists.map { "\(counted($0.files.count, "file")) against \($0.name)" }
+      .joined(separator: ", ")
+    guard let first = others.first else { return (detail, true) }
+    return (
+      "\(detail); of \(counted(others.count, "weight file")) there is no digest, such as \(first)",
+      false
+    )
   }
 
   private func manifest() throws(CheckpointError) -> List? {
@@ -85,8 +120,10 @@ struct DigestsCheck {
         placed.file = name
         throw placed
       }
+      try manifest.requireConsistent(name)
       return List(
-        name: name, files: manifest.files.map { ($0.name, $0.byteCount, $0.digest) }, isWhole: true)
+        name: name, files: manifest.files.map { ($0.name, $0.byteCount, $0.digest) },
+        root: manifest.root)
     }
     return nil
   }
@@ -97,10 +134,15 @@ struct DigestsCheck {
     let bytes = try InputFile.contents(
       of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil)
     let entries = try SHA256Sums(parsing: bytes, CheckpointManifest.sumsName).entries
-    guard !entries.isEmpty else { return nil }
+    guard !entries.isEmpty else {
+      throw CheckpointError(
+        .malformed, "the list of digests is empty", file: CheckpointManifest.sumsName,
+        expected: "a line for each file",
+        hint: "write it again: sha256sum, or weighbridge manifest --sha256sums")
+    }
     return List(
-      name: CheckpointManifest.sumsName, files: entries.map { ($0.name, nil, $0.digest) },
-      isWhole: false)
+      name: CheckpointManifest.sumsName, files: entries.map { ($0.name, nil, $0.digest) }, root: nil
+    )
   }
 
   private func findings(_ list: List, isFirst: Bool) throws(CheckpointError) -> [Finding] {

@@ -19,6 +19,11 @@ struct ManifestChanges {
   func run(
     _ report: inout VerificationReport, _ source: Source, _ contents: [TensorIdentity]?
   ) {
+    do throws(CheckpointError) { try manifest.requireConsistent(name) } catch {
+      report.record(
+        .against, [Finding("manifest-unusable", error)], "\(name) can't be compared with")
+      return
+    }
     guard let contents else {
       report.skip(.against, .blocked, "needs tensors that can be read")
       return

@@ -24,7 +24,7 @@ public struct ManifestFiles {
     SingleOutput.removeAbandoned(sums, Self.sumsKind)
     if FileKind(ofEntry: path) != nil {
       guard FileKind(ofEntry: path) == .file,
-        try ifUsable({ () throws(CheckpointError) in try CheckpointManifest(path: path) }) != nil
+        try ifUsable({ () throws(CheckpointError) in try Self.isManifest(path) }) == true
       else { throw inTheWay(path, "a manifest") }
     }
     guard withSums, FileKind(ofEntry: sums) != nil else { return }
@@ -36,6 +36,13 @@ public struct ManifestFiles {
           CheckpointManifest.sumsName)
       }) != nil
     else { throw inTheWay(sums, "a list of digests") }
+  }
+
+  /// Whether a file says that it is a manifest, whatever is wrong with it.
+  private static func isManifest(_ path: String) throws(CheckpointError) -> Bool {
+    let bytes = try InputFile.contents(
+      of: path, limit: Certificate.maximumByteCount, recordedIn: nil)
+    return try JSONValue(parsing: bytes)["schema"]?.text?.hasPrefix("manifest/") == true
   }
 
   private func inTheWay(_ path: String, _ expected: String) -> CheckpointError {

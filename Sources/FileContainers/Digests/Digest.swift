@@ -88,7 +88,8 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     let container = try decoder.singleValueContainer()
     guard let digest = Digest(try container.decode(String.self)) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "not a digest of the form sha256:<64 hexadecimal digits>")
+        in: container,
+        debugDescription: "not a digest of the form sha256:<64 lower-case hexadecimal digits>")
     }
     self = digest
   }
