@@ -71,6 +71,8 @@ public struct Replay: Sendable {
           resources: resources))
     } catch {
       if error.code.isTransient { throw error }
+      // Of another source it isn't said what it lacks for the conversion.
+      if let other = difference(certificate, source) { return .failure(other) }
       // A tokenizer that the file has and the source hasn't was given.
       if openOptions.assetsDirectory == nil,
         error.summary == GGUFTokenizerKeys.missing(source).summary
@@ -82,6 +84,29 @@ public struct Replay: Sendable {
       }
       return .failure(error)
     }
+  }
+
+  /// Why a source isn't the one that a certificate names, as far as its files' names and sizes tell; nil if they are the same.
+  private static func difference(_ certificate: Certificate, _ source: Source) -> CheckpointError? {
+    var (expected, found) = (certificate.source.format, source.checkpoint.format)
+    if expected == found, !certificate.isOfStandardInput {
+      func text(_ inputs: [(name: String, byteCount: Int?)]) -> [String] {
+        inputs.map {
+          "'\($0.name)' (\($0.byteCount.map { counted($0, "byte") } ?? "unknown size"))"
+        }
+        .sorted()
+      }
+      let certified = text(certificate.inputs.map { ($0.name, $0.byteCount) })
+      let inputs = text(source.inputs.map { ($0.name, $0.byteCount) })
+      expected = Set(certified).subtracting(inputs).min() ?? ""
+      found = Set(inputs).subtracting(certified).min() ?? ""
+    }
+    guard expected != found else { return nil }
+    return CheckpointError(
+      .malformed, "the source isn't the one that the certificate names",
+      expected: expected.isEmpty ? "no more" : expected, found: found.isEmpty ? "none" : found,
+      hint: "name the source that the checkpoint was made of"
+    ).called("replay-source")
   }
 
   /// Stands for any directory: plans don't depend on its name.

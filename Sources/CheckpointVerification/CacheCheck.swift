@@ -69,17 +69,31 @@ struct CacheCheck {
     }
     // A file that took a download's place has no digest of its own.
     let known = Set(entries.map { ExactName($0.name) })
-    let unknown = source.checkpoint.files.map(\.name).filter { !known.contains(ExactName($0)) }
+    let unknown = readNames.filter { !known.contains(ExactName($0)) }
     let example = unknown.first.map {
-      "; no digest is known of \(counted(unknown.count, "weight file")), such as \($0)"
+      "; no digest is known of \(counted(unknown.count, "file")), such as \($0)"
+    }
+    let strangers = unknown.map {
+      Finding(
+        .warning, "cache-unlinked",
+        "a file among downloaded ones that isn't one of them: nothing says what it should be",
+        file: $0)
     }
     report.record(
-      .cache, findings.compactMap { $0 },
+      .cache, findings.compactMap { $0 } + strangers,
       (checked.isEmpty
         ? "the names of \(counted(others, "blob")) aren't digests: another server's"
         : "\(counted(checked.count, "file")) against the digests that they were downloaded by"
           + (others == 0 ? "" : "; the names of \(others) more aren't digests")) + (example ?? ""),
       others == 0 && unknown.isEmpty ? nil : .unsupported)
+  }
+
+  /// What is read of the checkpoint: weights, the configuration, and the files beside them.
+  private var readNames: [String] {
+    let weights = source.checkpoint.files.map(\.name)
+    guard FileKind(of: source.place) == .directory else { return weights }
+    let others = ["config.json"] + source.checkpoint.assets.map(\.name)
+    return weights + others.filter { FileKind(of: "\(source.place)/\($0)") == .file }
   }
 
   private func finding(_ entry: Entry) throws(CheckpointError) -> Finding? {

@@ -35,10 +35,17 @@ struct CertificateCheck {
     case .absent: report.skip(.certificate, .absent, "there is no \(place.name)")
     case .ofOthers(let certificate):
       // In a directory there is one certificate, which is for the files in it.
-      if certificate.files.isEmpty || FileKind(of: path) == .directory {
+      let isOfFolder = certificate.files.isEmpty || FileKind(of: path) == .directory
+      let folder = Directories.split(path).parent
+      let named = certificate.files.map(\.name)
+      // Beside a file, it may be that of another one there.
+      let areThere = named.contains { FileKind(of: "\(folder)/\($0)") != nil }
+      if isOfFolder || !areThere {
         let finding = Finding(
           .error, "certificate-of-others",
-          "names none of the checkpoint's files: it was changed, or is another's",
+          isOfFolder
+            ? "names none of the checkpoint's files: it was changed, or is another's"
+            : "is of '\(named[0])', which isn't here: if the file was renamed with its certificate, give it that name again",
           file: place.name)
         report.record(.certificate, [finding], "\(place.name) speaks for nothing here")
       } else {

@@ -62,9 +62,12 @@ struct DerivationCheck {
     case .success(let replay): replayed = replay
     case .failure(let error):
       // The options that it may name are those of the conversion, as the certificate has them.
+      let isOther = error.check == "replay-source"
       let finding = Finding(
-        .error, "replay-plan",
-        "the certificate states a conversion that this source has not: \(error.summary)")
+        .error, isOther ? "replay-source" : "replay-plan",
+        isOther
+          ? error.summary
+          : "the certificate states a conversion that this source has not: \(error.summary)")
       report.record(
         .derivation, [finding], "the conversion can't be planned again from \(replay.name)")
       return nil
@@ -83,6 +86,8 @@ struct DerivationCheck {
       return nil
     }
     var findings = comparison.planFindings()
+    // What was left out changes no tensor; signed is only what agrees.
+    findings += comparison.leftOutFindings(replay.wantsDerivation ? .error : .warning)
     var root: Digest?
     if signed != nil || replay.wantsDerivation {
       let recorded = parts?.compactMap(\.sourceIdentities)

@@ -100,6 +100,24 @@ struct ReplayComparison {
     return findings
   }
 
+  /// That other files were left out than this source has, which says nothing of what was made of the others.
+  func leftOutFindings(_ severity: Finding.Severity) -> [Finding] {
+    let certified = Set(certificate.leftOut.map { ExactName($0) })
+    let found = Set(replay.plan.leftOut.map { ExactName($0) })
+    func texts(_ names: Set<ExactName>) -> [String] { names.sorted().map(\.text) }
+    return texts(certified.subtracting(found)).map {
+      Finding(
+        severity, "replay-plan",
+        "the certificate says that this file was left out, and the source has none", file: $0)
+    }
+      + texts(found.subtracting(certified)).map {
+        Finding(
+          severity, "replay-plan",
+          "the source has this file, which isn't carried along: the certificate doesn't say so",
+          file: $0)
+      }
+  }
+
   private static func list(_ names: [String]) -> String {
     names.isEmpty ? "none" : names.map { "'\($0)'" }.joined(separator: ", ")
   }

@@ -82,7 +82,11 @@ struct StoreCheck {
       (reader.manifest.certificate.name, reader.manifest.certificate),
     ] + assets {
       guard fileExists("\(path)/\(name)") else {
-        findings.append(Finding(.error, "file-missing", "missing", file: name))
+        findings.append(
+          Finding(
+            .error, "file-missing",
+            "a file of the store is not there, found \(PathObstacle.text("\(path)/\(name)") ?? "nothing")",
+            file: name))
         continue
       }
       do throws(CheckpointError) {

@@ -38,7 +38,7 @@ private struct ExpressionParser {
   var malformed: CheckpointError {
     CheckpointError(
       .malformed, "not an expression",
-      expected: "such as cast(transpose(name), F16)",
+      expected: "an expression, such as cast(transpose(name), F16)",
       found: String(decoding: bytes.dropFirst(position).prefix(60), as: UTF8.self))
   }
 

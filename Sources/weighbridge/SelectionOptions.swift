@@ -35,6 +35,9 @@ struct SelectionOptions: ParsableArguments {
   /// Refuses names that no check has, and lists that contradict each other.
   func check(requiring: Set<Name>) throws {
     let selection = try selection(requiring)
+    if !Name.allCases.contains(where: selection.runs) {
+      throw ValidationError("--checks and --skip leave no check to run.")
+    }
     let left = selection.required.filter { !selection.runs($0) }
     // Values that are required and skipped are said in the report: a pipeline puts both together.
     if selection.only != nil, let first = left.first(where: { !selection.skipped.contains($0) }) {

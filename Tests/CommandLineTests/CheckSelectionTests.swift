@@ -57,6 +57,16 @@ import Testing
     #expect(third == 1 && strict.findings.map(\.check) == ["not-complete"])
   }
 
+  @Test func someCheckMustBeLeft() throws {
+    for options in [
+      ["--checks", "structure,values", "--skip", "values,structure"],
+      ["--checks", "cache", "--skip", "cache"],
+    ] {
+      let outcome = try Weighbridge.run(["verify", path] + options)
+      #expect(outcome.code == 2 && outcome.errors.contains("no check to run"), "\(outcome.errors)")
+    }
+  }
+
   @Test func nothingRunsAfterAFailure() throws {
     try workspace.edit("m/config.json") { $0 = Data("{".utf8) }
     let (found, code) = try report("--fail-fast")
@@ -201,6 +211,64 @@ import Testing
     try link("tokens.npy", "W-etag-of-a-mirror")
     let other = try verify()
     #expect(other.code == 0 && other.text.contains("cache         skipped"))
+    // Files in the place of links are nobody's.
+    for name in ["config.json", "model.safetensors"] {
+      try workspace.remove("\(snapshot)/tokens.npy")
+      try workspace.remove("\(snapshot)/\(name)")
+      try workspace.write("\(snapshot)/\(name)", workspace.contents("m/\(name)"))
+      try FileManager.default.createSymbolicLink(
+        atPath: workspace.path("\(snapshot)/tokens.npy"),
+        withDestinationPath: "../../blobs/\(weights)")
+      let unlinked = try verify()
+      #expect(unlinked.code == 0 && unlinked.text.contains("cache         skipped"))
+      #expect(unlinked.text.contains("\(name): a file among downloaded ones"), "\(unlinked.text)")
+      #expect(unlinked.text.contains("[cache-unlinked]"))
+    }
+    let outcome = try Weighbridge.run(
+      "verify", workspace.path(snapshot), "--checks", "structure,cache", "--require", "cache")
+    #expect(outcome.code == 1 && outcome.text.contains("[not-checked]"))
+  }
+
+  // MARK: Indexes
+
+  private func index(_ places: [String: String], total: Int? = nil) throws {
+    var document: [String: Any] = ["weight_map": places]
+    if let total { document["metadata"] = ["total_size": total] }
+    try workspace.write(
+      "m/model.safetensors.index.json", JSONSerialization.data(withJSONObject: document))
+  }
+
+  @Test func anIndexBesideOneFileIsItsIndex() throws {
+    let inspected = try Weighbridge.run("inspect", path, "--json").object
+    let tensors = try #require(inspected["tensors"] as? [[String: Any]])
+    let names = tensors.compactMap { $0["name"] as? String }
+    let right = Dictionary(uniqueKeysWithValues: names.map { ($0, "model.safetensors") })
+    func found() throws -> [String] { try report("--checks", "structure").0.findings.map(\.check) }
+    try index(right, total: inspected["byte_count"] as? Int)
+    #expect(try found() == [])
+    try index(right, total: 1)
+    #expect(try found() == ["index-total-size"])
+    try index(right.merging(["extra": "model.safetensors"]) { $1 })
+    #expect(try found() == ["index-missing-tensor"])
+    try index(right.merging([names[0]: "other.safetensors"]) { $1 })
+    #expect(try found() == ["index-stale-tensor"])
+    try index(right.filter { $0.key != names[0] && $0.key != names[1] })
+    #expect(try found() == ["index-unlisted-tensor", "index-unlisted-tensor"])
+    try index(right.mapValues { _ in "other.safetensors" })
+    #expect(try found() == ["unused-weights"])
+    try workspace.write("m/model.safetensors.index.json", Data("{".utf8))
+    #expect(try found() == ["file-malformed"])
+  }
+
+  @Test func everyMissingShardIsNamed() throws {
+    try workspace.remove("m/model.safetensors")
+    try index(["a": "one.safetensors", "b": "two.safetensors", "c": "three.safetensors"])
+    let outcome = try Weighbridge.run("verify", path)
+    #expect(outcome.code == 1)
+    for name in ["one", "two", "three"] {
+      #expect(outcome.text.contains("\(name).safetensors: a shard that the index names"))
+    }
+    #expect(try report().0.findings.map(\.check) == Array(repeating: "file-missing", count: 3))
   }
 
   private func sha(_ program: String, _ path: String) throws -> String {

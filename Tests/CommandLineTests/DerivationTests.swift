@@ -198,6 +198,65 @@ import Testing
     #expect(other.code == 1, "\(other.text)")
   }
 
+  /// Of another source it isn't said what it lacks for the conversion.
+  @Test func anotherSourceOfAFileIsSaidToBeOne() throws {
+    let path = try make(.quantize(".gguf", "q8_0"), Self.gptj, in: "own")
+    for other in ["huggingface/mixtral", "huggingface/llama", "huggingface/gpt2"] {
+      let found = try replay(path, fixture(other))
+      #expect(
+        found.code == 1 && found.findings.contains { $0.check == "replay-source" }, "\(found.text)")
+      #expect(!found.text.contains("--assets"), "\(found.text)")
+    }
+  }
+
+  @Test func whatWasLeftOutIsCompared() throws {
+    let source = workspace.path("source")
+    try FileManager.default.copyItem(atPath: Self.gptj, toPath: source)
+    try workspace.write("source/notes.bin", Data("text".utf8))
+    let path = try make(.convert(".npz"), source, in: "own")
+    func found() throws -> [String] {
+      let outcome = try replay(path, source)
+      #expect(outcome.code == 0, "\(outcome.text)")
+      return outcome.findings.filter { $0.check == "replay-plan" }.map(\.check)
+    }
+    #expect(try found() == [])
+    let name = "own/out.certificate.json"
+    let certificate = try workspace.contents(name)
+    var object = try #require(
+      JSONSerialization.jsonObject(with: certificate) as? [String: Any])
+    let names = try #require(object["left_out"] as? [String])
+    #expect(names.contains("notes.bin"))
+    for forged in [names + ["more.bin"], names.filter { $0 != "notes.bin" }] {
+      object["left_out"] = forged
+      try workspace.write(name, JSONSerialization.data(withJSONObject: object))
+      #expect(try found() == ["replay-plan"])
+      #expect(try sign(path, source, "x.sig").code == 1)
+    }
+    try workspace.write(name, certificate)
+    #expect(try sign(path, source, "x.sig").code == 0)
+  }
+
+  @Test func aRenamedFileIsSaidToBeOne() throws {
+    let path = try make(.convert(".gguf"), Self.gptj, in: "own")
+    _ = try sign(path, Self.gptj, "x.sig")
+    try FileManager.default.moveItem(atPath: path, toPath: workspace.path("own/new.gguf"))
+    let signed = try Weighbridge.run(
+      "verify", workspace.path("own/new.gguf"), "--skip", "values", "--signature",
+      workspace.path("x.sig"), "--public-key", fixture("signing/private/prime256v1.pub.pem"))
+    #expect(
+      signed.code == 1 && signed.text.contains("of 'out.gguf', not of this file"), "\(signed.text)")
+    // A certificate that was renamed, too, speaks for nothing; one that is another's is none of the file's.
+    try FileManager.default.moveItem(
+      atPath: workspace.path("own/out.certificate.json"),
+      toPath: workspace.path("own/new.certificate.json"))
+    let renamed = try Weighbridge.run("verify", workspace.path("own/new.gguf"), "--skip", "values")
+    #expect(
+      renamed.code == 1 && renamed.text.contains("[certificate-of-others]"), "\(renamed.text)")
+    try workspace.write("own/out.gguf", Data())
+    #expect(
+      try Weighbridge.run("verify", workspace.path("own/new.gguf"), "--skip", "values").code == 0)
+  }
+
   @Test func forgedStatementsAreFound() throws {
     let path = try make(.convert("", "--to", "hf", "--dtype", "bf16"), Self.gptj, in: "own")
     let name = "own/out/weighbridge-certificate.json"

@@ -271,13 +271,35 @@ import Testing
 
   @Test func sarifStaysWithinGitHubsLimit() throws {
     _ = try checkpoint("in.safetensors", (0..<5010).map { "t\($0)" })
-    let results = try #require(try sarif("in.safetensors")["results"] as? [[String: Any]])
+    let run = try sarif("in.safetensors")
+    let results = try #require(run["results"] as? [[String: Any]])
     #expect(results.count == 5000)
     let last = (results.last?["message"] as? [String: Any])?["text"] as? String
     #expect(last?.hasPrefix("11 more findings") == true)
+    let invocation = try #require((run["invocations"] as? [[String: Any]])?.first)
+    let notes = try #require(invocation["toolExecutionNotifications"] as? [[String: Any]])
+    let texts = notes.compactMap { ($0["message"] as? [String: Any])?["text"] as? String }
+    #expect(texts.contains { $0.hasPrefix("11 of 5010 findings are no results") }, "\(texts)")
   }
 
   // MARK: GitHub, GitLab
+
+  /// A hyphen is the standard stream, as it is for checkpoints.
+  @Test func aHyphenIsStandardOutput() throws {
+    _ = try checkpoint("in.safetensors")
+    let outcome = try verify("in.safetensors", "--report", "junit=-")
+    #expect(outcome.text.hasPrefix("<?xml") && !workspace.has("-"))
+    let both = try verify("in.safetensors", "--report", "junit=-", "--report", "json")
+    #expect(both.code == 2 && both.errors.contains("standard output"))
+  }
+
+  @Test func annotationsOfWhatWasNotRunSaySo() throws {
+    _ = try checkpoint("in.safetensors")
+    let skipped = try verify("in.safetensors", "--report", "github", "--skip", "contents")
+    #expect(skipped.text.contains("title=contents is not checked [not-run]"), "\(skipped.text)")
+    let missing = try verify("gone.safetensors", "--report", "github")
+    #expect(missing.text.contains("title=the checks couldn't run [not-run]"))
+  }
 
   @Test func gitHubKeepsTenAndCountsTheRest() throws {
     _ = try checkpoint("in, put.safetensors", Self.names + ["x%y:z"])

@@ -15,8 +15,11 @@ extension FindingKinds {
       "certificate-of-others", "certificate", .error,
       "The certificate names none of the checkpoint's files",
       """
-      A certificate lies in the folder, and it is about other files. It was changed, or it \
-      belongs to another checkpoint. Put the right certificate there, or remove this one.
+      A certificate lies in the folder or beside the file, and it is about files that aren't \
+      there. It was changed, it belongs to another checkpoint, or the file was renamed \
+      together with it. Give the file its name again, put the right certificate there, or \
+      remove this one. A certificate beside a file that is of another one there is none of it, \
+      and isn't looked at.
       """),
     FindingKind(
       "certificate-root", "certificate", .error,

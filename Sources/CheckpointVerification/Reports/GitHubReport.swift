@@ -67,7 +67,7 @@ enum GitHubReport {
     if let error = report.error {
       return [
         Annotation(
-          kind: "error", file: location.path(of: nil), title: "the checks couldn't run",
+          kind: "error", file: location.path(of: nil), title: "the checks couldn't run [not-run]",
           message: error.summary)
       ]
     }
@@ -75,7 +75,7 @@ enum GitHubReport {
     let skipped = report.incomplete.filter { $0.reason != .blocked }.map { check in
       Annotation(
         kind: "notice", file: location.path(of: nil),
-        title: "\(check.name.rawValue) is not checked",
+        title: "\(check.name.rawValue) is not checked [not-run]",
         message: check.detail)
     }
     return skipped

@@ -61,7 +61,7 @@ public struct ReportRequest: Sendable, Hashable {
     self.path = path
   }
 
-  /// Reads `FORMAT[=PATH]`; nil if there is no such format, or nothing after the sign.
+  /// Reads `FORMAT[=PATH]`, where `-` is standard output; nil if there is no such format, or nothing after the sign.
   public init?(parsing text: String) {
     // An accent after the sign doesn't make it another one.
     let parts = text.unicodeScalars.split(
@@ -71,6 +71,7 @@ public struct ReportRequest: Sendable, Hashable {
     }
     let path = parts.count > 1 ? String(parts[1]) : nil
     if let path, path.isEmpty { return nil }
-    self.init(format, path: path)
+    // As for checkpoints, a hyphen is the standard stream.
+    self.init(format, path: path == "-" ? nil : path)
   }
 }

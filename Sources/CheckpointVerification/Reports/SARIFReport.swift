@@ -37,11 +37,23 @@ enum SARIFReport {
       results.append(
         Result(first, rule(first), message, prints[shown.count], report.location))
     }
+    let cut = isCut ? [cutNotification(findings.count, shown.count)] : []
     let invocation = Invocation(
-      executionSuccessful: report.error == nil, toolExecutionNotifications: notifications(report))
+      executionSuccessful: report.error == nil,
+      toolExecutionNotifications: notifications(report) + cut)
     let run = Run(
       tool: Tool(driver: Tool.Driver(rules: rules)), invocations: [invocation], results: results)
     return try ReportJSON.bytes(Log(runs: [run]), snakeCase: false)
+  }
+
+  /// That there are more findings than results, whatever a reader makes of the last of them.
+  private static func cutNotification(_ count: Int, _ shownCount: Int) -> Notification {
+    Notification(
+      level: "warning",
+      message: Message(
+        "\(count - shownCount) of \(count) findings are no results of their own, as \(maximumResultCount) results are kept: all are in --report json"
+      ),
+      descriptor: Notification.Descriptor(id: "results-cut"))
   }
 
   /// What kept the checks from running, and which of them were skipped.

@@ -76,7 +76,15 @@ public final class SingleOutput: Sendable {
     try Directories.requireParent(Directories.split(path).parent)
     Self.removeAbandoned(path, kind)
     for candidate in Self.partials(of: path) where !fileExists(candidate) {
-      let created = try OutputFile(creating: candidate, byteCount: byteCount)
+      let created: OutputFile
+      do throws(CheckpointError) {
+        created = try OutputFile(creating: candidate, byteCount: byteCount)
+      } catch {
+        // Nobody has asked for the name that it has until it is complete.
+        var placed = error
+        placed.file = path
+        throw placed
+      }
       // Another run may have taken it for abandoned, before it was locked.
       guard created.lock() else { continue }
       file = created

@@ -39,10 +39,12 @@ func systemError(_ action: String, _ path: String, number: Int32 = errno) -> Che
       .unsupported, "can't \(action): a folder, not a file", file: path,
       hint: "name a file in it, or another name")
   case EACCES, EPERM:
+    // What isn't there can't be created: the folder is what counts.
+    let place = FileKind(ofEntry: path) == nil ? Directories.split(path).parent : path
     return CheckpointError(
       .inputOutput, "can't \(action): \(reason)", file: path,
       hint:
-        "get the right to it, or run as the user who has it; whose it is: \(shellCommand("ls -ld", path))"
+        "get the right to it, or run as the user who has it; whose it is: \(shellCommand("ls -ld", place))"
     )
   case EROFS:
     return CheckpointError(
