@@ -168,7 +168,7 @@ final class KerasReader: PlacedTensorReader {
     into destination: MatrixBuffer
   ) throws(CheckpointError) {
     let chunk = try cache.chunk(
-      .init(tensor: position, chunk: index), byteCount: chunks.boxes.chunkByteCount
+      .init(tensor: position, chunk: index), byteCount: chunks.boxes.chunkByteCount, reading: 0
     ) { (bytes) throws(CheckpointError) in try decode(index, of: chunks, into: bytes) }
     chunks.boxes.copy(index, chunk.base, to: region, into: destination)
     withExtendedLifetime(chunk) {}

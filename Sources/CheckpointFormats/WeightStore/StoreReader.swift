@@ -206,7 +206,8 @@ public final class StoreReader: PlacedTensorReader {
         try decode(
           position, index, into: UnsafeMutableRawBufferPointer(start: target, count: bytes.count))
       } else {
-        let chunk = try decodedChunk(position, index, byteCount: bytes.count)
+        let chunk = try decodedChunk(
+          position, index, byteCount: bytes.count, reading: end - offset)
         target.copyMemory(
           from: chunk.base + (offset - bytes.lowerBound), byteCount: end - offset)
         withExtendedLifetime(chunk) {}
@@ -236,11 +237,11 @@ public final class StoreReader: PlacedTensorReader {
   }
 
   private func decodedChunk(
-    _ position: Int, _ index: Int, byteCount: Int
+    _ position: Int, _ index: Int, byteCount: Int, reading readByteCount: Int
   ) throws(CheckpointError) -> ChunkCache.Chunk {
-    try cache.chunk(.init(tensor: position, chunk: index), byteCount: byteCount) {
-      (bytes) throws(CheckpointError) in try decode(position, index, into: bytes)
-    }
+    try cache.chunk(
+      .init(tensor: position, chunk: index), byteCount: byteCount, reading: readByteCount
+    ) { (bytes) throws(CheckpointError) in try decode(position, index, into: bytes) }
   }
 
   private func decode(
