@@ -63,6 +63,19 @@ import Testing
     #expect(arena.counts.idle == 2 * Self.page)
   }
 
+  @Test func buffersOfManySizesDontPileUp() throws {
+    let arena = PageArena(limit: 128 * Self.page)
+    for _ in 0..<50 {
+      for size in [1, 2, 3, 4, 6, 8, 11, 14] {
+        _ = try Pages(byteCount: size * Self.page, of: arena)
+      }
+    }
+    // The largest, a sixteenth of the limit, and not the quarter that may wait where sizes repeat.
+    #expect(arena.counts.peak <= (14 + 8) * Self.page)
+    let error = #expect(throws: CheckpointError.self) { try Pages(byteCount: .max, of: arena) }
+    #expect(error?.code == .inputOutput)
+  }
+
   @Test func givesIdlePagesBack() throws {
     let arena = PageArena(limit: 64 * Self.page)
     let held = try Pages(byteCount: Self.page, of: arena)

@@ -34,16 +34,25 @@ public final class PageArena: Sendable {
     var counts = Counts()
     /// Those that were used last stand at the end.
     var idle: [Run] = []
+    /// Bytes that were mapped although more than a sixteenth of the limit waits, less what was forgotten for them.
+    var excess = 0
 
     /// Forgets the runs that have waited longest, until so much can be mapped, and no more waits than a quarter of the limit.
+    ///
+    /// What is mapped takes the place of others as long as more than a sixteenth waits: buffers that come in many sizes would fill the quarter
+    /// with what nobody asks for again, the more the longer the work.
     mutating func evict(wanted: Int) -> [Run] {
       var evicted: [Run] = []
+      let isPlenty = counts.idle > limit / 16
+      excess = isPlenty ? excess + wanted : 0
       while let oldest = idle.first,
         counts.idle > limit / 4 || counts.used + counts.idle + wanted > limit
+          || oldest.byteCount <= excess && counts.idle > limit / 16
       {
         evicted.append(oldest)
         idle.removeFirst()
         counts.idle -= oldest.byteCount
+        excess = max(0, excess - oldest.byteCount)
       }
       return evicted
     }
@@ -114,7 +123,8 @@ public final class PageArena: Sendable {
         state.counts.used += run.byteCount
         return (Evicted(runs: [run]), Evicted(runs: []))
       }
-      return (Evicted(runs: []), Evicted(runs: state.evict(wanted: size)))
+      // More than the limit has nothing wait, however much it is.
+      return (Evicted(runs: []), Evicted(runs: state.evict(wanted: min(size, state.limit))))
     }
     if let run = taken.runs.first { return (run.base, run.byteCount) }
     evicted.unmap()
