@@ -139,10 +139,8 @@ public struct Certificate: Sendable, Codable, Hashable {
     public let shape: Shape
     /// The file that holds it.
     public internal(set) var file: String
-    /// How it was computed.
-    public internal(set) var expression: String
-    /// The stored tensors that it was computed from.
-    public internal(set) var sources: [String]
+    private var computation: ExpressionText
+    private var storedNames: ExpressionSources
     /// `exact` if every element has the expression's value, else `rounded`.
     public let exactness: Exactness
     /// The largest rounding error in units of the output dtype's spacing; 0 if exact.
@@ -153,6 +151,43 @@ public struct Certificate: Sendable, Codable, Hashable {
     public internal(set) var quantization: QuantizationRecord?
     /// SHA-256 of its little-endian, row-major bytes.
     public let digest: Digest
+
+    /// How it was computed.
+    public internal(set) var expression: String {
+      get { computation.text }
+      set { computation = .text(newValue) }
+    }
+
+    /// The stored tensors that it was computed from.
+    public internal(set) var sources: [String] {
+      get { storedNames.names }
+      set { storedNames = .names(newValue) }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case name, dtype, shape, file
+      case computation = "expression"
+      case storedNames = "sources"
+      case exactness, largestErrorUlp, overflowCount, quantization, digest
+    }
+
+    init(
+      name: String, dtype: DType, shape: Shape, file: String, expression: ExpressionText,
+      sources: ExpressionSources, exactness: Exactness, largestErrorUlp: Double,
+      overflowCount: Int, quantization: QuantizationRecord?, digest: Digest
+    ) {
+      self.name = name
+      self.dtype = dtype
+      self.shape = shape
+      self.file = file
+      computation = expression
+      storedNames = sources
+      self.exactness = exactness
+      self.largestErrorUlp = largestErrorUlp
+      self.overflowCount = overflowCount
+      self.quantization = quantization
+      self.digest = digest
+    }
   }
 
   /// Whether values changed.

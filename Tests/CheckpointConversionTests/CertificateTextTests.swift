@@ -45,8 +45,8 @@ import Testing
     attention: .causal, inputs: [],
     tensors: (0..<1000).map { number in
       Certificate.TensorRecord(
-        name: "t\(number), \"[\\", dtype: .f32, shape: [number], file: "f", expression: "x",
-        sources: ["t\(number)"], exactness: .exact, largestErrorUlp: 0, overflowCount: 0,
+        name: "t\(number), \"[\\", dtype: .f32, shape: [number], file: "f", expression: .text("x"),
+        sources: .names(["t\(number)"]), exactness: .exact, largestErrorUlp: 0, overflowCount: 0,
         quantization: nil, digest: Digest(of: [UInt8(number % 256)]))
     }, files: [], assets: [], leftOut: [], findings: [], root: Digest(of: []))
 

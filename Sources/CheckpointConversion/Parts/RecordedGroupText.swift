@@ -42,11 +42,11 @@ extension RecordedPlan.Group {
 extension TensorStatement {
   fileprivate func append(to text: inout [UInt8]) {
     text += "{\"dtype\":\(JSONValue.quoted(dtype.rawValue))".utf8
-    text += ",\"expression\":\(JSONValue.quoted(expression))".utf8
+    text += ",\"expression\":\(JSONValue.quoted(expression.text))".utf8
     text += ",\"file\":\(JSONValue.quoted(file))".utf8
     text += ",\"isOfValues\":\(isOfValues),\"isRepacked\":\(isRepacked)".utf8
     text += ",\"name\":\(JSONValue.quoted(name))".utf8
     text += ",\"shape\":\(RecordedPlan.Group.list(shape.dimensions.map(String.init)))".utf8
-    text += ",\"sources\":\(RecordedPlan.Group.list(sources.map(JSONValue.quoted)))}".utf8
+    text += ",\"sources\":\(RecordedPlan.Group.list(sources.names.map(JSONValue.quoted)))}".utf8
   }
 }

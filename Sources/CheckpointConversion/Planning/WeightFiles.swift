@@ -66,15 +66,12 @@ extension ConversionPlan.Sidecar {
     of groups: [ConversionPlan.OutputGroup], in files: [ConversionPlan.WeightFile],
     totalByteCount: Int, parameterCount: Int
   ) -> ConversionPlan.Sidecar {
-    let (names, numbers) = (
-      groups.flatMap { $0.parts.map(\.name) },
-      groups.flatMap { $0.parts.map { UInt32($0.file) } }
-    )
     let fileNames = files.map(\.name)
     return ConversionPlan.Sidecar(name: SafetensorsFormat.indexFileName) {
+      // The plan has the same groups; names of their own would be kept as long as it.
       SafetensorsFormat.indexFile(
-        zip(names, numbers).map { ($0, fileNames[Int($1)]) }, totalByteCount: totalByteCount,
-        parameterCount: parameterCount)
+        groups.flatMap { $0.parts.map { ($0.name, fileNames[$0.file]) } },
+        totalByteCount: totalByteCount, parameterCount: parameterCount)
     }
   }
 }

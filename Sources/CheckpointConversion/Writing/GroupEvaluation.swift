@@ -140,8 +140,8 @@ struct TensorStatement: Codable, Hashable, Sendable {
   let dtype: DType
   let shape: Shape
   let file: String
-  let expression: String
-  let sources: [String]
+  let expression: ExpressionText
+  let sources: ExpressionSources
   /// Whether values are rounded in it, as the group's are.
   let isOfValues: Bool
   /// Whether codes and scales only move in it.
@@ -152,8 +152,8 @@ struct TensorStatement: Codable, Hashable, Sendable {
     dtype = tensor.type.dtype
     shape = tensor.type.shape
     self.file = file
-    expression = tensor.expression.description
-    sources = tensor.expression.sources
+    expression = .planned(tensor.expression)
+    sources = .planned(tensor.expression)
     isOfValues = tensor.isOfValues
     isRepacked = tensor.expression.isRepacked
   }
