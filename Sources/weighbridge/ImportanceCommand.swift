@@ -165,6 +165,7 @@ struct ImportanceCommand: ParsableCommand {
       try SingleOutput(
         path, ImportanceState.kind, replaces: force, besides: options.readFiles)
     }
+    try file?.requireAlone()
     let moments = try hessian.map { (path) throws(CheckpointError) in
       try SecondMomentOutput(
         path, replaces: force, besides: options.readFiles,

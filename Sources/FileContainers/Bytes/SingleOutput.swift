@@ -111,12 +111,35 @@ public final class SingleOutput: Sendable {
   public static func removeAbandoned(_ path: String, _ kind: Kind) {
     for partial in partials(of: path)
     where FileKind(ofEntry: partial) == .file && !Directories.hasOtherNames(partial) {
-      guard let descriptor = try? openDescriptor(partial, O_RDONLY | O_NOFOLLOW, action: "open")
-      else { continue }
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isUnfinished(partial, kind) {
-        try? FileSystem.operations.removeFile(partial)
+      _ = ifUnlocked(partial) {
+        if isUnfinished(partial, kind) { try? FileSystem.operations.removeFile(partial) }
       }
-      close(descriptor)
+    }
+  }
+
+  /// Does something with a file that no run has locked, which is locked meanwhile.
+  ///
+  /// - Returns: false if one has, or the file can't be opened.
+  private static func ifUnlocked(_ path: String, _ body: () -> Void) -> Bool {
+    guard let descriptor = try? openDescriptor(path, O_RDONLY | O_NOFOLLOW, action: "open")
+    else { return false }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+    body()
+    return true
+  }
+
+  /// Makes sure that no other run is writing the same file: for work of hours, of which only one could be kept.
+  ///
+  /// - Throws: `conflict` if one is.
+  public func requireAlone() throws(CheckpointError) {
+    for other in Self.partials(of: path)
+    where other != file.path && FileKind(ofEntry: other) == .file {
+      guard Self.ifUnlocked(other, {}) else {
+        throw CheckpointError(
+          .conflict, "another run is writing this file", file: path,
+          hint: "wait for it to end, or name another file for the output")
+      }
     }
   }
 
