@@ -89,6 +89,8 @@ public struct CertificateText: Sendable {
   private let pieces: [Range<Int>]
   /// Tensors that had to be read with the rest.
   private let known: [Certificate.TensorRecord]
+  /// All of the text but the tensors.
+  private let frameText: [UInt8]
 
   /// How many tensors are decoded at once.
   private static let pieceCount = 256
@@ -124,16 +126,16 @@ public struct CertificateText: Sendable {
     self.file = file
     self.input = input
     guard let list = try JSONListText(of: "tensors", in: text, every: Self.pieceCount) else {
-      let whole = try JSONDocument.parse(
-        Certificate.self, text.bytes(at: 0, count: text.byteCount), file: file)
+      frameText = try text.bytes(at: 0, count: text.byteCount)
+      let whole = try JSONDocument.parse(Certificate.self, frameText, file: file)
       (frame, known, pieces, tensorCount) = (whole.frame, whole.tensors, [], whole.tensors.count)
       return
     }
     let end = list.contents.upperBound
-    let rest =
+    frameText =
       try text.bytes(at: 0, count: list.contents.lowerBound)
       + text.bytes(at: end, count: text.byteCount - end)
-    frame = try JSONDocument.parse(Certificate.self, rest, file: file)
+    frame = try JSONDocument.parse(Certificate.self, frameText, file: file)
     (known, pieces, tensorCount) = ([], list.pieces, list.elementCount)
   }
 
@@ -154,6 +156,23 @@ public struct CertificateText: Sendable {
       }
     }
     try input?.confirm()
+  }
+
+  /// Keys that no certificate of this version has, a few of them.
+  ///
+  /// - Returns: with their places, such as `settings.scheme`.
+  /// - Throws: what reading throws.
+  public func unknownKeys() throws(CheckpointError) -> [String] {
+    var keys = UnknownKeys.all(
+      in: try JSONValue(parsing: frameText),
+      besides: try JSONValue(parsing: JSONDocument.bytes(frame)))
+    for piece in pieces where keys.count < UnknownKeys.mostCount {
+      let found = UnknownKeys.first(
+        in: try text.bytes(at: piece.lowerBound, count: piece.count),
+        besides: Certificate.TensorRecord.keys)
+      if let found, !keys.contains("tensors.\(found)") { keys.append("tensors.\(found)") }
+    }
+    return Array(keys.prefix(UnknownKeys.mostCount))
   }
 
   /// The root of the tensors as they are certified, whatever the certificate says that it is.
@@ -183,6 +202,13 @@ public struct CertificateText: Sendable {
 }
 
 extension Certificate.TensorRecord {
+  /// All keys of a tensor, and of its errors of blocks.
+  fileprivate static let keys = Set(
+    [
+      "name", "dtype", "shape", "file", "expression", "sources", "exactness", "largest_error_ulp",
+      "overflow_count", "quantization", "digest",
+    ] + QuantizationRecord.keys)
+
   /// Has what is the same as another's only once in memory: neighbours mostly have the same file, and parts of a weight the same sources and errors.
   fileprivate mutating func share(with other: Self) {
     // Names that look alike may differ in their bytes.

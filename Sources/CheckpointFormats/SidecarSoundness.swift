@@ -29,9 +29,10 @@ public enum SidecarSoundness {
     return findings
   }
 
-  private static func isLoaded(_ name: String) -> Bool {
+  /// Whether a model's loader reads a file of that name.
+  public static func isLoaded(_ name: String) -> Bool {
     Checkpoint.Asset.tokenizerNames.contains(name) || loadedNames.contains(name)
-      || name.hasSuffix(".safetensors")
+      || name.hasSuffix(".safetensors") || name.hasSuffix(".index.json")
   }
 
   private static func check(_ asset: Checkpoint.Asset) throws(CheckpointError) {

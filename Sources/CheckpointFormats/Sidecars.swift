@@ -32,6 +32,13 @@ enum Sidecars {
           continue
         }
         checkpoint.leftOut.append(try tree.isFolder(name) ? "\(name)/" : name)
+        // Whoever loads the model stops at it, or waits for it for ever.
+        if name == "config.json" {
+          checkpoint.configurationError = CheckpointError(
+            .malformed, "the configuration is no file that can be read", file: name,
+            expected: "a file", found: tree.obstacle(name),
+            hint: "put the model's config.json there, or name one with --config")
+        }
         continue
       }
       let published = checkpoint.sidecarNames[name].flatMap { tree.containsFile($0) ? nil : $0 }

@@ -67,7 +67,7 @@ struct CertificateCheck {
         return nil
       }
       var findings =
-        try tensors.findings + wholeFindings(text.frame)
+        try tensors.findings + wholeFindings(text.frame) + strangers(text, place)
         + CertifiedFiles(source, path).findings(text.frame)
       if tensors.root != text.frame.root {
         findings.append(
@@ -123,9 +123,25 @@ struct CertificateCheck {
     if let model, let certified = certificate.attention {
       claims.append(("attention", certified.rawValue, model.attention.rawValue))
     }
-    return claims.filter { $0.1 != $0.2 }.map { name, certified, found in
+    let settings = SettingsClaims(certificate, source.checkpoint).findings
+    return settings
+      + claims.filter { $0.1 != $0.2 }.map { name, certified, found in
+        Finding(
+          .error, "certificate-claim", "the \(name) is certified as \(certified), found \(found)")
+      }
+  }
+
+  /// Keys that no certificate of this version has: somebody added them, or a later version.
+  private func strangers(
+    _ text: CertificateText, _ place: CertificatePlace
+  ) throws(CheckpointError) -> [Finding] {
+    let keys = try text.unknownKeys()
+    guard !keys.isEmpty else { return [] }
+    return [
       Finding(
-        .error, "certificate-claim", "the \(name) is certified as \(certified), found \(found)")
-    }
+        .warning, "certificate-claim",
+        "it has keys that certificates of this version don't have, which say nothing here: \(keys.map { "'\($0)'" }.joined(separator: ", "))",
+        file: place.name)
+    ]
   }
 }

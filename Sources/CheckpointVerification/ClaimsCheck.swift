@@ -235,13 +235,18 @@ struct ClaimsCheck {
 
   /// What it says that the source is.
   private func sourceFindings() -> [Finding] {
-    [
-      ("format", origin.format, source.checkpoint.format),
-      ("layout", origin.layout, source.checkpoint.layout),
-    ].filter { $0.1 != $0.2 }.map { name, certified, found in
-      Finding(
-        .error, Self.check, "the source's \(name) is certified as '\(certified)', found '\(found)'")
-    }
+    // The configuration may have been another file's (--config).
+    let certifiedArchitecture = origin.architecture ?? source.architectureName ?? "none"
+    return
+      [
+        ("format", origin.format, source.checkpoint.format),
+        ("layout", origin.layout, source.checkpoint.layout),
+        ("architecture", certifiedArchitecture, source.architectureName ?? certifiedArchitecture),
+      ].filter { $0.1 != $0.2 }.map { name, certified, found in
+        Finding(
+          .error, Self.check,
+          "the source's \(name) is certified as '\(certified)', found '\(found)'")
+      }
   }
 
   /// The source's files that are read for their digests.

@@ -9,12 +9,36 @@ struct StructureCheck {
 
   init(_ path: String) { self.path = path }
 
+  /// What opening has brought up, with the weight that it has for whoever loads the model.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: that was opened.
+  ///   - selection: what else is looked at, and says what is wrong with its own files.
+  /// - Returns: findings.
+  static func findings(of checkpoint: Checkpoint, _ selection: CheckSelection) -> [Finding] {
+    let lists = [CheckpointManifest.fileName, CheckpointManifest.sumsName]
+    return checkpoint.findings.compactMap { finding in
+      guard finding.check != "data-missing" || !selection.runs(.contents) else { return nil }
+      guard finding.check == "unreadable-file", let name = finding.file else { return finding }
+      let isSaid =
+        lists.contains(name) && selection.runs(.digests)
+        || name == Certificate.fileName && selection.runs(.certificate)
+        || name == "config.json" && checkpoint.configurationError != nil
+          && selection.runs(.configuration)
+      // Programs stop at a folder or a link to nowhere in a file's place, and wait for a pipe.
+      return isSaid ? nil : SidecarSoundness.isLoaded(Directories.split(name).name) ? finding.with(.error) : finding
+    }
+  }
+
   /// The error of opening the whole, and those of its files on their own.
   func findings(after error: CheckpointError) throws(CheckpointError) -> [Finding] {
     var findings = [Self.finding(error)] + error.others
     guard FileKind(of: path) == .directory else { return findings }
     let names = try DirectoryTree(path: path).children(of: "")
-    findings += try storeFindings(names).filter { !findings.contains($0) }
+    // What opening said of a file needn't be said again.
+    findings += try storeFindings(names).filter { found in
+      !findings.contains { $0.file == found.file && $0.check == found.check }
+    }
     for name in names where name.hasSuffix(".safetensors") {
       do throws(CheckpointError) { _ = try Source("\(path)/\(name)") } catch {
         if error.code.isTransient { throw error }

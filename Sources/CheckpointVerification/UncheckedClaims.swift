@@ -4,7 +4,7 @@ import CheckpointConversion
 enum UncheckedClaims {
   /// The end of a check's sentence.
   static func text(_ certificate: Certificate) -> String {
-    var names = ["plan", "source", "inputs", "settings", "findings", "left_out"]
+    var names = ["tool", "plan", "source", "inputs", "settings", "findings", "left_out"]
     if certificate.settings == nil { names.removeAll { $0 == "settings" } }
     if certificate.attention == nil { names.append("attention") }
     if certificate.validation != nil { names.append("validation") }

@@ -128,9 +128,7 @@ public struct Verifier: Sendable {
       let files = source.checkpoint.files.count
       report.record(
         .structure,
-        source.checkpoint.findings.filter {
-          $0.check != "data-missing" || !selection.runs(.contents)
-        },
+        StructureCheck.findings(of: source.checkpoint, selection),
         "\(counted(source.checkpoint.tensors.count, "tensor")) in \(counted(files, "file")), every byte accounted for"
       )
     }

@@ -61,12 +61,63 @@ import Testing
     let alone = try Weighbridge.run("verify", workspace.path("out"))
     #expect(alone.code == 0, "\(alone.text)")
     #expect(
-      alone.text.contains("unchecked: its plan, source, inputs, settings, findings, left_out"))
+      alone.text.contains("unchecked: its tool, plan, source, inputs, settings, findings, left_out")
+    )
     let against = try Weighbridge.run("verify", workspace.path("out"), "--against", source)
     #expect(against.code == 0 && against.text.contains("known by size alone"), "\(against.text)")
     try edit { object in
       object["source"] = ["format": "gguf", "layout": "one file", "architecture": "gpt2"]
     }
     try expectFinding("the source's format", "--against", source)
+    let layout = try #require(try Weighbridge.run("inspect", source, "--json").object["layout"])
+    try edit { object in
+      object["source"] = ["format": "safetensors", "layout": layout, "architecture": "gpt2"]
+    }
+    try expectFinding("the source's architecture is certified as 'gpt2'", "--against", source)
+  }
+
+  /// What was asked for, against the tensors that came of it.
+  @Test(arguments: [
+    ("BF16", nil, "the dtype is certified as BF16, and no tensor has it"),
+    ("keep", "q4_0", "which is written as gguf"), ("keep", "q99", "which there isn't"),
+  ])
+  func settingsThatTensorsContradictAreFound(
+    _ dtype: String, _ scheme: String?, _ said: String
+  ) throws {
+    try edit { object in
+      var settings: [String: Any] = ["allow_overflow": false, "dtype": dtype]
+      settings["quantization"] = scheme.map { ["scheme": $0, "tensor_types": [String]()] }
+      object["settings"] = settings
+    }
+    try expectFinding(said)
+  }
+
+  @Test func anotherSchemeOfTheSameFormatIsFound() throws {
+    let path = workspace.path("q.gguf")
+    #expect(
+      try Weighbridge.run("quantize", source, path, "--scheme", "q8_0", "--quiet").code == 0)
+    let name = "q.certificate.json"
+    let text = String(decoding: try workspace.contents(name), as: UTF8.self)
+    #expect(text.contains("\"scheme\" : \"q8_0\""))
+    try workspace.write(
+      name, Data(text.replacing("\"scheme\" : \"q8_0\"", with: "\"scheme\" : \"q4_0\"").utf8))
+    let found = try Weighbridge.run("verify", path, "--skip", "values")
+    #expect(
+      found.code == 1 && found.text.contains("as 'q4_0', and no tensor is Q4_0"), "\(found.text)")
+  }
+
+  /// Whoever reads the certificate may take them for something.
+  @Test func keysOfNobodyAreSaid() throws {
+    try edit { object in
+      object["forward"] = true
+      object["source"] = (object["source"] as? [String: Any])?.merging(["trusted": 1]) { $1 }
+      var tensors = object["tensors"] as? [[String: Any]] ?? []
+      tensors[1]["checked"] = ["by": "me"]
+      object["tensors"] = tensors
+    }
+    let found = try Weighbridge.run("verify", workspace.path("out"))
+    #expect(found.code == 0, "\(found.text)")
+    #expect(found.text.contains("'forward', 'source.trusted', 'tensors.checked'"), "\(found.text)")
+    #expect(found.text.contains("[certificate-claim]"))
   }
 }

@@ -260,6 +260,16 @@ import Testing
     #expect(try found() == ["file-malformed"])
   }
 
+  @Test(arguments: ["weights.h5", "chunks.json", "weights-00001.h5", "store.json"])
+  func aMissingFileOfAStoreIsNamedOnce(_ name: String) throws {
+    #expect(try Weighbridge.run("convert", path, workspace.path("s.store"), "--quiet").code == 0)
+    try workspace.remove("s.store/\(name)")
+    let outcome = try Weighbridge.run("verify", workspace.path("s.store"), "--skip", "values")
+    let lines = outcome.text.split(separator: "\n").filter { $0.hasPrefix("error: \(name):") }
+    #expect(outcome.code == 1 && lines.count == 1, "\(outcome.text)")
+    #expect(lines.first?.contains("[file-missing]") == true)
+  }
+
   @Test func everyMissingShardIsNamed() throws {
     try workspace.remove("m/model.safetensors")
     try index(["a": "one.safetensors", "b": "two.safetensors", "c": "three.safetensors"])

@@ -42,7 +42,7 @@ import Testing
     #expect(alone.code == (key == "expression" ? 1 : 0))
     #expect(
       alone.text.contains(
-        "how they were made needs --replay or --against; unchecked: its plan, source"))
+        "how they were made needs --replay or --against; unchecked: its tool, plan, source"))
   }
 
   // MARK: Numbers

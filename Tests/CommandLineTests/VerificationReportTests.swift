@@ -284,6 +284,19 @@ import Testing
 
   // MARK: GitHub, GitLab
 
+  #if os(Linux)
+    /// What can't be created isn't there to be looked at; its folder is.
+    @Test func theHintNamesTheFolder() throws {
+      _ = try checkpoint("in.safetensors")
+      let outcome = try verify("in.safetensors", "--report", "junit=/sys/kernel/x.xml")
+      #expect(outcome.code == 2 && outcome.errors.contains("/sys/kernel/x.xml: can't create"))
+      #expect(!outcome.errors.contains("partial"), "\(outcome.errors)")
+      if outcome.errors.contains("Permission denied") {
+        #expect(outcome.errors.contains("ls -ld /sys/kernel\n"), "\(outcome.errors)")
+      }
+    }
+  #endif
+
   /// A hyphen is the standard stream, as it is for checkpoints.
   @Test func aHyphenIsStandardOutput() throws {
     _ = try checkpoint("in.safetensors")

@@ -13,6 +13,14 @@ public struct QuantizationRecord: Sendable, Codable, Hashable {
     case figures(Figures)
   }
 
+  /// The keys of all figures.
+  static let keys = [
+    "relative_rmse", "default_relative_rmse", "weighted_relative_rmse",
+    "default_weighted_relative_rmse", "output_relative_error", "best_output_relative_error",
+    "feedback_row_count", "signal_to_noise_db", "largest_error", "largest_error_index", "cosine",
+    "zero_block_count", "flushed_block_count",
+  ]
+
   /// Numbers of six digits, so that the order of the additions doesn't show.
   public struct Figures: Sendable, Codable, Hashable {
     /// ‖x - y‖ / ‖x‖ over values x and what blocks make of them, y.

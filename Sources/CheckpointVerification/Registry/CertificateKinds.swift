@@ -36,7 +36,8 @@ extension FindingKinds {
       The certificate states where tensors lie, how many there are, what they were made of, or \
       how much was rounded. One of these statements contradicts what was found. The \
       certificate was edited, or the checkpoint isn't the one that was certified; with \
-      --against, check that OTHER is the true source.
+      --against, check that OTHER is the true source. Keys that no certificate of the version \
+      has are a warning.
       """),
     FindingKind(
       "certificate-digest", "certificate", .error,
