@@ -106,7 +106,9 @@ enum Sidecars {
       let name = entry.hasSuffix("/") ? String(entry.dropLast()) : entry
       guard !tree.containsFile(name) else { return nil }
       let found = tree.obstacle(name)
-      let isUsual = found == PathObstacle.folder && name != "config.json" && !isCarried(name)
+      let isUsual =
+        found == PathObstacle.folder && name != "config.json" && !isCarried(name)
+        && !name.hasSuffix(".index.json")
       guard found != "nothing", !isUsual else { return nil }
       return Finding(
         .warning, "unreadable-file", "not a file that can be read, found \(found)", file: name)

@@ -27,9 +27,11 @@ struct SettingsClaims {
 
   private func has(_ dtype: DType) -> Bool { checkpoint.tensors.contains { $0.dtype == dtype } }
 
-  /// What the conversion itself said was done otherwise.
-  private func isSaid(_ checks: String...) -> Bool {
-    certificate.findings.contains { checks.contains($0.check) }
+  /// Whether the conversion itself said that it was done otherwise.
+  private func isSaid(_ check: String, _ text: String = "") -> Bool {
+    certificate.findings.contains {
+      $0.check == check && (text.isEmpty || $0.message.contains(text))
+    }
   }
 
   private func dtypeProblem(_ settings: SettingsRecord) -> String? {
@@ -51,7 +53,7 @@ struct SettingsClaims {
         "the scheme is certified as '\(scheme.name)', which is written as \(scheme.container.format), and the format as \(certificate.format)"
     }
     guard case .dtype(let dtype) = scheme.type, quantization.tensorTypes.isEmpty, !has(dtype),
-      !isSaid("nothing-quantized", "type-substituted")
+      !isSaid("nothing-quantized"), !isSaid("type-substituted", "\(dtype.rawValue) →")
     else { return nil }
     return "the scheme is certified as '\(scheme.name)', and no tensor is \(dtype.rawValue)"
   }

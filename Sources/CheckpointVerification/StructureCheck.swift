@@ -26,7 +26,8 @@ struct StructureCheck {
         || name == "config.json" && checkpoint.configurationError != nil
           && selection.runs(.configuration)
       // Programs stop at a folder or a link to nowhere in a file's place, and wait for a pipe.
-      return isSaid ? nil : SidecarSoundness.isLoaded(Directories.split(name).name) ? finding.with(.error) : finding
+      let isLoaded = SidecarSoundness.isLoaded(Directories.split(name).name)
+      return isSaid ? nil : isLoaded ? finding.with(.error) : finding
     }
   }
 

@@ -71,9 +71,9 @@ import Testing
     try expectFinding("the source's format", "--against", source)
     let layout = try #require(try Weighbridge.run("inspect", source, "--json").object["layout"])
     try edit { object in
-      object["source"] = ["format": "safetensors", "layout": layout, "architecture": "gpt2"]
+      object["source"] = ["format": "safetensors", "layout": layout, "architecture": "llama"]
     }
-    try expectFinding("the source's architecture is certified as 'gpt2'", "--against", source)
+    try expectFinding("the source's architecture is certified as 'llama'", "--against", source)
   }
 
   /// What was asked for, against the tensors that came of it.
