@@ -49,8 +49,9 @@ extension FindingKinds {
       "A name beside the weights is not a file that can be read",
       """
       Something with the name of a file that would be read or carried along is a folder, a \
-      broken link, a device or a file without read permission. It is left out. Put the real \
-      file in its place, or remove it if nobody needs it.
+      broken link, a device or a file without read permission. It is left out. It is an error \
+      where a model's loader reads the file. Put the real file in its place, or remove it if \
+      nobody needs it.
       """),
     FindingKind(
       "link-out", "structure", .warning,
