@@ -18,12 +18,9 @@ struct VolumeAgreement {
     var datasets: [ExactName: HDF5Catalogue.Dataset] = [:]
     for dataset in catalogue.datasets { datasets[ExactName(dataset.path)] = dataset }
     for (position, tensor) in reader.manifest.tensors.enumerated() where tensor.volume == volume {
-      let path = HDF5Catalogue.path(
-        HDF5Storage.linkName(for: tensor.name), isDifference: tensor.isDifference)
-      if let dataset = tensor.dataset, ExactName(dataset) != ExactName(path) {
-        findings.append(finding("the manifest names another dataset, '\(dataset)'", tensor.name))
-      }
-      guard let dataset = datasets.removeValue(forKey: ExactName(path)) else {
+      guard let path = tensor.dataset,
+        let dataset = datasets.removeValue(forKey: ExactName(path))
+      else {
         findings.append(finding("has no dataset in the volume", tensor.name))
         continue
       }

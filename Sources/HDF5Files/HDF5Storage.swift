@@ -1,4 +1,5 @@
 import CHDF5
+import FileContainers
 import TensorModel
 
 /// How tensors are stored in HDF5: names, types and extents.
@@ -17,25 +18,8 @@ public enum HDF5Storage {
   /// The longest name of a link, in bytes: with `/tensors/` and a file's name, external links have room for 64 KiB.
   public static let maximumLinkNameByteCount = 60 << 10
 
-  /// The name of a tensor's link in the group; different tensors have different ones.
-  ///
-  /// Links can't have `/` or NUL in their names and can't be called `.`; these and `%` are written as `%2F`, `%00`, `%2E` and
-  /// `%25`. The empty name is `%`.
-  public static func linkName(for tensorName: String) -> String {
-    if tensorName.isEmpty { return "%" }
-    if tensorName.utf8.elementsEqual(".".utf8) { return "%2E" }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(tensorName.utf8.count)
-    for byte in tensorName.utf8 {
-      switch byte {
-      case 0: bytes += "%00".utf8
-      case UInt8(ascii: "/"): bytes += "%2F".utf8
-      case UInt8(ascii: "%"): bytes += "%25".utf8
-      default: bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+  /// The name of a tensor's link in the group.
+  public static func linkName(for tensorName: String) -> String { TensorLink.name(for: tensorName) }
 
   /// An identifier of its own for a dtype's type.
   static func type(_ dtype: DType, _ attempt: HDF5Attempt) throws(CheckpointError) -> HDF5Identifier

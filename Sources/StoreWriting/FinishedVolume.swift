@@ -45,12 +45,6 @@ public enum LinkFile {
   /// The longest name that a tensor can have, in bytes.
   public static let maximumNameByteCount = HDF5Storage.maximumNameByteCount
 
-  /// The path of a tensor's dataset in its volume and in the link file.
-  public static func datasetPath(for tensor: String, isDifference: Bool = false) -> String {
-    let group = isDifference ? HDF5Storage.differenceGroupName : HDF5Storage.groupName
-    return "/\(group)/\(HDF5Storage.linkName(for: tensor))"
-  }
-
   /// Creates the file and makes it durable.
   ///
   /// - Parameters:

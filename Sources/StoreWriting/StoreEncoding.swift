@@ -47,7 +47,7 @@ public struct PlannedDataset: Hashable, Sendable {
   }
 
   /// Where it lies, in its volume and in the link file.
-  public var path: String { LinkFile.datasetPath(for: name, isDifference: base != nil) }
+  public var path: String { StoreFormat.datasetPath(for: name, isDifference: base != nil) }
 
   /// How its bytes are cut.
   public var grid: ChunkGrid {

@@ -22,7 +22,7 @@ import Testing
       tensors: names.enumerated().map { place, name in
         .init(
           name: name, type: TensorType(.bf16, [3, 64]), volume: "weights-00002.h5",
-          dataset: "/tensors/\(place)",
+          dataset: StoreFormat.datasetPath(for: name),
           encoding: place % 2 == 0 ? .contiguous : .chunked([2, 64], [.shuffle, .zstd]),
           digest: Digest(of: [UInt8(place)]))
       },
@@ -100,6 +100,31 @@ import Testing
 
   @Test func sealingAgainIsAllThatAnHonestChangeNeeds() throws {
     #expect(try StoreManifest(parsing: sealed("383500", "1")).trainingStep == 1)
+  }
+
+  /// Whoever wrote a key meant something by it.
+  @Test(arguments: [
+    (#""architecture": "gptj""#, #""architecture": "gptj", "quantization": "q4""#),
+    (#""byte_count": 7"#, #""byte_count": 7, "compression": "zip""#),
+    (#""name": "w""#, #""name": "w", "scale": 2"#),
+    (#""layout": "contiguous""#, #""layout": "contiguous", "chunk": [1]"#),
+    (#""name": "c.json""#, #""name": "c.json", "executable": true"#),
+  ])
+  func refusesUnknownKeys(_ original: String, _ replacement: String) throws {
+    let error = #expect(throws: CheckpointError.self) {
+      try StoreManifest(parsing: sealed(original, replacement))
+    }
+    #expect(error?.code == .malformed && error?.hint != nil, "\(error.debugDescription)")
+  }
+
+  /// A dataset's place is told by its tensor's name.
+  @Test(arguments: ["/tensors/v", "/tensors/w/", "/differences/w", "tensors/w", "w", ""])
+  func refusesDatasetsOfOtherTensors(path: String) throws {
+    let error = #expect(throws: CheckpointError.self) {
+      try StoreManifest(parsing: sealed("\"/tensors/w\"", "\"\(path)\""))
+    }
+    #expect(error?.code == .malformed && error?.tensor == "w")
+    #expect(error?.expected == "/tensors/w")
   }
 
   /// What says what a difference is to says nothing else, which nobody would read.

@@ -90,7 +90,7 @@ import Testing
     ) -> StoreManifest.Tensor {
       .init(
         name: name, type: type, volume: "weights-00001.h5",
-        dataset: LinkFile.datasetPath(for: name), encoding: encoding, digest: Digest(of: bytes))
+        dataset: StoreFormat.datasetPath(for: name), encoding: encoding, digest: Digest(of: bytes))
     }
     let tensors = [
       tensor("w/1", Self.chunked, Self.encoding, whole),
@@ -165,11 +165,6 @@ import Testing
       #expect(findings.map(\.tensor) == [tensor], "\(what)")
       #expect(findings.first?.message.contains(what) == true, "\(what): \(findings.map(\.message))")
     }
-  }
-
-  @Test func findsAManifestThatNamesAnotherDataset() throws {
-    try write { $0.manifest.tensors[0] = $0.manifest.tensors[0].with(dataset: "/tensors/p") }
-    #expect(try findings().map(\.tensor) == ["w/1"])
   }
 
   @Test func findsChunksThatTheTableHasElsewhere() throws {

@@ -77,7 +77,7 @@ public struct HandMadeStore {
       manifest.tensors.append(
         .init(
           name: tensor.name, type: tensor.type, volume: manifest.volumes[0].name,
-          dataset: "/tensors/\(tensor.name)", encoding: tensor.encoding,
+          dataset: StoreFormat.datasetPath(for: tensor.name), encoding: tensor.encoding,
           digest: Digest(of: tensor.bytes)))
     }
   }

@@ -199,7 +199,7 @@ struct PartsResult {
       tensors.append(
         StoreManifest.Tensor(
           name: tensor.name, type: TensorType(tensor.dtype, tensor.shape), volume: tensor.file,
-          dataset: LinkFile.datasetPath(for: tensor.name), encoding: group.encoding,
+          dataset: StoreFormat.datasetPath(for: tensor.name), encoding: group.encoding,
           digest: tensor.digest))
       placesByVolume[tensor.file, default: []].append(place)
     }

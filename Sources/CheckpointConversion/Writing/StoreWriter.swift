@@ -208,7 +208,7 @@ struct StoreWriter: WeightWriter {
           volume: isElsewhere ? nil : run.plan.weightFiles[tensor.file].name,
           dataset: isElsewhere
             ? nil
-            : LinkFile.datasetPath(for: tensor.name, isDifference: tensor.difference != nil),
+            : StoreFormat.datasetPath(for: tensor.name, isDifference: tensor.difference != nil),
           encoding: tensor.encoding ?? .contiguous, digest: digest(place) ?? nothing.digest,
           base: tensor.base))
     }

@@ -27,6 +27,11 @@ public enum StoreFormat: CheckpointFormat {
     return "weights-\(String(repeating: "0", count: max(0, 5 - text.count)))\(text).h5"
   }
 
+  /// The path of a tensor's dataset in its volume and in the file of links.
+  public static func datasetPath(for tensor: String, isDifference: Bool = false) -> String {
+    "/\(isDifference ? differenceGroup : tensorGroup)/\(TensorLink.name(for: tensor))"
+  }
+
   /// A directory with a manifest, or with so much of a store that it should have one.
   public static func recognises(tree: any FileTree) -> Bool {
     tree.containsFile(manifestName)

@@ -45,6 +45,12 @@ extension StoreManifest {
     }
   }
 
+  /// What a manifest may say, as its schemas have it.
+  private static let keys: Set = [
+    "architecture", "assets", "attention", "base", "certificate", "chunk_table", "configuration",
+    "digest", "links", "metadata", "root", "schema", "tensors", "training_step", "volumes",
+  ]
+
   private init(_ document: JSONValue, isDifference: Bool) throws(CheckpointError) {
     let reference = document["base"]
     guard (reference != .null) == isDifference else {
@@ -54,6 +60,7 @@ extension StoreManifest {
           ? "a store of differences that names no base" : "a complete store that names a base",
         found: "base", hint: "get the store again, or make it again from its source")
     }
+    try document.allow(Self.keys)
     let base = isDifference ? try Base(document.member("base")) : nil
     var tensors: [Tensor] = []
     for entry in try document.list("tensors") {
@@ -114,9 +121,14 @@ extension StoreManifest.BaseTensor {
 }
 
 extension StoreManifest.Tensor {
+  private static let keys: Set = [
+    "base", "dataset", "digest", "dtype", "encoding", "name", "shape", "volume",
+  ]
+
   fileprivate init(_ entry: JSONValue, isDifference: Bool) throws(CheckpointError) {
     let name = try entry.string("name")
     do throws(CheckpointError) {
+      try entry.allow(Self.keys)
       let dtype = try entry.dtype()
       var dimensions: [Int] = []
       for extent in try entry.list("shape") {
@@ -141,7 +153,7 @@ extension StoreManifest.Tensor {
         dataset: isElsewhere ? nil : try entry.string("dataset"), encoding: encoding,
         digest: try entry.digest("digest"), base: base)
       try checkBase(entry)
-      if isDifference { try checkDataset() }
+      try checkDataset()
     } catch { throw error.in(tensor: name) }
   }
 
@@ -170,13 +182,14 @@ extension StoreManifest.Tensor {
     }
   }
 
-  /// Differences lie where nobody takes them for weights, and weights where they are found.
+  /// Differences lie where nobody takes them for weights, and weights where they are found: each in a place that its name tells.
   private func checkDataset() throws(CheckpointError) {
     guard let dataset else { return }
-    let group = isDifference ? StoreFormat.differenceGroup : StoreFormat.tensorGroup
-    guard dataset.hasPrefix("/\(group)/") else {
+    let own = StoreFormat.datasetPath(for: name, isDifference: isDifference)
+    guard ExactName(dataset) == ExactName(own) else {
       throw CheckpointError(
-        .malformed, "a dataset in the wrong group", expected: "/\(group)/…", found: dataset)
+        .malformed, "a dataset in the wrong group, or of another tensor", expected: own,
+        found: dataset, hint: "get the store again, or make it again from its source")
     }
   }
 }
@@ -184,11 +197,14 @@ extension StoreManifest.Tensor {
 extension StoreManifest.Encoding {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
     switch try entry.string("layout") {
-    case "contiguous": self = .contiguous
+    case "contiguous":
+      try entry.allow(["layout"])
+      self = .contiguous
     case "base":
       try entry.allow(["layout"])
       self = .base
     case "chunked":
+      try entry.allow(["chunk", "filters", "layout"])
       var chunk: [Int] = []
       for extent in try entry.list("chunk") { chunk.append(extent.integer ?? 0) }
       var filters: [StoreManifest.Filter] = []
@@ -209,6 +225,7 @@ extension StoreManifest.Encoding {
 
 extension StoreManifest.Volume {
   fileprivate init(_ entry: JSONValue) throws(CheckpointError) {
+    try entry.allow(["byte_count", "name", "structure_digest"])
     let name = try entry.string("name")
     // Nothing else can be meant, and nothing outside of the store.
     let digits = name.dropFirst("weights-".count).dropLast(".h5".count)
@@ -225,6 +242,7 @@ extension StoreManifest.FileRecord {
   fileprivate init(
     _ entry: JSONValue, mayLieInFolders: Bool = false
   ) throws(CheckpointError) {
+    try entry.allow(["byte_count", "digest", "name"])
     let name = try entry.string("name")
     // Bytes, not characters: a slash before a combining accent is another character, but the same path.
     let components = name.utf8.split(
@@ -275,14 +293,15 @@ extension JSONValue {
     return digest
   }
 
-  /// Makes sure that an object that says what a difference is to says nothing else.
+  /// Makes sure that an object says nothing that isn't known: whoever wrote it meant something by it.
   ///
   /// - Throws: `malformed`.
   fileprivate func allow(_ keys: Set<String>) throws(CheckpointError) {
     guard let other = members?.first(where: { !keys.contains($0.key) }) else { return }
     throw CheckpointError(
-      .malformed, "a key that isn't known where the manifest names the base",
-      expected: keys.sorted().joined(separator: ", "), found: other.key)
+      .malformed, "a key of the manifest that isn't known",
+      expected: keys.sorted().joined(separator: ", "), found: other.key,
+      hint: "use the version of weighbridge that wrote it, or a later one")
   }
 
   private func misfit(_ key: String, _ expected: String) -> CheckpointError {
