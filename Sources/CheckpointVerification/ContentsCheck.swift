@@ -18,17 +18,23 @@ struct ContentsCheck {
   private let resources: EvaluationResources
   private let countsValues: Bool
   private let progress: WorkProgress
+  private let baseFindings: [Finding]
   private let dtypes: LookedAtDTypes
+
+  /// Findings of opening a checkpoint that are about tensors' bytes.
+  static let kinds: Set = ["data-missing", WeightDeltaReader.unprovenKind]
 
   /// - Parameters:
   ///   - source: is read.
   ///   - resources: memory and threads.
   ///   - countsValues: whether values are looked at, too.
   ///   - progress: told of bytes as they are read.
+  ///   - baseFindings: what is wrong with the base that was given, where it was opened without.
   init(
     _ source: Source, _ resources: EvaluationResources, countsValues: Bool,
-    _ progress: WorkProgress
+    _ progress: WorkProgress, baseFindings: [Finding] = []
   ) {
+    self.baseFindings = baseFindings
     self.source = source
     self.resources = resources
     self.countsValues = countsValues
@@ -42,7 +48,7 @@ struct ContentsCheck {
   /// - Throws: what keeps the check from running.
   func run(_ report: inout VerificationReport) throws(CheckpointError) -> Contents? {
     if let check = DifferenceContentsCheck(source, resources, progress) {
-      check.conclude(try check.read(), &report)
+      check.conclude(baseFindings + (try check.read()), &report)
       return nil
     }
     progress.begin("reading", source.reader.checkpoint.byteCount)
@@ -100,13 +106,13 @@ struct ContentsCheck {
     _ reading: Reading, _ report: inout VerificationReport
   ) throws(CheckpointError) -> Contents? {
     if let check = DifferenceContentsCheck(source, resources, progress) {
-      check.conclude(reading.errors, &report)
+      check.conclude(baseFindings + reading.errors, &report)
       return nil
     }
     let tensors = source.checkpoint.tensors
     let (contents, errors, values) = (reading.contents, reading.errors, reading.values)
-    // Tensors of the catalogue whose values are nowhere.
-    let absent = source.checkpoint.findings.filter { $0.check == "data-missing" }
+    // Tensors of the catalogue whose values are nowhere, or of which nothing tells whether they are the right ones.
+    let known = source.checkpoint.findings.filter { Self.kinds.contains($0.check) }
     var findings = errors
     guard findings.isEmpty else {
       report.record(
@@ -123,20 +129,36 @@ struct ContentsCheck {
         .contents, [Finding("contents-unreadable", error)], "not every tensor can be read")
       return nil
     }
-    findings += values + absent
+    findings += values + known + (try baseRootFindings())
     let sidecars = try SidecarSoundness.findings(of: source.checkpoint)
     findings += sidecars
     report.tensorCount = contents.identities.count
     report.byteCount = source.checkpoint.byteCount
     report.root = rootDigest(of: contents.identities)
     let unread = source.checkpoint.findings.count { $0.check == "unreadable-tensor" }
+    let isProven = !known.contains { $0.check == WeightDeltaReader.unprovenKind }
     report.record(
       .contents, findings,
       "\(counted(contents.identities.count, "tensor")) read"
         + (unread == 0 ? "" : "; \(counted(unread, "other")) can't be, by what they are")
+        + (isProven ? "" : "; nothing says of some whether they are the right base's")
         + (sidecars.isEmpty ? "" : "; some files beside them aren't what their names say"),
-      unread == 0 ? nil : .unsupported)
+      unread == 0 && isProven ? nil : .unsupported)
     return contents
+  }
+
+  /// That the base that was given isn't as a whole the one that the store names, if so: the tensors that are needed are the same.
+  private func baseRootFindings() throws(CheckpointError) -> [Finding] {
+    guard let reader = source.reader as? DifferenceReader, let named = reader.store.manifest.base
+    else { return [] }
+    let found = try reader.baseRoot(resources, progress: progress)
+    guard found != named.root else { return [] }
+    return [
+      Finding(
+        .note, "base-root",
+        "the base that was given has root \(found), and the store names '\(named.hint)', root \(named.root); all tensors that are needed are the same",
+        file: StoreFormat.manifestName)
+    ]
   }
 
   /// Reads some of the tensors, one after the other in the order of the source.

@@ -18,7 +18,8 @@ struct StructureCheck {
   static func findings(of checkpoint: Checkpoint, _ selection: CheckSelection) -> [Finding] {
     let lists = [CheckpointManifest.fileName, CheckpointManifest.sumsName]
     return checkpoint.findings.compactMap { finding in
-      guard finding.check != "data-missing" || !selection.runs(.contents) else { return nil }
+      guard !ContentsCheck.kinds.contains(finding.check) || !selection.runs(.contents)
+      else { return nil }
       guard finding.check == "unreadable-file", let name = finding.file else { return finding }
       let isSaid =
         lists.contains(name) && selection.runs(.digests)

@@ -80,8 +80,8 @@ public struct Verifier: Sendable {
       return report
     }
     try openOptions.bases?.open(openOptions)
-    let source: Source
-    do throws(CheckpointError) { source = try Source(path, openOptions) } catch {
+    let opened: OpenedCheckpoint
+    do throws(CheckpointError) { opened = try OpenedCheckpoint(path, openOptions) } catch {
       if error.code.isTransient || error.code == .usage { throw error }
       let place = try ifUsable { () throws(CheckpointError) in try NamedPath(path).place } ?? path
       let findings = try StructureCheck(place).findings(after: error)
@@ -97,21 +97,25 @@ public struct Verifier: Sendable {
       selection.conclude(&report)
       return report
     }
-    report.format = source.checkpoint.format
-    try check(source, other, statistics, manifest, selection, &report)
+    report.format = opened.source.checkpoint.format
+    try check(opened, other, statistics, manifest, selection, &report)
     selection.conclude(&report)
     return report
   }
 
   private func check(
-    _ source: Source, _ other: Source?, _ statistics: InputStatistics,
+    _ opened: OpenedCheckpoint, _ other: Source?, _ statistics: InputStatistics,
     _ manifest: (manifest: CheckpointManifest, name: String)?, _ selection: CheckSelection,
     _ report: inout VerificationReport
   ) throws(CheckpointError) {
-    // What is compared with another checkpoint must be readable.
-    if other != nil || replay != nil { try source.requireBase() }
-    // The source that all is made again of may need another base.
-    if replay == nil { try openOptions.bases?.requireUsed() }
+    let source = opened.source
+    let hasWrongBase = !opened.baseFindings.isEmpty
+    if !hasWrongBase {
+      // What is compared with another checkpoint must be readable.
+      if other != nil || replay != nil { try source.requireBase() }
+      // The source that all is made again of may need another base.
+      if replay == nil { try openOptions.bases?.requireUsed() }
+    }
     /// Whether a check is to run; says otherwise why not.
     func runs(_ name: VerificationReport.Name, _ report: inout VerificationReport) -> Bool {
       guard selection.runs(name) else {
@@ -120,6 +124,10 @@ public struct Verifier: Sendable {
       }
       if selection.stopsAtFailure, report.hasFindings(selection.failureLevel) {
         report.skip(name, .blocked, "an earlier check failed (--fail-fast)")
+        return false
+      }
+      if hasWrongBase, [.derivation, .against].contains(name) {
+        report.skip(name, .blocked, "needs the base, and another one was given")
         return false
       }
       return true
@@ -136,7 +144,7 @@ public struct Verifier: Sendable {
       try StoreCheck(store, source.place, catalogues).run(&report)
     }
     if runs(.configuration, &report) { try ConfigurationCheck(source).run(&report) }
-    var contents = try checkContents(source, selection, &report, runs)
+    var contents = try checkContents(opened, selection, &report, runs)
     if runs(.cache, &report) { try CacheCheck(source, path, known).run(&report) }
     var certificate = try checkCertificate(source, contents?.identities, &report, runs)
     if runs(.digests, &report) {
@@ -253,9 +261,10 @@ public struct Verifier: Sendable {
 
   /// Reads all tensors once, for whatever needs their bytes.
   private func checkContents(
-    _ source: Source, _ selection: CheckSelection, _ report: inout VerificationReport,
+    _ opened: OpenedCheckpoint, _ selection: CheckSelection, _ report: inout VerificationReport,
     _ runs: (VerificationReport.Name, inout VerificationReport) -> Bool
   ) throws(CheckpointError) -> ContentsCheck.Contents? {
+    let source = opened.source
     let isAsked = runs(.contents, &report)
     let isBlocked = !isAsked && selection.runs(.contents)
     var contents: ContentsCheck.Contents?
@@ -263,7 +272,9 @@ public struct Verifier: Sendable {
     if !isBlocked, isAsked || wantsValues || selection.runs(.certificate) || replay != nil {
       // Without being asked for it only gives the others what they need.
       var inner = VerificationReport(path: path)
-      let check = ContentsCheck(source, resources, countsValues: wantsValues, progress)
+      let check = ContentsCheck(
+        source, resources, countsValues: wantsValues, progress,
+        baseFindings: opened.baseFindings)
       if let parts {
         contents = try check.conclude(VerificationReading.contents(of: parts), &inner)
       } else {

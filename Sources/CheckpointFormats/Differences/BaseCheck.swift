@@ -1,6 +1,6 @@
 import FileContainers
 import TensorEvaluation
-import TensorModel
+public import TensorModel
 
 /// A base that was found to have the tensors that are needed, and what may be used to make sure.
 struct BaseMatch: Sendable {
@@ -55,6 +55,21 @@ final class BaseCheck: Sendable {
     }
   }
 
+  /// All tensors of the base that aren't those that are needed.
+  ///
+  /// - Parameter known: what is known of some of them, by their places; these aren't read.
+  /// - Returns: an error for each, in order.
+  /// - Throws: what reading throws.
+  func differences(
+    besides known: [Int: CheckpointError]
+  ) throws(CheckpointError) -> [CheckpointError] {
+    try ParallelPieces.map(need.tensors.count) {
+      (place) throws(CheckpointError) -> CheckpointError? in
+      if let error = known[place] { return error }
+      return try difference(place)
+    }.compactMap { $0 }
+  }
+
   private func difference(_ place: Int) throws(CheckpointError) -> CheckpointError? {
     let tensor = need.tensors[place]
     let found = try digests[place]
@@ -74,17 +89,42 @@ extension BaseNeed {
     at place: Int, of base: BaseCheckpoint, found: Digest?
   ) -> CheckpointError {
     let tensor = tensors[place]
-    let other =
-      ExactName(tensor.base.name) == ExactName(tensor.name) ? "" : " '\(tensor.base.name)'"
     return CheckpointError(
       found == nil ? .missing : .corrupt,
       found == nil
-        ? "the base has no tensor\(other) of this name"
-        : "the base's tensor\(other) isn't the one that this is a difference to",
+        ? "the base has no tensor\(otherName(place)) of this name"
+        : "the base's tensor\(otherName(place)) isn't the one that this is a difference to",
       file: base.source.path, tensor: tensor.name,
       expected: "\(tensor.base.digest)", found: found.map { "\($0)" } ?? "none",
       hint: wrongBaseHint
     ).ofWrongBase
+  }
+
+  /// A tensor of the base that can't be the one that is needed, by its dtype and shape.
+  ///
+  /// - Parameters:
+  ///   - place: among those that are needed.
+  ///   - base: what was given.
+  ///   - found: what it has there.
+  /// - Returns: the error.
+  func error(at place: Int, of base: BaseCheckpoint, found: TensorType) -> CheckpointError {
+    let tensor = tensors[place]
+    var extents = tensor.type.shape.dimensions.map { "\($0)" }
+    // The base may have more rows, or fewer.
+    if !tensor.isSame, !extents.isEmpty { extents[0] = "any" }
+    return CheckpointError(
+      .corrupt,
+      "the base's tensor\(otherName(place)) isn't the one that this is a difference to",
+      file: base.source.path, tensor: tensor.name,
+      expected: "\(tensor.base.dtype.rawValue) [\(extents.joined(separator: ", "))]",
+      found: "\(found.dtype.rawValue) \(found.shape)", hint: wrongBaseHint
+    ).ofWrongBase
+  }
+
+  /// What the base calls a tensor, for messages, where that is another name.
+  private func otherName(_ place: Int) -> String {
+    let (own, base) = (tensors[place].name, tensors[place].base.name)
+    return ExactName(base) == ExactName(own) ? "" : " '\(base)'"
   }
 
   /// What to do about another base.
@@ -93,10 +133,19 @@ extension BaseNeed {
   }
 }
 
+extension [CheckpointError] {
+  /// The first, which names the others; nil where there are none.
+  var joined: CheckpointError? {
+    guard var error = first else { return nil }
+    error.others += dropFirst().map { Finding("wrong-base", $0) }
+    return error
+  }
+}
+
 extension CheckpointError {
   /// The same as what is wrong with a base.
   var ofWrongBase: CheckpointError { self.called("wrong-base") }
 
-  /// Whether it is.
-  fileprivate var isOfWrongBase: Bool { check == ofWrongBase.check }
+  /// Whether it is what is wrong with a base.
+  public var isOfWrongBase: Bool { check == ofWrongBase.check }
 }

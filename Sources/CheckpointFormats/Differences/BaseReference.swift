@@ -60,11 +60,24 @@ public struct BaseNeed: Sendable {
     public let isSame: Bool
   }
 
+  /// Whether nothing is needed: all of a store's tensors are stored by themselves.
+  ///
+  /// Of an update only the base itself tells what is needed.
+  public let isComplete: Bool
+
   /// The root, as messages show it.
   public var rootText: String { root.map { "root \($0)" } ?? "any root" }
 }
 
 extension BaseNeed {
+  /// What an update needs, of whose tensors only the base tells more.
+  init(ofUpdateTo root: Digest?, hint: String) {
+    self.root = root
+    self.hint = hint
+    tensors = []
+    isComplete = false
+  }
+
   /// What a store needs; nil for one that is complete by itself.
   init?(_ manifest: StoreManifest) {
     guard let base = manifest.base else { return nil }
@@ -77,5 +90,6 @@ extension BaseNeed {
           isSame: tensor.encoding == .base)
       }
     }
+    isComplete = tensors.isEmpty
   }
 }

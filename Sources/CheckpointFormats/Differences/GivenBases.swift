@@ -93,18 +93,15 @@ public final class GivenBases: Sendable {
     proves: (BaseMatch) throws(CheckpointError) -> Bool
   ) throws(CheckpointError) -> BaseMatch {
     var candidates: [BaseMatch] = []
-    var misfits: [(match: BaseMatch, place: Int, error: CheckpointError)] = []
+    var misfits: [(match: BaseMatch, errors: [Int: CheckpointError])] = []
     for place in paths.indices {
       let match = BaseMatch(
         base: try open(place, options), resources: resources,
         tellsEach: options.tellsEachTensor)
       let known = KnownDigests(of: match.base)
       if let root = need.root, known.root == root { return use(match) }
-      if let (tensor, error) = need.firstMisfit(of: match.base, known) {
-        misfits.append((match, tensor, error))
-      } else {
-        candidates.append(match)
-      }
+      let errors = need.misfits(of: match.base, known, all: options.tellsEachTensor)
+      if errors.isEmpty { candidates.append(match) } else { misfits.append((match, errors)) }
     }
     // One that can be it is told by its digests as it is read; several are read to tell which it is.
     if candidates.count > 1 {
@@ -124,11 +121,15 @@ public final class GivenBases: Sendable {
       let last = candidates.last(where: { unused.contains($0.base.source.path) })
         ?? candidates.last
     else {
-      guard let (match, place, error) = misfits.first else {
-        throw OpenOptions.withoutBase(need, of: nil)
+      guard let (match, errors) = misfits.first, let place = errors.keys.min(),
+        let error = errors[place]
+      else { throw OpenOptions.withoutBase(need, of: nil) }
+      let check = BaseCheck(match, need)
+      if options.tellsEachTensor {
+        throw try check.differences(besides: errors).joined ?? error
       }
       // The first in order names the error, known without reading or not.
-      throw try BaseCheck(match, need).firstDifference(before: place) ?? error
+      throw try check.firstDifference(before: place) ?? error
     }
     return use(last)
   }
@@ -204,13 +205,14 @@ extension OpenOptions {
   ///   - need: what it needs.
   ///   - name: what the checkpoint is called.
   ///   - proves: whether a base is the right one, where `need` has no tensors that tell.
-  /// - Returns: nil where it may be opened without.
+  /// - Returns: nil where it may be opened without, or needs none.
   /// - Throws: `usage` without a base, and for a difference that is to be a base itself; what `GivenBases.match` throws.
   func base(
     for need: BaseNeed, of name: String,
     proves: (BaseMatch) throws(CheckpointError) -> Bool = { (_) in false }
   ) throws(CheckpointError) -> BaseMatch? {
-    guard !isBase else {
+    let isComplete = need.isComplete
+    guard !isBase || isComplete else {
       throw CheckpointError(
         .unsupported, "a difference can't be a base itself", file: name,
         expected: "a complete checkpoint", found: "a difference to '\(need.hint)'",
@@ -218,7 +220,7 @@ extension OpenOptions {
         hintLines: [shellCommand("weighbridge convert --base BASE", name, "COMPLETE.store")])
     }
     guard let bases, !bases.isEmpty else {
-      if opensWithoutBase { return nil }
+      if opensWithoutBase || isComplete { return nil }
       throw Self.withoutBase(need, of: name)
     }
     return try bases.match(need, self, proves: proves)
@@ -240,33 +242,34 @@ extension GivenBases {
 }
 
 extension BaseNeed {
-  /// The first tensor that a base can't have as it is needed, by all that is known without reading it.
-  fileprivate func firstMisfit(
-    of base: BaseCheckpoint, _ known: KnownDigests
-  ) -> (place: Int, error: CheckpointError)? {
-    for (place, tensor) in tensors.enumerated() {
+  /// The tensors that a base can't have as they are needed, by all that is known without reading it.
+  ///
+  /// - Parameters:
+  ///   - base: what was given.
+  ///   - known: what is said of its tensors.
+  ///   - all: whether all are looked for, and not the first alone.
+  /// - Returns: errors, by the tensors' places.
+  fileprivate func misfits(
+    of base: BaseCheckpoint, _ known: KnownDigests, all: Bool
+  ) -> [Int: CheckpointError] {
+    var errors: [Int: CheckpointError] = [:]
+    for (place, tensor) in tensors.enumerated() where all || errors.isEmpty {
       guard let position = base.checkpoint.position(of: tensor.base.name) else {
-        return (place, error(at: place, of: base, found: nil))
+        errors[place] = error(at: place, of: base, found: nil)
+        continue
       }
       let info = base.checkpoint.tensors[position]
       let type = TensorType(info.dtype, info.shape)
       guard info.dtype == tensor.base.dtype,
         tensor.isSame ? type == tensor.type : tensor.type.differs(from: type)
       else {
-        let error = CheckpointError(
-          .corrupt, "the base's tensor isn't the one that this is a difference to",
-          file: base.source.path, tensor: tensor.name,
-          expected:
-            "\(tensor.base.dtype.rawValue), for \(tensor.type.dtype.rawValue) \(tensor.type.shape)",
-          found: "\(info.dtype.rawValue) \(info.shape)",
-          hint: wrongBaseHint
-        ).ofWrongBase
-        return (place, error)
+        errors[place] = error(at: place, of: base, found: type)
+        continue
       }
       if let digest = known[tensor.base.name], digest != tensor.base.digest {
-        return (place, error(at: place, of: base, found: digest))
+        errors[place] = error(at: place, of: base, found: digest)
       }
     }
-    return nil
+    return errors
   }
 }

@@ -54,7 +54,7 @@ extension Source {
 
   /// Whether it is a difference that was opened without its base, so that not all tensors can be read.
   public var lacksBase: Bool {
-    base == nil && (reader is BareUpdate || store?.manifest.base != nil)
+    base == nil && (reader is BareUpdate || store?.lacksBase ?? false)
   }
 
   /// Makes sure that all tensors can be read.

@@ -80,7 +80,7 @@ public struct ModelContents: Sendable {
       canonical = MLXNames(architecture.tensors(dimensions)).published(canonical)
     }
     // Buffers of a difference can't be looked at without its base.
-    let lacksBase = (reader as? StoreReader)?.manifest.base != nil
+    let lacksBase = (reader as? StoreReader)?.lacksBase ?? false
     let buffers =
       settings.hasKnownBuffers && !lacksBase ? try ModelBuffers(reader, settings.decoder) : nil
     findings += buffers?.findings ?? []

@@ -35,8 +35,7 @@ public enum WeightDeltaFormat: CheckpointFormat {
   ) throws(CheckpointError) -> any CheckpointReader {
     let bytes = try tree.contents(of: indexName, limit: ShardIndex.maximumByteCount)
     let index = try WeightDeltaIndex(parsing: bytes)
-    let need = BaseNeed(
-      root: index.baseRoot, hint: "version \(index.baseVersion)", tensors: [])
+    let need = BaseNeed(ofUpdateTo: index.baseRoot, hint: "version \(index.baseVersion)")
     let files = try WeightDeltaFiles(index, indexByteCount: bytes.count, in: tree)
     let unpacking = Unpacking(
       directory: options.temporaryDirectory, limit: options.expansionLimit)

@@ -27,20 +27,25 @@ public final class WeightDeltaReader: BasedReader {
     tellsEach = match.tellsEach
     var updates = [UpdatedTensor?](repeating: nil, count: base.modelTensorCount)
     var names = [String](repeating: WeightDeltaFormat.indexName, count: base.modelTensorCount)
+    var errors: [CheckpointError] = []
     for change in files.changes {
       guard let position = base.checkpoint.position(of: change.name), position < updates.count
       else {
-        throw CheckpointError(
+        let error = CheckpointError(
           .missing, "the base has no tensor of this name, which the update changes",
           file: change.file, tensor: change.name,
           hint: "name the base that the update changes by --base"
         ).ofWrongBase
+        guard match.tellsEach else { throw error }
+        errors.append(error)
+        continue
       }
       updates[position] = UpdatedTensor(
         frame: change.frame, index, checksum: change.checksum, base, position,
         directory: unpacking.directory)
       names[position] = change.file
     }
+    if let error = errors.joined { throw error }
     self.updates = updates
     var infos: [TensorInfo] = []
     for (position, info) in base.checkpoint.tensors.prefix(updates.count).enumerated() {
@@ -55,6 +60,9 @@ public final class WeightDeltaReader: BasedReader {
         "\(index.versions), \(files.changes.count) of \(counted(infos.count, "tensor")) changed",
       tensors: infos, files: files.files)
     checkpoint.findings = nameFindings(infos)
+    if index.baseRoot == nil, index.root == nil {
+      checkpoint.findings += Self.unprovenTensors(infos.count - files.changes.count, of: base)
+    }
     // An update has no files of the model beside it.
     checkpoint.carriesSidecars = true
     checkpoint.configuration = base.source.checkpoint.configuration
@@ -63,6 +71,20 @@ public final class WeightDeltaReader: BasedReader {
     self.checkpoint = checkpoint
     if index.baseRoot != nil || index.root != nil { try checkRoots(index, match) }
   }
+
+  /// What is said of tensors that are the base's, whatever that is: the update has neither its root nor theirs.
+  private static func unprovenTensors(_ count: Int, of base: BaseCheckpoint) -> [Finding] {
+    guard count > 0 else { return [] }
+    return [
+      Finding(
+        .warning, unprovenKind,
+        "the update names its base by a counter, and nothing tells whether '\(base.hint)' is that one in the \(counted(count, "tensor")) that it doesn't change: make sure of it by other means",
+        file: WeightDeltaFormat.indexName)
+    ]
+  }
+
+  /// The kind of finding for tensors of a base that nothing says to be the right one.
+  public static let unprovenKind = "base-unproven"
 
   /// Compares the base, and what the update makes of it, with the roots that ours say.
   private func checkRoots(

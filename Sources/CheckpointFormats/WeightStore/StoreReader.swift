@@ -83,6 +83,9 @@ public final class StoreReader: PlacedTensorReader {
     decoders = ChunkDecoderPool(chunkByteCount: tensors.map(\.grid.chunkByteCount).max() ?? 0)
   }
 
+  /// Whether some of the tensors can't be read without a base.
+  var lacksBase: Bool { manifest.tensors.contains { $0.base != nil } }
+
   private static func encoding(_ manifest: StoreManifest) -> String {
     let isCompressed = manifest.tensors.contains { $0.encoding != .contiguous }
     return isCompressed ? "compressed" : "uncompressed"

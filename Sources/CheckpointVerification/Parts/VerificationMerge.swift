@@ -116,7 +116,7 @@ public struct VerificationMerge: Sendable {
     let inputs = try VerificationInputs(request, options)
     let verifier = inputs.verifier(resources, catalogues, .none)
     let source = try ifUsable { () throws(CheckpointError) in
-      try Source(request.checkpoint.here, verifier.openOptions)
+      try OpenedCheckpoint(request.checkpoint.here, verifier.openOptions).source
     }
     guard try VerificationPart.catalogue(source, inputs) == description.catalogue else {
       throw CheckpointError(

@@ -63,7 +63,7 @@ public struct VerificationPart: Sendable {
     let inputs = try VerificationInputs(request, options)
     let verifier = inputs.verifier(resources, nil, progress)
     let source = try ifUsable { () throws(CheckpointError) in
-      try Source(path, verifier.openOptions)
+      try OpenedCheckpoint(path, verifier.openOptions).source
     }
     let catalogue = try Self.catalogue(source, inputs)
     try VerificationDescription(request, part, catalogue, source).claim(folder)

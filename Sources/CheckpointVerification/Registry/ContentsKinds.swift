@@ -39,6 +39,24 @@ extension FindingKinds {
       is, by name and root; name that one by --base.
       """),
     FindingKind(
+      "base-root", "contents", .note,
+      "The base that was given isn't as a whole the one that the store names",
+      """
+      All tensors that the difference needs are the same, so every tensor comes out right. The \
+      base has others beside them that the one did not have, or lacks some: masks, say. Or \
+      somebody changed the store's manifest and its seal. weighbridge verify --replay tells: \
+      it makes the difference again.
+      """),
+    FindingKind(
+      "base-unproven", "contents", .warning,
+      "Nothing tells whether an update's unchanged tensors are the right ones",
+      """
+      A trainer's update names its base by a counter, and has checksums of the tensors that it \
+      changes. Those that it doesn't change are the base's, whatever that is: another model of \
+      the same shapes, or another version of it, would pass. Updates that weighbridge writes \
+      name their base by its root. Of others, compare the result with what the trainer has.
+      """),
+    FindingKind(
       "sidecar-broken", "contents", .error,
       "A file beside the weights is broken",
       """
