@@ -1,3 +1,4 @@
+public import CheckpointFormats
 public import FileContainers
 import TensorEvaluation
 public import TensorModel
@@ -35,6 +36,8 @@ public struct Certificate: Sendable, Codable, Hashable {
   public var settings: SettingsRecord?
   /// What tokens see; absent in certificates of earlier versions, where it always was `causal`.
   public var attention: AttentionMode?
+  /// What the result is a difference to; absent for complete checkpoints, and in certificates of earlier versions.
+  public var base: Base?
   /// The files that were read.
   public internal(set) var inputs: [InputRecord]
   /// The tensors that were written, in canonical order.
@@ -95,6 +98,20 @@ public struct Certificate: Sendable, Codable, Hashable {
       maxKlDivergence = klDivergence.max
       self.negativeLogLikelihoodIncrease = negativeLogLikelihoodIncrease
       self.sameTopFraction = sameTopFraction
+    }
+  }
+
+  /// What a difference was made to.
+  public struct Base: Sendable, Codable, Hashable {
+    /// The root of all of its tensors.
+    public let root: Digest
+    /// What it is called.
+    public let hint: String
+
+    /// As a manifest names it.
+    public init(_ base: StoreManifest.Base) {
+      root = base.root
+      hint = base.hint
     }
   }
 

@@ -123,6 +123,17 @@ struct CertificateCheck {
     if let model, let certified = certificate.attention {
       claims.append(("attention", certified.rawValue, model.attention.rawValue))
     }
+    if let manifest = source.store?.manifest {
+      claims.append(
+        (
+          "family", certificate.source.architecture ?? "none", manifest.architecture ?? "none"
+        ))
+      // Certificates of earlier versions don't name it.
+      if let certified = certificate.base {
+        claims.append(
+          ("base", certified.text, manifest.base.map { Certificate.Base($0).text } ?? "none"))
+      }
+    }
     let settings = SettingsClaims(certificate, source.checkpoint).findings
     return settings
       + claims.filter { $0.1 != $0.2 }.map { name, certified, found in
@@ -144,4 +155,9 @@ struct CertificateCheck {
         file: place.name)
     ]
   }
+}
+
+extension Certificate.Base {
+  /// What it is, for messages.
+  var text: String { "'\(hint)', root \(root)" }
 }

@@ -85,7 +85,7 @@ struct DerivationCheck {
       report.record(.derivation, [other], "nothing is made again")
       return nil
     }
-    var findings = comparison.planFindings()
+    var findings = comparison.planFindings() + comparison.baseFindings(written)
     // What was left out changes no tensor; signed is only what agrees.
     findings += comparison.leftOutFindings(replay.wantsDerivation ? .error : .warning)
     var root: Digest?

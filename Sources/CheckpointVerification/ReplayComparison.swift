@@ -205,6 +205,22 @@ struct ReplayComparison {
     byteCount.map { "\(name) (\(counted($0, "byte")))" } ?? name
   }
 
+  /// That the base isn't as a whole the one that was named, if so: made again, a difference names the given one.
+  ///
+  /// What it is called isn't compared: it may lie elsewhere.
+  ///
+  /// - Parameter written: the checkpoint that is verified.
+  /// - Returns: a finding for whatever names another.
+  func baseFindings(_ written: Source) -> [Finding] {
+    guard let made = replay.plan.base?.root else { return [] }
+    return [
+      (certificate.base?.root, nil), (written.store?.manifest.base?.root, StoreFormat.manifestName),
+    ].compactMap { named, file in
+      guard let named, named != made else { return nil }
+      return finding("replay-plan", "the base's root", "\(named)", "\(made)", file: file)
+    }
+  }
+
   // MARK: Results
 
   /// Tensors that come out different, and what else the certificate says of them that isn't so.

@@ -27,7 +27,7 @@ struct StoreCheck {
       // What was changed is not shown to libhdf5.
       if structure.isEmpty { findings += try agreementFindings(volume, region) }
     }
-    findings += try fileFindings()
+    findings += try fileFindings() + manifestFindings()
     let volumes = reader.manifest.volumes.count
     report.record(
       .store, findings,
@@ -70,6 +70,24 @@ struct StoreCheck {
       if error.code.isTransient { throw error }
       return [Finding("store-unreadable", error.in(file: volume.name))]
     }
+  }
+
+  /// That the manifest repeats the configuration wrongly, if it does.
+  private func manifestFindings() -> [Finding] {
+    let manifest = reader.manifest
+    let asset = reader.checkpoint.configuration
+    // One that isn't read, because a link leads elsewhere, is told of where it is opened.
+    guard asset != nil || !manifest.assets.contains(where: { $0.name == "config.json" }) else {
+      return []
+    }
+    let expected = asset.map { StoreManifest.configuration(of: $0) } ?? .null
+    guard expected.documentText != manifest.configuration.documentText else { return [] }
+    return [
+      Finding(
+        .error, "store-manifest",
+        "the manifest has another configuration than \(StoreFormat.assetFolder)/config.json",
+        file: StoreFormat.manifestName)
+    ]
   }
 
   /// Files of which the manifest has digests.

@@ -206,6 +206,7 @@ extension Certificate {
         format: plan.source.format, layout: plan.source.layout,
         architecture: plan.source.architecture),
       format: plan.format, settings: SettingsRecord(plan.settings), attention: plan.attention,
+      base: plan.base.map(Certificate.Base.init),
       inputs: source.inputs.map {
         InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
       }, tensors: [], files: [], assets: plan.assetRecords, leftOut: plan.leftOut,

@@ -243,6 +243,7 @@ public struct Converter: Sendable {
         format: plan.source.format, layout: plan.source.layout,
         architecture: plan.source.architecture),
       format: plan.format, settings: SettingsRecord(plan.settings), attention: plan.attention,
+      base: plan.base.map(Certificate.Base.init),
       inputs: inputRecords(digests),
       tensors: records.tensors, files: files,
       assets: plan.assetRecords, leftOut: plan.leftOut,

@@ -31,9 +31,7 @@ enum StoreClosing {
         byteCount: $0.byteCount, digest: $0.digest)
     }
     if let configuration {
-      // One level deeper, as in the manifest: what nests too deeply there is in the asset alone.
-      let nested = try? JSONValue(parsing: [0x5b] + configuration + [0x5d]).elements
-      manifest.configuration = nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
+      manifest.configuration = StoreManifest.configuration(of: configuration)
     }
     return [(StoreFormat.chunkTableName, table), (StoreFormat.manifestName, manifest.text)]
   }

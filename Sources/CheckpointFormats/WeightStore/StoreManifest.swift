@@ -156,6 +156,16 @@ public struct StoreManifest: Hashable, Sendable {
     }
   }
 
+  /// A configuration as a manifest repeats it.
+  ///
+  /// - Parameter contents: of `config.json`.
+  /// - Returns: null for one that is no JSON, or nests too deeply for one level more.
+  public static func configuration(of contents: [UInt8]) -> JSONValue {
+    // One level deeper, as in the manifest: what nests too deeply there is in the asset alone.
+    let nested = try? JSONValue(parsing: [0x5b] + contents + [0x5d]).elements
+    return nested.flatMap { $0.count == 1 ? $0[0] : nil } ?? .null
+  }
+
   /// The root that the tensors have, which `root` must say.
   public var rootOfTensors: Digest {
     rootDigest(ofTensors: tensors.count, named: { tensors[$0].name }) {

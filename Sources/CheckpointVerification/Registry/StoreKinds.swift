@@ -29,6 +29,14 @@ extension FindingKinds {
       its source.
       """),
     FindingKind(
+      "store-manifest", "store", .error,
+      "A store's manifest has another configuration than its files",
+      """
+      The manifest repeats the model's configuration for programs that read nothing else, and \
+      assets/config.json, which counts, says something else. The manifest was changed and \
+      sealed again. Make the store again from its source.
+      """),
+    FindingKind(
       "store-file-changed", "store", .error,
       "A file of the store was changed after it was written",
       """
