@@ -177,6 +177,15 @@ extension ConversionJob {
   private func afterwards(
     _ error: CheckpointError, _ attempt: PartAttempt
   ) -> CheckpointError {
+    if Journal.isVoid(at: attempt.journalPath) {
+      attempt.discard()
+      attempt.folder.noteChange()
+      attempt.folder.removeIfUnused()
+      guard let change = attempt.folder.change else { return error }
+      var told = error
+      told.hintLines.append("\(change.message); \(change.hint ?? "")")
+      return told
+    }
     guard error.code.isTransient || attempt.isTakenOver else {
       attempt.discard()
       attempt.folder.removeIfUnused()

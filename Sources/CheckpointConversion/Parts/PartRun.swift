@@ -60,6 +60,7 @@ struct PartRun {
           at: attempt.journalPath, plan: planDigest, files: names, inputs: source.inputs)
       }
       claims = earlier?.claims ?? claims
+      if let input = claims.replacedInput { report(Journal.replacement(of: input)) }
     }
     let temporary = "\(attempt.path)/.journal.\(SharedFolder.uniqueName())"
     let journal = try Journal.create(

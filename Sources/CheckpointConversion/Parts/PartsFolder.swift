@@ -2,8 +2,9 @@
 //
 // 1. plan.json and parts.json, written once, by whoever comes first
 // 2. array-from-0 or array-from-1, empty: with which number a scheduler's array began
-// 3. 00003-of-00032: a part that is complete
-// 4. 00003-of-00032.5f0c…: an attempt at a part, of one process, which renames it when it is complete; who goes on with it renames it first
+// 3. input-changed, empty: an input was changed while a part was made of it
+// 4. 00003-of-00032: a part that is complete
+// 5. 00003-of-00032.5f0c…: an attempt at a part, of one process, which renames it when it is complete; who goes on with it renames it first
 //
 // There are no locks: see `SharedFolder`.
 
@@ -91,6 +92,7 @@ struct PartsFolder: Sendable {
     _ own: PartsDescription, _ plan: () throws(CheckpointError) -> [UInt8]
   ) throws(CheckpointError) {
     try OwnParts(partialPath).require()
+    if let change { throw change }
     if let found = try description() { return try own.require(found, in: path) }
     try SharedFolder.makeDirectory(partialPath)
     let journal = "\(partialPath)/\(AtomicDestination.markName)"
@@ -123,7 +125,7 @@ struct PartsFolder: Sendable {
   /// Whether something that this tool writes is called so in one.
   static func isEntry(_ name: String) -> Bool {
     let isPart = name.prefixMatch(of: /[0-9]{5}-of-[0-9]{5}(\.|$)/) != nil
-    return isPart || name.hasPrefix(arrayPrefix)
+    return isPart || name == changeName || name.hasPrefix(arrayPrefix)
       || [
         PartsDescription.fileName, PartsDescription.planName, PartsMerge.resultName,
         PartsMerge.publicationName,
@@ -149,6 +151,22 @@ struct PartsFolder: Sendable {
       guard fileExists(path) else { throw error }
     }
   }
+
+  // MARK: Changed inputs
+
+  private static let changeName = "input-changed"
+
+  /// Why no part counts: an input was changed while one was made of it, and nobody knows which of the others were made before; nil as a rule.
+  var change: CheckpointError? {
+    guard fileExists("\(path)/\(Self.changeName)") else { return nil }
+    return CheckpointError(
+      .conflict, "an input was changed while a part was made of it: no part counts any more",
+      file: path,
+      hint: "remove them and begin again: \(shellCommand("rm -r", partialPath))")
+  }
+
+  /// Notes that an input was changed, whatever its size and time are now.
+  func noteChange() { try? OutputFile.create("\(path)/\(Self.changeName)", contents: []) }
 
   // MARK: Parts
 
@@ -197,7 +215,7 @@ struct PartsFolder: Sendable {
   func removeIfUnused() {
     guard let names = try? Directories.names(in: path),
       names.allSatisfy({
-        [PartsDescription.fileName, PartsDescription.planName].contains($0)
+        [PartsDescription.fileName, PartsDescription.planName, Self.changeName].contains($0)
           || $0.hasPrefix(Self.arrayPrefix) || $0.hasPrefix(".")
       })
     else { return }

@@ -181,6 +181,7 @@ public struct PartsMerge: Sendable {
   private func waitForAll(
     _ folder: PartsFolder, until end: ContinuousClock.Instant
   ) throws(CheckpointError) {
+    if let change = folder.change { throw change }
     while true {
       let missing: [Int]
       if let description = try folder.description() {

@@ -126,7 +126,7 @@ struct PartStates {
       (place) throws(CheckpointError) in
       try Self.damage(folder, numbers[place], isThere: complete.contains(numbers[place].folderName))
     }
-    damages = errors.compactMap { $0 }
+    damages = (readsRecords ? [folder.change] : []).compactMap { $0 } + errors.compactMap { $0 }
     var parts: [PartsStatus.Part] = []
     for part in numbers {
       let number = part.number

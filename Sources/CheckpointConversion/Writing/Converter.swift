@@ -118,13 +118,7 @@ public struct Converter: Sendable {
     if options.resume, Directories.hasContents(journalPath) {
       (journal, claims) = try Journal.resume(
         at: journalPath, plan: planDigest, files: names, inputs: source.inputs)
-      if let input = claims.replacedInput {
-        options.report(
-          Finding(
-            .warning, "input-replaced",
-            "another file stands there than when the conversion was started, of the same size and time: everything is made again",
-            file: input))
-      }
+      if let input = claims.replacedInput { options.report(Journal.replacement(of: input)) }
     } else {
       claims = Journal.Claims(groups: options.resume ? try finishedClaims(planDigest) : [])
       journal = try Journal.create(

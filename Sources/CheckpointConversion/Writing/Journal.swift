@@ -207,6 +207,14 @@ final class Journal: Sendable {
       .flatMap { parsed(Change.self, $0) } != nil
   }
 
+  /// What is said where `Claims.replacedInput` is an input.
+  static func replacement(of input: String) -> Finding {
+    Finding(
+      .warning, "input-replaced",
+      "another file stands there than when the conversion was started, of the same size and time: everything is made again",
+      file: input)
+  }
+
   /// The error for work that was begun with another plan.
   static func otherPlan(_ path: String, expected: Digest, found: Digest) -> CheckpointError {
     CheckpointError(
