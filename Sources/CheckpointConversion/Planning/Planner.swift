@@ -284,12 +284,13 @@ public struct Planner: Sendable {
   ///   - carried: keys that it has a place for.
   /// - Returns: nothing where all are carried.
   func metadataLeftOut(by format: String, besides carried: Set<String> = []) -> [Finding] {
-    let keys = source.checkpoint.metadata.keys.sorted().map(\.text).filter { !carried.contains($0) }
-    guard !keys.isEmpty else { return [] }
+    let keys = NameList(
+      source.checkpoint.metadata.keys.lazy.filter { !carried.contains($0.text) })
+    guard keys.count > 0 else { return [] }
     return [
       Finding(
         .note, "metadata-left-out",
-        "\(format) has no place for the source's metadata: \(keys.joined(separator: ", "))")
+        "\(format) has no place for the source's metadata: \(keys.text)")
     ]
   }
 
