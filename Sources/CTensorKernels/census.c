@@ -7,6 +7,13 @@
 /// Elements that are looked at together: what is wrong with none of them is told fast.
 enum { RUN = 4096 };
 
+/// Counts a NaN or an infinity, and keeps the first place of each.
+static void count_broken(wb_census *census, bool is_nan, uint64_t place) {
+  uint64_t *count = is_nan ? &census->nan_count : &census->infinity_count;
+  if (*count == 0) *(is_nan ? &census->first_nan : &census->first_infinity) = place;
+  ++*count;
+}
+
 #define DEFINE_FLOATS(NAME, WORD, MAGNITUDE, INFINITE)                                                     \
   static void NAME(const WORD *values, size_t count, wb_census *census) {                                  \
     for (size_t start = 0; start < count; start += RUN) {                                                  \
@@ -23,9 +30,7 @@ enum { RUN = 4096 };
         WORD magnitude = values[i] & MAGNITUDE;                                                            \
         census->has_finite_value |= magnitude != 0 && magnitude < INFINITE;                                \
         if (magnitude < INFINITE) continue;                                                                \
-        if (census->nan_count + census->infinity_count == 0) census->first_place = census->count + i;      \
-        if (magnitude > INFINITE) census->nan_count++;                                                     \
-        else census->infinity_count++;                                                                     \
+        count_broken(census, magnitude > INFINITE, census->count + i);                                     \
         census->negative_infinity_count += magnitude == INFINITE && values[i] != INFINITE;                 \
       }                                                                                                    \
     }                                                                                                      \
@@ -71,9 +76,7 @@ static void take(wb_census *census, float value, size_t place) {
     census->has_finite_value |= value != 0;
     return;
   }
-  if (census->nan_count + census->infinity_count == 0) census->first_place = place;
-  if (value != value) census->nan_count++;
-  else census->infinity_count++;
+  count_broken(census, value != value, place);
   census->negative_infinity_count += value < 0;
 }
 

@@ -55,25 +55,24 @@ struct ValuesCheck {
   private func brokenFindings() -> [Finding] {
     var findings: [Finding] = []
     for (tensor, census) in zip(source.checkpoint.tensors, census) {
-      guard let census, let place = census.firstPlace, isOfModel(tensor) else { continue }
-      let unit = unit(of: tensor)
-      let first = "the first at \(Self.index(place, in: tensor.shape))"
-      if census.nanCount > 0 {
-        findings.append(
-          Finding(
-            .error, "nan",
-            "\(counted(census.nanCount, unit)) of \(tensor.shape.elementCount) \(census.nanCount == 1 ? "is" : "are") NaN, \(first)",
-            file: tensor.file, tensor: tensor.name))
+      guard let census, isOfModel(tensor) else { continue }
+      if let first = census.firstNaN {
+        findings.append(broken("nan", "NaN", census.nanCount, first, tensor))
       }
-      if census.infinityCount > 0, !census.isMask(tensor.shape) {
-        findings.append(
-          Finding(
-            .error, "infinity",
-            "\(counted(census.infinityCount, unit)) of \(tensor.shape.elementCount) \(census.infinityCount == 1 ? "is" : "are") infinite, \(first)",
-            file: tensor.file, tensor: tensor.name))
+      if let first = census.firstInfinity, !census.isMask(tensor.shape) {
+        findings.append(broken("infinity", "infinite", census.infinityCount, first, tensor))
       }
     }
     return findings
+  }
+
+  private func broken(
+    _ check: String, _ what: String, _ count: Int, _ first: Int, _ tensor: TensorInfo
+  ) -> Finding {
+    Finding(
+      .error, check,
+      "\(counted(count, unit(of: tensor))) of \(tensor.shape.elementCount) \(count == 1 ? "is" : "are") \(what), the first at \(Self.index(first, in: tensor.shape))",
+      file: tensor.file, tensor: tensor.name)
   }
 
   /// What the elements of a tensor are called.

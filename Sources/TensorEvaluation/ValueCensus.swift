@@ -8,8 +8,10 @@ public struct ValueCensus: Hashable, Sendable, Codable {
   public let nanCount: Int
   /// Infinite ones.
   public let infinityCount: Int
-  /// The first that is either, row-major; nil if none is.
-  public let firstPlace: Int?
+  /// The first that is no number, row-major; nil if none is.
+  public let firstNaN: Int?
+  /// The first infinite one, likewise.
+  public let firstInfinity: Int?
   /// Whether there is nothing but zeros.
   public let isZero: Bool
   /// Whether there is nothing but zeros and -∞; never of blocks.
@@ -65,10 +67,11 @@ public final class CensusCollector: Sendable {
   /// What a tensor has; nil for dtypes whose values aren't looked at (floats of 4 and 6 bits), and for those without elements.
   public subscript(task: Int) -> ValueCensus? {
     guard let census = running.withLock({ $0[task] }), census.count > 0 else { return nil }
-    let isBroken = census.nan_count + census.infinity_count > 0
     return ValueCensus(
       nanCount: Int(census.nan_count), infinityCount: Int(census.infinity_count),
-      firstPlace: isBroken ? Int(census.first_place) : nil, isZero: !census.has_value,
+      firstNaN: census.nan_count > 0 ? Int(census.first_nan) : nil,
+      firstInfinity: census.infinity_count > 0 ? Int(census.first_infinity) : nil,
+      isZero: !census.has_value,
       hasMaskValues: census.negative_infinity_count > 0 && !census.has_finite_value
         && census.negative_infinity_count == census.nan_count + census.infinity_count,
       isConstant: !census.is_varied, zeroByteCountAtEnd: Int(census.zeros_at_end))

@@ -112,6 +112,19 @@ import Testing
     #expect(try findings(sample(vectors + [SampleTensor("z", [4], floats: [0, 0, 0, 0])])) == [])
   }
 
+  /// Each kind's own first place, whichever comes before the other.
+  @Test(arguments: [(7, 9), (9, 7)]) func eachKindHasItsOwnFirstPlace(nan: Int, infinity: Int)
+    throws
+  {
+    var values = (0..<12).map { Float($0) + 0.5 }
+    (values[nan], values[infinity], values[11], values[10]) = (.nan, .infinity, .nan, -.infinity)
+    let path = try sample([SampleTensor("a", [3, 4], floats: values)])
+    let text = try Weighbridge.run("verify", path, "--checks", "values").text
+    for (what, place) in [("NaN", nan), ("infinite", infinity)] {
+      #expect(text.contains("are \(what), the first at [\(place / 4), \(place % 4)] "), "\(text)")
+    }
+  }
+
   /// What is added to scores of attention has -∞ where nothing shall be seen; any other tensor with it is broken.
   @Test func masksOfUnknownModelsMayBeInfinite() throws {
     let infinity = Float.infinity

@@ -52,7 +52,7 @@ import Testing
     }
     let found = try #require(census(dtype, bytes, cut: cut * size))
     #expect(found.nanCount == nans.count && found.infinityCount == infinities.count)
-    #expect(found.firstPlace == infinities[0])
+    #expect(found.firstNaN == nans[0] && found.firstInfinity == infinities[0])
     #expect(!found.isZero && !found.isConstant)
   }
 
@@ -61,7 +61,7 @@ import Testing
     let size = dtype.blockByteCount
     let zeros = [UInt8](repeating: 0, count: 5000 * size)
     let nothing = try #require(census(dtype, zeros, cut: 1024 * size))
-    #expect(nothing.isZero && nothing.isConstant && nothing.firstPlace == nil)
+    #expect(nothing.isZero && nothing.isConstant && nothing.firstNaN == nil)
     #expect(nothing.zeroByteCountAtEnd == zeros.count)
     var ones = zeros
     for place in stride(from: 0, to: ones.count, by: size) { ones[place] = 1 }
@@ -125,7 +125,8 @@ import Testing
     let found = try #require(census(dtype, bytes, cut: 77 * size))
     #expect(found.nanCount == values.count { $0.isNaN })
     #expect(found.infinityCount == values.count { $0.isInfinite })
-    #expect(found.firstPlace == values.firstIndex { !$0.isFinite })
+    #expect(found.firstNaN == values.firstIndex { $0.isNaN })
+    #expect(found.firstInfinity == values.firstIndex { $0.isInfinite })
     #expect(!found.isZero)
     let nothing = try #require(
       census(dtype, [UInt8](repeating: 0, count: 10 * size), cut: 3 * size))

@@ -607,8 +607,8 @@ typedef struct {
   uint64_t nan_count, infinity_count;
   /// Of the infinite ones those below zero.
   uint64_t negative_infinity_count;
-  /// The first NaN or infinity: which weight it is.
-  uint64_t first_place;
+  /// The first NaN and the first infinity: which weight it is.
+  uint64_t first_nan, first_infinity;
   /// Whether one is neither 0 nor -0.
   bool has_value;
   /// Whether one of those is finite; of blocks always.
