@@ -1,6 +1,7 @@
 """A fork is put together again from a difference by the recipe of docs/guide/differences.md, with h5py and no code of ours."""
 import json
 import re
+import warnings
 
 import numpy as np
 
@@ -13,6 +14,7 @@ PAGE = PACKAGE / "docs/guide/differences.md"
 def check(report):
     with workdir() as work:
         report.row("the page's recipe, every dtype", lambda: recipe(work))
+    report.row("the page's recipe, a single number", number)
     with workdir() as work:
         report.row("the page's example", lambda: example(work))
 
@@ -25,10 +27,20 @@ def code():
     return definition, "file = " + use
 
 
+def silently(function):
+    """The same, where a warning is an error: whoever copies the page's code sees none."""
+    def run(*arguments):
+        with np.errstate(all="warn"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return function(*arguments)
+
+    return run
+
+
 def functions():
     names = {}
     exec(code()[0], names)
-    return names["restored"], names["rounded"]
+    return silently(names["restored"]), silently(names["rounded"])
 
 
 def bits(array):
@@ -85,6 +97,26 @@ def recipe(work):
     for name in ("every.BF16", "every.F16", "moved.F32", "rounded.BF16", "rounded.F16"):
         expect(name in found, f"{name} is no difference")
     return f"{len(found)} differences bit for bit, of {len({name.split('.')[1] for name in found})} dtypes"
+
+
+class Single:
+    """A dataset of one number without axes, as h5py gives it."""
+    shape = ()
+
+    def __init__(self, value, dtype):
+        self.value, self.attrs = np.array(value, "<u2"), {"dtype": dtype}
+
+    def __getitem__(self, _):
+        return self.value[()]
+
+
+def number():
+    restored, _ = functions()
+    # 0 against -0 is a step of one, and a step back wraps around; the integers are 1 and 65535.
+    for dtype, value, old, new in (("BF16", 2, 0x8000, 0), ("F16", 1, 0, 0x8000), ("I16", 4, 65535, 1), ("U16", 3, 1, 65535)):
+        found = restored(Single(value, dtype), np.array(old, "<u2"))
+        expect(found.shape == () and found == new, f"{dtype}: {found}")
+    return "bit for bit, without a warning"
 
 
 def example(work):
