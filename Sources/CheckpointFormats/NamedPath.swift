@@ -51,7 +51,11 @@ public struct NamedPath: Sendable {
 
   /// What people call a checkpoint: the last part of its path; for a snapshot in Hugging Face's cache, the model's name.
   static func title(of place: String) -> String {
-    let (parent, name) = Directories.split(place)
+    var (parent, name) = Directories.split(place)
+    // A place that is named from within is called as it is from without.
+    if [".", ".."].contains(name) {
+      (parent, name) = Directories.split(Directories.resolved(place))
+    }
     let (cache, folder) = Directories.split(parent)
     let model = Directories.split(cache).name
     guard folder == "snapshots", model.hasPrefix("models--"),

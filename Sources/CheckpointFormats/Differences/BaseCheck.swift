@@ -146,6 +146,19 @@ extension CheckpointError {
   /// The same as what is wrong with a base.
   var ofWrongBase: CheckpointError { self.called("wrong-base") }
 
+  /// The same of a file of the base, whose folder it names: others may be called the same.
+  ///
+  /// - Parameter path: the base's, as the user wrote it.
+  /// - Returns: the error.
+  func inBase(_ path: String) -> CheckpointError {
+    guard let file, file != path, !file.hasPrefix("\(path)/") else { return self.in(file: path) }
+    var error = self
+    error.file =
+      Directories.split(path).name == file
+      ? path : path.hasSuffix("/") ? "\(path)\(file)" : "\(path)/\(file)"
+    return error
+  }
+
   /// Whether it is what is wrong with a base.
   public var isOfWrongBase: Bool { check == ofWrongBase.check }
 }

@@ -88,22 +88,26 @@ public final class BaseCheckpoint: CheckpointReader {
   public func read(
     _ position: Int, _ region: MatrixRegion, into destination: MatrixBuffer
   ) throws(CheckpointError) {
-    switch tensors[position] {
-    case .stored(let place): try source.reader.read(place, region, into: destination)
-    case .computed(let expression):
-      try evaluator.evaluate(expression, region, into: destination)
-    }
+    do throws(CheckpointError) {
+      switch tensors[position] {
+      case .stored(let place): try source.reader.read(place, region, into: destination)
+      case .computed(let expression):
+        try evaluator.evaluate(expression, region, into: destination)
+      }
+    } catch { throw error.inBase(source.path) }
   }
 
   /// Makes sure of what a tensor was read from, as far as the format can tell.
   ///
   /// - Throws: `corrupt`, `inputOutput`.
   public func confirm(_ position: Int) throws(CheckpointError) {
-    switch tensors[position] {
-    case .stored(let place): try source.reader.confirm(place)
-    case .computed(let expression):
-      for place in expression.storedPositions { try source.reader.confirm(place) }
-    }
+    do throws(CheckpointError) {
+      switch tensors[position] {
+      case .stored(let place): try source.reader.confirm(place)
+      case .computed(let expression):
+        for place in expression.storedPositions { try source.reader.confirm(place) }
+      }
+    } catch { throw error.inBase(source.path) }
   }
 
   /// Why a stored tensor isn't what the checkpoint records.
@@ -111,6 +115,8 @@ public final class BaseCheckpoint: CheckpointReader {
   /// - Throws: what reading throws.
   public func cause(ofWrongDigestAt position: Int) throws(CheckpointError) -> CheckpointError? {
     guard case .stored(let place) = tensors[position] else { return nil }
-    return try source.reader.cause(ofWrongDigestAt: place)
+    do throws(CheckpointError) { return try source.reader.cause(ofWrongDigestAt: place) } catch {
+      throw error.inBase(source.path)
+    }
   }
 }

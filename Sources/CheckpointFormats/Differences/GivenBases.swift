@@ -5,7 +5,8 @@ public import TensorModel
 
 /// The checkpoints that the user named with `--base`: each is opened when something needs it, and once.
 public final class GivenBases: Sendable {
-  private let paths: [String]
+  /// As the user wrote them.
+  public let paths: [String]
   private let resources: EvaluationResources
   private let progress: WorkProgress
   private let state = Mutex(State())
@@ -172,14 +173,23 @@ public final class GivenBases: Sendable {
         .usage, "a base can't be read from standard input",
         hint: "name a file or a folder by --base")
     }
+    guard FileKind(of: paths[place]) != .other else {
+      throw CheckpointError(
+        .unsupported, "neither a file nor a folder", file: paths[place],
+        found: PathObstacle.text(paths[place]),
+        hint: "name a file or a folder by --base: a base is read more than once")
+    }
     for path in paths[..<place] {
       guard Self.identity(path) == Self.identity(paths[place]) else { continue }
       throw CheckpointError(
         .usage, "--base names the same checkpoint twice", file: paths[place],
         hint: "name it once")
     }
-    let source = try Source(paths[place], options.forBase)
-    let base = try BaseCheckpoint(source, resources, progress: progress)
+    let base: BaseCheckpoint
+    do throws(CheckpointError) {
+      let source = try Source(paths[place], options.forBase)
+      base = try BaseCheckpoint(source, resources, progress: progress)
+    } catch { throw error.inBase(paths[place]) }
     state.withLock { $0.open[place] = base }
     return base
   }
