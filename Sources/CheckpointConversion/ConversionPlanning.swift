@@ -116,6 +116,7 @@ extension ConversionJob {
   /// - Throws: what opening the base throws; `usage` where there is one and the format has no differences, or none and it has nothing else.
   func differing(_ source: Source) throws(CheckpointError) -> Source {
     let target = try Targets.target(for: request, source)
+    _ = try request.settings.baseHint.map(BaseHint.checked)
     let base = try request.openOptions.bases?.target(
       request.openOptions, sharing: target.differences == .always)
     if let base, target.differences == .never {
@@ -123,7 +124,7 @@ extension ConversionJob {
         .map { "--to \($0.format.name)" }
       throw CheckpointError(
         .usage, "--base names a checkpoint that nothing here is a difference to",
-        found: "--to \(target.format.name)",
+        file: base.source.path, found: "--to \(target.format.name)",
         hint:
           "leave it out, or write the difference to \(base.hint) with \(writers.joined(separator: " or "))"
       )
@@ -136,6 +137,16 @@ extension ConversionJob {
     guard base != nil || request.settings.baseHint == nil else {
       throw CheckpointError(
         .usage, "--base-hint is for differences, and what is written is complete",
+        hint: "leave it out")
+    }
+    if let base, let other = request.openOptions.bases?.unused.first {
+      throw CheckpointError(
+        .usage, "what is written is a difference to one base, and --base names two", file: other,
+        hint: "leave out the wrong one; the first is taken, which is \(base.source.path)")
+    }
+    guard request.settings.baseHint == nil || target.differences == .optional else {
+      throw CheckpointError(
+        .usage, "--base-hint is for stores: \(target.format.name) has no name of a base",
         hint: "leave it out")
     }
     try request.openOptions.bases?.requireUsed()

@@ -104,7 +104,7 @@ struct ConvertCommand: ParsableCommand {
     request.settings.dtype = dtype.dtype
     request.settings.experts = experts?.spelling
     request.settings.compression = compression?.value
-    request.settings.baseHint = baseHint
+    request.settings.baseHint = try baseHint.map(BaseHint.checked)
     if parts.part != nil {
       request.invocation = PartsInvocation(source: source, arguments: CommandWords.ofAllParts)
     }

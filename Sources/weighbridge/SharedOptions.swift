@@ -77,6 +77,7 @@ struct SharedOptions: ParsableArguments {
 
   func validate() throws {
     if quiet && verbose { throw ValidationError("Give --quiet or --verbose, not both.") }
+    guard !base.contains("") else { throw ValidationError("--base needs a path, not ''.") }
     try OptionRange("--max-expansion", 1...1_000_000).check(maxExpansion)
     try OptionRange("--threads", 1...1024).check(threads)
     let memoryRange = EvaluationResources.minimumMemory...1_000_000_000_000_000

@@ -17,7 +17,7 @@ import Testing
   }
 
   /// The base with some steps of an ulp in two matrices.
-  private static func fork(
+  static func fork(
     _ workspace: Workspace, _ name: String, of base: String, by steps: UInt8
   ) throws -> String {
     var sample = try ModelSample("gptj")
@@ -267,17 +267,6 @@ import Testing
     #expect(try Weighbridge.run("verify", path).code == 1)
   }
 
-  @Test func aHintNeedsADifference() throws {
-    let whole = try Weighbridge.run(
-      "convert", fork, workspace.path("y.store"), "--base-hint", "Q")
-    #expect(whole.code == 2 && whole.errors.contains("--base-hint needs --base"))
-    let path = try make(Kind.all[0], fork, base, in: "own")
-    let read = try Weighbridge.run(
-      "convert", path, workspace.path("y.store"), "--base", base, "--base-hint", "Q")
-    #expect(read.code == 2 && read.errors.contains("--base-hint"), "\(read.errors)")
-    #expect(!workspace.has("y.store"))
-  }
-
   @Test func theNextCommandNamesTheBase() throws {
     let path = try make(Kind.all[0], fork, base, in: "own")
     let tokens = try workspace.write("tokens.json", Data("[[1, 2, 3, 4]]".utf8))
@@ -329,22 +318,5 @@ import Testing
     }
     let after = try workspace.snapshot(of: "")
     #expect(before == after)
-  }
-
-  /// A hint is what somebody else wrote.
-  @Test func hintsAreData() throws {
-    let path = workspace.path("hint.store")
-    let made = try Weighbridge.run(
-      "convert", fork, path, "--base", base, "--base-hint", "a\u{1B}[31m\nb\u{202E}")
-    #expect(made.code == 0, "\(made.errors)")
-    let out = workspace.path("out")
-    for command in [
-      ["inspect", path], ["verify", path], ["compare", path, fork],
-      ["convert", path, out, "--to", "hf", "--base", base],
-    ] {
-      let outcome = try Weighbridge.run(command)
-      let printed = (outcome.text + outcome.errors).unicodeScalars
-      #expect(!printed.contains("\u{1B}") && !printed.contains("\u{202E}"), "\(command)")
-    }
   }
 }

@@ -45,7 +45,13 @@ struct OverlapCheck {
   /// What options name, whether the destination exists already or not.
   private func checkOptions() throws(CheckpointError) {
     let options = request.openOptions
-    for input in [options.configurationName, options.assetsDirectory].compactMap({ $0 })
+    let bases = (options.bases?.paths ?? []).filter { $0 != "-" }
+    for base in bases where isInside(request.destination, base) {
+      throw CheckpointError(
+        .usage, "the destination lies inside the base", file: request.destination,
+        hint: "choose a destination outside of \(base)")
+    }
+    for input in [options.configurationName, options.assetsDirectory].compactMap({ $0 }) + bases
     where isInside(input, request.destination) {
       throw CheckpointError(
         .usage, "lies inside the destination, which would replace it", file: input,
