@@ -31,7 +31,7 @@ enum ConversionText {
     let checkpoint = source.checkpoint
     let family = source.architectureName.map { ", family \(printable($0))" } ?? ""
     return
-      "\(printable(source.path)): \(checkpoint.format), \(checkpoint.layout)\(family), \(counted(checkpoint.tensors.count, "tensor")), \(humanSize(checkpoint.byteCount))"
+      "\(printable(source.path)): \(checkpoint.format), \(printable(checkpoint.layout))\(family), \(counted(checkpoint.tensors.count, "tensor")), \(humanSize(checkpoint.byteCount))"
   }
 
   private static func destinationLine(_ plan: ConversionPlan, _ destination: String) -> String {

@@ -17,7 +17,7 @@ struct InspectionText {
 
   /// Gives the text line by line.
   func print(_ line: (String) -> Void) {
-    line(field("format", "\(inspection.format), \(inspection.layout)"))
+    line(field("format", "\(inspection.format), \(printable(inspection.layout))"))
     line(field("architecture", inspection.architecture.map(ColumnWidth.shown) ?? "not known"))
     switch inspection.attention {
     case AttentionMode.prefix.rawValue:
