@@ -62,6 +62,26 @@ import Testing
     #expect(error?.found?.contains("blake3") == true)
   }
 
+  @Test(arguments: ["version", "base_version"]) func versionsAreNumbers(key: String) throws {
+    for value in [
+      "7", "\"\"", "\"1\"", "\"latest\"", "\"00000١\"", "\"-00001\"", "\"00000\\u001b[31m\"",
+      "null",
+      "\"\(String(repeating: "9", count: 19))\"",
+    ] {
+      let error = try refusal("weight_v000002") {
+        try edit($0, "\"\(key)\":", "\"\(key)\": \(value), \"other\":")
+      }
+      #expect(error?.code == .malformed && error?.message.contains("'\(key)'") == true, "\(value)")
+    }
+    #expect(
+      try refusal("weight_v000002") { try edit($0, "\"\(key)\":", "\"other\":") }?.code
+        == .malformed)
+    #expect(
+      try refusal("weight_v000002") {
+        try edit($0, "\"\(key)\":", "\"\(key)\": \"1000000\", \"other\":")
+      } == nil)
+  }
+
   @Test(arguments: folders) func aFlippedBitIsFound(folder: String) throws {
     let name = "model-00000-of-00002.safetensors"
     let size = try Data(

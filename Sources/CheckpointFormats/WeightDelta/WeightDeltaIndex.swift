@@ -62,8 +62,8 @@ public struct WeightDeltaIndex: Sendable {
         throw CheckpointError(
           .malformed, "the index lacks something", expected: "metadata and weight_map")
       }
-      version = metadata["version"]?.text ?? ""
-      baseVersion = metadata["base_version"]?.text ?? ""
+      version = try Self.version("version", metadata)
+      baseVersion = try Self.version("base_version", metadata)
       encoding = try Self.known("delta_encoding", metadata, "xor, overwrite", Encoding.init)
       _ = try Self.known("compression_format", metadata, "zstd") { $0 == "zstd" ? true : nil }
       checksum = try Self.known(
@@ -97,6 +97,20 @@ public struct WeightDeltaIndex: Sendable {
         hint: "have the trainer write another one: xor, zstd and xxh3-128 are its usual ones")
     }
     return value
+  }
+
+  /// A counter: six digits, or more where there have been so many.
+  private static func version(
+    _ key: String, _ metadata: JSONValue
+  ) throws(CheckpointError) -> String {
+    guard let text = metadata[key]?.text, (6...18).contains(text.utf8.count),
+      text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+    else {
+      throw CheckpointError(
+        .malformed, "'\(key)' is no version", expected: "six digits",
+        found: metadata[key]?.shortText ?? "none")
+    }
+    return text
   }
 
   private static func root(
