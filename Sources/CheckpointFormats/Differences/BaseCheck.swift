@@ -151,7 +151,9 @@ extension CheckpointError {
   /// - Parameter path: the base's, as the user wrote it.
   /// - Returns: the error.
   func inBase(_ path: String) -> CheckpointError {
-    guard let file, file != path, !file.hasPrefix("\(path)/") else { return self.in(file: path) }
+    guard let file, file != path, !file.hasPrefix("/"), !file.hasPrefix("\(path)/") else {
+      return self.in(file: path)
+    }
     var error = self
     error.file =
       Directories.split(path).name == file
