@@ -12,7 +12,12 @@ struct ChoiceUnits {
   private var errors: [[BudgetSearch.Option]] = []
   private let count: Int
 
-  init(_ measured: MeasuredTypes) {
+  /// Groups weights.
+  ///
+  /// - Parameters:
+  ///   - measured: of a model.
+  ///   - ends: what errors of embeddings and heads count for, beside what is expected of them.
+  init(_ measured: MeasuredTypes, ends: Double = 1) {
     count = measured.weights.count
     var layers: [FusedLayer: Int] = [:]
     for (place, weight) in measured.weights.enumerated() {
@@ -34,7 +39,7 @@ struct ChoiceUnits {
           weight.entries.first { $0.type == type }.map { (weight, $0) }
         }
       }
-      costs.append(options.map { BudgetSearch.Option($0, measured.cost) })
+      costs.append(options.map { BudgetSearch.Option($0) { measured.cost($0, $1, ends: ends) } })
       errors.append(options.map { BudgetSearch.Option($0, measured.objective) })
     }
   }

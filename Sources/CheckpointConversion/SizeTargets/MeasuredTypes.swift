@@ -21,7 +21,14 @@ struct MeasuredTypes {
     let fused: FusedLayer?
     let elementCount: Int
     /// How much its relative error counts beside others.
-    let sensitivity: Double
+    fileprivate(set) var sensitivity = 1.0
+    /// Whether it is an embedding or a head.
+    let isAtEnd: Bool
+    fileprivate let expression: TensorExpression
+    /// Experts in it, one after the other; else 1.
+    fileprivate let stackCount: Int
+    /// Of each expert.
+    fileprivate let rowCount: Int
     fileprivate(set) var squaredValues = 0.0
     fileprivate(set) var entries: [Entry] = []
   }
@@ -59,7 +66,7 @@ struct MeasuredTypes {
     _ types: [WeightType], _ request: QuantizationRequest, _ source: Source, _ job: ConversionJob,
     _ progress: WorkProgress
   ) throws(CheckpointError) {
-    let sensitivity = Sensitivity(try source.model())
+    var sensitivity = Sensitivity(try source.model())
     var places: [ExactName: Int] = [:]
     var trials: [Trial] = []
     var first: ConversionPlan?
@@ -83,11 +90,14 @@ struct MeasuredTypes {
         let place = places[key] ?? weights.count
         if place == weights.count {
           places[key] = place
+          let dimensions = group.valueShape.dimensions
           weights.append(
             Weight(
               name: group.name, fused: quantization.fused,
               elementCount: group.valueShape.elementCount,
-              sensitivity: sensitivity.of(group.expression)))
+              isAtEnd: sensitivity.isAtEnd(group.expression), expression: group.expression,
+              stackCount: dimensions.count == 3 ? dimensions[0] : 1,
+              rowCount: dimensions.dropLast().last ?? 1))
         }
         weights[place].entries.append(Entry(type: type, byteCount: group.byteCount))
         if group.isQuantizedAnew {
@@ -105,6 +115,10 @@ struct MeasuredTypes {
       $0 + (places[ExactName($1.name)] == nil ? $1.byteCount : 0)
     }
     try measure(trials, source, job, progress)
+    sensitivity.weigh(weights.compactMap(\.output))
+    for place in weights.indices {
+      weights[place].sensitivity = sensitivity.of(weights[place].expression)
+    }
   }
 
   private mutating func measure(
@@ -150,8 +164,14 @@ struct MeasuredTypes {
 
   /// What a type for a weight is expected to do to predictions: the square of its relative error, weighed by importances where they are known, times the weight's
   /// sensitivity.
-  func cost(_ weight: Weight, _ entry: Entry) -> Double {
-    weight.sensitivity
+  ///
+  /// - Parameters:
+  ///   - weight: which.
+  ///   - entry: its type.
+  ///   - ends: what embeddings and heads count for, beside what is expected of them.
+  /// - Returns: a number to compare with others of the same model.
+  func cost(_ weight: Weight, _ entry: Entry, ends: Double = 1) -> Double {
+    weight.sensitivity * (weight.isAtEnd ? ends : 1)
       * (entry.errors.map {
         $0.cost {
           $0.squaredError
@@ -184,6 +204,19 @@ struct MeasuredTypes {
     }
     let all = known.reduce(0) { $0 + $1.all }
     return all > 0 ? known.reduce(0) { $0 + $1.weighted } / all : 1
+  }
+}
+
+extension MeasuredTypes.Weight {
+  /// What it puts out for a token: of embeddings a row, of matrices what importances say; nil where they say nothing.
+  fileprivate var output: Sensitivity.Output? {
+    if isAtEnd {
+      return Sensitivity.Output(
+        expression: expression, energy: squaredValues / Double(max(1, rowCount)))
+    }
+    guard let weighted = entries.lazy.compactMap({ $0.errors?.weighted }).first else { return nil }
+    return Sensitivity.Output(
+      expression: expression, energy: weighted.squaredValues / Double(max(1, stackCount)))
   }
 }
 

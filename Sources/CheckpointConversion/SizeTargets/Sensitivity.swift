@@ -2,38 +2,78 @@ import CheckpointFormats
 import ModelArchitectures
 import TensorModel
 
-/// How much an error counts by what a weight is for.
+/// How much a relative error counts by what a weight is for.
 ///
-/// A relative error of one matrix in a decoder's layers costs about as much as the same in another, whatever their sizes. What makes the logits has no layer after
-/// it that averages, and the embedding none before it. The factors were measured as the KL divergence that one quantized weight alone makes
-/// (`scripts/benchmarks/quality sensitivity`), as orders of magnitude.
+/// In a matrix of a decoder's layers it makes about such an error of what the sublayer adds to the residual stream, and counts as much as that is of the stream
+/// (`ResidualShares`); where that isn't known, all matrices of layers count alike. What makes the logits has no layer after it that averages, and the embedding
+/// none before it: their factors, beside the mean of the layers' matrices, were measured as the KL divergence that one quantized weight alone makes
+/// (`scripts/benchmarks/quality sensitivity`). They are orders of magnitude, and differ between models by more than shares do.
 struct Sensitivity {
   private static let ofHead = 32.0
   private static let ofEmbedding = 8.0
 
-  /// By the names of stored tensors.
-  private var factors: [ExactName: Double] = [:]
+  /// What stored tensors are for, by their names.
+  private var places: [ExactName: Set<DecoderPlace>] = [:]
+  private var counts: [DecoderPlace: Int] = [:]
+  private let hasHead: Bool
+  private let layers: [ResidualShares.Sublayer]
+  private var shares: ResidualShares?
 
   /// For a model; in one that isn't known all weights count alike.
   init(_ model: ModelContents) {
-    let places = Array(model.placed)
-    let hasHead = places.contains { $0.0.role.projection == .head }
-    var counts: [DecoderPlace: Int] = [:]
-    for (place, _) in places { counts[DecoderPlace(place.role, place.layer), default: 0] += 1 }
-    for (place, tensor) in places {
-      let factor =
-        switch place.role {
-        case .tokenEmbedding: hasHead ? Self.ofEmbedding : Self.ofHead
-        case .weight(.head, _): Self.ofHead
-        // Of many experts a token meets some.
-        default: 1 / Double(counts[DecoderPlace(place.role, place.layer)] ?? 1)
-        }
-      for source in tensor.expression.sources { factors[ExactName(source)] = factor }
+    let placed = Array(model.placed)
+    hasHead = placed.contains { $0.0.role.projection == .head }
+    layers = ResidualShares.sublayers(placed.map(\.0))
+    for (place, tensor) in placed {
+      counts[DecoderPlace(place.role, place.layer), default: 0] += 1
+      for source in tensor.expression.sources {
+        places[ExactName(source), default: []].insert(place)
+      }
     }
+  }
+
+  /// What a measured weight puts out.
+  struct Output {
+    /// What the weight is made of.
+    let expression: TensorExpression
+    /// The sum of squares of its outputs for a token, on average.
+    let energy: Double
+  }
+
+  /// Takes in what weights put out, from which follows how much of the residual stream each sublayer adds.
+  mutating func weigh(_ outputs: [Output]) {
+    shares = ResidualShares(
+      outputs.compactMap { output in
+        let uses = uses(output.expression)
+        return uses.first.map { ($0, output.energy * part(uses)) }
+      }, of: layers)
   }
 
   /// Of what an expression reads.
   func of(_ expression: TensorExpression) -> Double {
-    expression.sources.compactMap { factors[ExactName($0)] }.max() ?? 1
+    let uses = uses(expression)
+    return uses.map(factor).max().map { $0 * part(uses) } ?? 1
+  }
+
+  /// Whether an expression is of an embedding or a head, which stand at an end of the decoder.
+  func isAtEnd(_ expression: TensorExpression) -> Bool {
+    uses(expression).contains { $0.layer == nil && factor($0) != 1 }
+  }
+
+  private func uses(_ expression: TensorExpression) -> [DecoderPlace] {
+    expression.sources.flatMap { places[ExactName($0)] ?? [] }
+  }
+
+  /// Of many experts a token meets some.
+  private func part(_ uses: [DecoderPlace]) -> Double {
+    min(1, uses.reduce(0) { $0 + 1 / Double(counts[DecoderPlace($1.role, $1.layer)] ?? 1) })
+  }
+
+  private func factor(_ place: DecoderPlace) -> Double {
+    switch place.role {
+    case .tokenEmbedding: hasHead ? Self.ofEmbedding : Self.ofHead
+    case .weight(.head, _): Self.ofHead
+    default: shares?.of(place) ?? 1
+    }
   }
 }

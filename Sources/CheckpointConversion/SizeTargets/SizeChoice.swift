@@ -45,8 +45,10 @@ public struct SizeChoice: Sendable {
     // What was measured is the source as it was opened.
     try source.confirm()
     let choices = Self.choices(
-      presets.filter { $0.byteCount <= limit }, request, units, room: room,
-      areSeveral: job.request.validator != nil)
+      presets.filter { $0.byteCount <= limit }, request, units,
+      others: job.request.validator == nil
+        ? [] : Self.otherEnds.map { ChoiceUnits(measured, ends: $0) },
+      room: room)
     func preset(_ choice: [Int]) -> MeasuredPreset? {
       let bytes = units.byteCount(choice) + measured.fixedByteCount
       return presets.filter { $0.byteCount >= bytes }.min {
@@ -83,7 +85,10 @@ public struct SizeChoice: Sendable {
       wantedBitsPerWeight: wantedBits, wantedByteCount: wantedBytes, predicted: predicted,
       preset: zipped(preset, figures).map { .init(scheme: $0.scheme.name, figures: $1) },
       trials: trial.map { Self.trials($0, choices, units, measured, preset, presetDivergence) },
-      isPresetBetter: isBetter, isPresetTaken: isBetter && takesPreset)
+      isPresetBetter: isBetter, isPresetTaken: isBetter && takesPreset,
+      excessByteCount: preset.flatMap { preset in
+        isBetter && takesPreset && preset.byteCount > limit ? preset.byteCount - limit : nil
+      })
     var chosen = request
     if let preset, isBetter, takesPreset {
       chosen.scheme = preset.scheme
@@ -96,29 +101,32 @@ public struct SizeChoice: Sendable {
       points: Self.points(presets, preset, presetDivergence, units, measured))
   }
 
+  /// What is tried for embeddings and heads, whose part differs most between models.
+  private static let otherEnds = [4, 0.25]
+
   /// Choices of types within the limit, the one that is taken without a trial first.
   ///
   /// - Parameters:
   ///   - presets: that are no larger.
   ///   - request: what was asked for.
   ///   - units: what gets one type together.
+  ///   - others: the same by other costs, where several choices are going to be tried; else none.
   ///   - room: bytes that types may add up to.
-  ///   - areSeveral: whether they are going to be tried.
   /// - Returns: at least one.
   private static func choices(
-    _ presets: [MeasuredPreset], _ request: QuantizationRequest, _ units: ChoiceUnits, room: Int,
-    areSeveral: Bool
+    _ presets: [MeasuredPreset], _ request: QuantizationRequest, _ units: ChoiceUnits,
+    others: [ChoiceUnits], room: Int
   ) -> [[Int]] {
     let fitting = presets.sorted { ($0.byteCount, $1.cost) > ($1.byteCount, $0.cost) }
       .compactMap { units.choice($0.types) }
     // Importances say what errors do; without them the sum of squared errors is all that is known for certain.
     let isBounded = request.importance == nil
     var choices = [units.search(limit: room, from: fitting, isBounded: isBounded)]
-    guard areSeveral else { return choices }
-    let others =
-      [units.search(limit: room, from: fitting, isBounded: !isBounded)]
-      + units.closest(limits: [room]) + fitting.prefix(1)
-    for other in others where !choices.contains(other) { choices.append(other) }
+    guard !others.isEmpty else { return choices }
+    let further =
+      others.map { $0.search(limit: room, from: fitting, isBounded: isBounded) }
+      + [units.search(limit: room, from: fitting, isBounded: !isBounded)] + fitting.prefix(1)
+    for other in further where !choices.contains(other) { choices.append(other) }
     return choices
   }
 

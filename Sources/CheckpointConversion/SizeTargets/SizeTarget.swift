@@ -34,6 +34,8 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
   public let isPresetBetter: Bool
   /// Whether the preset is what is written.
   public let isPresetTaken: Bool
+  /// Bytes by which the preset that is written is larger than what was asked for; absent where it isn't.
+  public let excessByteCount: Int?
 
   /// Size and error.
   public struct Figures: Sendable, Codable, Hashable {
