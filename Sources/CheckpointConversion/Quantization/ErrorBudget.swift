@@ -105,18 +105,14 @@ public struct ErrorBudget: Sendable {
     var raises: [Int: Raise] = [:]
     for member in members {
       let tensor = member.tensor
+      if let raise = Self.measuredRaise(member, container, report) {
+        raises[member.number] = raise
+        continue
+      }
       guard
         let type = container.larger(than: tensor.dtype, columns: tensor.shape.dimensions.last ?? 0)
       else { continue }
       let count = Double(tensor.shape.elementCount)
-      if let figures = report.measuredTypes[tensor.name, type],
-        figures.byteCount > tensor.byteCount
-      {
-        raises[member.number] = Raise(
-          types: [type], byteCount: figures.byteCount - tensor.byteCount,
-          squaredError: count * figures.relativeRmse * figures.relativeRmse, basis: .measured)
-        continue
-      }
       let bits = type.bitsPerWeight - tensor.dtype.bitsPerWeight
       var (error, basis) = (member.error * pow(2, -bits), Basis.rule)
       for (measured, found) in [
@@ -150,6 +146,26 @@ public struct ErrorBudget: Sendable {
       return a == b ? $0.offset < $1.offset : a > b
     }
     self.parts = ranked.map(\.element)
+  }
+
+  /// Of the larger types that were measured on a tensor the one that takes away most squared error for each byte; nil where none was that is nearer.
+  private static func measuredRaise(
+    _ member: Member, _ container: QuantizationContainer, _ report: QuantizationReport
+  ) -> Raise? {
+    let tensor = member.tensor
+    let count = Double(tensor.shape.elementCount)
+    let raises = container.types.compactMap { type -> Raise? in
+      guard type.isQuantized, let figures = report.measuredTypes[tensor.name, type],
+        figures.byteCount > tensor.byteCount, figures.relativeRmse < member.error
+      else { return nil }
+      return Raise(
+        types: [type], byteCount: figures.byteCount - tensor.byteCount,
+        squaredError: count * figures.relativeRmse * figures.relativeRmse, basis: .measured)
+    }
+    return raises.max {
+      (member.squared - $0.squaredError) / Double($0.byteCount)
+        < (member.squared - $1.squaredError) / Double($1.byteCount)
+    }
   }
 
   /// By how much the error of all together is less if some tensors are raised.
