@@ -128,6 +128,18 @@ enum QuantizationText {
     return figureTable([head + (isRun ? ["KL divergence"] : [])] + rows)
   }
 
+  /// What the result is called: its scheme, or what types were chosen for.
+  static func kind(_ report: QuantizationReport) -> String {
+    guard let target = report.target, !target.isPresetTaken else { return report.scheme.name }
+    return "a mix for \(wanted(target))"
+  }
+
+  /// What was asked for.
+  static func wanted(_ target: SizeTargetRecord) -> String {
+    if let count = target.wantedByteCount { return humanSize(count) }
+    return String(format: "%g bits per weight", target.wantedBitsPerWeight ?? 0)
+  }
+
   /// What a target for the size comes to, and the scheme beside it.
   static func target(_ record: SizeTargetRecord) -> String {
     func text(_ figures: SizeTargetRecord.Figures) -> String {
@@ -143,7 +155,9 @@ enum QuantizationText {
     if let trials = record.trials { lines += Self.trials(trials) }
     let costsLess = record.trials == nil ? "is expected to cost less" : "costs less"
     if record.isPresetTaken {
-      lines.append("the preset \(costsLess), and is taken")
+      lines.append(
+        "the preset \(costsLess), and is taken"
+          + (record.excessByteCount.map { ": \(humanSize($0)) more than was asked for" } ?? ""))
     } else if let preset = record.preset, record.isPresetBetter {
       lines.append(
         "the preset is larger by \(humanSize(preset.figures.byteCount - record.predicted.byteCount)) and \(costsLess): --fallback preset takes it"

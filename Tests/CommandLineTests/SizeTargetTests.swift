@@ -113,6 +113,33 @@ import Testing
       (try outcome.object["scheme"] as? String == preset["scheme"] as? String) || !isBetter)
   }
 
+  @Test func aFallbackThatIsTooLargeSaysSo() throws {
+    let options = [
+      "--target-size", "150KB", "--fallback", "preset", "--tensor-type", "ffn_down=q8_0",
+    ]
+    let page = workspace.path("own.html")
+    let outcome = try Weighbridge.run(
+      ["quantize", Self.gptj, workspace.path("own.gguf"), "--report", page] + options)
+    #expect(outcome.text.contains("and is taken: 9.68 KB more than was asked for"))
+    #expect(
+      try String(contentsOfFile: page, encoding: .utf8).contains(
+        "150 KB were asked for; iq4_nl is expected to cost predictions less"))
+    let target = try target(
+      Weighbridge.run(
+        ["quantize", Self.gptj, "--dry-run", "--to", "gguf", "--json", "--quiet"] + options))
+    #expect(target["is_preset_taken"] as? Bool == true)
+    #expect(target["excess_byte_count"] as? Int == 9_680)
+  }
+
+  @Test func pagesCallAMixAMix() throws {
+    let page = workspace.path("own.html")
+    let outcome = try quantize("own.gguf", "--target-bits", "6", "--report", page)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(
+      try String(contentsOfFile: page, encoding: .utf8).contains(
+        "gptj became a mix for 6 bits per weight"))
+  }
+
   @Test func whatCantBeIsRefused() throws {
     for (options, text) in [
       (["--target-bits", "0.5"], "bits per weight"),

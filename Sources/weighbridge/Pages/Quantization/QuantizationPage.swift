@@ -89,7 +89,7 @@ struct QuantizationPage {
     figures = summary.figures
     isValidated = report.validation != nil
     frame = Page.Frame(
-      title: "\(source) as \(report.scheme.name): \(summary.verdict.title.lowercased())")
+      title: "\(source) as \(QuantizationText.kind(report)): \(summary.verdict.title.lowercased())")
 
     let ordered = report.types.sorted { Self.order($0.dtype) < Self.order($1.dtype) }
     let styles = SeriesStyle.assigned(ordered.map(\.dtype.name))

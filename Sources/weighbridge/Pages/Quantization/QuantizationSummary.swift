@@ -28,7 +28,7 @@ struct QuantizationSummary {
       ? ("bad", "Limit exceeded")
       : isNumberless
         ? ("bad", "No numbers") : isLimited ? ("good", "Within limits") : ("plain", "Quantized")
-    var size = "\(source) became \(report.scheme.name)"
+    var size = "\(source) became \(QuantizationText.kind(report))"
     if let before = sourceByteCount(report) {
       size +=
         ": \(humanSize(before)) are \(humanSize(report.byteCount)) now (\(percent(Double(report.byteCount) / Double(before))))"
@@ -75,6 +75,15 @@ struct QuantizationSummary {
         PageAlert(
           level: "bad", title: "No numbers",
           text: "the result computes no numbers on the \(counted(validation.tokenCount, "token"))"))
+    }
+    if let target = report.target, target.isPresetTaken, let preset = target.preset {
+      let excess = target.excessByteCount.map { ", \(humanSize($0)) more than was asked for" } ?? ""
+      alerts.append(
+        PageAlert(
+          level: target.excessByteCount == nil ? "good" : "warning", title: "The preset was taken",
+          text:
+            "\(QuantizationText.wanted(target)) were asked for; \(preset.scheme) \(target.trials == nil ? "is expected to cost" : "costs") predictions less than the best mix and has \(humanSize(preset.figures.byteCount))\(excess)"
+        ))
     }
     let flushed = report.tensors.reduce(0) { $0 + ($1.errors?.flushedBlockCount ?? 0) }
     if flushed > 0 {
