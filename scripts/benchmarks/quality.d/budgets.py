@@ -37,6 +37,13 @@ def measured(models):
     return rows
 
 
+def tried(models):
+    """[{"model", "container", "target", figures}]: the same budgets with choices that --validate has tried on other text."""
+    asked = [(m, c, bits) for m in models for c in PRESETS for bits in BUDGETS[c]]
+    jobs = [lambda m=m, c=c, bits=bits: runs.chosen(m, c, ["--target-bits", bits, *ENDING[c], *qualities.options(m, qualities.BEST)]) for m, c, bits in asked]
+    return [{"model": m.name, "container": c, "target": bits, **result} for (m, c, bits), result in zip(asked, runs.several(jobs))]
+
+
 def nearest(row, budget):
     """The preset whose size is nearest to the budget's."""
     return min(row["presets"], key=lambda s: (abs(row["presets"][s]["bits_per_weight"] - budget["target"]), s))
