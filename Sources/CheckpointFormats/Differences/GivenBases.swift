@@ -38,17 +38,19 @@ public final class GivenBases: Sendable {
     state.withLock { state in paths.indices.filter { !state.used.contains($0) }.map { paths[$0] } }
   }
 
+  private static func requireReadable(_ path: String) throws(CheckpointError) {
+    guard FileKind(of: path) == .other else { return }
+    throw CheckpointError(
+      .unsupported, "neither a file nor a folder", file: path, found: PathObstacle.text(path),
+      hint: "name a file or a folder by --base: a base is read more than once")
+  }
+
   /// Makes sure that something was read, or is to be written, with each of them.
   ///
   /// - Throws: `usage` for the first that is good for nothing.
   public func requireUsed() throws(CheckpointError) {
     guard let path = unused.first else { return }
-    if FileKind(of: path) == .other {
-      throw CheckpointError(
-        .unsupported, "not a checkpoint that --base can name", file: path,
-        expected: "a folder or a regular file", found: PathObstacle.text(path),
-        hint: "copy its contents into a file first")
-    }
+    try Self.requireReadable(path)
     throw CheckpointError(
       .usage, "--base names a checkpoint that nothing here is a difference to", file: path,
       hint: "leave it out")
@@ -173,12 +175,7 @@ public final class GivenBases: Sendable {
         .usage, "a base can't be read from standard input",
         hint: "name a file or a folder by --base")
     }
-    guard FileKind(of: paths[place]) != .other else {
-      throw CheckpointError(
-        .unsupported, "neither a file nor a folder", file: paths[place],
-        found: PathObstacle.text(paths[place]),
-        hint: "name a file or a folder by --base: a base is read more than once")
-    }
+    try Self.requireReadable(paths[place])
     for path in paths[..<place] {
       guard Self.identity(path) == Self.identity(paths[place]) else { continue }
       throw CheckpointError(
