@@ -146,7 +146,12 @@ struct CertificateCheck {
   private func strangers(
     _ text: CertificateText, _ place: CertificatePlace
   ) throws(CheckpointError) -> [Finding] {
-    let keys = try text.unknownKeys()
+    let keys: [String]
+    do throws(CheckpointError) { keys = try text.unknownKeys() } catch {
+      if error.code.isTransient { throw error }
+      // Such as a key that stands twice, of which every reader takes another one.
+      return [Finding("certificate-unusable", error.in(file: place.name))]
+    }
     guard !keys.isEmpty else { return [] }
     return [
       Finding(

@@ -106,6 +106,15 @@ import Testing
       found.code == 1 && found.text.contains("as 'q4_0', and no tensor is Q4_0"), "\(found.text)")
   }
 
+  @Test func keysThatStandTwiceAreFound() throws {
+    let text = String(decoding: try workspace.contents(Self.name), as: UTF8.self)
+    let place = try #require(text.firstRange(of: "\"format\" :"))
+    try workspace.write(
+      Self.name,
+      Data(text.replacingCharacters(in: place, with: "\"format\" : \"npz\", \"format\" :").utf8))
+    try expectFinding("stands twice in an object")
+  }
+
   /// Whoever reads the certificate may take them for something.
   @Test func keysOfNobodyAreSaid() throws {
     try edit { object in
