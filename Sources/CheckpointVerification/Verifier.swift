@@ -126,7 +126,7 @@ public struct Verifier: Sendable {
         report.skip(name, .blocked, "an earlier check failed (--fail-fast)")
         return false
       }
-      if hasWrongBase, [.derivation, .against].contains(name) {
+      if hasWrongBase, name == .derivation && replay != nil || name == .against && other != nil {
         report.skip(name, .blocked, "needs the base, and another one was given")
         return false
       }
