@@ -149,13 +149,17 @@ public struct ErrorBudget: Sendable {
   }
 
   /// Of the larger types that were measured on a tensor the one that takes away most squared error for each byte; nil where none was that is nearer.
+  ///
+  /// What has to be of one type with others gets the next larger one, as they do.
   private static func measuredRaise(
     _ member: Member, _ container: QuantizationContainer, _ report: QuantizationReport
   ) -> Raise? {
     let tensor = member.tensor
     let count = Double(tensor.shape.elementCount)
+    let next = container.larger(than: tensor.dtype, columns: tensor.shape.dimensions.last ?? 0)
     let raises = container.types.compactMap { type -> Raise? in
-      guard type.isQuantized, let figures = report.measuredTypes[tensor.name, type],
+      guard type.isQuantized, tensor.fused == nil || type == next,
+        let figures = report.measuredTypes[tensor.name, type],
         figures.byteCount > tensor.byteCount, figures.relativeRmse < member.error
       else { return nil }
       return Raise(
