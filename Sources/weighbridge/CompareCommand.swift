@@ -50,23 +50,7 @@ struct CompareCommand: ParsableCommand {
   @Flag(help: "Run both models side by side, too.")
   var forward = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Token ids for --forward, separated by commas; by default 32 fixed ones.", valueName: "ids"))
-  var tokens: String?
-
-  @Option(
-    help: ArgumentHelp("Token ids for --forward from a numpy array or JSON.", valueName: "file"),
-    completion: .file())
-  var tokensFile: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "A text in UTF-8 for --forward, cut into tokens by the first checkpoint's tokenizer, or the second's: its first 512 tokens, or as many as both models have positions.",
-      valueName: "file"), completion: .file())
-  var text: String?
-
-  @OptionGroup var windows: WindowOptions
+  @OptionGroup var tokens: PairTokens<Lockstep>
 
   @Option(
     help: ArgumentHelp(
@@ -93,13 +77,10 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    let areTokensGiven = tokens != nil || tokensFile != nil || text != nil
-    guard forward || (!areTokensGiven && tolerance == nil && prefix == nil) else {
+    guard forward || (!tokens.areGiven && tolerance == nil && prefix == nil) else {
       throw ValidationError(
         "--tokens, --tokens-file, --text, --prefix and --tolerance need --forward.")
     }
-    try TokenArguments.requireOne(tokens, tokensFile, text)
-    try windows.require(text)
     try OptionRange("--prefix", 0...1_048_576).check(prefix)
     if let tolerance, !tolerance.isFinite || tolerance < 0 {
       throw ValidationError("--tolerance must be a number, and not negative.")
@@ -140,11 +121,15 @@ struct CompareCommand: ParsableCommand {
       progress: progress.work)
     progress.finish()
     var report = ComparisonReport(comparison, differences.selection, first, second)
-    let tokens = RecordedTokens()
+    let recorded = RecordedTokens()
     if forward {
-      report.forward = try lockstep(sources, comparison, options.readFiles, tokens, progress)
+      report.forward = try lockstep(sources, comparison, options.readFiles, recorded, progress)
     }
     report.labels = try labelOptions.comparison(sources, shared, options.readFiles, progress)
+    if let labels = report.labels, !labelOptions.limits.areNone {
+      report.gate = ComparisonReport.Gate(
+        limits: labelOptions.limits, exceeded: labelOptions.exceeded(labels))
+    }
     for source in [sources.0, sources.1] { try source.confirm() }
     try page?.write(
       ComparisonPage(
@@ -152,7 +137,7 @@ struct CompareCommand: ParsableCommand {
         ComparisonPage.Run(
           first: first, second: second, command: PageCommandLine().text, findings: findings,
           tolerance: tolerance,
-          tokens: tokens.ids.map { ($0, TokenArguments.origin(self.tokens, tokensFile, text)) },
+          tokens: recorded.ids.map { ($0, tokens.origin) },
           labels: report.labels)
       ).html())
     if shared.json {
@@ -164,12 +149,11 @@ struct CompareCommand: ParsableCommand {
       Console.error(ForwardReport.noNumbersError)
       throw ExitCode(1)
     }
-    if let labels = report.labels, labelOptions.areGates {
-      let exceeded = labelOptions.exceeded(labels)
-      for excess in exceeded {
+    if let gate = report.gate {
+      for excess in gate.exceeded {
         Console.error("\(Paint.text("EXCEEDED", .error)): \(QuantizationText.excess(excess))")
       }
-      if !exceeded.isEmpty { throw ExitCode(1) }
+      if !gate.exceeded.isEmpty { throw ExitCode(1) }
       // Differences of weights are what is looked at then, unless logits have a limit, too.
       guard tolerance != nil else { return }
     }
@@ -192,17 +176,17 @@ struct CompareCommand: ParsableCommand {
     _ sources: (Source, Source), _ decoders: (Decoder, Decoder), _ inputs: ReadFiles
   ) throws(CheckpointError) -> TokenWindows {
     let limit = [decoders.0, decoders.1].compactMap(\.configuration.positionLimit).min()
-    if let text {
+    if let text = tokens.text {
       let file = try TextFile(text, inputs)
       do throws(CheckpointError) {
-        return try file.windows(sources.0, positionLimit: limit, windows)
+        return try file.windows(sources.0, positionLimit: limit, tokens.windows)
       } catch {
         guard error.code == .missing else { throw error }
-        return try file.windows(sources.1, positionLimit: limit, windows)
+        return try file.windows(sources.1, positionLimit: limit, tokens.windows)
       }
     }
     let row =
-      try TokenArguments(tokens: tokens, file: tokensFile, inputs: inputs).row
+      try tokens.row(inputs)
       ?? ForwardComparison.standardTokens(
         min(32, limit ?? 32), vocabulary: decoders.0.configuration.dimensions.vocabulary)
     return TokenWindows(rows: [row], length: max(1, row.count))

@@ -14,6 +14,14 @@ struct ComparisonReport: Encodable {
   var forward: ForwardComparison?
   /// What both choose of labels; nil if they weren't asked.
   var labels: LabelComparison?
+  /// What labels were judged by; nil without limits.
+  var gate: Gate?
+
+  /// Limits for choices of labels, and which of them are exceeded.
+  struct Gate {
+    let limits: QuantizationReport.Limits
+    let exceeded: [QuantizationReport.Excess]
+  }
 
   private let paths: [String]
 
@@ -31,7 +39,7 @@ struct ComparisonReport: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, tool, paths, verdict, identical, attentions, comparedCount, tensors
-    case counts, leftOutCount, summary, labels
+    case counts, leftOutCount, summary, labels, limits, exceeded
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -48,6 +56,8 @@ struct ComparisonReport: Encodable {
     if leftOutCount > 0 { try container.encode(leftOutCount, forKey: .leftOutCount) }
     try container.encode(summary, forKey: .summary)
     try container.encodeIfPresent(labels, forKey: .labels)
+    try container.encodeIfPresent(gate?.limits, forKey: .limits)
+    try container.encodeIfPresent(gate?.exceeded, forKey: .exceeded)
     try forward?.encode(to: encoder)
   }
 

@@ -80,7 +80,7 @@ struct ConvertCommand: ParsableCommand {
   )
   var validatesResult = false
 
-  @OptionGroup var validation: ValidationTokens
+  @OptionGroup var validation: PairTokens<Validation>
 
   @OptionGroup var options: DestinationOptions
 

@@ -39,8 +39,10 @@ struct LabelOptions: ParsableArguments {
     }
   }
 
-  /// Whether a limit decides on the exit code.
-  var areGates: Bool { maxFlips != nil || minAgreement != nil }
+  /// What decides on the exit code.
+  var limits: QuantizationReport.Limits {
+    QuantizationReport.Limits(maxFlips: maxFlips, minAgreement: minAgreement)
+  }
 
   /// Which limits a comparison exceeds: all, where there is none because a model computes no numbers.
   func exceeded(_ comparison: LabelComparison?) -> [QuantizationReport.Excess] {
@@ -96,8 +98,12 @@ struct LabelOptions: ParsableArguments {
     let count = tokens.rows.reduce(0) { $0 + $1.tokens.count }
     progress.begin("choosing labels", 2 * count, .tokens)
     defer { progress.finish() }
-    let scores = try [decoders.0, decoders.1].map { (decoder) throws(CheckpointError) in
-      try LabelScores(decoder, tokens, memory: resources.memory / 4, progress: progress.add)
+    let scores = try [(sources.0, decoders.0), (sources.1, decoders.1)].map {
+      (source, decoder) throws(CheckpointError) in
+      do throws(CheckpointError) {
+        return try LabelScores(
+          decoder, tokens, memory: resources.memory / 4, progress: progress.add)
+      } catch { throw error.in(file: source.path) }
     }
     return LabelComparison(prompts, scores[0], scores[1])
   }
@@ -107,8 +113,10 @@ struct LabelOptions: ParsableArguments {
     do throws(CheckpointError) {
       return try Tokenizer(assets: RestoredTokenizer.added(to: sources.0).checkpoint.assets)
     } catch {
-      guard error.code == .missing else { throw error }
-      return try Tokenizer(assets: RestoredTokenizer.added(to: sources.1).checkpoint.assets)
+      guard error.code == .missing else { throw LabelTrial.ofTokenizer(error, sources.0.path) }
+      do throws(CheckpointError) {
+        return try Tokenizer(assets: RestoredTokenizer.added(to: sources.1).checkpoint.assets)
+      } catch { throw LabelTrial.ofTokenizer(error, sources.1.path) }
     }
   }
 }

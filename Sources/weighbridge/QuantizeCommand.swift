@@ -122,7 +122,7 @@ struct QuantizeCommand: ParsableCommand {
   )
   var validatesResult = false
 
-  @OptionGroup var validation: ValidationTokens
+  @OptionGroup var validation: PairTokens<Validation>
 
   @OptionGroup var labels: LabelOptions
 
@@ -238,7 +238,9 @@ struct QuantizeCommand: ParsableCommand {
     {
       return try submission.run(job)
     }
-    let limits = QuantizationReport.Limits(maxKl: maxKl, maxRmse: maxRmse)
+    let limits = QuantizationReport.Limits(
+      maxKl: maxKl, maxRmse: maxRmse, maxFlips: labels.maxFlips,
+      minAgreement: labels.minAgreement)
     if options.dryRun {
       let (_, plan) = try hasDestination ? job.plan() : job.planWithoutDestination()
       var report = QuantizationReport(plan, quantization, limits: limits)

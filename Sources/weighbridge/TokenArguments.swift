@@ -12,23 +12,6 @@ struct TokenArguments {
   /// Takes in the file.
   let inputs: ReadFiles
 
-  /// Refuses tokens that are given twice.
-  ///
-  /// - Throws: `ValidationError`.
-  static func requireOne(_ tokens: String?, _ file: String?, _ text: String?) throws {
-    if [tokens, file, text].count(where: { $0 != nil }) > 1 {
-      throw ValidationError("Give one of --tokens, --tokens-file and --text, not several.")
-    }
-  }
-
-  /// Where the tokens of a run are from, in words; of options that weren't given: from nowhere but a fixed sequence.
-  static func origin(_ tokens: String?, _ file: String?, _ text: String?) -> String {
-    if tokens != nil { return "given by --tokens" }
-    if let file { return "from \(JSONDocument.path(file))" }
-    if let text { return "the beginning of \(JSONDocument.path(text)), cut by the tokenizer" }
-    return "fixed ones from all over the vocabulary, the same in every run"
-  }
-
   /// Rows of tokens; nil if none were given.
   ///
   /// - Throws: `usage` for anything but ids.
@@ -53,7 +36,9 @@ struct TokenArguments {
     get throws(CheckpointError) {
       guard let rows = try rows() else { return nil }
       guard rows.count == 1 else {
-        throw CheckpointError(.usage, "one row of tokens is needed here", found: "\(rows.count)")
+        throw CheckpointError(
+          .usage, "one row of tokens is needed here", file: file, found: "\(rows.count)",
+          hint: "give one row, or a text with --text and --window")
       }
       return rows[0]
     }

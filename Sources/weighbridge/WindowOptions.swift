@@ -23,13 +23,6 @@ struct WindowOptions: ParsableArguments {
     try OptionRange("--chunks", 1...1_000_000_000).check(chunks)
   }
 
-  /// Stops at options that have nothing to cut.
-  ///
-  /// - Throws: `ValidationError`.
-  func require(_ text: String?) throws {
-    if areGiven && text == nil { throw ValidationError("--window and --chunks are for --text.") }
-  }
-
   /// The length that was asked for.
   ///
   /// - Throws: `usage` where the model has fewer positions.

@@ -26,6 +26,7 @@ public struct LabelScores: Sendable {
       rows: rows.map(\.tokens), length: max(1, rows.map(\.tokens.count).max() ?? 1))
     let prefixes = rows.map { min(decoder.prefix($0.prefix), $0.sharedCount) }
     let vocabulary = decoder.configuration.dimensions.vocabulary
+    try tokens.requireTokens(below: vocabulary)
     let logits = FloatBuffer()
     var scores = tokens.prompts.map { _ in [Double]() }
     let run = WindowedRun(decoder, windows, prefixes: prefixes, memory: memory)
@@ -51,7 +52,7 @@ public struct LabelScores: Sendable {
           guard score.isFinite else {
             throw CheckpointError(
               .malformed,
-              "line \(tokens.prompts[row.prompt].line): the model computes no numbers (NaN or infinity)",
+              "the model computes no numbers (NaN or infinity) after \(tokens.place(row))",
               hint: "weighbridge inspect --statistics says which tensors have such values")
           }
           scores[row.prompt].append(score)

@@ -22,6 +22,8 @@ public struct LabelTokens: Sendable {
   public let prompts: [LabelledPrompt]
   /// A row for each label of each prompt, in their order.
   public let rows: [Row]
+  /// The prompts' file; nil for others.
+  private(set) var file: String?
 
   /// Cuts prompts and labels.
   ///
@@ -78,5 +80,25 @@ public struct LabelTokens: Sendable {
     do throws(CheckpointError) {
       try self.init(prompts, tokenizer, limit: limit)
     } catch { throw error.code == .usage ? error.in(file: file) : error }
+    self.file = file
+  }
+
+  /// Where a row's prompt is, for messages.
+  func place(_ row: Row) -> String {
+    "line \(prompts[row.prompt].line)\(file.map { " of \($0)" } ?? "")"
+  }
+
+  /// Stops at tokens that a model doesn't have.
+  ///
+  /// - Parameter vocabulary: how many it has.
+  /// - Throws: `usage` with the place of a prompt.
+  func requireTokens(below vocabulary: Int) throws(CheckpointError) {
+    for row in rows {
+      guard let token = row.tokens.first(where: { $0 >= vocabulary }) else { continue }
+      throw CheckpointError(
+        .usage, "\(place(row)) has tokens that this model doesn't have",
+        expected: "tokens below \(vocabulary)", found: "\(token)",
+        hint: "both models take the tokens of one tokenizer: compare models of one vocabulary")
+    }
   }
 }

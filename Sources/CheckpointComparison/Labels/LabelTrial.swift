@@ -26,8 +26,27 @@ public struct LabelTrial: Sendable {
 
   /// Prompts and labels as the source's tokenizer cuts them.
   func tokens(_ source: Source, limit: Int?) throws(CheckpointError) -> LabelTokens {
-    try LabelTokens(
-      prompts, Tokenizer(assets: source.checkpoint.assets), limit: limit, in: file)
+    let tokenizer: Tokenizer
+    do throws(CheckpointError) {
+      tokenizer = try Tokenizer(assets: source.checkpoint.assets)
+    } catch { throw Self.ofTokenizer(error, source.path) }
+    return try LabelTokens(prompts, tokenizer, limit: limit, in: file)
+  }
+
+  /// A tokenizer's error where texts have to be cut, for which no ids of tokens can be passed instead.
+  ///
+  /// - Parameters:
+  ///   - error: what is wrong with it.
+  ///   - checkpoint: whose it would be.
+  /// - Returns: the same error with the checkpoint and what helps.
+  public static func ofTokenizer(
+    _ error: CheckpointError, _ checkpoint: String
+  ) -> CheckpointError {
+    var error = error.in(file: checkpoint)
+    guard error.code == .missing || error.code == .unsupported else { return error }
+    error.hint =
+      "prompts and labels are texts, which a tokenizer has to cut: put its files beside the model's, or name a checkpoint that has one"
+    return error
   }
 
   /// Runs both.

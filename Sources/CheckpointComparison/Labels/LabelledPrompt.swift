@@ -38,6 +38,11 @@ public struct LabelledPrompt: Sendable, Hashable {
   ) throws(CheckpointError) -> [LabelledPrompt] {
     let bytes = try InputFile.contents(of: path, limit: maximumByteCount, recordedIn: inputs)
     do throws(CheckpointError) {
+      guard !bytes.starts(with: [0xef, 0xbb, 0xbf]) else {
+        throw CheckpointError(
+          .usage, "the file begins with a byte order mark (BOM)", expected: "UTF-8 without one",
+          hint: "save the file as UTF-8 without BOM")
+      }
       var prompts: [LabelledPrompt] = []
       var (number, start) = (0, 0)
       while start < bytes.count {

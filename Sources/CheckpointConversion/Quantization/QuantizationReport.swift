@@ -163,11 +163,25 @@ public struct QuantizationReport: Sendable, Encodable {
     public var maxKl: Double?
     /// ‖x - y‖ / ‖x‖ of any tensor.
     public var maxRmse: Double?
+    /// How many labels may be chosen differently.
+    public var maxFlips: Int?
+    /// The least share of labels that are chosen alike.
+    public var minAgreement: Double?
 
     /// Limits.
-    public init(maxKl: Double? = nil, maxRmse: Double? = nil) {
+    public init(
+      maxKl: Double? = nil, maxRmse: Double? = nil, maxFlips: Int? = nil,
+      minAgreement: Double? = nil
+    ) {
       self.maxKl = maxKl
       self.maxRmse = maxRmse
+      self.maxFlips = maxFlips
+      self.minAgreement = minAgreement
+    }
+
+    /// Whether there is none.
+    public var areNone: Bool {
+      maxKl == nil && maxRmse == nil && maxFlips == nil && minAgreement == nil
     }
   }
 

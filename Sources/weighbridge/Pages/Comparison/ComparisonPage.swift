@@ -81,7 +81,8 @@ struct ComparisonPage {
     first = Self.name(run.first)
     second = Self.name(run.second)
     let summary = ComparisonPageSummary(
-      comparison, report.verdict, forward, first, second, tolerance: run.tolerance)
+      comparison, report.verdict, forward, first, second, tolerance: run.tolerance,
+      gate: report.gate)
     self.verdict = summary.verdict
     alerts = summary.alerts
     figures = summary.figures

@@ -17,14 +17,26 @@ struct ComparisonPageSummary {
   ///   - first: the name of the one.
   ///   - second: the name of the other.
   ///   - tolerance: of the logits; nil without one.
+  ///   - gate: what labels were judged by; nil without limits.
   init(
     _ comparison: CheckpointComparison, _ verdict: ComparisonReport.Verdict,
-    _ forward: ForwardComparison?, _ first: String, _ second: String, tolerance: Double?
+    _ forward: ForwardComparison?, _ first: String, _ second: String, tolerance: Double?,
+    gate: ComparisonReport.Gate?
   ) {
+    let exceeded = gate?.exceeded ?? []
+    let ofLogits = forward.flatMap { forward in tolerance.map { Self.verdict(forward, $0) } }
+    let own = ofLogits ?? Self.verdict(comparison, verdict, forward, first, second)
+    // Limits of labels come before the logits' for the exit code, too.
     self.verdict =
-      forward.flatMap { forward in tolerance.map { Self.verdict(forward, $0) } }
-      ?? Self.verdict(comparison, verdict, forward, first, second)
-    alerts = Self.alerts(comparison, forward)
+      if !exceeded.isEmpty {
+        Verdict(level: "bad", title: "Limit exceeded", text: own.text)
+      } else if gate != nil, ofLogits == nil {
+        Verdict(level: "good", title: "Within limits", text: own.text)
+      } else { own }
+    alerts =
+      exceeded.map {
+        PageAlert(level: "bad", title: "Limit exceeded", text: QuantizationText.excess($0))
+      } + Self.alerts(comparison, forward)
     figures = Self.figures(comparison, forward)
   }
 

@@ -22,7 +22,7 @@ struct QuantizationSummary {
 
   private static func verdict(_ report: QuantizationReport, _ source: String) -> Verdict {
     let isNumberless = report.validation.map { $0.meanKlDivergence == nil } ?? false
-    let isLimited = report.limits.maxKl != nil || report.limits.maxRmse != nil
+    let isLimited = !report.limits.areNone
     let (level, title) =
       !report.exceeded.isEmpty
       ? ("bad", "Limit exceeded")
@@ -47,6 +47,11 @@ struct QuantizationSummary {
       sentences.append(
         "the mean KL divergence is \(divergence)\(allowed("--max-kl", report.limits.maxKl)), with the same likeliest token at \(percent(validation.sameTopFraction)) of \(counted(validation.tokenCount, "position"))"
       )
+    }
+    let limits = report.limits
+    if let most = limits.maxFlips { sentences.append("--max-flips allows \(grouped(most))") }
+    if let least = limits.minAgreement {
+      sentences.append("--min-agreement asks for \(threeDigits(least))")
     }
     if !isLimited { sentences.append("no limits were given") }
     return Verdict(level: level, title: title, text: sentences.joined(separator: "; ") + ".")
