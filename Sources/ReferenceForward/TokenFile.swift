@@ -33,16 +33,25 @@ public enum TokenFile {
       !header.isFortranOrder || header.shape.rank == 1, !header.isBigEndian,
       bytes.count - header.dataOffset == header.shape.elementCount * size
     else {
+      var found = "\(header.dtype.rawValue) \(header.shape)"
+      if header.isBigEndian { found = "big-endian \(found)" }
+      if header.isFortranOrder && header.shape.rank > 1 {
+        found += " in Fortran's order, columns first"
+      }
       throw CheckpointError(
         .usage, "not an array of tokens",
         expected: "little-endian int32 or int64, [tokens] or [rows, tokens]",
-        found: "\(header.dtype.rawValue) \(header.shape)")
+        found: found)
     }
     let values = (0..<header.shape.elementCount).map { index -> Int in
       let start = header.dataOffset + index * size
       let value = bytes[start..<start + size].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       return size == 4
         ? Int(Int32(truncatingIfNeeded: value)) : Int(Int64(truncatingIfNeeded: value))
+    }
+    if let token = values.first(where: { $0 < 0 }) {
+      throw CheckpointError(
+        .usage, "not a token", expected: "ids from 0 on", found: "\(token)")
     }
     guard header.shape.rank == 2 else { return [values] }
     let (rows, length) = (header.shape.dimensions[0], header.shape.dimensions[1])
@@ -63,8 +72,9 @@ public enum TokenFile {
   private static func row(_ value: JSONValue) throws(CheckpointError) -> [Int] {
     var tokens: [Int] = []
     for element in value.elements ?? [] {
-      guard let token = element.integer else {
-        throw CheckpointError(.usage, "not a token", found: element.shortText)
+      guard let token = element.integer, token >= 0 else {
+        throw CheckpointError(
+          .usage, "not a token", expected: "ids from 0 on", found: element.shortText)
       }
       tokens.append(token)
     }

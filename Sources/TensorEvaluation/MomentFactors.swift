@@ -187,15 +187,21 @@ public final class MomentFactors: @unchecked Sendable {
   private static func unusable(
     _ problem: Int32, _ moments: SecondMoments, row: Int
   ) -> CheckpointError {
-    let text =
+    let (text, expected, found) =
       switch Int(problem) {
-      case WB_MOMENTS_NOT_FINITE: "second moments that aren't numbers"
-      case WB_MOMENTS_NEGATIVE: "a mean square below 0"
-      default: "second moments that aren't symmetric"
+      case WB_MOMENTS_NOT_FINITE:
+        ("second moments that aren't numbers", "finite numbers", "NaN or infinity")
+      case WB_MOMENTS_NEGATIVE:
+        ("a mean square below 0", "0 or more on the diagonal", "a negative number")
+      default:
+        (
+          "second moments that aren't symmetric", "the same on both sides of the diagonal",
+          "different numbers"
+        )
       }
     return CheckpointError(
-      .malformed, text, expected: "finite numbers, the same on both sides of the diagonal",
-      found: "others in row \(row) of \(moments.origin)", hint: remedy)
+      .malformed, text, expected: expected, found: "\(found) in row \(row) of \(moments.origin)",
+      hint: remedy)
   }
 
   private static func notDefinite(_ moments: SecondMoments) -> CheckpointError {

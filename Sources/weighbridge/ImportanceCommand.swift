@@ -124,12 +124,18 @@ struct ImportanceCommand: ParsableCommand {
     }
     guard hessian == nil || !resume else {
       throw ValidationError(
-        "--resume is for runs without --hessian: of second moments nothing is kept, begin again without --resume."
+        "--resume is for runs without --hessian, because second moments are written at the end alone: begin again without --resume, or give --output a run of its own, which can be resumed."
       )
     }
     if let output, let hessian, Directories.resolved(output) == Directories.resolved(hessian) {
       throw ValidationError(
         "--output and --hessian would be one file: give each a file of its own.")
+    }
+    for (name, path, title, ending, other) in [
+      ("--output", output, "GGUF", ".gguf", ".safetensors"),
+      ("--hessian", hessian, "safetensors", ".safetensors", ".gguf"),
+    ] where path?.lowercased().hasSuffix(other) ?? false {
+      throw ValidationError("\(name) writes \(title): give it a name that ends in \(ending).")
     }
     try OptionRange("--window", 2...1_048_576).check(window)
     try OptionRange("--chunks", 1...1_000_000_000).check(chunks)
@@ -137,6 +143,12 @@ struct ImportanceCommand: ParsableCommand {
   }
 
   func run() throws {
+    do { try measure() } catch let error as CheckpointError where error.code == .interrupted {
+      throw error.resumable(output.map(ImportanceState.path))
+    }
+  }
+
+  private func measure() throws {
     let progress = shared.progress
     var options = try shared.openOptions(checkpoint, progress)
     options.assetsDirectory = assets
@@ -295,4 +307,14 @@ struct ImportanceCommand: ParsableCommand {
 
   /// Scores of longer windows take more time than everything else.
   private static let largestWindow = 2048
+}
+
+extension CheckpointError {
+  /// An interruption that says how to go on, where work is kept.
+  fileprivate func resumable(_ statePath: String?) -> CheckpointError {
+    guard let statePath, FileKind(ofEntry: statePath) != nil else { return self }
+    var copy = self
+    copy.hint = "repeat the command with --resume to go on, or with --force to begin again"
+    return copy
+  }
 }

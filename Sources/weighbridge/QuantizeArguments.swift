@@ -36,7 +36,11 @@ extension QuantizeCommand {
       }
     }
     if options.dryRun && !measure && report != nil {
-      throw ValidationError("--report needs a run: --dry-run without --measure measures nothing.")
+      throw ValidationError(
+        size.target == nil
+          ? "--report needs a run: --dry-run without --measure measures nothing."
+          : "--report needs a run: of a target --dry-run shows the choice alone, and --json has what was measured for it."
+      )
     }
     guard (scheme == nil) != (size.target == nil) else {
       throw ValidationError(
@@ -57,23 +61,26 @@ extension QuantizeCommand {
     guard !measure || !options.dryRun || scheme != nil else {
       throw ValidationError("--dry-run --measure compares schemes: name them by --scheme.")
     }
-    guard !measure || !options.dryRun || (maxKl == nil && maxRmse == nil) else {
-      throw ValidationError("--max-kl and --max-rmse are for runs; --measure shows the figures.")
+    // With --submit the limits go into the job that merges.
+    guard !options.dryRun || parts.areGiven || (maxKl == nil && maxRmse == nil) else {
+      throw ValidationError(
+        "--max-kl and --max-rmse are for runs: --dry-run writes nothing that could exceed them. --dry-run --measure --validate shows the figures of schemes."
+      )
     }
     guard destination != nil || (options.dryRun && !parts.areGiven) else {
       throw ValidationError("Missing expected argument '<destination>'.")
     }
     let containers = try schemes().map(\.container)
+    guard quality != .max || size.target == nil else {
+      throw ValidationError(
+        "--quality max is for a scheme, because a target for the size measures every type on every weight, which would take its rounding for each: give --quality best with the target, or name a --scheme."
+      )
+    }
     guard (hessian != nil) == (quality == .max) else {
       throw ValidationError(
         hessian == nil
-          ? "--quality max needs --hessian: make the file with weighbridge importance --hessian."
-          : "--hessian is for --quality max.")
-    }
-    guard hessian == nil || size.target == nil else {
-      throw ValidationError(
-        "--quality max needs a scheme: types for --target-size and --target-bits are chosen with --quality best."
-      )
+          ? "--quality max needs the second moments of layers' inputs: make them with weighbridge importance --hessian FILE, and name the file by --hessian."
+          : "--hessian is for --quality max: give both, or leave it out.")
     }
     guard imatrix == nil || quality != .plain || containers.contains(where: \.heedsImportance)
     else {

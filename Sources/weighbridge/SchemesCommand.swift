@@ -1,3 +1,4 @@
+import ArgumentParser
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
@@ -22,11 +23,11 @@ struct SchemesCommand {
   ///   - quantizations: a request for each scheme.
   ///   - shared: how to print.
   ///   - progress: the line that shows how far it has come.
-  /// - Throws: what measuring throws.
+  /// - Throws: what measuring throws; `ExitCode` where a scheme was run and computes no numbers.
   func run(
     _ request: ConversionRequest, _ quantizations: [QuantizationRequest], _ shared: SharedOptions,
     _ progress: ProgressLine
-  ) throws(CheckpointError) {
+  ) throws {
     let start = Date()
     let comparison = try SchemeComparison(
       request, quantizations, skipsUnfit: choice.isOfSet, progress.work)
@@ -36,11 +37,15 @@ struct SchemesCommand {
     try page?.write(SchemesPage(report, source: source, tokens: tokens()).html())
     if shared.json {
       Console.output(document: try JSONDocument.bytes(report))
-      return
+    } else {
+      let log = FindingLog(quiet: shared.quiet)
+      for finding in Self.common(comparison) { log.report(finding) }
+      Console.output(report.text + "\n")
     }
-    let log = FindingLog(quiet: shared.quiet)
-    for finding in Self.common(comparison) { log.report(finding) }
-    Console.output(report.text + "\n")
+    guard report.schemes.allSatisfy(\.computesNumbers) else {
+      Console.error(ForwardReport.noNumbersError)
+      throw ExitCode(1)
+    }
   }
 
   /// What is said of all schemes; of some it is in the document.

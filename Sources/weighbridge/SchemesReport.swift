@@ -34,6 +34,8 @@ struct SchemesReport: Encodable {
     let negativeLogLikelihoodIncrease: Double?
     let tokenCount: Int?
     let findings: [Finding]
+    /// False where it was run, and there are no numbers to compare.
+    var computesNumbers: Bool { tokenCount == nil || klDivergence != nil }
 
     init(_ entry: SchemeComparison.Entry) {
       let report = entry.report
@@ -89,7 +91,7 @@ struct SchemesReport: Encodable {
         + (isValidated
           ? [
             scheme.klDivergence.map(threeDigitsInColumn) ?? "no numbers",
-            scheme.sameTopFraction.map(percent) ?? "",
+            scheme.computesNumbers ? scheme.sameTopFraction.map(percent) ?? "" : "",
             scheme.negativeLogLikelihoodIncrease.map { String(format: "%+.3g", $0) } ?? "",
           ] : [])
     }

@@ -6,12 +6,14 @@ import TensorModel
 /// What `quantize` takes instead of a scheme: how large the result may be.
 struct SizeTargetOptions: ParsableArguments {
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Instead of a scheme: the most bytes of tensors. Every type is measured on every weight, and the types are chosen that make the error smallest.",
       valueName: "size"))
   var targetSize: ByteSize?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "The same by bits of all tensors for each weight, such as 4.3.", valueName: "bits"))
   var targetBits: Double?
@@ -53,6 +55,14 @@ struct SizeTargetOptions: ParsableArguments {
   func container(_ destination: String?) throws(CheckpointError) -> QuantizationContainer {
     let isGGUF = destination?.lowercased().hasSuffix(".gguf") ?? false
     let format = to?.lowercased() ?? (isGGUF ? "gguf" : nil)
+    if isGGUF, let format, let asked = QuantizationContainer(format: format),
+      asked.title != QuantizationContainer(format: "gguf")?.title
+    {
+      throw CheckpointError(
+        .usage, "--to and the destination's name say different formats", file: destination,
+        expected: "--to gguf", found: format,
+        hint: "leave out --to, or name a directory for \(asked.title)")
+    }
     guard let format, let container = QuantizationContainer(format: format) else {
       throw CheckpointError(
         .usage,

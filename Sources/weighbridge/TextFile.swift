@@ -58,12 +58,23 @@ struct TextFile: Sendable {
     let beginning = tokenizer.roles[.beginning].flatMap { tokenizer.prefix.contains($0) ? $0 : nil }
     let tokens = try tokenizer.encode(contents)
     guard !tokens.isEmpty else { throw empty }
+    warn(ifFew: tokens.count)
     return TokenWindows(
       text: tokens, length: length, stride: stride, beginning: beginning, limit: limit)
   }
 
   private func tokenizer(_ source: Source) throws(CheckpointError) -> Tokenizer {
     try Tokenizer(assets: RestoredTokenizer.added(to: source).checkpoint.assets)
+  }
+
+  /// Figures of so few tokens are chance.
+  private static let fewTokens = 8
+
+  private func warn(ifFew count: Int) {
+    guard count < Self.fewTokens else { return }
+    Console.error(
+      "warning: \(printable(path)) has \(counted(count, "token")), too few to measure anything: give a longer text"
+    )
   }
 
   private var empty: CheckpointError {
@@ -81,6 +92,7 @@ struct TextFile: Sendable {
     guard asked.areGiven else {
       let row = try Array(tokens(source).prefix(length))
       guard !row.isEmpty else { throw empty }
+      warn(ifFew: row.count)
       return TokenWindows(rows: [row], length: row.count)
     }
     return try windows(
@@ -97,10 +109,10 @@ extension TokenWindows {
   /// - Throws: `malformed` where there are tokens that the model doesn't have.
   func requireTokens(of decoder: Decoder, _ checkpoint: String) throws(CheckpointError) {
     let count = decoder.configuration.dimensions.vocabulary
-    guard let first = rows.joined().first(where: { $0 >= count }) else { return }
+    guard let first = rows.joined().first(where: { !(0..<count).contains($0) }) else { return }
     throw CheckpointError(
       .malformed, "there are tokens that the model doesn't have", file: checkpoint,
-      expected: "tokens below \(count)", found: "\(first)",
+      expected: "tokens from 0 to \(count - 1)", found: "\(first)",
       hint: "does the tokenizer belong to the model?")
   }
 }

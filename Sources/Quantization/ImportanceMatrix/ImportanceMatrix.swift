@@ -1,6 +1,7 @@
 // Importance matrices of llama.cpp: for each weight of a model, the mean square of what its columns were multiplied by when the model read some text.
 // Recognised by content: GGUF by its magic number, everything else is taken for the older form.
 
+import CheckpointFormats
 public import FileContainers
 public import TensorModel
 
@@ -33,6 +34,14 @@ public struct ImportanceMatrix: Sendable {
         throw CheckpointError(
           .unsupported, "too large for an importance matrix",
           expected: "at most \(Self.maximumByteCount) bytes", found: "\(file.byteCount)")
+      }
+      guard try !SafetensorsFormat.recognises(file: file.region) else {
+        throw CheckpointError(
+          .unsupported, "no importance matrix", expected: "GGUF, or llama.cpp's older .dat",
+          found: "safetensors, as second moments are",
+          hint:
+            "second moments are for --hessian with --quality max; weighbridge importance --output makes an importance matrix"
+        )
       }
       let isGGUF = try file.region.head(GGUFHeader.magic.count) == GGUFHeader.magic
       let table = isGGUF ? try GGUFImportances.read(file.region) : try .init(legacy: file.region)
