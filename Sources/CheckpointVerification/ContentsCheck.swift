@@ -22,7 +22,7 @@ struct ContentsCheck {
   private let dtypes: LookedAtDTypes
 
   /// Findings of opening a checkpoint that are about tensors' bytes.
-  static let kinds: Set = ["data-missing", WeightDeltaReader.unprovenKind]
+  static let kinds: Set = ["data-missing", "base-unproven"]
 
   /// - Parameters:
   ///   - source: is read.
@@ -136,7 +136,7 @@ struct ContentsCheck {
     report.byteCount = source.checkpoint.byteCount
     report.root = rootDigest(of: contents.identities)
     let unread = source.checkpoint.findings.count { $0.check == "unreadable-tensor" }
-    let isProven = !known.contains { $0.check == WeightDeltaReader.unprovenKind }
+    let isProven = !known.contains { $0.check == "base-unproven" }
     report.record(
       .contents, findings,
       "\(counted(contents.identities.count, "tensor")) read"

@@ -220,7 +220,8 @@ import Testing
     var editor = try StoreEditor(path)
     let (one, other) = (try #require(editor.position(of: "chunked")), editor.chunks.count - 1)
     #expect(one != other)
-    editor.manifest.tensors[other] = editor.manifest.tensors[one].with(name: "twin")
+    editor.manifest.tensors[other] = editor.manifest.tensors[one].with(
+      name: "twin", dataset: StoreFormat.datasetPath(for: "twin"))
     editor.chunks[other] = editor.chunks[one]
     #expect(throws: CheckpointError.self) { try editor.write() }
     try editor.write(measuresVolumes: false)

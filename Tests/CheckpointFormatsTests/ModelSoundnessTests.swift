@@ -368,7 +368,9 @@ import Testing
     // These don't fit each other: they can be copied, but stand for nothing.
     #expect(
       !found.problems.isEmpty
-        && found.problems.allSatisfy { ["quantized-part", "companion-missing"].contains($0.check) })
+        && found.problems.allSatisfy {
+          ["quantized-part", "companion-missing", "quantization-claim"].contains($0.check)
+        })
     #expect(found.findings.map(\.check) == ["quantized-weights"])
     #expect(found.quantized?.weights.contains("model.layers.0.mlp.up_proj.weight") == true)
     #expect(throws: CheckpointError.self) { try found.requireValues() }

@@ -214,7 +214,10 @@ import Testing
     let findings = try Source(workspace.path).checkpoint.findings
     #expect(
       findings.filter { $0.check == "unused-weights" }.map(\.file)
-        == ["model-00001-of-00002.safetensors", "model.safetensors.index.json"])
+        == ["model-00001-of-00002.safetensors"])
+    #expect(
+      findings.filter { $0.check == "file-malformed" }.map(\.file)
+        == ["model.safetensors.index.json"])
   }
 
   @Test func carriesTokenizersAndListsTheRest() throws {

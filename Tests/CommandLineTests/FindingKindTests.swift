@@ -157,7 +157,7 @@ private enum SourceText {
   /// What makes findings, and errors that become some, with the place of the id among the arguments.
   private static let makers: [(name: String, places: Range<Int>)] = [
     ("Finding(", 0..<2), ("ModelProblem(", 0..<1), (".called(", 0..<1), ("problem(", 0..<1),
-    ("drop(", 2..<3), ("Told(", 0..<1),
+    ("drop(", 2..<3), ("Told(", 0..<1), ("broken(", 0..<1),
   ]
 
   private static func ids(in text: ArraySlice<UInt8>) -> [String] {

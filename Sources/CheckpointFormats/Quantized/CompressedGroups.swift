@@ -24,7 +24,7 @@ final class CompressedGroups: Sendable {
   private static let effortForAll = 1 << 22
   private static let mostPatterns = 1000
   private static let longestName = 1024
-  private static let embeddings: Set = [
+  static let embeddings: Set = [
     "embed_tokens", "wte", "wpe", "embed_in", "word_embeddings", "embeddings", "embed_positions",
   ]
 

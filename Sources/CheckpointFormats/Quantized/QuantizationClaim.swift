@@ -121,7 +121,7 @@ enum QuantizationClaim {
     case BitsAndBytesBlocks.method: return nil
     case let method? where whileLoading.contains(method): return said(keys[0], .warning)
     case let method? where ofOneLayout.contains(method) || ofSeveralLayouts.contains(method):
-      return isUncompressed(settings) ? nil : said(keys[0], .error)
+      return isUncompressed(settings) || ignoresAll(settings, tensors) ? nil : said(keys[0], .error)
     default:
       // Nothing is known of a method's codes but that they are no floats.
       let mayBeCodes = tensors.contains { $0.shape.rank > 1 && isCode($0.dtype) }
@@ -146,6 +146,22 @@ enum QuantizationClaim {
     // Only what attention keeps is quantized where no group has weights.
     let groups = settings["config_groups"]?.members
     return isSaid || groups.map { !$0.contains { $0.value["weights"]?.members != nil } } ?? false
+  }
+
+  /// Whether the configuration names every layer as one that isn't quantized, as where no layer fits a scheme.
+  private static func ignoresAll(
+    _ settings: QuantizationSettings, _ tensors: [TensorInfo]
+  ) -> Bool {
+    let ignored = Set(
+      (settings["ignore"]?.elements ?? []).compactMap { $0.text.map { ExactName($0) } })
+    let ending = ".weight"
+    return !ignored.isEmpty
+      && tensors.allSatisfy { tensor in
+        guard tensor.shape.rank == 2, tensor.name.hasSuffix(ending) else { return true }
+        let module = String(tensor.name.dropLast(ending.count))
+        let last = module.split(separator: ".").last.map(String.init) ?? module
+        return CompressedGroups.embeddings.contains(last) || ignored.contains(ExactName(module))
+      }
   }
 
   private static func error(

@@ -77,14 +77,11 @@ public final class WeightDeltaReader: BasedReader {
     guard count > 0 else { return [] }
     return [
       Finding(
-        .warning, unprovenKind,
+        .warning, "base-unproven",
         "the update names its base by a counter, and nothing tells whether '\(base.hint)' is that one in the \(counted(count, "tensor")) that it doesn't change: make sure of it by other means",
         file: WeightDeltaFormat.indexName)
     ]
   }
-
-  /// The kind of finding for tensors of a base that nothing says to be the right one.
-  public static let unprovenKind = "base-unproven"
 
   /// Compares the base, and what the update makes of it, with the roots that ours say.
   private func checkRoots(
