@@ -235,8 +235,11 @@ public struct Certificate: Sendable, Codable, Hashable {
     public let digest: Digest
   }
 
-  /// Whether standard input was converted, of which neither name nor size is known.
-  public var isOfStandardInput: Bool { inputs.count == 1 && inputs[0].name == "-" }
+  /// Whether standard input was converted, of which neither name nor size is known; perhaps as a difference to a base.
+  public var isOfStandardInput: Bool {
+    inputs.contains { $0.name == "-" }
+      && inputs.allSatisfy { $0.name == "-" || $0.name.hasPrefix(Source.baseFolder) }
+  }
 
   /// Identities of all tensors.
   public var identities: [TensorIdentity] {

@@ -267,12 +267,15 @@ struct PlanDocument: Encodable {
   static func digest(
     _ plan: ConversionPlan, _ source: Source, as certificate: Certificate? = nil
   ) throws(CheckpointError) -> Digest {
-    let known = certificate.flatMap { $0.isOfStandardInput ? $0.inputs.map(\.name) : nil }
-    let inputs =
-      known?.map { Certificate.InputRecord(name: $0, byteCount: nil, digest: nil) }
-      ?? source.inputs.map {
-        Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
-      }
+    var inputs = source.inputs.map {
+      Certificate.InputRecord(name: $0.name, byteCount: $0.byteCount, digest: nil)
+    }
+    if let certificate, certificate.isOfStandardInput {
+      let known = Set(certificate.inputs.map { ExactName($0.name) })
+      inputs =
+        [Certificate.InputRecord(name: "-", byteCount: nil, digest: nil)]
+        + inputs.filter { known.contains(ExactName($0.name)) }
+    }
     var document = PlanDocument(plan, inputs: inputs, by: certificate?.tool ?? .current)
     document.leftOut = []
     document.findings.removeAll(where: \.isOfPlace)

@@ -36,12 +36,16 @@ public struct Source: Sendable {
     /// The same file, of a base.
     fileprivate var ofBase: Input {
       var input = Input(
-        name: "base/\(name)", byteCount: byteCount, modificationTime: modificationTime,
+        name: "\(Source.baseFolder)\(name)", byteCount: byteCount,
+        modificationTime: modificationTime,
         changeTime: changeTime, identity: identity, path: path)
       input.isOfBase = true
       return input
     }
   }
+
+  /// What the names of a base's files begin with among the inputs.
+  public static let baseFolder = "base/"
 
   /// What it is read together with, where it is a difference; nil for a complete checkpoint.
   public var base: BaseCheckpoint? { (reader as? any BasedReader)?.base }

@@ -117,6 +117,26 @@ import Testing
     #expect(inputs.contains("base/model.safetensors") && inputs.contains("model.safetensors"))
   }
 
+  /// A fork from standard input has no name, and its base has.
+  @Test func aForkFromAPipeIsMadeAgain() throws {
+    let tar = Process()
+    tar.executableURL = URL(filePath: "/usr/bin/env")
+    tar.arguments = ["tar", "cf", workspace.path("fork.tar"), "-C", workspace.path, "fork"]
+    try tar.run()
+    tar.waitUntilExit()
+    let path = workspace.path("piped.store")
+    let made = try Weighbridge.run(
+      ["convert", "-", path, "--base", base, "--quiet"], input: workspace.path("fork.tar"))
+    #expect(made.code == 0, "\(made.errors)")
+    for source in [fork, workspace.path("fork.tar")] {
+      let outcome = try Weighbridge.run("verify", path, "--base", base, "--replay", source)
+      #expect(outcome.code == 0, "\(outcome.text)\(outcome.errors)")
+    }
+    let other = try Self.fork(workspace, "other", of: "gptj", by: 2)
+    #expect(
+      try Weighbridge.run("verify", path, "--base", base, "--replay", other).code == 1)
+  }
+
   @Test(arguments: Kind.all) func aDifferenceIsSignedAsDerived(_ kind: Kind) throws {
     let path = try make(kind, fork, base, in: "own")
     let signature = workspace.path("x.sig")

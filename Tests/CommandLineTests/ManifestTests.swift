@@ -49,6 +49,30 @@ import Testing
     return (outcome.text, outcome.code)
   }
 
+  /// Tensors of an archive lie in files that no list has, and the archive's digest covers them.
+  @Test func manifestsOfArchivesAndSetsAreConsistent() throws {
+    let tar = Process()
+    tar.executableURL = URL(filePath: "/usr/bin/env")
+    tar.arguments = [
+      "tar", "cf", workspace.path("m.tar"), "-C", workspace.path, "m/model.safetensors",
+    ]
+    try tar.run()
+    tar.waitUntilExit()
+    let archive = workspace.path("m.tar")
+    #expect(try Weighbridge.run("manifest", archive).code == 0)
+    let verified = try Weighbridge.run("verify", archive, "--require", "digests")
+    #expect(verified.code == 0, "\(verified.errors)")
+    let set = workspace.path("set")
+    let quantized = try Weighbridge.run(
+      "quantize", fixture("huggingface/gptj"), set, "--scheme", "q8_0", "--shards", "2")
+    #expect(quantized.code == 0, "\(quantized.errors)")
+    let first = "\(set)/model-00001-of-00002.gguf"
+    #expect(try Weighbridge.run("manifest", first).code == 0)
+    #expect(try Weighbridge.run("verify", first).code == 0)
+    // The other file of the set has no digest.
+    #expect(try Weighbridge.run("verify", first, "--require", "digests").code == 1)
+  }
+
   @Test func listsOfCoreutilsAreReadInEachOfTheirForms() throws {
     let digest = try #require(
       try write().files.first { $0.name == "a b.txt" }?.digest.split(separator: ":").last)

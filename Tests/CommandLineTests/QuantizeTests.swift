@@ -23,6 +23,17 @@ import Testing
     try #require(try outcome.object["root"] as? String)
   }
 
+  /// Programs that read a claim of codes load none of the weights.
+  @Test(arguments: ["mlx-q4-g128", "w4a16-g128"])
+  func whereNothingFitsTheConfigurationHolds(scheme: String) throws {
+    let out = workspace.path("nothing")
+    let outcome = try Weighbridge.run(
+      "quantize", fixture("huggingface/llama"), out, "--scheme", scheme)
+    #expect(outcome.code == 0 && outcome.errors.contains("[nothing-quantized]"))
+    let verified = try Weighbridge.run("verify", out, "--replay", fixture("huggingface/llama"))
+    #expect(verified.code == 0, "\(verified.text)\(verified.errors)")
+  }
+
   @Test func reportsEveryTensor() throws {
     let outcome = try quantize(Self.gptj, "m.gguf", "q4_k_m", ["--json", "--validate"])
     #expect(outcome.code == 0)

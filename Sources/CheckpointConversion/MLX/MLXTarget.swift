@@ -42,14 +42,16 @@ enum MLXTarget: ConversionTarget {
     _ planner: Planner, _ graph: MLXGraph, _ weights: [StoredWeight]
   ) -> ConversionPlan.Sidecar {
     var standard: PackedFormat?
-    if case .packed(let format) = planner.settings.quantization?.scheme.type { standard = format }
+    let packed = weights.compactMap { weight in
+      weight.format.map { (StoredWeight.module(of: weight.parts[0].name), $0) }
+    }
+    // A claim of codes where no weight fits would keep other programs from loading it.
+    if case .packed(let format) = planner.settings.quantization?.scheme.type, !packed.isEmpty {
+      standard = format
+    }
     let dtype = planner.settings.dtype?.torchName
     return ConversionPlan.Sidecar(
       name: HuggingFaceConfiguration.fileName,
-      contents: MLXConfiguration(graph).text(
-        dtype: dtype, standard: standard,
-        weights.compactMap { weight in
-          weight.format.map { (StoredWeight.module(of: weight.parts[0].name), $0) }
-        }))
+      contents: MLXConfiguration(graph).text(dtype: dtype, standard: standard, packed))
   }
 }

@@ -105,6 +105,9 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
       if !names.insert(ExactName(file.name)).inserted { problem = "it lists '\(file.name)' twice" }
       if file.byteCount < 0 { problem = "it says that '\(file.name)' has \(file.byteCount) bytes" }
     }
+    // A file's manifest lists it alone: tensors can lie in what it contains, or in other files of its set. So can they in a folder of archives.
+    let listsPlaces =
+      !name.hasSuffix(Self.ending) && tensors.contains { names.contains(ExactName($0.file)) }
     var tensorNames: Set<ExactName> = []
     for tensor in tensors where problem == nil {
       if !tensorNames.insert(ExactName(tensor.name)).inserted {
@@ -113,7 +116,7 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
       {
         problem =
           "it says that the tensor '\(tensor.name)', \(tensor.dtype.rawValue) \(tensor.shape), has \(tensor.byteCount) bytes"
-      } else if !names.contains(ExactName(tensor.file)) {
+      } else if listsPlaces, !names.contains(ExactName(tensor.file)) {
         problem = "it has the tensor '\(tensor.name)' in '\(tensor.file)', which it doesn't list"
       }
     }
