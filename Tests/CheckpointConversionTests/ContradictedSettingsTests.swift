@@ -172,7 +172,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("awq_llama", "awq", "gptq"), ("awq_llama", "awq", "fp8"), ("gptq_v1_llama", "gptq", "awq"),
+    ("awq_llama", "awq", "gptq"), ("awq_llama", "awq", "fp8"),
+    ("awq_llama", "awq", "hqq"), ("gptq_v1_llama", "gptq", "awq"),
     ("gptq_v1_llama", "gptq", "compressed-tensors"), ("fp8_block_qwen2", "fp8", "gptq"),
     ("bnb_nf4_llama", "bitsandbytes", "awq"),
     ("ct_llama_fp8_dynamic", "compressed-tensors", "bitsandbytes"),
@@ -281,6 +282,20 @@ import Testing
       try Data(#"{"zero_point": true, "q_group_size": 64, "w_bit": 4}"#.utf8)
         .write(to: URL(filePath: "\(folder)/quant_config.json"))
       #expect(try self.claims(folder).isEmpty, "\(golden.name)")
+    }
+  }
+
+  /// Settings without a method say nothing, but for those of bitsandbytes' first versions.
+  @Test func settingsWithoutAMethodSayNothing() throws {
+    for (name, settings, count) in [
+      ("awq_llama", "{}", 1), ("fp8_block_qwen2", "{}", 1), ("bnb_nf4_llama", "{}", 1),
+      ("bnb_nf4_llama", #"{"load_in_4bit": true}"#, 0),
+    ] {
+      let room = try Workspace()
+      let folder = try copy(
+        name, in: room, replacing: "\"quantization_config\":",
+        with: "\"quantization_config\": \(settings), \"other\":")
+      #expect(try claims(folder).count == count, "\(name) \(settings)")
     }
   }
 

@@ -38,7 +38,8 @@ enum QuantizationClaim {
     }
     let isOther =
       ofOneLayout.contains(said)
-      || ofSeveralLayouts.contains(said) && methods.allSatisfy(ofOneLayout.contains)
+      || (ofSeveralLayouts + whileLoading).contains(said)
+        && methods.allSatisfy(ofOneLayout.contains)
     guard isOther else { return nil }
     return error(
       "the weights are quantized in another way than the configuration says", settings,
@@ -80,10 +81,11 @@ enum QuantizationClaim {
   private static func unsaid(
     _ settings: QuantizationSettings, _ quantized: QuantizedWeights, _ assets: [Checkpoint.Asset]
   ) -> (error: CheckpointError, severity: Finding.Severity)? {
-    guard settings.document == nil, !quantized.weights.isEmpty,
+    let isOfMLX = quantized.method == MLXGroups.method
+    let isSaid = settings.method != nil || settings.document != nil && (isOfMLX || loads(settings))
+    guard !isSaid, !quantized.weights.isEmpty,
       !assets.contains(where: { fileNames.contains($0.name) })
     else { return nil }
-    let isOfMLX = quantized.method == MLXGroups.method
     return (
       error(
         "weights are quantized, and the configuration doesn't say so", settings,
@@ -115,9 +117,7 @@ enum QuantizationClaim {
     // MLX alone reads the other key, and makes nothing of it without scales.
     guard configuration[keys[0]]?.members != nil else { return said(keys[1], .warning) }
     switch settings.method {
-    case nil:
-      let loads = ["load_in_4bit", "load_in_8bit"].contains { settings[$0]?.boolean == true }
-      return loads ? nil : said(keys[0], .error)
+    case nil: return loads(settings) ? nil : said(keys[0], .error)
     case BitsAndBytesBlocks.method: return nil
     case let method? where whileLoading.contains(method): return said(keys[0], .warning)
     case let method? where ofOneLayout.contains(method) || ofSeveralLayouts.contains(method):
@@ -127,6 +127,11 @@ enum QuantizationClaim {
       let mayBeCodes = tensors.contains { $0.shape.rank > 1 && isCode($0.dtype) }
       return mayBeCodes ? nil : said(keys[0], .error)
     }
+  }
+
+  /// Whether it is bitsandbytes' without a name, as older versions wrote it.
+  private static func loads(_ settings: QuantizationSettings) -> Bool {
+    ["load_in_4bit", "load_in_8bit"].contains { settings[$0]?.boolean == true }
   }
 
   /// Whether tensors of a dtype can be codes; positions and masks are of others.
