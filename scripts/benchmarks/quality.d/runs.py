@@ -40,43 +40,42 @@ def called(*arguments, may_fail=False):
     return done.stdout if done.returncode == 0 else None
 
 
-def quantized(model, container, options, may_fail=False):
-    """What a quantization costs on the held-out rows, in short; None where it is refused."""
-    key = hashlib.sha256(json.dumps([container, [str(o) for o in options]]).encode()).hexdigest()[:16]
+def remembered(model, container, parts, measure):
+    """What `measure` makes of a destination of its own, which is removed again; kept below the working directory, so that it is made once."""
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     kept = model.work / "runs" / f"{model.name}-{key}.json"
     if kept.exists():
         return json.loads(kept.read_text())
     kept.parent.mkdir(exist_ok=True)
     destination = model.work / f"out-{model.name}-{key}-{os.getpid()}{SUFFIX.get(container, '')}"
     try:
-        text = called("quantize", model.folder, destination, *options, "--validate", "--text", model.measured, "--window", WINDOW, "--threads", "1", "--quiet", "--force", "--json", may_fail=may_fail)
+        short = measure(destination)
     finally:
         for left in model.work.glob(f"*{destination.name.removesuffix('.gguf')}*"):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    short = shortened(json.loads(text)) if text else None
     kept.write_text(json.dumps(short))
     return short
+
+
+def quantized(model, container, options, may_fail=False):
+    """What a quantization costs on the held-out rows, in short; None where it is refused."""
+    def measure(destination):
+        text = called("quantize", model.folder, destination, *options, "--validate", "--text", model.measured, "--window", WINDOW, "--threads", "1", "--quiet", "--force", "--json", may_fail=may_fail)
+        return shortened(json.loads(text)) if text else None
+
+    return remembered(model, container, [container, [str(o) for o in options]], measure)
 
 
 def chosen(model, container, options):
     """What a choice of types costs on the held-out rows that is made by --validate on other text, the first windows of the calibration text."""
-    key = hashlib.sha256(json.dumps(["chosen", container, [str(o) for o in options]]).encode()).hexdigest()[:16]
-    kept = model.work / "runs" / f"{model.name}-{key}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
-    kept.parent.mkdir(exist_ok=True)
-    destination = model.work / f"out-{model.name}-{key}-{os.getpid()}{SUFFIX.get(container, '')}"
-    try:
+    def measure(destination):
         report = json.loads(called("quantize", model.folder, destination, *options, "--validate", "--text", model.calibration, "--window", WINDOW, "--chunks", MEASURED_WINDOWS, "--threads", "1", "--quiet", "--force", "--json"))
         # Exit 1 where they differ, as they do.
         compared = subprocess.run([WEIGHBRIDGE, "compare", model.folder, destination, "--forward", "--text", model.measured, "--window", str(WINDOW), "--threads", "1", "--quiet", "--json"], capture_output=True, text=True)
         divergence = json.loads(compared.stdout)["kl_divergence"]["mean"]
-    finally:
-        for left in model.work.glob(f"*{destination.name.removesuffix('.gguf')}*"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-    short = {"bits_per_weight": round(report["bits_per_weight"], 4), "byte_count": report["byte_count"], "kl_divergence": float(f"{divergence:.6g}")}
-    kept.write_text(json.dumps(short))
-    return short
+        return {"bits_per_weight": round(report["bits_per_weight"], 4), "byte_count": report["byte_count"], "kl_divergence": float(f"{divergence:.6g}")}
+
+    return remembered(model, container, ["chosen", container, [str(o) for o in options]], measure)
 
 
 def shortened(report):
