@@ -15,27 +15,6 @@ import Testing
   private let workspace: Workspace
   init() throws { workspace = try Workspace() }
 
-  /// A tokenizer that fits into the smallest vocabulary: letters, a merge, a control token and another.
-  private static let tokenizer = Fixtures.path("gguf/tokenizer")
-
-  private func toGGUF(
-    _ model: String, _ name: String = "x.gguf", dtype: DType? = nil,
-    _ edit: (inout ConversionRequest) -> Void = { _ in }
-  ) -> ConversionRequest {
-    request(
-      model.hasPrefix("/") ? model : Fixtures.path("huggingface/\(model)"), workspace.path(name),
-      dtype: dtype
-    ) {
-      $0.format = "gguf"
-      $0.openOptions.assetsDirectory = Self.tokenizer
-      edit(&$0)
-    }
-  }
-
-  private func header(_ name: String = "x.gguf") throws -> GGUFHeader {
-    try GGUFHeader(InputFile(path: workspace.path(name)).region)
-  }
-
   private func configuration(_ path: String) throws -> DecoderConfiguration {
     let bytes = try #require(try Source(path).huggingFaceConfiguration())
     return try DecoderConfiguration(HuggingFaceConfiguration(parsing: bytes))
@@ -50,7 +29,7 @@ import Testing
 
   @Test(arguments: expressible) func comesBackBitForBit(_ name: String) throws {
     let original = Fixtures.path("huggingface/\(name)")
-    let written = try convert(toGGUF(name))
+    let written = try convert(workspace.toGGUF(name))
     #expect(written.certificate.tensors.allSatisfy { $0.exactness == .exact })
     #expect(workspace.names() == ["x.certificate.json", "x.gguf"])
     let back = try convert(workspace.path("x.gguf"), workspace.path("back"))
@@ -82,8 +61,8 @@ import Testing
     try quantize(Fixtures.path("huggingface/gptj"), "codes", first)
     let own = try claims("codes")
     #expect(!own.isEmpty)
-    try convert(toGGUF(workspace.path("codes"), dtype: .f16))
-    let kept = try #require(try header()[GGUFConfiguration.documentKey]?.text)
+    try convert(workspace.toGGUF(workspace.path("codes"), dtype: .f16))
+    let kept = try #require(try workspace.ggufHeader()[GGUFConfiguration.documentKey]?.text)
     #expect(kept.contains("n_embd") && !kept.contains("quantization"))
     #expect(try claims("x.gguf").isEmpty)
     // Nor where somebody gives the configuration of the codes with the file.
@@ -113,7 +92,7 @@ import Testing
     model.widen()
     model.edit("model.norm.weight") { $0 = $0.map { $0 * 0.123_456_7 } }
     let original = try model.write(workspace, "f32")
-    let written = try convert(toGGUF(original))
+    let written = try convert(workspace.toGGUF(original))
     let norm = try #require(written.certificate.tensors.first { $0.name == "output_norm.weight" })
     #expect(norm.exactness == .rounded && norm.largestErrorUlp > 0 && norm.largestErrorUlp <= 0.5)
     let others = written.certificate.tensors.filter { $0.shape.rank > 1 }
@@ -122,7 +101,7 @@ import Testing
     let report = try Verifier(file, OpenOptions(), smallResources).run(against: Source(original))
     #expect(!report.hasFindings(.error), "\(report.findings)")
     // Against a copy of itself it agrees too, and written again it is the same.
-    let again = try convert(toGGUF(file, "again.gguf"))
+    let again = try convert(workspace.toGGUF(file, "again.gguf"))
     #expect(again.certificate.root == written.certificate.root)
     // The way back says that something may be gone.
     let back = try convert(file, workspace.path("back"))
@@ -142,7 +121,7 @@ import Testing
     }
     model.cast(to: "BF16")
     let original = try model.write(workspace, "bf16")
-    let written = try convert(toGGUF(original))
+    let written = try convert(workspace.toGGUF(original))
     #expect(written.certificate.tensors.allSatisfy { $0.exactness == .exact })
     let back = try convert(workspace.path("x.gguf"), workspace.path("back"), dtype: .bf16)
     let copy = try convert(original, workspace.path("copy"))
@@ -151,8 +130,8 @@ import Testing
 
   @Test(arguments: expressible, [DType.f16, .bf16])
   func matricesAreRoundedOnceAndVectorsAreNot(_ name: String, _ dtype: DType) throws {
-    try convert(toGGUF(name, dtype: dtype))
-    let header = try header()
+    try convert(workspace.toGGUF(name, dtype: dtype))
+    let header = try workspace.ggufHeader()
     for tensor in header.tensors {
       let isVector = tensor.shape.rank < 2 || tensor.name.hasPrefix("position_embd")
       #expect(tensor.dtype == (isVector ? .f32 : dtype), "\(tensor.name)")
@@ -166,8 +145,8 @@ import Testing
 
   /// What gguf-py reads, and llama.cpp needs.
   @Test(arguments: expressible) func tensorsAreThoseOfTheGraph(_ name: String) throws {
-    try convert(toGGUF(name))
-    let header = try header()
+    try convert(workspace.toGGUF(name))
+    let header = try workspace.ggufHeader()
     let names = Set(header.tensors.map(\.name))
     #expect(names.isSuperset(of: ["token_embd.weight", "output_norm.weight"]))
     #expect(names.contains("output.weight") == !["gpt2", "qwen2_tied"].contains(name))
@@ -188,11 +167,11 @@ import Testing
 
   /// `fixtures/gguf/written.json` is what gguf-py reads of these files' metadata.
   @Test(arguments: expressible) func metadataAreAsTheReferenceReadsThem(_ name: String) throws {
-    try convert(toGGUF(name))
+    try convert(workspace.toGGUF(name))
     let object = try JSONSerialization.jsonObject(
       with: Data(Fixtures.bytes("gguf/written.json")))
     let golden = try #require((object as? [String: [String: Any]])?[name])
-    let header = try header()
+    let header = try workspace.ggufHeader()
     // Keys of our own that came later.
     let own: Set = [GGUFConfiguration.documentKey, "weighbridge.tokenizer.composes_text"]
     #expect(Set(header.metadata.map(\.key)).subtracting(own) == Set(golden.keys).subtracting(own))
@@ -209,13 +188,14 @@ import Testing
   // MARK: Rotary positions
 
   @Test func scaledPositionsAreKeysOrATensor() throws {
-    try convert(toGGUF("llama_rope_linear"))
-    let linear = try header()
+    try convert(workspace.toGGUF("llama_rope_linear"))
+    let linear = try workspace.ggufHeader()
     #expect(linear["llama.rope.scaling.type"]?.text == "linear")
     #expect(linear["llama.rope.scaling.factor"] == .float(2.5, .float32))
     #expect(!linear.tensors.contains { $0.name == "rope_freqs.weight" })
-    let written = try convert(toGGUF("llama_rope_llama3", "y.gguf", dtype: .f16)).certificate
-    let llama3 = try header("y.gguf")
+    let written = try convert(workspace.toGGUF("llama_rope_llama3", "y.gguf", dtype: .f16))
+      .certificate
+    let llama3 = try workspace.ggufHeader("y.gguf")
     #expect(llama3["llama.rope.scaling.type"] == nil)
     let divisors = try #require(llama3.tensors.first { $0.name == "rope_freqs.weight" })
     #expect(divisors.dtype == .f32 && divisors.shape == [4])
@@ -252,7 +232,7 @@ import Testing
           "short_factor": factors, "long_factor": factors,
         ] as [String: Any]
     }
-    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
+    let error = try failure(of: workspace.toGGUF(sample.write(workspace, "model")))
     #expect(error?.code == .unsupported)
     #expect(error?.message.contains(reason) == true, "\(error?.description ?? "")")
     #expect(error?.description.contains(kind) == true)
@@ -260,7 +240,7 @@ import Testing
 
   /// A configuration that is given has to be the one that the divisors are of.
   @Test func divisorsFollowFromTheConfiguration() throws {
-    try convert(toGGUF("llama_rope_llama3"))
+    try convert(workspace.toGGUF("llama_rope_llama3"))
     for (name, isFine) in [("llama_rope_llama3", true), ("llama_rope_linear", false)] {
       var options = OpenOptions()
       options.configuration = try Fixtures.bytes("huggingface/\(name)/config.json")
@@ -274,192 +254,33 @@ import Testing
     }
   }
 
-  // MARK: Tokenizers
-
-  @Test func tokensHaveTheirKinds() throws {
-    try convert(toGGUF("qwen2_tied"))
-    let header = try header()
-    let tokens = try #require(header["tokenizer.ggml.tokens"]?.array?.texts)
-    let kinds = try #require(header["tokenizer.ggml.token_type"]?.array?.values)
-    #expect(tokens.count == 71 && kinds.count == 71)
-    #expect(Array(tokens[25...30]) == ["z", "ab", "<|end|>", "<mine>", "[PAD29]", "[PAD30]"])
-    #expect(kinds[25...30].map(\.integer) == [1, 1, 3, 4, 5, 5])
-    #expect(header["tokenizer.ggml.merges"]?.array?.texts == ["a b"])
-    #expect(header["tokenizer.ggml.eos_token_id"] == .unsigned(27, .uint32))
-    #expect(header["tokenizer.ggml.bos_token_id"] == nil)
-    #expect(header["tokenizer.ggml.model"]?.text == "gpt2")
-    #expect(header["tokenizer.ggml.pre"]?.text == "gpt-2")
-    #expect(header["tokenizer.ggml.add_bos_token"] == .bool(false))
-  }
-
-  @Test func withoutATokenizerTheHintSaysHowToAddOne() throws {
-    let error = failure(of: toGGUF("qwen2_tied") { $0.openOptions.assetsDirectory = nil })
-    #expect(error?.code == .missing && error?.hint?.contains("--assets") == true)
-    #expect(workspace.names().isEmpty)
-  }
-
-  @Test func tokenizersHaveToFit() throws {
-    let large = failure(
-      of: toGGUF("qwen2_tied") {
-        $0.openOptions.assetsDirectory = Fixtures.path("tokenizer/qwen2")
-      })
-    #expect(large?.code == .malformed && large?.expected == "at most 71")
-    let text = String(decoding: try Fixtures.bytes("gguf/tokenizer/tokenizer.json"), as: UTF8.self)
-    let spaced = text.replacing(#""add_prefix_space": false"#, with: #""add_prefix_space": true"#)
-    #expect(spaced != text)
-    try workspace.write("spaced/tokenizer.json", Data(spaced.utf8))
-    let error = failure(
-      of: toGGUF("qwen2_tied") { $0.openOptions.assetsDirectory = workspace.path("spaced") })
-    #expect(error?.code == .unsupported && error?.message.contains("tokenizer") == true)
-  }
-
-  // MARK: Refusals
-
-  @Test(arguments: [
-    ("gpt_neo", "no graph for this family", "not scaled"),
-    ("gpt2_inverse_layer", "attention scales that depend on the layer", ""),
-    ("qwen2_window", "see only the last tokens", ""),
-    ("gemma2_scaled", "query_pre_attn_scalar", ""),
-    ("qwen3_moe_dense", "mlp_only_layers", ""),
-    ("falcon_alibi", "alibi", ""),
-  ])
-  func saysWhatNoGraphComputes(_ name: String, _ reason: String, _ hint: String) throws {
-    let error = failure(of: toGGUF(name))
-    #expect(error?.code == .unsupported)
-    #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
-    #expect(hint.isEmpty || error?.hint?.contains(hint) == true)
-    #expect(!workspace.has("x.gguf"))
-  }
-
-  /// Settings that llama.cpp stops at, or takes for others.
-  @Test(arguments: [
-    ("gemma2", "layer_types", "a layer with a window"),
-    ("gpt_oss", "layer_types", "a layer with a window"),
-    ("granite", "attention_multiplier", "a factor of 0 (attention_multiplier)"),
-    ("granite", "embedding_multiplier", "a factor of 0 (embedding_multiplier)"),
-    ("granite", "residual_multiplier", "a factor of 0 (residual_multiplier)"),
-  ])
-  func settingsThatStopLlamaAreRefused(_ name: String, _ key: String, _ text: String) throws {
-    var sample = try ModelSample(name)
-    if let types = sample.configuration[key] as? [String] {
-      sample.configuration[key] = types.map { _ in "full_attention" }
-    } else {
-      sample.configuration[key] = 0.0
-    }
-    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
-    #expect(error?.code == .unsupported)
-    #expect(error?.message.contains(text) == true, "\(error?.message ?? "")")
-  }
-
-  /// Families of which only the tensors are known: that is why, not that they aren't run.
-  @Test func familiesKnownByNameAreNotWritten() throws {
-    let fixture = try JSONValue(parsing: Fixtures.bytes("later/phimoe.json"))
-    let tensors = try #require(fixture["saved"]?.members).map { member in
-      let shape = (member.value.elements ?? []).compactMap(\.integer)
-      return SampleTensor(
-        member.key, shape, floats: Array(repeating: 0, count: shape.reduce(1, *)))
-    }
-    try workspace.write("later/model.safetensors", SafetensorsSample(tensors).fileContents)
-    try workspace.write(
-      "later/config.json", Data(try #require(fixture["config"]).documentText.utf8))
-    let error = failure(of: toGGUF(workspace.path("later")))
-    #expect(error?.code == .unsupported && error?.found == "phimoe")
-    #expect(error?.message.contains("GGUF isn't written for this family") == true)
-    #expect(error?.hint?.contains("--to store") == true)
-  }
-
-  /// The settings that stand in the way are named, and no others.
-  @Test func biasesThatTheGraphHasNotAreNamed() throws {
-    var sample = try ModelSample("qwen3")
-    sample.configuration["attention_bias"] = true
-    for tensor in sample.tensors.tensors where tensor.name.contains("_proj.weight") {
-      guard tensor.name.contains("self_attn") else { continue }
-      sample.tensors.tensors.append(
-        SampleTensor(
-          tensor.name.replacing("weight", with: "bias"), [tensor.shape[0]],
-          floats: Array(repeating: 0, count: tensor.shape[0])))
-    }
-    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
-    #expect(error?.message.contains("attention_bias") == true, "\(error?.message ?? "")")
-    #expect(error?.message.contains("mlp_bias") == false)
-  }
-
-  @Test(arguments: ["gemma2", "gemma3_text"])
-  func anUntiedHeadIsNamedWhereTheGraphHasNone(_ name: String) throws {
-    var sample = try ModelSample(name)
-    sample.configuration["tie_word_embeddings"] = false
-    var head = try #require(sample.tensors["model.embed_tokens.weight"])
-    head.name = "lm_head.weight"
-    sample.tensors.tensors.append(head)
-    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
-    #expect(error?.code == .unsupported)
-    #expect(error?.message.contains("tie_word_embeddings") == true, "\(error?.message ?? "")")
-    #expect(error?.message.contains("bias") == false)
-  }
-
-  @Test(arguments: [("gptj", "activation_function"), ("llama", "hidden_act")])
-  func otherActivationsAreRefused(_ name: String, _ key: String) throws {
-    var sample = try ModelSample(name)
-    sample.configuration[key] = "relu"
-    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
-    #expect(error?.code == .unsupported && error?.message.contains("'relu'") == true)
-  }
-
-  @Test func prefixAttentionHasToBeGivenUp() throws {
-    let model = try ModelSample.withPrefix().write(workspace, "prefix")
-    let error = failure(of: toGGUF(model))
-    #expect(error?.code == .usage && error?.hint?.contains("--attention causal") == true)
-    let outcome = try convert(toGGUF(model) { $0.openOptions.attention = .causal })
-    #expect(outcome.certificate.findings.contains { $0.check == "attention-given-up" })
-    try convert(toGGUF("gptj", "plain.gguf"))
-    #expect(
-      try contents(of: workspace.path("x.gguf")) == contents(of: workspace.path("plain.gguf")))
-  }
-
-  @Test func aSourceWithoutConfigurationNeedsOne() throws {
-    let source = Fixtures.path("huggingface/qwen2_tied/model.safetensors")
-    let error = failure(of: toGGUF(source))
-    #expect(error?.code == .usage && error?.hint?.contains("--config") == true)
-  }
-
-  @Test func tensorsThatAreMissingAreNamed() throws {
-    var sample = try ModelSample("qwen2_tied")
-    sample.tensors.tensors.removeAll { $0.name == "model.layers.1.mlp.up_proj.weight" }
-    let error = try failure(of: toGGUF(sample.write(workspace, "model")))
-    #expect(error?.code == .missing && error?.tensor == "model.layers.1.mlp.up_proj.weight")
-  }
-
-  @Test func differencesAreFindings() throws {
-    let window = try convert(toGGUF("mistral_window")).certificate.findings
-    #expect(window.contains { $0.check == "gguf-window" && $0.severity == .warning })
-    let gelu = try convert(toGGUF("gpt_neox", "y.gguf")).certificate.findings
-    #expect(gelu.contains { $0.check == "gguf-gelu" && $0.severity == .note })
-  }
-
   // MARK: Files
 
   @Test func theEndingSaysTheFormat() throws {
-    let outcome = try convert(toGGUF("qwen2_tied") { $0.format = nil })
+    let outcome = try convert(workspace.toGGUF("qwen2_tied") { $0.format = nil })
     #expect(outcome.certificate.format == "gguf")
-    let error = failure(of: toGGUF("qwen2_tied", "y.gguf") { $0.format = "safetensors" })
+    let error = failure(of: workspace.toGGUF("qwen2_tied", "y.gguf") { $0.format = "safetensors" })
     #expect(error?.code == .usage)
   }
 
   @Test(arguments: ["gptj", "qwen2_tied"]) func splitSetsComeBack(_ name: String) throws {
-    try convert(toGGUF(name, "set") { $0.settings.sharding = .maximumByteCount(40_000) })
+    try convert(workspace.toGGUF(name, "set") { $0.settings.sharding = .maximumByteCount(40_000) })
     let parts = workspace.names(in: "set").filter { $0.hasSuffix(".gguf") }
     #expect(parts.count > 1)
     for (index, part) in parts.enumerated() {
       #expect(part.hasSuffix("-of-\(String(parts.count + 100_000).dropFirst()).gguf"))
-      let header = try header("set/\(part)")
+      let header = try workspace.ggufHeader("set/\(part)")
       #expect(header["split.no"] == .unsigned(UInt64(index), .uint16))
       #expect(header["split.count"] == .unsigned(UInt64(parts.count), .uint16))
       #expect((header["general.architecture"] != nil) == (index == 0))
     }
-    try convert(toGGUF(name))
+    try convert(workspace.toGGUF(name))
     #expect(
-      try Source(workspace.path("set")).checkpoint.tensors.count == header().tensors.count)
-    #expect(try header("set/\(parts[0])")["split.tensors.count"]?.integer == header().tensors.count)
+      try Source(workspace.path("set")).checkpoint.tensors.count
+        == workspace.ggufHeader().tensors.count)
+    #expect(
+      try workspace.ggufHeader("set/\(parts[0])")["split.tensors.count"]?.integer
+        == workspace.ggufHeader().tensors.count)
     let back = try convert(workspace.path("set"), workspace.path("back"))
     let copy = try convert(Fixtures.path("huggingface/\(name)"), workspace.path("copy"))
     #expect(back.certificate.root == copy.certificate.root)
@@ -470,9 +291,9 @@ import Testing
   }
 
   @Test func aDirectoryHoldsOneFileOtherwise() throws {
-    try convert(toGGUF("qwen2_tied", "out"))
+    try convert(workspace.toGGUF("qwen2_tied", "out"))
     #expect(workspace.names(in: "out") == ["model.gguf", "weighbridge-certificate.json"])
-    try convert(toGGUF("qwen2_tied"))
+    try convert(workspace.toGGUF("qwen2_tied"))
     #expect(try workspace.contents("out/model.gguf") == workspace.contents("x.gguf"))
   }
 
@@ -480,21 +301,21 @@ import Testing
   @Test(arguments: ["gptj.Q8_0.gguf", "gpt_neox_sequential.Q5_1.gguf", "mistral_window.Q4_0.gguf"])
   func blocksStayBlocks(_ name: String) throws {
     let source = Fixtures.path("gguf/\(name)")
-    try convert(toGGUF(source) { $0.settings.dtype = nil })
+    try convert(workspace.toGGUF(source) { $0.settings.dtype = nil })
     let original = try contents(of: source)
     #expect(try contents(of: workspace.path("x.gguf")) == original)
     let type = try #require(GGUFReadingTests.samples[name]).type
     let numbers = ["Q8_0": 7, "Q5_1": 9, "Q4_0": 2]
-    #expect(try header()["general.file_type"]?.integer == numbers[type])
-    try convert(toGGUF(source, "f16.gguf", dtype: .f16))
-    #expect(try header("f16.gguf").tensors.allSatisfy { !$0.dtype.isBlockQuantized })
+    #expect(try workspace.ggufHeader()["general.file_type"]?.integer == numbers[type])
+    try convert(workspace.toGGUF(source, "f16.gguf", dtype: .f16))
+    #expect(try workspace.ggufHeader("f16.gguf").tensors.allSatisfy { !$0.dtype.isBlockQuantized })
   }
 
   @Test func resumedOrNotTheBytesAreTheSame() throws {
     func gguf(_ name: String, _ resources: EvaluationResources, resume: Bool = false)
       -> ConversionRequest
     {
-      toGGUF("gptj", name, dtype: .f16) {
+      workspace.toGGUF("gptj", name, dtype: .f16) {
         $0.resources = resources
         $0.resume = resume
       }
