@@ -15,6 +15,8 @@ public struct KnownFiles {
   private let certified: [ExactName: Int]
   /// What a store's manifest names, with sizes.
   private let stored: [ExactName: Int?]
+  /// Whether the manifest of a store is there that can be read.
+  public let isStore: Bool
 
   /// What a file is to the checkpoint.
   public enum Role: Hashable, Sendable {
@@ -48,7 +50,9 @@ public struct KnownFiles {
       joined += index?.shards ?? []
     }
     self.joined = Set(joined.map { ExactName($0) })
-    stored = try Self.manifest(tree)?.knownFiles ?? [:]
+    let manifest = try Self.manifest(tree)
+    isStore = manifest != nil
+    stored = manifest?.knownFiles ?? [:]
   }
 
   private static func manifest(_ tree: any FileTree) throws(CheckpointError) -> StoreManifest? {

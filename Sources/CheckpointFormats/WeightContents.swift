@@ -19,6 +19,11 @@ public struct WeightContents {
       || KerasFormat.isWeights(name: name)
   }
 
+  /// Whether only models come in files of that name: any program writes HDF5, archives of arrays and pickles.
+  public static func isOfModelsAlone(_ name: String) -> Bool {
+    [".safetensors", ".gguf", ".msgpack"].contains(where: name.hasSuffix)
+  }
+
   /// Whether a name is one that a volume of a store has, directly in its directory.
   static func isVolume(_ name: String) -> Bool {
     name.hasSuffix(".h5") && !name.hasPrefix(".") && Directories.components(of: name) == [name]

@@ -1,5 +1,6 @@
 import CheckpointFormats
 import FileContainers
+import ModelArchitectures
 import TensorModel
 
 /// What stands where a result goes, and gives way to it: a checkpoint, an output of this tool, or a file of the same kind; nothing else ever does.
@@ -10,9 +11,12 @@ struct Replaceable {
   private var strangers: [String] = []
   /// What is read, and so never given up.
   private let inputs: ReadFiles
-  private var isCheckpoint = false
   /// The models that there are weights of.
   private var models: Set<String> = []
+  /// A file that anybody may have: arrays of numbers under a name of their own.
+  private var unmarked: String?
+  /// Whether something says that the numbers are a model's: usual names, an index, a certificate, a store's manifest, a configuration.
+  private var isMarked = false
 
   /// How many files in the way are named.
   private static let shownCount = 3
@@ -48,8 +52,13 @@ struct Replaceable {
           .map { $0.isEmpty ? "those of its index, certificate or usual names" : $0 }
           .joined(separator: ", "))
     }
-    guard found.isCheckpoint else {
+    guard found.isMarked || found.unmarked != nil else {
       throw refusal(path, "not replaced: it is no checkpoint", found: "no weights in it")
+    }
+    guard found.isMarked else {
+      throw refusal(
+        path, "not replaced: nothing says that it is a checkpoint",
+        found: found.unmarked.map { "\($0), and no configuration or certificate" })
     }
   }
 
@@ -113,6 +122,7 @@ struct Replaceable {
   private mutating func look() throws(CheckpointError) {
     let tree = DirectoryTree(path: path)
     let known = try KnownFiles(tree, certified: try certified(tree))
+    isMarked = known.isStore
     var pending = [""]
     while let folder = pending.popLast(), strangers.count < Self.shownCount {
       var folders: [String] = []
@@ -134,8 +144,7 @@ struct Replaceable {
         } else if FileKind(of: place) == .other || FileKind(of: place) == .directory {
           strangers.append(relative)
         } else if let role = try known.role(of: relative) {
-          if case .weights(let model) = role { models.insert(model) }
-          if role != .sidecar { isCheckpoint = true }
+          if case .weights(let model) = role { meet(weights: relative, of: model) }
         } else {
           strangers.append(relative)
         }
@@ -143,6 +152,15 @@ struct Replaceable {
       }
       pending += folders.reversed()
     }
+  }
+
+  /// Weights under a name that tells nothing need something that says what they are, unless only models come in such files.
+  private mutating func meet(weights name: String, of model: String) {
+    models.insert(model)
+    let isTold =
+      model != name || WeightContents.isOfModelsAlone(name)
+      || FileKind(of: "\(path)/\(HuggingFaceConfiguration.fileName)") == .file
+    if isTold { isMarked = true } else { unmarked = unmarked ?? name }
   }
 
   /// The files that certificates in the directory name, and their sizes.
