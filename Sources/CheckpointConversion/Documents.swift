@@ -332,5 +332,6 @@ extension Finding {
 
   private static let kindsOfPlaces: Set<String> = [
     "opened-as", "files-left-out", "unused-weights", "unreadable-file", "link-out",
+    "private-key",
   ]
 }

@@ -35,6 +35,9 @@ struct SidecarFolders {
         } ?? []
     }
     self.init(modules: modules)
+    // What a link leads to may hold anything, names included.
+    let linked = names.filter { name in tree.leadsOut(name) && (try? tree.isFolder(name)) == true }
+    names.removeAll(where: linked.contains)
     for name in names where try tree.children(of: name).isEmpty {
       names.removeAll { $0 == name }
       guard name != Self.templateFolder else { continue }
@@ -87,7 +90,16 @@ struct SidecarFolders {
       let folder = components.first, names.contains(folder),
       components.dropFirst().allSatisfy(Self.isPlain)
     else { return false }
-    return folder != Self.templateFolder || components.count == 2 && path.hasSuffix(".jinja")
+    guard folder != Self.templateFolder else {
+      return components.count == 2 && path.hasSuffix(".jinja")
+    }
+    return components.last.map(Self.isOfModule) == true
+  }
+
+  /// Whether a file of that name is one that modules have: weights, and what goes along beside a model's.
+  private static func isOfModule(_ name: String) -> Bool {
+    Sidecars.isCarried(name) || name.hasSuffix(".json") || name == "README.md"
+      || WeightContents.isNamed(name)
   }
 
   private static func isPlain(_ name: String) -> Bool {
@@ -115,7 +127,9 @@ struct SidecarFolders {
           } else {
             leftOut.append(path)
           }
-        } else if contains("\(path)/x"), try !tree.children(of: path).isEmpty {
+        } else if contains("\(path)/x.json"), !tree.leadsOut(path),
+          try !tree.children(of: path).isEmpty
+        {
           pending.append(path)
         } else {
           leftOut.append(try tree.isFolder(path) ? "\(path)/" : path)

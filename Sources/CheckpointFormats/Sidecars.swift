@@ -21,17 +21,22 @@ enum Sidecars {
       guard tree.containsFile(name) else {
         if folders.names.contains(name) {
           let files = try folders.files(of: name, in: tree)
-          for path in files.carried {
-            if tree.leadsOut(path) {
+          for path in files.carried { try carry(path, as: path, from: tree, with: &checkpoint) }
+          for path in files.leftOut {
+            if path.hasSuffix("/") && tree.leadsOut(path) {
               leaveOut(path, from: &checkpoint)
             } else {
-              checkpoint.assets.append(asset(path, try tree.region(path)))
+              checkpoint.leftOut.append(path)
             }
           }
-          checkpoint.leftOut += files.leftOut
           continue
         }
-        checkpoint.leftOut.append(try tree.isFolder(name) ? "\(name)/" : name)
+        let isFolder = try tree.isFolder(name)
+        if isFolder && name == SidecarFolders.templateFolder && tree.leadsOut(name) {
+          leaveOut("\(name)/", from: &checkpoint)
+          continue
+        }
+        checkpoint.leftOut.append(isFolder ? "\(name)/" : name)
         // Whoever loads the model stops at it, or waits for it for ever.
         if name == "config.json" {
           checkpoint.configurationError = CheckpointError(
@@ -45,7 +50,7 @@ enum Sidecars {
       let isCarried =
         name == "config.json" || isAdapter(name) || published != nil
         || isCarried(name) && !isTrainingState(name, checkpoint)
-      if isCarried && tree.leadsOut(name) {
+      if name == "config.json" && tree.leadsOut(name) {
         leaveOut(name, from: &checkpoint)
       } else if name == "config.json" {
         do throws(CheckpointError) {
@@ -57,8 +62,7 @@ enum Sidecars {
           checkpoint.configurationError = error.in(file: name)
         }
       } else if isCarried {
-        let region = try tree.region(name)
-        checkpoint.assets.append(asset(published ?? name, region))
+        try carry(name, as: published ?? name, from: tree, with: &checkpoint)
       } else if !isOurs(name) {
         let isIndex = indexNames[checkpoint.format] == name
         if isIndex, let found = indexFindings(of: name, beside: checkpoint, in: tree) {
@@ -75,6 +79,36 @@ enum Sidecars {
       }
     }
     checkpoint.findings += unreadable(checkpoint.leftOut, in: tree)
+  }
+
+  /// Takes a file along, but for what nobody means to publish.
+  private static func carry(
+    _ path: String, as name: String, from tree: any FileTree, with checkpoint: inout Checkpoint
+  ) throws(CheckpointError) {
+    guard let asset = try publishable(path, as: name, from: tree, leavingOut: &checkpoint) else {
+      return
+    }
+    checkpoint.assets.append(asset)
+  }
+
+  /// A file that goes along; nil, and a finding, for one behind a link that leads out, and for a private key.
+  private static func publishable(
+    _ path: String, as name: String, from tree: any FileTree, leavingOut checkpoint: inout Checkpoint
+  ) throws(CheckpointError) -> Checkpoint.Asset? {
+    if tree.leadsOut(path) {
+      leaveOut(path, from: &checkpoint)
+      return nil
+    }
+    let region = try tree.region(path)
+    guard try !PrivateKeyText.isIn(region) else {
+      checkpoint.leftOut.append(path)
+      checkpoint.findings.append(
+        Finding(
+          .warning, "private-key",
+          "left out: holds a private key, which would be published with the model", file: path))
+      return nil
+    }
+    return asset(name, region)
   }
 
   /// What indexes are called, by the format.
@@ -183,11 +217,8 @@ enum Sidecars {
     for folder in folders.names { paths += try folders.files(of: folder, in: tree).carried }
     var assets: [Checkpoint.Asset] = []
     for path in paths {
-      if tree.leadsOut(path) {
-        leaveOut(path, from: &checkpoint)
-      } else {
-        assets.append(asset(path, try tree.region(path)))
-      }
+      let asset = try publishable(path, as: path, from: tree, leavingOut: &checkpoint)
+      if let asset { assets.append(asset) }
     }
     add(assets, to: &checkpoint)
   }

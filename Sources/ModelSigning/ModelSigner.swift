@@ -155,12 +155,24 @@ public struct ModelSigner: Sendable {
     }
     var byteCount = 0
     for name in names { byteCount += try Directories.size(of: "\(model)/\(name)").byteCount }
+    try refuseKeys(names)
     expecting(byteCount)
     let digests = try folder.digests(of: names, RecordedFileDigests(), progress)
     return Contents(
       files: zip(names, digests).map { SignedFiles.File(name: $0, digest: $1) },
       byteCount: byteCount, unsigned: folder.files.filter(Self.isIgnored),
       signature: folder.relativePath(signature))
+  }
+
+  /// A private key would be published with the model, whatever it is called: the signer's own, too, under a second name.
+  private func refuseKeys(_ names: [String]) throws(CheckpointError) {
+    for name in names {
+      let path = ModelFolder.path(of: name, in: model)
+      guard try PrivateKeyText.isIn(InputFile(path: path).region) else { continue }
+      throw CheckpointError(
+        .usage, "a private key lies in the folder that is to be signed", file: path,
+        hint: "move it out of the folder: it would be published with the model")
+    }
   }
 
   private func refuseObstacles(_ folder: ModelFolder) throws(CheckpointError) {

@@ -94,7 +94,9 @@ struct ReportOutput {
         try output.finish()
       } catch { failure = failure ?? error }
     }
-    if requests.contains(where: { $0.format == .github }) { StepSummary.append(report) }
+    if requests.contains(where: { $0.format == .github }) {
+      StepSummary.append(report, besides: inputs)
+    }
     for request in requests where request.path == nil {
       // Messages for people go to standard error.
       if request.format == .text, report.error != nil { continue }
@@ -118,10 +120,15 @@ struct ReportOutput {
 /// The file of GitHub's runner to which a step appends its summary.
 enum StepSummary {
   /// Appends a report, as far as there is room; without such a file nothing.
-  static func append(_ report: VerificationReport) {
+  ///
+  /// - Parameters:
+  ///   - report: what was checked and found.
+  ///   - inputs: what was read, to which nothing is appended.
+  static func append(_ report: VerificationReport, besides inputs: ReadFiles) {
     guard let path = ProcessInfo.processInfo.environment["GITHUB_STEP_SUMMARY"], !path.isEmpty
     else { return }
     do throws(CheckpointError) {
+      try inputs.refuseLoss(of: path)
       var byteCount = 0
       let file: OutputFile
       if FileKind(ofEntry: path) == nil {

@@ -63,6 +63,14 @@ extension FindingKinds {
       the file itself if the file belongs to the model.
       """),
     FindingKind(
+      "private-key", "structure", .warning,
+      "A private key lies among the files of the model",
+      """
+      A file beside the weights holds a private key in PEM, as openssl and ssh-keygen write them. \
+      Conversions leave it out, whatever its name is. Move it out of the folder: it would be \
+      published with the model. If the model was published with it, make a new key.
+      """),
+    FindingKind(
       "unused-weights", "structure", .warning,
       "Weights that no one reads lie beside the checkpoint",
       """
