@@ -6,6 +6,8 @@ import TensorModel
 struct SidecarFolders {
   /// Their names, next to the weights.
   private(set) var names: [String] = []
+  /// Those that are links to other places, and so aren't entered: what a link leads to may hold anything, names included.
+  private(set) var outside: [String] = []
   /// What `modules.json` names that isn't there, or can't be carried.
   private(set) var findings: [Finding] = []
 
@@ -35,9 +37,10 @@ struct SidecarFolders {
         } ?? []
     }
     self.init(modules: modules)
-    // What a link leads to may hold anything, names included.
-    let linked = names.filter { name in tree.leadsOut(name) && (try? tree.isFolder(name)) == true }
-    names.removeAll(where: linked.contains)
+    for name in names {
+      if tree.leadsOut(name), try tree.isFolder(name) { outside.append(name) }
+    }
+    names.removeAll(where: outside.contains)
     for name in names where try tree.children(of: name).isEmpty {
       names.removeAll { $0 == name }
       guard name != Self.templateFolder else { continue }

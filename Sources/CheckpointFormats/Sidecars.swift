@@ -31,12 +31,11 @@ enum Sidecars {
           }
           continue
         }
-        let isFolder = try tree.isFolder(name)
-        if isFolder && name == SidecarFolders.templateFolder && tree.leadsOut(name) {
+        if folders.outside.contains(name) {
           leaveOut("\(name)/", from: &checkpoint)
           continue
         }
-        checkpoint.leftOut.append(isFolder ? "\(name)/" : name)
+        checkpoint.leftOut.append(try tree.isFolder(name) ? "\(name)/" : name)
         // Whoever loads the model stops at it, or waits for it for ever.
         if name == "config.json" {
           checkpoint.configurationError = CheckpointError(
@@ -93,7 +92,8 @@ enum Sidecars {
 
   /// A file that goes along; nil, and a finding, for one behind a link that leads out, and for a private key.
   private static func publishable(
-    _ path: String, as name: String, from tree: any FileTree, leavingOut checkpoint: inout Checkpoint
+    _ path: String, as name: String, from tree: any FileTree,
+    leavingOut checkpoint: inout Checkpoint
   ) throws(CheckpointError) -> Checkpoint.Asset? {
     if tree.leadsOut(path) {
       leaveOut(path, from: &checkpoint)

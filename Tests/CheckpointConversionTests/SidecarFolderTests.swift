@@ -77,6 +77,36 @@ import Testing
       })
   }
 
+  /// Whoever lists a folder doesn't mean all that lies in it.
+  @Test func modulesCarryWhatModulesHave() throws {
+    try model()
+    try write(["1_Pooling/id_rsa", "1_Pooling/notes.odt", "2_Dense/vocab.txt"])
+    let certificate = try convert(workspace.path("in"), workspace.path("out")).certificate
+    #expect(certificate.leftOut == ["1_Pooling/id_rsa", "1_Pooling/notes.odt"])
+    #expect(
+      Set(certificate.assets.map(\.name))
+        == Set(Self.files + ["modules.json", "2_Dense/vocab.txt"]))
+  }
+
+  /// Not even the names of what lies elsewhere are told.
+  @Test func linkedFoldersAreNotEntered() throws {
+    try model()
+    try workspace.folder("private")
+    try workspace.write("private/diary.jinja", Data("secret".utf8))
+    try workspace.write("private/config.json", Data("{}".utf8))
+    for name in ["additional_chat_templates", "1_Pooling", "3_Router/document_0"] {
+      try workspace.remove("in/\(name)")
+      try FileManager.default.createSymbolicLink(
+        atPath: workspace.path("in/\(name)"), withDestinationPath: workspace.path("private"))
+    }
+    let certificate = try convert(workspace.path("in"), workspace.path("out")).certificate
+    let left = ["1_Pooling/", "3_Router/document_0/", "additional_chat_templates/"]
+    #expect(certificate.leftOut == left)
+    #expect(
+      certificate.findings.filter { $0.check == "link-out" }.compactMap(\.file).sorted() == left)
+    #expect(try !workspace.snapshot(of: "out").keys.contains { $0.contains("diary") })
+  }
+
   @Test func storesAndArchivesKeepTheirPaths() throws {
     try model()
     try convert(workspace.path("in"), workspace.path("a.store")) { $0.format = "store" }

@@ -138,6 +138,31 @@ import Testing
     #expect(try workspace.contents("out/config.json") == text)
   }
 
+  /// Nobody means to publish one, under whatever name.
+  @Test(arguments: [
+    "-----BEGIN PRIVATE KEY-----", "-----BEGIN EC PRIVATE KEY-----\r",
+    "-----BEGIN OPENSSH PRIVATE KEY----- ",
+    "note\n-----BEGIN ENCRYPTED PRIVATE KEY-----",
+  ])
+  func privateKeysStay(line: String) throws {
+    let key = Data("\(line)\nMC4CAQAw\n-----END PRIVATE KEY-----\n".utf8)
+    try workspace.write("in/vocab.txt", key)
+    try workspace.folder("assets")
+    try workspace.write("assets/LICENSE", key)
+    // A text about keys is none.
+    let text = Data("# -----BEGIN PRIVATE KEY----- starts a key".utf8)
+    try workspace.write("in/chat_template.jinja", text)
+    let assets = workspace.path("assets")
+    let certificate = try convert(workspace.path("in"), workspace.path("out")) {
+      $0.openOptions.assetsDirectory = assets
+    }.certificate
+    #expect(certificate.leftOut == ["LICENSE", "vocab.txt"])
+    #expect(certificate.assets.map(\.name) == ["chat_template.jinja"])
+    let found = certificate.findings.filter { $0.check == "private-key" }
+    #expect(found.compactMap(\.file).sorted() == ["LICENSE", "vocab.txt"])
+    #expect(found.allSatisfy { $0.severity == .warning })
+  }
+
   @Test func linksOfACacheSnapshotAreFollowed() throws {
     let cache = "models--a--b"
     for folder in ["blobs", "snapshots/0123"] { try workspace.folder("\(cache)/\(folder)") }

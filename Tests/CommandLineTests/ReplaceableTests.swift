@@ -61,6 +61,27 @@ import Testing
     try expectKept(name)
   }
 
+  /// An empty list names nothing, and anybody keeps numbers in arrays.
+  @Test(arguments: [
+    ("weighbridge-certificate.json", "{}"),
+    ("model.safetensors.index.json", #"{"weight_map": {}}"#),
+    ("manifest.json", "{}"), ("README.md", "a diary"),
+  ])
+  func namesOfAModelMakeNone(name: String, text: String) throws {
+    try write("out/\(name)", text)
+    try expectKept("no weights in it")
+    try workspace.copy(fixture("npz/small.npz"), to: "out/measurements.npz")
+    try expectKept("measurements.npz")
+  }
+
+  @Test func aConfigurationTellsWhatArraysAre() throws {
+    try workspace.folder("out")
+    try workspace.copy(fixture("npz/small.npz"), to: "out/measurements.npz")
+    try expectKept("nothing says that it is a checkpoint")
+    try write("out/config.json", "{}")
+    #expect(try convert(source, "out", "--to", "safetensors", "--force").code == 0)
+  }
+
   @Test func severalModels() throws {
     try workspace.folder("out")
     for name in ["a.gguf", "b.gguf"] { #expect(try convert(source, "out/\(name)").code == 0) }

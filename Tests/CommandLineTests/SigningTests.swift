@@ -85,6 +85,18 @@ import Testing
     #expect(!workspace.has("model/model.sig"))
   }
 
+  /// The signer's own key, too, under a second name.
+  @Test func aPrivateKeyIsNotPublished() throws {
+    let key = Self.path("private/secp384r1.pkcs8.pem")
+    try workspace.copy(key, to: "model/notes.txt")
+    let outcome = try sign(["--private-key", key])
+    #expect(outcome.code == 2)
+    #expect(
+      outcome.errors.contains("a private key lies in the folder")
+        && outcome.errors.contains("model/notes.txt"), "\(outcome.errors)")
+    #expect(!workspace.has("model/model.sig"))
+  }
+
   @Test func aFileIsNoModelToSign() throws {
     let outcome = try Weighbridge.run([
       "sign", "\(model)/config.json", "--private-key", Self.path("private/parameters.pem"),

@@ -46,6 +46,14 @@ import Testing
     }
   }
 
+  @Test func aSummaryIsNoInput() throws {
+    let path = try checkpoint("in.safetensors")
+    let before = try workspace.contents("in.safetensors")
+    let outcome = try verify("in.safetensors", "--report", "github", summary: "in.safetensors")
+    #expect(outcome.code == 1 && outcome.errors.contains("can't append to the step's summary"))
+    #expect(try workspace.contents("in.safetensors") == before, "\(path)")
+  }
+
   // MARK: All formats
 
   @Test(arguments: formats) func namesAreDataAndRunsAreEqual(format: String) throws {
