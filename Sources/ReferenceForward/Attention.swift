@@ -134,7 +134,8 @@ struct Attention: Sendable {
     let shared = heads / configuration.keyHeads
     // A sink stands after the scores of tokens.
     let extra = sinks == nil ? 0 : 1
-    let longest = sequences.all.map { $0.count * ($0.start + $0.count + extra) }.max() ?? 0
+    let longest =
+      sequences.all.map { Self.blockCount($0, extra) * ($0.start + $0.count + extra) }.max() ?? 0
     for scores in room.scores { try scores.resize(longest) }
     try workers.forEach(sequences.all.count * heads) { (index, worker) throws(CheckpointError) in
       let (number, head) = index.quotientAndRemainder(dividingBy: heads)
@@ -142,24 +143,35 @@ struct Attention: Sendable {
       let total = sequence.start + sequence.count
       let stride = total + extra
       let scores = room.scores[worker].base
-      let key = cache.keys[number].base + head / shared * width
-      let value = cache.values[number].base + head / shared * width
-      let query = room.query.base + sequence.firstRow * queries + head * width
-      let mixed = room.mixed.base + sequence.firstRow * queries + head * width
-      wb_sgemm(
-        false, true, sequence.count, total, width, scale, query, queries, key, keys, 0, scores,
-        stride)
-      for row in 0..<sequence.count {
-        let place = scores + row * stride
-        adjust(place, total, head)
-        mask(place, sequence.start + row, total, sequence.prefix)
-        if let sinks { place[total] = sinks.base[head] }
-        wb_softmax_row(place, stride)
+      let key = cache.keys(number) + head / shared * width
+      let value = cache.values(number) + head / shared * width
+      let block = Self.blockCount(sequence, extra)
+      for first in Swift.stride(from: 0, to: sequence.count, by: block) {
+        let count = min(block, sequence.count - first)
+        let from = (sequence.firstRow + first) * queries + head * width
+        wb_sgemm(
+          false, true, count, total, width, scale, room.query.base + from, queries, key, keys, 0,
+          scores, stride)
+        for row in 0..<count {
+          let place = scores + row * stride
+          adjust(place, total, head)
+          mask(place, sequence.start + first + row, total, sequence.prefix)
+          if let sinks { place[total] = sinks.base[head] }
+          wb_softmax_row(place, stride)
+        }
+        wb_sgemm(
+          false, false, count, width, total, 1, scores, stride, value, keys, 0,
+          room.mixed.base + from, queries)
       }
-      wb_sgemm(
-        false, false, sequence.count, width, total, 1, scores, stride, value, keys, 0, mixed,
-        queries)
     }
+  }
+
+  /// Scores that a worker holds at a time, 64 MiB: those of 4096 tokens, and of some of the tokens of longer sequences.
+  private static let scoreCount = 16 << 20
+
+  /// How many tokens of a sequence have their scores computed at once.
+  static func blockCount(_ sequence: Sequences.Sequence, _ extra: Int) -> Int {
+    min(sequence.count, max(1, scoreCount / (sequence.start + sequence.count + extra)))
   }
 
   /// Adds positions to the scores of a token, and caps them.

@@ -28,6 +28,7 @@ public final class Decoder {
   private let positionEmbedding: CompiledExpression?
   private var layers: [Layer?]
   private let keepsLayers: Bool
+  private let memory: Int
   /// Bytes of one layer's weights that may stay in memory while several batches go through it.
   private let residentByteCount: Int
 
@@ -53,6 +54,7 @@ public final class Decoder {
     self.weights = weights
     workers = Workers(count: resources.threads)
     room = other?.room ?? Room(workers: resources.threads, observer: observer)
+    memory = resources.memory
     residentByteCount = resources.memory / 2
     _ = wb_blas_load(Int32(resources.threads))
     reader = try WeightReader(weights.reader, resources, sharingBuffersWith: other?.reader)
@@ -130,6 +132,7 @@ public final class Decoder {
     let model = configuration.dimensions.model
     let state = try State(sequences, model: model)
     try requireComputed(sequences)
+    try requireRoom(sequences)
     let width = configuration.dimensions.embedding
     let rows = try FloatBuffer(sequences.rowCount * width)
     let embedded = try FloatBuffer(width)
@@ -189,6 +192,19 @@ public final class Decoder {
       file: HuggingFaceConfiguration.fileName,
       expected: "at most \(limit) tokens", found: "\(last + 1)",
       hint: "run shorter sequences")
+  }
+
+  /// What a layer makes of so many tokens has to fit into memory at once; batches of windows always do.
+  private func requireRoom(_ sequences: Sequences) throws(CheckpointError) {
+    let dimensions = configuration.dimensions
+    let width =
+      6 * dimensions.model + 3 * (dimensions.queries + dimensions.keys) + 2 * dimensions.inner
+    let limit = max(4096, memory / (width * MemoryLayout<Float>.stride))
+    guard sequences.rowCount > limit else { return }
+    throw CheckpointError(
+      .usage, "so many tokens in a row need more memory than there is",
+      expected: "at most \(limit) tokens", found: "\(sequences.rowCount)",
+      hint: "run shorter rows, or give more by --memory")
   }
 
   /// Runs one layer.

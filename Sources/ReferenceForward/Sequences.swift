@@ -55,42 +55,60 @@ public struct Sequences: Sendable {
 
 /// Keys and values of one layer: of all tokens so far if they are kept, else of those at hand.
 final class LayerCache: @unchecked Sendable {
+  /// Rows of a sequence within a buffer, which others may have rows in, too.
+  private struct Rows {
+    let keys: FloatBuffer
+    let values: FloatBuffer
+    /// Where its first element lies.
+    let first: Int
+    /// How many rows it has room for.
+    let capacity: Int
+  }
+
   // Appended to by one thread, between the others' reading.
-  private(set) var keys: [FloatBuffer] = []
-  private(set) var values: [FloatBuffer] = []
-  private var capacity: [Int] = []
+  private var sequences: [Rows] = []
+
+  /// Keys of a sequence, `[tokens, width]`.
+  func keys(_ number: Int) -> UnsafeMutablePointer<Float> {
+    sequences[number].keys.base + sequences[number].first
+  }
+
+  /// Values of a sequence, `[tokens, width]`.
+  func values(_ number: Int) -> UnsafeMutablePointer<Float> {
+    sequences[number].values.base + sequences[number].first
+  }
 
   /// Appends new rows, `[rows, width]`, to those of their sequences.
   ///
   /// - Throws: `inputOutput` without memory.
   func append(
-    _ key: FloatBuffer, _ value: FloatBuffer, _ sequences: Sequences, width: Int
+    _ key: FloatBuffer, _ value: FloatBuffer, _ new: Sequences, width: Int
   ) throws(CheckpointError) {
-    for (number, sequence) in sequences.all.enumerated() {
-      if number == keys.count {
-        keys.append(FloatBuffer())
-        values.append(FloatBuffer())
-        capacity.append(0)
+    // One buffer for all that begin: there may be thousands of a few tokens.
+    if sequences.isEmpty, !new.all.isEmpty {
+      let (keys, values) = (
+        try FloatBuffer(new.rowCount * width), try FloatBuffer(new.rowCount * width)
+      )
+      sequences = new.all.map {
+        Rows(keys: keys, values: values, first: $0.firstRow * width, capacity: $0.count)
       }
+    }
+    for (number, sequence) in new.all.enumerated() {
       let total = sequence.start + sequence.count
-      if total > capacity[number] {
+      if total > sequences[number].capacity {
         // Twice as much, so that token after token costs little.
-        let room = sequence.start == 0 ? total : max(total, 2 * capacity[number])
-        for list in [\LayerCache.keys, \LayerCache.values] {
-          let larger = try FloatBuffer(room * width)
-          if sequence.start > 0 {
-            larger.base.update(
-              from: self[keyPath: list][number].base, count: sequence.start * width)
-          }
-          if list == \LayerCache.keys { keys[number] = larger } else { values[number] = larger }
-        }
-        capacity[number] = room
+        let room = max(total, 2 * sequences[number].capacity)
+        let larger = Rows(
+          keys: try FloatBuffer(room * width), values: try FloatBuffer(room * width), first: 0,
+          capacity: room)
+        larger.keys.base.update(from: keys(number), count: sequence.start * width)
+        larger.values.base.update(from: values(number), count: sequence.start * width)
+        sequences[number] = larger
       }
       let from = sequence.firstRow * width
-      (keys[number].base + sequence.start * width).update(
-        from: key.base + from, count: sequence.count * width)
-      (values[number].base + sequence.start * width).update(
-        from: value.base + from, count: sequence.count * width)
+      let to = sequence.start * width
+      (keys(number) + to).update(from: key.base + from, count: sequence.count * width)
+      (values(number) + to).update(from: value.base + from, count: sequence.count * width)
     }
   }
 }

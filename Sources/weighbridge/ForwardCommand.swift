@@ -157,8 +157,13 @@ struct ForwardCommand: ParsableCommand {
     }
     let findings =
       try source.checkpoint.findings + source.model().findings + decoder.weights.findings
-    for finding in findings where !shared.quiet { Console.error(finding.line) }
+    if !shared.quiet {
+      let log = FindingLog(quiet: false)
+      findings.forEach(log.report)
+      log.finish("weighbridge verify")
+    }
     shared.noteSlowness()
+    warn(rows, of: decoder)
     if perplexity && decoder.attention == .prefix {
       Console.error(
         "warning: perplexity is measured causally, although the model has prefix attention")
@@ -194,6 +199,16 @@ struct ForwardCommand: ParsableCommand {
     }
   }
 
+  /// Positions that can be computed may still be more than the model has learnt.
+  private func warn(_ rows: [[Int]], of decoder: Decoder) {
+    guard !perplexity, let limit = decoder.configuration.positionLimit,
+      let longest = rows.map(\.count).max(), longest > limit
+    else { return }
+    Console.error(
+      "warning: a row has \(grouped(longest)) tokens, and the model was made for \(grouped(limit)) positions"
+    )
+  }
+
   /// Stops at a tokenizer that isn't the model's.
   private func requireTokens(_ row: [Int], of decoder: Decoder) throws(CheckpointError) {
     let count = decoder.configuration.dimensions.vocabulary
@@ -218,27 +233,31 @@ struct ForwardCommand: ParsableCommand {
         logits, rows: rows.count, length: rows[0].count, vocabulary: vocabulary,
         besides: inputs)
     }
-    let sequences = Sequences(rows.map(\.count), prefix: decoder.prefix(prefix))
-    progress.begin("running", decoder.configuration.dimensions.layers, .layers)
-    let state = try decoder.run(rows, sequences) { _ in progress.add(1) }
-    progress.begin("making logits", output == nil ? rows.count : sequences.rowCount, .tokens)
+    let windows = TokenWindows(rows: rows, length: rows.map(\.count).max() ?? 1)
+    let run = WindowedRun(
+      decoder, windows, prefix: decoder.prefix(prefix),
+      memory: shared.resources(standardMemory: Processors.halfOfMemory).memory / 4)
+    progress.begin("running", windows.tokenCount, .tokens)
     defer { progress.finish() }
     let block = FloatBuffer()
     var candidates: [[ForwardReport.Candidate]] = []
     var areNumbers = true
-    for sequence in sequences.all {
-      let end = sequence.firstRow + sequence.count
-      let first = output == nil ? end - 1 : sequence.firstRow
-      for start in Swift.stride(from: first, to: end, by: 256) {
-        let part = start..<min(end, start + 256)
-        try decoder.logits(state, part, into: block)
-        try output?.append(block, count: part.count * vocabulary)
-        areNumbers =
-          areNumbers && LogitRow(block.base, count: part.count * vocabulary).areNumbers
-        progress.add(part.count)
-        if part.upperBound == end {
-          let last = LogitRow(block.base + (part.count - 1) * vocabulary, count: vocabulary)
-          candidates.append(last.top(top).map(ForwardReport.Candidate.init))
+    try run.forEachWave(progress: progress.add) { batches throws(CheckpointError) in
+      for state in batches.map(\.state) {
+        for sequence in state.sequences.all {
+          let end = sequence.firstRow + sequence.count
+          let first = output == nil ? end - 1 : sequence.firstRow
+          for start in Swift.stride(from: first, to: end, by: 256) {
+            let part = start..<min(end, start + 256)
+            try decoder.logits(state, part, into: block)
+            try output?.append(block, count: part.count * vocabulary)
+            areNumbers =
+              areNumbers && LogitRow(block.base, count: part.count * vocabulary).areNumbers
+            if part.upperBound == end {
+              let last = LogitRow(block.base + (part.count - 1) * vocabulary, count: vocabulary)
+              candidates.append(last.top(top).map(ForwardReport.Candidate.init))
+            }
+          }
         }
       }
     }

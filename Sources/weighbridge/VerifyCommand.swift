@@ -139,7 +139,9 @@ struct VerifyCommand: ParsableCommand {
     ).run(part, in: folder)
     progress.finish()
     // Whatever was found, the part is done: a scheduler is to go on to the merge, which judges it.
-    for finding in outcome.findings { Console.error(finding.line) }
+    let log = FindingLog(quiet: false)
+    outcome.findings.forEach(log.report)
+    log.finish("the merge's report")
     let found =
       outcome.findings.isEmpty ? "" : ", \(counted(outcome.findings.count, "finding"))"
     Console.output(
