@@ -152,6 +152,7 @@ enum QuantizationText {
     if let preset = record.preset {
       lines.append("preset       \(preset.scheme): \(text(preset.figures))")
     }
+    if let sensitivities = record.sensitivities { lines += Self.sensitivities(sensitivities) }
     if let trials = record.trials { lines += Self.trials(trials) }
     let costsLess = record.trials == nil ? "is expected to cost less" : "costs less"
     if record.isPresetTaken {
@@ -164,6 +165,23 @@ enum QuantizationText {
       )
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// Which kinds of weight cost more and less than was expected.
+  private static func sensitivities(_ kinds: [SizeTargetRecord.Sensitivity]) -> [String] {
+    func text(_ kind: SizeTargetRecord.Sensitivity?) -> String {
+      guard let kind else { return "" }
+      var name = kind.kind
+      if let first = kind.firstLayer, let last = kind.lastLayer {
+        name += first == last ? " of layer \(first)" : " of layers \(first) to \(last)"
+      }
+      return "\(threeDigits(kind.factor)) (\(name))"
+    }
+    let least = kinds.min { $0.factor < $1.factor }
+    let most = kinds.max { $0.factor < $1.factor }
+    return [
+      "ran alone    \(counted(kinds.count, "kind")) of weight: cost over what was expected from \(text(least)) to \(text(most))"
+    ]
   }
 
   /// What choices of types cost where they were run.

@@ -63,6 +63,13 @@ import Testing
     let least = try #require(best.first?["kl_divergence"] as? Double)
     #expect(least == costs.min())
     #expect(own.allSatisfy { ($0["byte_count"] as? Int ?? 0) > 0 })
+    // Kinds of weight were run alone before; their factors are 1 on average.
+    let kinds = try #require(target["sensitivities"] as? [[String: Any]])
+    let factors = kinds.compactMap { $0["factor"] as? Double }
+    #expect(factors.count > 4 && abs(factors.reduce(0) { $0 + log($1) }) < 1e-3)
+    #expect(
+      Set(kinds.compactMap { $0["kind"] as? String }).isSuperset(of: ["attention in", "head"]))
+    #expect(kinds.allSatisfy { ($0["first_layer"] == nil) == ($0["last_layer"] == nil) })
     // What is written is what was tried.
     let report = try outcome.object
     #expect((report["kl_divergence"] as? [String: Any])?["mean"] as? Double == least)
@@ -76,7 +83,8 @@ import Testing
       "preset\(format == "gguf" ? ".gguf" : "")", "--scheme",
       #require(record["scheme"] as? String), "--validate", "--tokens", tokens)
     #expect((try plain.object["kl_divergence"] as? [String: Any])?["mean"] as? Double == cost)
-    #expect(try self.target(quantize("x.gguf", "--target-bits", "7", "--dry-run"))["trials"] == nil)
+    let estimated = try self.target(quantize("x.gguf", "--target-bits", "7", "--dry-run"))
+    #expect(estimated["trials"] == nil && estimated["sensitivities"] == nil)
   }
 
   /// Rows of 172 don't fill blocks: F16 is the smallest type that they can have, as schemes have it.

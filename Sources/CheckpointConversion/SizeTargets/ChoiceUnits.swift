@@ -10,14 +10,15 @@ struct ChoiceUnits {
   private var costs: [[BudgetSearch.Option]] = []
   /// The same options, by their squared errors.
   private var errors: [[BudgetSearch.Option]] = []
+  private var kindsOfUnits: [WeightKind] = []
   private let count: Int
 
   /// Groups weights.
   ///
   /// - Parameters:
   ///   - measured: of a model.
-  ///   - ends: what errors of embeddings and heads count for, beside what is expected of them.
-  init(_ measured: MeasuredTypes, ends: Double = 1) {
+  ///   - factors: what errors of kinds count for, beside what is expected of them.
+  init(_ measured: MeasuredTypes, _ factors: [WeightKind: Double] = [:]) {
     count = measured.weights.count
     var layers: [FusedLayer: Int] = [:]
     for (place, weight) in measured.weights.enumerated() {
@@ -34,12 +35,13 @@ struct ChoiceUnits {
         weights.allSatisfy { $0.entries.contains { $0.type == type } }
       }
       typesOfUnits.append(types)
+      kindsOfUnits.append(weights[0].kind)
       let options = types.map { type in
         weights.compactMap { weight in
           weight.entries.first { $0.type == type }.map { (weight, $0) }
         }
       }
-      costs.append(options.map { BudgetSearch.Option($0) { measured.cost($0, $1, ends: ends) } })
+      costs.append(options.map { BudgetSearch.Option($0) { measured.cost($0, $1, factors) } })
       errors.append(options.map { BudgetSearch.Option($0, measured.objective) })
     }
   }
@@ -98,6 +100,38 @@ struct ChoiceUnits {
   /// - Returns: a choice for each size that the smallest options don't exceed.
   func closest(limits: [Int]) -> [[Int]] {
     BudgetSearch.choices(errors, limits: limits).map(\.choice)
+  }
+
+  /// The kinds of weight that there are, in the order of the file.
+  var kinds: [WeightKind] {
+    var seen: Set<WeightKind> = []
+    return kindsOfUnits.filter { seen.insert($0).inserted }
+  }
+
+  /// The options that leave the smallest errors.
+  var exact: [Int] {
+    costs.map { options in
+      options.indices.min {
+        (options[$0].error, options[$0].byteCount) < (options[$1].error, options[$1].byteCount)
+      } ?? 0
+    }
+  }
+
+  /// One kind as a choice has it, and all else as exact as it can be.
+  ///
+  /// What the choice leaves exact has the option nearest in size that isn't.
+  func quantizing(_ kind: WeightKind, around choice: [Int]) -> [Int] {
+    var result = exact
+    for unit in result.indices where kindsOfUnits[unit] == kind {
+      let options = costs[unit]
+      let size = options[choice[unit]].byteCount
+      let quantized = options.indices.filter { options[$0].error > options[result[unit]].error }
+      result[unit] =
+        quantized.min {
+          (abs(options[$0].byteCount - size), $0) < (abs(options[$1].byteCount - size), $1)
+        } ?? result[unit]
+    }
+    return result
   }
 
   /// The types of all weights.

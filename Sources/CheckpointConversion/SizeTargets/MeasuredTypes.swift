@@ -22,8 +22,8 @@ struct MeasuredTypes {
     let elementCount: Int
     /// How much its relative error counts beside others.
     fileprivate(set) var sensitivity = 1.0
-    /// Whether it is an embedding or a head.
-    let isAtEnd: Bool
+    /// What it is for, and where.
+    let kind: WeightKind
     fileprivate let expression: TensorExpression
     /// Experts in it, one after the other; else 1.
     fileprivate let stackCount: Int
@@ -95,7 +95,7 @@ struct MeasuredTypes {
             Weight(
               name: group.name, fused: quantization.fused,
               elementCount: group.valueShape.elementCount,
-              isAtEnd: sensitivity.isAtEnd(group.expression), expression: group.expression,
+              kind: sensitivity.kind(group.expression), expression: group.expression,
               stackCount: dimensions.count == 3 ? dimensions[0] : 1,
               rowCount: dimensions.dropLast().last ?? 1))
         }
@@ -168,10 +168,10 @@ struct MeasuredTypes {
   /// - Parameters:
   ///   - weight: which.
   ///   - entry: its type.
-  ///   - ends: what embeddings and heads count for, beside what is expected of them.
+  ///   - factors: what kinds count for, beside what is expected of them; 1 for others.
   /// - Returns: a number to compare with others of the same model.
-  func cost(_ weight: Weight, _ entry: Entry, ends: Double = 1) -> Double {
-    weight.sensitivity * (weight.isAtEnd ? ends : 1)
+  func cost(_ weight: Weight, _ entry: Entry, _ factors: [WeightKind: Double] = [:]) -> Double {
+    weight.sensitivity * (factors[weight.kind] ?? 1)
       * (entry.errors.map {
         $0.cost {
           $0.squaredError
@@ -179,6 +179,12 @@ struct MeasuredTypes {
           $0.squaredError
         }
       } ?? 0)
+  }
+
+  /// Factors for embeddings and heads alone.
+  func ends(_ factor: Double) -> [WeightKind: Double] {
+    Dictionary(
+      weights.filter(\.kind.isAtEnd).map { ($0.kind, factor) }, uniquingKeysWith: { one, _ in one })
   }
 
   /// The same of the format's own way.
@@ -210,7 +216,7 @@ struct MeasuredTypes {
 extension MeasuredTypes.Weight {
   /// What it puts out for a token: of embeddings a row, of matrices what importances say; nil where they say nothing.
   fileprivate var output: Sensitivity.Output? {
-    if isAtEnd {
+    if kind.isAtEnd {
       return Sensitivity.Output(
         expression: expression, energy: squaredValues / Double(max(1, rowCount)))
     }

@@ -16,6 +16,7 @@ struct Sensitivity {
   private var places: [ExactName: Set<DecoderPlace>] = [:]
   private var counts: [DecoderPlace: Int] = [:]
   private let hasHead: Bool
+  private let layerCount: Int
   private let layers: [ResidualShares.Sublayer]
   private var shares: ResidualShares?
 
@@ -23,6 +24,7 @@ struct Sensitivity {
   init(_ model: ModelContents) {
     let placed = Array(model.placed)
     hasHead = placed.contains { $0.0.role.projection == .head }
+    layerCount = (placed.compactMap(\.0.layer).max() ?? -1) + 1
     layers = ResidualShares.sublayers(placed.map(\.0))
     for (place, tensor) in placed {
       counts[DecoderPlace(place.role, place.layer), default: 0] += 1
@@ -55,9 +57,13 @@ struct Sensitivity {
     return uses.map(factor).max().map { $0 * part(uses) } ?? 1
   }
 
-  /// Whether an expression is of an embedding or a head, which stand at an end of the decoder.
-  func isAtEnd(_ expression: TensorExpression) -> Bool {
-    uses(expression).contains { $0.layer == nil && factor($0) != 1 }
+  /// What an expression is for, and where in the decoder: of several uses that which counts most.
+  func kind(_ expression: TensorExpression) -> WeightKind {
+    let uses = uses(expression)
+    let ends = uses.filter { $0.layer == nil && factor($0) != 1 }
+    let place =
+      ends.max { factor($0) < factor($1) } ?? uses.min { ($0.layer ?? 0) < ($1.layer ?? 0) }
+    return WeightKind(place, layerCount: layerCount)
   }
 
   private func uses(_ expression: TensorExpression) -> [DecoderPlace] {

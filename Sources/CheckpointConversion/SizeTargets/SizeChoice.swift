@@ -16,7 +16,7 @@ public struct SizeChoice: Sendable {
   /// - Parameters:
   ///   - target: what the result may have.
   ///   - request: with a scheme of the container, whichever, the quality, importances, and types that are given.
-  ///   - job: what the conversion is; with a validator several choices are run beside the source, and the preset.
+  ///   - job: what the conversion is; with a validator kinds of weight and then several choices are run beside the source, and the preset.
   ///   - takesPreset: whether the smallest scheme that is at least as large is taken where it costs less, or is expected to.
   ///   - progress: told of bytes that were made.
   /// - Throws: `usage` for a target that is too small; what opening, planning and reading throw.
@@ -44,11 +44,16 @@ public struct SizeChoice: Sendable {
     }
     // What was measured is the source as it was opened.
     try source.confirm()
-    let choices = Self.choices(
-      presets.filter { $0.byteCount <= limit }, request, units,
-      others: job.request.validator == nil
-        ? [] : Self.otherEnds.map { ChoiceUnits(measured, ends: $0) },
-      room: room)
+    let fitting = presets.filter { $0.byteCount <= limit }
+    var choices = Self.choices(fitting, request, units, others: [], room: room)
+    var kinds: KindTrial?
+    if job.request.validator != nil {
+      kinds = try KindTrial(
+        units, around: choices[0], measured, request, job.request, progress)
+      let others = (kinds.map { [$0.factors] } ?? []) + Self.otherEnds.map(measured.ends)
+      choices = Self.choices(
+        fitting, request, units, others: others.map { ChoiceUnits(measured, $0) }, room: room)
+    }
     func preset(_ choice: [Int]) -> MeasuredPreset? {
       let bytes = units.byteCount(choice) + measured.fixedByteCount
       return presets.filter { $0.byteCount >= bytes }.min {
@@ -85,7 +90,8 @@ public struct SizeChoice: Sendable {
       wantedBitsPerWeight: wantedBits, wantedByteCount: wantedBytes, predicted: predicted,
       preset: zipped(preset, figures).map { .init(scheme: $0.scheme.name, figures: $1) },
       trials: trial.map { Self.trials($0, choices, units, measured, preset, presetDivergence) },
-      isPresetBetter: isBetter, isPresetTaken: isBetter && takesPreset,
+      sensitivities: kinds?.record, isPresetBetter: isBetter,
+      isPresetTaken: isBetter && takesPreset,
       excessByteCount: preset.flatMap { preset in
         isBetter && takesPreset && preset.byteCount > limit ? preset.byteCount - limit : nil
       })
@@ -230,7 +236,7 @@ extension QuantizationRequest {
   }
 
   /// The same with types for weights, as `--tensor-type` gives them.
-  fileprivate func giving(
+  func giving(
     _ types: [WeightType], _ measured: MeasuredTypes
   ) throws(CheckpointError) -> QuantizationRequest {
     let container = scheme.container

@@ -30,6 +30,8 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
   public let preset: Preset?
   /// What choices of types, and the preset, cost where they were run beside the source; absent where they weren't.
   public let trials: [Trial]?
+  /// What kinds of weight cost where each was run alone; absent where they weren't.
+  public let sensitivities: [Sensitivity]?
   /// Whether the preset costs predictions less: by what was run, else as it is expected.
   public let isPresetBetter: Bool
   /// Whether the preset is what is written.
@@ -57,6 +59,18 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
     public let klDivergence: Double?
     /// Whether it is the best of the chosen ones.
     public let isBest: Bool
+  }
+
+  /// What errors in a kind of weight cost predictions, measured.
+  public struct Sensitivity: Sendable, Codable, Hashable {
+    /// What the weights are for.
+    public let kind: String
+    /// Their first layer, from 0; absent where they belong to none.
+    public let firstLayer: Int?
+    /// Their last layer.
+    public let lastLayer: Int?
+    /// What it cost to quantize them alone over what was expected; the geometric mean of all kinds is 1.
+    public let factor: Double
   }
 
   /// A scheme, quantized in the format's own way.

@@ -2,10 +2,11 @@
 import qualities
 import runs
 
+# All schemes of a container that leave activations as they are, but for those near 16 bits.
 PRESETS = {
-    "gguf": ["q2_k", "q3_k_s", "q3_k_m", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k"],
-    "mlx": [f"mlx-q{bits}-g{group}" for bits in (2, 3, 4, 5, 6) for group in (64, 128)],
-    "compressed-tensors": ["w4a16-channel", "w4a16-g128", "w4a16-g32", "nvfp4a16", "w8a16-channel"],
+    "gguf": ["q2_k_s", "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "iq4_xs", "iq4_nl", "q4_0", "q4_k_s", "q4_k_m", "q4_1", "q5_0", "q5_k_s", "q5_k_m", "q5_1", "q6_k", "q8_0"],
+    "mlx": [f"mlx-q{bits}-g{group}" for bits in (2, 3, 4, 5, 6, 8) for group in (32, 64, 128)] + ["mlx-mxfp4", "mlx-nvfp4", "mlx-mxfp8"],
+    "compressed-tensors": ["w4a16-channel", "w4a16-g128", "w4a16-g32", "mxfp4a16", "nvfp4a16", "w8a16-channel", "w8a16-g128", "mxfp8a16"],
 }
 ENDING = {"gguf": [], "mlx": ["--to", "mlx"], "compressed-tensors": ["--to", "compressed-tensors"]}
 # 2.5 to 6.5 bits where types go so low.
@@ -37,11 +38,12 @@ def measured(models):
     return rows
 
 
-def tried(models):
-    """[{"model", "container", "target", figures}]: the same budgets with choices that --validate has tried on other text."""
-    asked = [(m, c, bits) for m in models for c in PRESETS for bits in BUDGETS[c]]
-    jobs = [lambda m=m, c=c, bits=bits: runs.chosen(m, c, ["--target-bits", bits, *ENDING[c], *qualities.options(m, qualities.BEST)]) for m, c, bits in asked]
-    return [{"model": m.name, "container": c, "target": bits, **result} for (m, c, bits), result in zip(asked, runs.several(jobs))]
+def tried(row, models):
+    """[{"target", figures}]: a row's budgets with choices that --validate has tried on other text; none for a model that isn't asked for."""
+    container, model = row["container"], next((m for m in models if m.name == row["model"]), None)
+    asked = BUDGETS[container] if model else []
+    jobs = [lambda bits=bits: runs.chosen(model, container, ["--target-bits", bits, *ENDING[container], *qualities.options(model, qualities.BEST)]) for bits in asked]
+    return [{"target": bits, **result} for bits, result in zip(asked, runs.several(jobs))]
 
 
 def nearest(row, budget):
@@ -62,6 +64,6 @@ def at_least(row, budget):
     return min(larger, key=lambda s: (row["presets"][s]["byte_count"], row["presets"][s]["kl_divergence"]), default=None)
 
 
-def held(row, preset):
-    """How many budgets are at least as good as the preset that `preset` chooses."""
-    return sum(b["kl_divergence"] <= row["presets"][s]["kl_divergence"] for b in row["budgets"] if (s := preset(row, b)))
+def held(row, preset, part="budgets"):
+    """How many choices of a part of a row are at least as good as the preset that `preset` chooses."""
+    return sum(b["kl_divergence"] <= row["presets"][s]["kl_divergence"] for b in row[part] if (s := preset(row, b)))

@@ -51,24 +51,37 @@ def schemes(results):
     return "\n\n".join(out)
 
 
+CHOOSERS = {"largest preset within": budgets.fitting, "nearest in size": budgets.nearest, "at least that size": budgets.at_least}
+
+
 def counts(results):
-    """How often a target is at least as good as presets."""
-    lines = []
+    """How often a target is at least as good as presets, chosen by estimate and tried."""
+    lines, sums = [], {}
     for row in results["budgets"]:
-        total = len(row["budgets"])
-        lines.append([TITLES[row["container"]], TITLES[row["model"]], f"{budgets.held(row, budgets.fitting)} of {total}", f"{budgets.held(row, budgets.nearest)} of {total}", f"{budgets.held(row, budgets.at_least)} of {sum(budgets.at_least(row, b) is not None for b in row['budgets'])}"])
-    return table(["container", "model", "largest preset within", "nearest in size", "at least that size"], lines)
+        cells = []
+        for part in ("budgets", "trials"):
+            for chooser in CHOOSERS.values():
+                held, total = budgets.held(row, chooser, part), sum(chooser(row, b) is not None for b in row[part])
+                cells.append(f"{held} of {total}")
+                before = sums.get((part, chooser), (0, 0))
+                sums[part, chooser] = (before[0] + held, before[1] + total)
+        lines.append([TITLES[row["container"]], TITLES[row["model"]], *cells])
+    lines.append(["all", "both", *(f"{held} of {total}" for held, total in sums.values())])
+    return table(["container", "model", *CHOOSERS, *(f"tried: {name}" for name in CHOOSERS)], lines)
 
 
 def targets(results):
     """Every budget."""
     lines = []
     for row in results["budgets"]:
-        for budget in row["budgets"]:
-            preset = budgets.fitting(row, budget)
-            figures = row["presets"][preset]
-            lines.append([TITLES[row["container"]], TITLES[row["model"]], f"{budget['target']}", f"{budget['bits_per_weight']:.2f}", number(budget["kl_divergence"]), f"`{preset}`", f"{figures['bits_per_weight']:.2f}", number(figures["kl_divergence"])])
-    return table(["container", "model", "target", "bits", "KL", "largest preset within", "bits", "KL"], lines)
+        for budget, trial in zip(row["budgets"], row["trials"]):
+            cells = [TITLES[row["container"]], TITLES[row["model"]], f"{budget['target']}", number(budget["kl_divergence"]), number(trial["kl_divergence"])]
+            for chooser in (budgets.fitting, budgets.nearest):
+                name = chooser(row, trial)
+                figures = row["presets"][name]
+                cells += [f"`{name}`", f"{figures['bits_per_weight']:.2f}", number(figures["kl_divergence"])]
+            lines.append(cells)
+    return table(["container", "model", "target", "KL, by estimate", "KL, tried", "largest preset within", "bits", "KL", "nearest preset", "bits", "KL"], lines)
 
 
 PARTS = {"averages": averages, "schemes": schemes, "counts": counts, "targets": targets}
