@@ -39,8 +39,8 @@ __attribute__((always_inline)) static inline void turn(const uint8_t *src, size_
   static void shuffle_blocks_##size(const uint8_t *src, uint8_t *dst, size_t count) {                        \
     for (size_t i = 0; i + LANES <= count; i += LANES) turn(src + i * size, LANES, dst + i, count, size, 4); \
   }                                                                                                          \
-  static void unshuffle_blocks_##size(const uint8_t *src, uint8_t *dst, size_t count) {                      \
-    for (size_t i = 0; i + LANES <= count; i += LANES) turn(src + i, count, dst + i * size, LANES, size, bits); \
+  static void unshuffle_blocks_##size(const uint8_t *src, uint8_t *dst, size_t count, size_t step) {         \
+    for (size_t i = 0; i + LANES <= count; i += LANES) turn(src + i, step, dst + i * size, LANES, size, bits); \
   }
 
 TURN_BLOCKS(2, 1)
@@ -63,18 +63,20 @@ void wb_shuffle(const void *src, void *dst, size_t count, size_t size) {
   }
 }
 
-void wb_unshuffle(const void *src, void *dst, size_t count, size_t size) {
+void wb_unshuffle(const void *src, void *dst, size_t count, size_t size) { wb_unshuffle_first(src, dst, count, count, size); }
+
+void wb_unshuffle_first(const void *src, void *dst, size_t count, size_t shuffled_count, size_t size) {
   const uint8_t *in = src;
   uint8_t *out = dst;
   size_t done = count - count % LANES;
   switch (size) {
   case 1: memcpy(dst, src, count); return;
-  case 2: unshuffle_blocks_2(in, out, count); break;
-  case 4: unshuffle_blocks_4(in, out, count); break;
-  case 8: unshuffle_blocks_8(in, out, count); break;
+  case 2: unshuffle_blocks_2(in, out, count, shuffled_count); break;
+  case 4: unshuffle_blocks_4(in, out, count, shuffled_count); break;
+  case 8: unshuffle_blocks_8(in, out, count, shuffled_count); break;
   default: done = 0;
   }
   for (size_t byte = 0; byte < size; byte++) {
-    for (size_t i = done; i < count; i++) out[i * size + byte] = in[byte * count + i];
+    for (size_t i = done; i < count; i++) out[i * size + byte] = in[byte * shuffled_count + i];
   }
 }

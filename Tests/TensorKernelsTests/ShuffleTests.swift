@@ -20,6 +20,14 @@ import Testing
       wb_unshuffle(expected, &restored, count, size)
       #expect(isSame(Array(restored.prefix(count * size)), bytes), "\(count) of \(size)")
       #expect(restored.suffix(64).allSatisfy { $0 == 0xa5 })
+      for first in [0, 1, count / 2, max(0, count - 1)] where first <= count {
+        var part = [UInt8](repeating: 0xa5, count: first * size + 64)
+        wb_unshuffle_first(expected, &part, first, count, size)
+        #expect(
+          isSame(Array(part.prefix(first * size)), Array(bytes.prefix(first * size))),
+          "\(first) of \(count) of \(size)")
+        #expect(part.suffix(64).allSatisfy { $0 == 0xa5 })
+      }
     }
   }
 

@@ -142,6 +142,9 @@ void wb_shuffle(const void *src, void *dst, size_t element_count, size_t element
 /// Undoes `wb_shuffle`.
 void wb_unshuffle(const void *src, void *dst, size_t element_count, size_t element_size);
 
+/// Does the same for the first `element_count` of `shuffled_count` elements that were shuffled together.
+void wb_unshuffle_first(const void *src, void *dst, size_t element_count, size_t shuffled_count, size_t element_size);
+
 // MARK: Arithmetic
 
 /// Adds `addend` to `accumulator`, element by element, in IEEE binary32 arithmetic. They don't overlap. A result that is NaN is the first

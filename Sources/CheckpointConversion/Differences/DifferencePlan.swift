@@ -52,6 +52,8 @@ struct DifferencePlan {
       }
       candidates.append(position)
     }
+    // Compressing takes other buffers than hashing did.
+    PageArena.shared.releaseIdle()
     let smaller = try sizes.areSmaller(candidates)
     tensors = outputs.indices.map { place in
       if let position = same[place] { return .same(digests.tensor(position)) }

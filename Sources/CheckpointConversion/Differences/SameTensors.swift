@@ -11,9 +11,10 @@ struct SameTensors {
   /// The first bytes of a tensor say of most tensors that they are others.
   private static let headByteCount = 4096
 
+  /// A type and how its tensor begins, as a digest: thousands of beginnings would be megabytes.
   private struct Head: Hashable {
     let type: TensorType
-    let bytes: [UInt8]
+    let digest: Digest
   }
 
   /// Compares beginnings, then digests.
@@ -28,10 +29,10 @@ struct SameTensors {
     for (position, info) in base.checkpoint.tensors.enumerated() {
       let type = TensorType(info.dtype, info.shape)
       guard types.contains(type) else { continue }
-      let bytes = try Self.head(type) { (region, buffer) throws(CheckpointError) in
+      let head = try Self.head(type) { (region, buffer) throws(CheckpointError) in
         try base.read(position, region, into: buffer)
       }
-      known[Head(type: type, bytes: bytes), default: []].append(position)
+      known[head, default: []].append(position)
     }
     let reader = planner.source.reader
     let evaluator = PooledEvaluator(reader)
@@ -39,10 +40,10 @@ struct SameTensors {
     var tasks: [EvaluationTask] = []
     for (place, output) in outputs.enumerated() {
       let expression = try CompiledExpression(output.expression, in: reader.checkpoint)
-      let bytes = try Self.head(output.type) { (region, buffer) throws(CheckpointError) in
+      let head = try Self.head(output.type) { (region, buffer) throws(CheckpointError) in
         try evaluator.evaluate(expression, region, into: buffer)
       }
-      guard let positions = known[Head(type: output.type, bytes: bytes)] else { continue }
+      guard let positions = known[head] else { continue }
       candidates.append((place, positions))
       tasks.append(EvaluationTask(name: output.name, expression: expression))
     }
@@ -61,19 +62,20 @@ struct SameTensors {
     }
   }
 
-  /// The first bytes of a tensor.
+  /// How a tensor begins.
   private static func head(
     _ type: TensorType, _ read: (MatrixRegion, MatrixBuffer) throws(CheckpointError) -> Void
-  ) throws(CheckpointError) -> [UInt8] {
+  ) throws(CheckpointError) -> Head {
     let region = type.geometry.head(limit: headByteCount)
-    guard region.cellCount > 0 else { return [] }
+    guard region.cellCount > 0 else { return Head(type: type, digest: Digest(of: [])) }
     let rowByteCount = region.columns.count * type.geometry.cellByteCount
     let scratch = try ScratchArena(
       byteCount: ScratchArena.rounded(region.rows.count * rowByteCount))
     return try scratch.withPiece(byteCount: region.rows.count * rowByteCount) {
       (piece) throws(CheckpointError) in
       try read(region, MatrixBuffer(base: piece, rowStride: rowByteCount))
-      return [UInt8](UnsafeRawBufferPointer(start: piece, count: region.rows.count * rowByteCount))
+      let bytes = UnsafeRawBufferPointer(start: piece, count: region.rows.count * rowByteCount)
+      return Head(type: type, digest: Digest(of: bytes))
     }
   }
 }

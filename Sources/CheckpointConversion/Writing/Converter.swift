@@ -147,6 +147,9 @@ public struct Converter: Sendable {
       case WeightDeltaFormat.name: try WeightDeltaWriter(run)
       default: FixedLayoutWriter(run)
       }
+    // What planning took isn't what writing takes.
+    PageArena.shared.releaseIdle()
+    PageArena.trimHeap()
     let resumedTensorCount = try writer.begin(claims)
     try writer.write()
     let files = try writer.finish()

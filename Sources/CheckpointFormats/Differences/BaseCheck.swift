@@ -20,12 +20,13 @@ final class BaseCheck: Sendable {
   private let places: [Int: Int]
   private let digests: NeededDigests
 
-  init(_ match: BaseMatch, _ need: BaseNeed) {
+  /// A check of the tensors that are needed; others may read in the same memory.
+  init(_ match: BaseMatch, _ need: BaseNeed, _ pieces: PiecePool = PiecePool()) {
     self.match = match
     self.need = need
     places = Dictionary(
       need.tensors.enumerated().map { ($1.position, $0) }, uniquingKeysWith: { first, _ in first })
-    digests = NeededDigests(match, need)
+    digests = NeededDigests(match, need, pieces)
   }
 
   /// What is wrong with the base's tensor that a tensor needs.

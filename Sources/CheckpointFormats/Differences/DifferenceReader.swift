@@ -35,7 +35,7 @@ public final class DifferenceReader: BasedReader {
     self.store = store
     self.base = base.base
     checkpoint = store.checkpoint
-    check = BaseCheck(base, need)
+    check = BaseCheck(base, need, pieces)
     var needed: [(type: TensorType, name: String)?] = Array(
       repeating: nil, count: checkpoint.tensors.count)
     for tensor in need.tensors { needed[tensor.position] = (tensor.type, tensor.base.name) }

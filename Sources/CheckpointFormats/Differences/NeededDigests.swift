@@ -10,7 +10,7 @@ final class NeededDigests: Sendable {
   private let match: BaseMatch
   private let need: BaseNeed
   private let pairs: [Pair]
-  private let pieces = PiecePool()
+  private let pieces: PiecePool
 
   /// Of two tensors, the even place first; whoever asks for one while it is being found waits.
   private final class Pair: Sendable {
@@ -25,9 +25,11 @@ final class NeededDigests: Sendable {
     var digest = PairedDigest()
   }
 
-  init(_ match: BaseMatch, _ need: BaseNeed) {
+  /// Digests of the tensors that are needed; others may read in the same memory.
+  init(_ match: BaseMatch, _ need: BaseNeed, _ pieces: PiecePool) {
     self.match = match
     self.need = need
+    self.pieces = pieces
     pairs = (0..<(need.tensors.count + 1) / 2).map { _ in Pair() }
   }
 

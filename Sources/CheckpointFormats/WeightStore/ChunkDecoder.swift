@@ -18,14 +18,12 @@ final class ChunkDecoder {
   private let zstd: ZstdChunkDecoder
   private let stored: ScratchArena
   private let filtered: ScratchArena
-  private let whole: ScratchArena
 
   /// A decoder for chunks of up to so many bytes.
   init(chunkByteCount: Int) throws(CheckpointError) {
     zstd = try ZstdChunkDecoder()
     stored = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
     filtered = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
-    whole = try ScratchArena(byteCount: ScratchArena.rounded(chunkByteCount))
   }
 
   /// Reads, checks and decodes a chunk.
@@ -53,45 +51,38 @@ final class ChunkDecoder {
     try stored.withPiece(byteCount: chunk.byteCount) { (piece) throws(CheckpointError) in
       try chunk.read(in: volume, into: piece)
       let bytes = UnsafeRawBufferPointer(start: piece, count: chunk.byteCount)
-      // A last chunk is decoded whole, and its tensor's part taken.
-      if target.count == decodedByteCount {
-        try undo(bytes, isCompressed, isShuffled, coding, into: target)
+      guard isCompressed else {
+        guard bytes.count == decodedByteCount else {
+          throw CheckpointError(
+            .corrupt, "a chunk of another size", expected: "\(decodedByteCount) bytes",
+            found: "\(bytes.count)")
+        }
+        take(piece, decodedByteCount, isShuffled, coding, into: target)
         return
       }
-      try whole.withPiece(byteCount: decodedByteCount) { (all) throws(CheckpointError) in
-        try undo(
-          bytes, isCompressed, isShuffled, coding,
-          into: UnsafeMutableRawBufferPointer(start: all, count: decodedByteCount))
-        base.copyMemory(from: all, byteCount: target.count)
+      if !isShuffled && target.count == decodedByteCount {
+        try zstd.decode(bytes, into: target)
+        return
+      }
+      try filtered.withPiece(byteCount: decodedByteCount) { (whole) throws(CheckpointError) in
+        try zstd.decode(
+          bytes, into: UnsafeMutableRawBufferPointer(start: whole, count: decodedByteCount))
+        take(whole, decodedByteCount, isShuffled, coding, into: target)
       }
     }
   }
 
-  private func undo(
-    _ stored: UnsafeRawBufferPointer, _ isCompressed: Bool, _ isShuffled: Bool,
-    _ coding: ChunkCoding, into target: UnsafeMutableRawBufferPointer
-  ) throws(CheckpointError) {
-    guard let base = target.baseAddress, let source = stored.baseAddress else { return }
+  /// Takes the tensor's part of a whole chunk, the first bytes, out of their shuffle.
+  private func take(
+    _ whole: UnsafeRawPointer, _ byteCount: Int, _ isShuffled: Bool, _ coding: ChunkCoding,
+    into target: UnsafeMutableRawBufferPointer
+  ) {
+    guard let base = target.baseAddress else { return }
     let size = coding.elementByteCount
-    switch (isCompressed, isShuffled) {
-    case (true, true):
-      try filtered.withPiece(byteCount: target.count) { (piece) throws(CheckpointError) in
-        try zstd.decode(
-          stored, into: UnsafeMutableRawBufferPointer(start: piece, count: target.count))
-        wb_unshuffle(piece, base, target.count / size, size)
-      }
-    case (true, false): try zstd.decode(stored, into: target)
-    case (false, let isShuffled):
-      guard stored.count == target.count else {
-        throw CheckpointError(
-          .corrupt, "a chunk of another size", expected: "\(target.count) bytes",
-          found: "\(stored.count)")
-      }
-      if isShuffled {
-        wb_unshuffle(source, base, target.count / size, size)
-      } else {
-        base.copyMemory(from: source, byteCount: target.count)
-      }
+    if isShuffled {
+      wb_unshuffle_first(whole, base, target.count / size, byteCount / size, size)
+    } else {
+      base.copyMemory(from: whole, byteCount: target.count)
     }
   }
 }
