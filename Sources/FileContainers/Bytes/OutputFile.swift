@@ -22,6 +22,7 @@ public final class OutputFile: Sendable {
   private let turn = NSLock()
   /// False once the file system has refused.
   private let sharesBlocks = Mutex(true)
+  private let written = Mutex(WriteBehind())
 
   /// Blocks of all file systems that share them; those with larger ones refuse.
   private static let blockByteCount = 4096
@@ -75,7 +76,7 @@ public final class OutputFile: Sendable {
 
   deinit { operations.close(descriptor) }
 
-  /// Writes a large run of bytes at a position, unless another thread is writing to the same file and `waiting` is false.
+  /// Writes a run of bytes at a position, unless another thread is writing to the same file and `waiting` is false.
   ///
   /// File systems let one writer at a time into a file, and waiting for it in the kernel burns a core. What is written goes to the disk
   /// soon and then out of the page cache: fresh pages for gigabytes that nobody reads again cost more than all else that is done.
@@ -91,7 +92,8 @@ public final class OutputFile: Sendable {
     for start in stride(from: 0, to: count, by: Self.pieceByteCount) {
       let piece = min(Self.pieceByteCount, count - start)
       try write(at: offset + start, from: base + start, count: piece)
-      wb_write_behind(descriptor, Int64(offset + start), Int64(piece))
+      let due = written.withLock { $0.add(offset + start..<offset + start + piece) }
+      if let due { wb_write_behind(descriptor, Int64(due.lowerBound), Int64(due.count)) }
     }
     return true
   }
