@@ -150,7 +150,10 @@ enum QuantizationText {
     var lines = ["target       \(text(record.predicted)) expected"]
     if let measured = record.measured { lines.append("measured     \(text(measured))") }
     if let preset = record.preset {
-      lines.append("preset       \(preset.scheme): \(text(preset.figures))")
+      let cost =
+        record.trials == nil
+        ? preset.relativeCost.map { ", expected to cost \(threeDigits($0)) × as much" } : nil
+      lines.append("preset       \(preset.scheme): \(text(preset.figures))\(cost ?? "")")
     }
     if let sensitivities = record.sensitivities { lines += Self.sensitivities(sensitivities) }
     if let trials = record.trials { lines += Self.trials(trials) }

@@ -85,6 +85,26 @@ import Testing
     #expect((try plain.object["kl_divergence"] as? [String: Any])?["mean"] as? Double == cost)
     let estimated = try self.target(quantize("x.gguf", "--target-bits", "7", "--dry-run"))
     #expect(estimated["trials"] == nil && estimated["sensitivities"] == nil)
+    // What decides without trials is told.
+    let expected = try #require(
+      (estimated["preset"] as? [String: Any])?["relative_cost"] as? Double)
+    #expect(estimated["is_preset_better"] as? Bool == (expected < 1))
+  }
+
+  /// Where embedding and head are run alone, nothing heeds importances.
+  @Test(arguments: ["gguf", "mlx", "compressed-tensors"])
+  func kindsRunAloneWithImportances(_ format: String) throws {
+    let tokens = (0..<48).map { "\($0 * 7 % 60)" }.joined(separator: ",")
+    let file = try workspace.write("tokens.json", Data("[[\(tokens)]]".utf8))
+    let importances = workspace.path("imatrix.gguf")
+    let made = try Weighbridge.run(
+      "importance", Self.gptj, "--tokens-file", file, "--output", importances, "--quiet")
+    #expect(made.code == 0, "\(made.errors)")
+    let outcome = try quantize(
+      format == "gguf" ? "own.gguf" : "own", "--target-bits", format == "gguf" ? "7" : "20", "--to",
+      format, "--imatrix", importances, "--quality", "best", "--validate", "--tokens", tokens)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect((try target(outcome)["sensitivities"] as? [Any])?.isEmpty == false)
   }
 
   /// Rows of 172 don't fill blocks: F16 is the smallest type that they can have, as schemes have it.

@@ -36,7 +36,13 @@ struct KindTrial {
     guard kinds.count > 1 else { return nil }
     let choices = kinds.map { units.quantizing($0, around: choice) } + [exact]
     var requests: [QuantizationRequest] = []
-    for choice in choices { requests.append(try request.giving(units.types(choice), measured)) }
+    for choice in choices {
+      let types = units.types(choice)
+      var trial = try request.giving(types, measured)
+      // Importances that nothing heeds would be refused as those of another model.
+      if !measured.hasImportances(types) { trial.importance = nil }
+      requests.append(trial)
+    }
     let divergences = try SizeTrial(requests, presets: [], job, progress).choices
     // What is quantized already can't be exact.
     let least = divergences[kinds.count]

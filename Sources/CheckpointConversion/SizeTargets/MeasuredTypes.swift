@@ -181,6 +181,13 @@ struct MeasuredTypes {
       } ?? 0)
   }
 
+  /// Whether importances are known of a weight that is quantized in these types.
+  func hasImportances(_ types: [WeightType]) -> Bool {
+    zip(weights, types).contains { weight, type in
+      type.isQuantized && weight.entries.contains { $0.errors?.weighted != nil }
+    }
+  }
+
   /// Factors for embeddings and heads alone.
   func ends(_ factor: Double) -> [WeightKind: Double] {
     Dictionary(

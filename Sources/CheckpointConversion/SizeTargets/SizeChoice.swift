@@ -88,7 +88,12 @@ public struct SizeChoice: Sendable {
     }
     let record = SizeTargetRecord(
       wantedBitsPerWeight: wantedBits, wantedByteCount: wantedBytes, predicted: predicted,
-      preset: zipped(preset, figures).map { .init(scheme: $0.scheme.name, figures: $1) },
+      preset: zipped(preset, figures).map { preset, figures in
+        let expected = units.cost(best)
+        return .init(
+          scheme: preset.scheme.name, figures: figures,
+          relativeCost: expected > 0 ? (preset.cost / expected).sixDigits : nil)
+      },
       trials: trial.map { Self.trials($0, choices, units, measured, preset, presetDivergence) },
       sensitivities: kinds?.record, isPresetBetter: isBetter,
       isPresetTaken: isBetter && takesPreset,

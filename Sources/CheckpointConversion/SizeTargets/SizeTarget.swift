@@ -79,17 +79,22 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
     public let scheme: String
     /// Its size and error.
     public let figures: Figures
+    /// What it is expected to cost predictions, over what is expected of the choice; nil where that costs nothing.
+    public let relativeCost: Double?
 
-    private enum CodingKeys: String, CodingKey { case scheme }
+    private enum CodingKeys: String, CodingKey { case scheme, relativeCost }
 
-    init(scheme: String, figures: Figures) {
+    init(scheme: String, figures: Figures, relativeCost: Double?) {
       self.scheme = scheme
       self.figures = figures
+      self.relativeCost = relativeCost
     }
 
     /// Reads what `encode` writes.
     public init(from decoder: any Decoder) throws {
-      scheme = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .scheme)
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      scheme = try container.decode(String.self, forKey: .scheme)
+      relativeCost = try container.decodeIfPresent(Double.self, forKey: .relativeCost)
       figures = try Figures(from: decoder)
     }
 
@@ -97,6 +102,7 @@ public struct SizeTargetRecord: Sendable, Codable, Hashable {
     public func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(scheme, forKey: .scheme)
+      try container.encodeIfPresent(relativeCost, forKey: .relativeCost)
       try figures.encode(to: encoder)
     }
   }
