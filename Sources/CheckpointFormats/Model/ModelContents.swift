@@ -143,6 +143,21 @@ public struct ModelContents: Sendable {
         ? problems.append(ModelProblem("quantization-claim", claim.error, stopsNothing: true))
         : findings.append(Finding("quantization-claim", claim.error).with(.warning))
     }
+    if partial == nil, checkpoint.format != GGUFFormat.name,
+      !checkpoint.files.contains(where: { Sidecars.isAdapter($0.name) })
+    {
+      let ofBlocks =
+        settings.configuration.map {
+          LayerClaims(blocksAmong: checkpoint.tensors, $0.document).errors
+        } ?? []
+      problems += ((quantized?.layerClaims.errors ?? []) + (quantized == nil ? ofBlocks : [])).map {
+        ModelProblem(
+          $0.code == .missing ? "companion-missing" : "quantization-claim", $0, stopsNothing: true)
+      }
+      findings += (quantized?.layerClaims.warnings ?? []).map {
+        Finding("quantization-claim", $0).with(.warning)
+      }
+    }
     self.checkpoint = checkpoint
     sizes = settings.sizes
     uncomputed = settings.uncomputed
@@ -317,31 +332,5 @@ private struct ModelSettings {
   /// Other families have other buffers, and parameters of the same names.
   var hasKnownBuffers: Bool {
     configuration?.modelType == nil || configuration?.architecture != nil
-  }
-}
-
-/// A set of shards of which some aren't there.
-struct PartialSet {
-  /// What is wrong; nil for complete sets and single files.
-  static func problem(_ files: [Checkpoint.SourceFile]) -> ModelProblem? {
-    let form = /.+-([0-9]{5})-of-([0-9]{5})\.[a-z]+/
-    var numbers: [Int: Set<Int>] = [:]
-    for file in files {
-      guard let match = file.name.wholeMatch(of: form), let number = Int(match.1),
-        let count = Int(match.2)
-      else { continue }
-      numbers[count, default: []].insert(number)
-    }
-    guard numbers.count == 1, let (count, found) = numbers.first, found.count < count else {
-      return nil
-    }
-    return ModelProblem(
-      "shards-missing",
-      CheckpointError(
-        .missing,
-        count - found.count == 1
-          ? "1 of \(count) shards is not here"
-          : "\(count - found.count) of \(count) shards are not here", file: files.first?.name,
-        hint: "put all shards into one folder and name the folder, or the index"))
   }
 }

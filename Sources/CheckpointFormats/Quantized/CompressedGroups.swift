@@ -1,5 +1,4 @@
 import FileContainers
-import Synchronization
 import TensorModel
 
 /// The groups of a configuration of compressed-tensors, and which module is of which.
@@ -15,24 +14,32 @@ final class CompressedGroups: Sendable {
     let group: Int?
     let block: [Int]?
     let isSymmetric: Bool
+    /// Whether codes are floats; nil where nothing is said.
+    let isFloat: Bool?
+    /// Which scales of activations are stored; nil for none, as where they are found at run time.
+    let activations: Activations?
     /// Whether groups are of columns in another order, which an index tells.
     let isReordered: Bool
   }
 
-  /// What may be spent on matching: far more than patterns that people write take.
-  private static let effortForEach = 1 << 14
-  private static let effortForAll = 1 << 22
-  private static let mostPatterns = 1000
-  private static let longestName = 1024
+  /// Scales of activations that are stored.
+  enum Activations {
+    /// All that there is.
+    case fixed
+    /// One above those of groups, which are found at run time.
+    case global
+  }
+
   static let embeddings: Set = [
     "embed_tokens", "wte", "wpe", "embed_in", "word_embeddings", "embeddings", "embed_positions",
   ]
 
   private let groups: [Result<Scheme, CheckpointError>]
   private let names: [ExactName: Int]
-  private let patterns: [(pattern: TargetPattern, group: Int)]
+  private let patterns: NamePatterns
+  /// Of the patterns, in their order.
+  private let patternGroups: [Int]
   private let classes: [(name: String, group: Int)]
-  private let effort = Atomic<Int>(CompressedGroups.effortForAll)
 
   /// - Parameter settings: what the configuration says of quantization.
   /// - Throws: what is wrong with a regular expression.
@@ -48,21 +55,25 @@ final class CompressedGroups: Sendable {
     self.names = names
     let sorted = names.sorted { $0.key.text.utf8.lexicographicallyPrecedes($1.key.text.utf8) }
     let expressions = sorted.filter { $0.key.text.hasPrefix("re:") }
-    guard expressions.count <= Self.mostPatterns else {
-      throw CheckpointError(
-        .unsupported, "more regular expressions than are understood here", file: "config.json",
-        expected: "at most \(Self.mostPatterns) in 'config_groups'", found: "\(expressions.count)")
-    }
-    var patterns: [(pattern: TargetPattern, group: Int)] = []
-    for (name, group) in expressions {
-      do throws(CheckpointError) {
-        patterns.append((try TargetPattern(String(name.text.dropFirst(3))), group))
-      } catch { throw error.in(file: "config.json") }
-    }
-    self.patterns = patterns
+    patterns = try NamePatterns(
+      expressions.map { String($0.key.text.dropFirst(3)) }, of: "config_groups")
+    patternGroups = expressions.map(\.value)
     // Only these are ever looked for: most targets are names of modules.
     classes = sorted.filter { $0.key.text == "Embedding" || $0.key.text.hasSuffix("Linear") }
       .map { ($0.key.text, $0.value) }
+  }
+
+  /// What makes a module one of a group's.
+  enum Target {
+    case name(group: Int)
+    case pattern(group: Int)
+    case ofClass(String, group: Int)
+
+    var group: Int {
+      switch self {
+      case .name(let group), .pattern(let group), .ofClass(_, let group): group
+      }
+    }
   }
 
   /// The scheme of a module.
@@ -71,33 +82,27 @@ final class CompressedGroups: Sendable {
   /// - Returns: the scheme; nil if no group has it.
   /// - Throws: `malformed` if its group doesn't say how weights are stored; `unsupported` for patterns that are too slow.
   func scheme(of module: String) throws(CheckpointError) -> Scheme? {
-    if let group = names[ExactName(module)] { return try groups[group].get() }
-    if !patterns.isEmpty {
-      let name = Array(module.unicodeScalars)
-      guard name.count <= Self.longestName else {
-        throw CheckpointError(
-          .unsupported, "a name too long for regular expressions", file: "config.json",
-          expected: "at most \(Self.longestName) characters", found: "\(name.count)")
-      }
-      var left = effort.wrappingAdd(Self.effortForEach, ordering: .relaxed).newValue
-      let before = left
-      let found = patterns.first { $0.pattern.matches(name, effort: &left) }
-      effort.wrappingSubtract(before - left, ordering: .relaxed)
-      guard left > 0 else { throw Self.tooSlow }
-      if let found { return try groups[found.group].get() }
+    guard let target = try target(of: module) else { return nil }
+    return try groups[target.group].get()
+  }
+
+  /// The target that counts for a module; one of class `Linear` is taken to mean codes of an embedding, too.
+  ///
+  /// - Parameter module: its name.
+  /// - Returns: the target; nil if no group has it.
+  /// - Throws: `unsupported` for patterns that are too slow.
+  func target(of module: String) throws(CheckpointError) -> Target? {
+    if let group = names[ExactName(module)] { return .name(group: group) }
+    if let found = try patterns.firstMatch(of: module) {
+      return .pattern(group: patternGroups[found])
     }
     let last = module.split(separator: ".").last.map(String.init) ?? module
     let isEmbedding = Self.embeddings.contains(last)
     let found =
       classes.first { ($0.name == "Embedding") == isEmbedding }
       ?? (isEmbedding ? classes.first : nil)
-    return try found.map { (found) throws(CheckpointError) in try groups[found.group].get() }
+    return found.map { .ofClass($0.name, group: $0.group) }
   }
-
-  private static let tooSlow = CheckpointError(
-    .unsupported, "regular expressions that take too long to match", file: "config.json",
-    expected: "targets that need less than a few million steps",
-    hint: "name the modules in config.json, each by its full name")
 
   private static func scheme(
     _ group: JSONValue, _ settings: JSONValue
@@ -119,8 +124,18 @@ final class CompressedGroups: Sendable {
         format: format, bits: bits, strategy: weights["strategy"]?.text?.lowercased() ?? inferred,
         group: size, block: block(weights["block_structure"]),
         isSymmetric: weights["symmetric"]?.boolean ?? true,
+        isFloat: weights["type"]?.text.map { $0.lowercased() == "float" },
+        activations: activations(group["input_activations"]),
         isReordered: ["group", "dynamic"].contains(weights["actorder"]?.text?.lowercased())
           || weights["actorder"]?.boolean == true))
+  }
+
+  private static func activations(_ settings: JSONValue?) -> Activations? {
+    guard let settings, settings.members != nil, settings["dynamic"]?.boolean != true else {
+      return nil
+    }
+    if settings["strategy"]?.text?.lowercased() == "tensor_group" { return .global }
+    return settings["dynamic"]?.boolean == false ? .fixed : nil
   }
 
   /// `[128, 128]`; older files have `"128x128"`.

@@ -112,6 +112,12 @@ enum CompressedTensors: QuantizedContainer {
         ".weight_shape", "not the shape of the codes", expected: "two extents",
         found: "\(codes.type.shape)")
     }
+    // Larger extents can't be right, and are told below.
+    let columns = min(max(0, extents[1]), Int(Int32.max))
+    let fitting = (1...8).filter { (columns * $0 + 31) / 32 == codes.extents[1] }
+    if !fitting.isEmpty, !fitting.contains(scheme.bits) {
+      throw module.otherWidth(".weight_packed", "num_bits", than: scheme.bits, stored: fitting)
+    }
     var numbers = try codes.decoded(.excess(bits: scheme.bits), columns: extents[1])
     let scales = try module.part(".weight_scale")
     let index = try index(module, scheme, of: extents[1], groups: scales.extents.last ?? 1)
@@ -135,34 +141,20 @@ enum CompressedTensors: QuantizedContainer {
     _ modules: [QuantizedModule], _ settings: QuantizationSettings
   ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding]) {
     var ignored: [QuantizedModule] = []
-    var otherGroups: Finding?
-    for module in modules {
-      let hasIndex = module.tensor(".weight_g_idx") != nil
+    for module in modules where module.tensor(".weight_zero_point") != nil {
       // What is wrong with the groups is said where values are taken.
-      guard hasIndex || module.tensor(".weight_zero_point") != nil,
-        let groups = try? settings.groups?.get(),
-        let scheme = try? groups.scheme(of: module.name)
-      else { continue }
-      if hasIndex, otherGroups == nil, scheme.strategy == "group" {
-        otherGroups = ContradictedSettings.groupSize(
-          scheme.group, inputs: module.tensor(".weight_g_idx")?.shape.dimensions.first ?? 0,
-          groups: module.tensor(".weight_scale")?.shape.dimensions.last ?? 0,
-          module.name + ".weight_scale")
-      }
-      guard scheme.isSymmetric, module.tensor(".weight_zero_point") != nil,
+      guard let groups = try? settings.groups?.get(),
+        let scheme = try? groups.scheme(of: module.name), scheme.isSymmetric,
         try hasZeroPoints(module, bits: scheme.bits)
       else { continue }
       ignored.append(module)
     }
-    var findings = [otherGroups].compactMap { $0 }
-    if let first = ignored.first {
-      findings.append(
-        Finding(
-          .warning, "zero-points-ignored",
-          "\(counted(ignored.count, "weight")) \(ignored.count == 1 ? "has" : "have") zero points beside them, and the configuration says that codes are symmetric: they aren't subtracted, as compressed-tensors and vLLM don't",
-          tensor: first.name + ".weight_zero_point"))
-    }
-    return (settings, findings)
+    guard let first = ignored.first else { return (settings, []) }
+    let finding = Finding(
+      .warning, "zero-points-ignored",
+      "\(counted(ignored.count, "weight")) \(ignored.count == 1 ? "has" : "have") zero points beside them, and the configuration says that codes are symmetric: they aren't subtracted, as compressed-tensors and vLLM don't",
+      tensor: first.name + ".weight_zero_point")
+    return (settings, [finding])
   }
 
   /// Whether the first zero points of a module are others than 0, which stands as half the range where they are packed.

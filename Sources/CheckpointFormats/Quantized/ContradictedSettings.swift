@@ -14,26 +14,6 @@ enum ContradictedSettings {
   /// There may be a setting for each module.
   private static let largestDifferenceCount = 6
 
-  /// Groups of another size than there are scales for, where an index says which input is of which.
-  ///
-  /// - Parameters:
-  ///   - said: the size; nil or less than 1 for one group.
-  ///   - inputs: of a weight.
-  ///   - groups: that have scales.
-  ///   - part: that tells, with its module's name.
-  /// - Returns: nil where they agree.
-  static func groupSize(
-    _ said: Int?, inputs: Int, groups: Int, _ part: String
-  ) -> Finding? {
-    guard let said else { return nil }
-    let size = said > 0 ? said : max(1, inputs)
-    guard inputs > 0, groups > 0, (inputs - 1) / size + 1 != groups else { return nil }
-    return Finding(
-      .warning, check,
-      "the configuration says groups of \(said > 0 ? "\(said)" : "whole rows"), and there are scales for \(counted(groups, "group")) of \(inputs) inputs: the index of groups counts",
-      tensor: part)
-  }
-
   /// Groups that are said to be of neighbours and aren't.
   ///
   /// - Parameter part: the index, with its module's name.
@@ -42,20 +22,6 @@ enum ContradictedSettings {
     Finding(
       .warning, check,
       "the configuration says 'desc_act': false, and the index has groups in another order than that of the inputs: the index counts, but vLLM doesn't read it then",
-      tensor: part)
-  }
-
-  /// Codes of another width than there is.
-  ///
-  /// - Parameters:
-  ///   - said: the configuration's width.
-  ///   - stored: that of the codes, in bits.
-  ///   - part: that has them, with its module's name.
-  /// - Returns: what is said of it.
-  static func width(_ said: JSONValue, stored: Int, _ part: String) -> Finding {
-    Finding(
-      .warning, check,
-      "the configuration says 'bits': \(said.shortText), and the codes have \(stored) bits: what is stored counts",
       tensor: part)
   }
 

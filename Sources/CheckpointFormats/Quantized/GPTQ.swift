@@ -18,6 +18,7 @@ enum GPTQ: QuantizedContainer {
   static func value(
     of module: QuantizedModule, _ settings: QuantizationSettings
   ) throws(CheckpointError) -> PackedValue {
+    let settings = try settings.ofGPTQ(module.name)
     let bits = try bits(settings, module)
     let codes = try module.part(".qweight")
     let zeros = try module.part(".qzeros")
@@ -76,11 +77,6 @@ enum GPTQ: QuantizedContainer {
   private static func bits(
     _ settings: QuantizationSettings, _ module: QuantizedModule
   ) throws(CheckpointError) -> Int {
-    if let dynamic = settings["dynamic"], !(dynamic.members ?? []).isEmpty {
-      throw CheckpointError(
-        .unsupported, "settings of single modules aren't understood here", file: "config.json",
-        expected: "no 'dynamic' in 'quantization_config'", found: dynamic.shortText)
-    }
     guard let bits = settings["bits"]?.integer, widths.contains(bits) else {
       throw CheckpointError(
         .unsupported, "codes of this width can't be read", tensor: module.name + ".qweight",
@@ -88,7 +84,20 @@ enum GPTQ: QuantizedContainer {
         found: settings["bits"]?.shortText ?? "no 'bits' in 'quantization_config'",
         hint: "use the model's own config.json")
     }
+    if let stored = storedBits(module), stored != bits {
+      throw module.otherWidth(".qweight", "bits", than: bits, stored: [stored])
+    }
     return bits
+  }
+
+  /// The width of codes by the zero points, of which each output has one in each group; nil where shapes don't say it.
+  private static func storedBits(_ module: QuantizedModule) -> Int? {
+    guard let words = module.tensor(".qzeros")?.shape.dimensions.last,
+      let outputs = module.tensor(".scales")?.shape.dimensions.last, outputs > 0,
+      words < Int(Int32.max), (words * 32).isMultiple(of: outputs)
+    else { return nil }
+    let bits = words * 32 / outputs
+    return widths.contains(bits) ? bits : nil
   }
 
   // MARK: Zero points
@@ -109,14 +118,16 @@ enum GPTQ: QuantizedContainer {
   static func examined(
     _ modules: [QuantizedModule], _ settings: QuantizationSettings
   ) throws(CheckpointError) -> (settings: QuantizationSettings, findings: [Finding]) {
-    guard let first = modules.first, let bits = settings["bits"]?.integer, widths.contains(bits)
-    else { return (settings, []) }
+    guard let bits = settings["bits"]?.integer, widths.contains(bits) else { return (settings, []) }
+    // Those with settings of their own may have codes of another width.
+    let modules = modules.filter { !settings.hasRule($0.name) }
+    guard let first = modules.first else { return (settings, []) }
     let said = said(settings)
     var counted = settings
     if let stored = try ZeroPointVersion(asymmetric: modules, bits: bits), stored != said {
       counted["checkpoint_format"] = .string(stored.name)
     }
-    var findings = try contradictions(modules, settings, bits)
+    var findings = try contradictions(modules, settings)
     let stored = try version(first, counted, bits)
     if said != stored {
       findings.append(
@@ -128,20 +139,11 @@ enum GPTQ: QuantizedContainer {
     return (counted, findings)
   }
 
-  /// Where an index says something else of groups than the configuration; without one it is an error.
+  /// Where an index has groups in another order than the configuration says.
   private static func contradictions(
-    _ modules: [QuantizedModule], _ settings: QuantizationSettings, _ bits: Int
+    _ modules: [QuantizedModule], _ settings: QuantizationSettings
   ) throws(CheckpointError) -> [Finding] {
-    var findings: [Finding] = []
-    for module in modules where findings.isEmpty && module.tensor(".g_idx") != nil {
-      guard let rows = module.tensor(".g_idx")?.shape.dimensions.first,
-        let groups = module.tensor(".scales")?.shape.dimensions.first
-      else { continue }
-      let finding = ContradictedSettings.groupSize(
-        settings["group_size"]?.integer, inputs: rows, groups: groups, module.name + ".scales")
-      if let finding { findings.append(finding) }
-    }
-    guard findings.isEmpty, settings["desc_act"]?.boolean == false else { return findings }
+    guard settings["desc_act"]?.boolean == false else { return [] }
     for module in modules where try isReordered(module, settings) {
       return [ContradictedSettings.order(module.name + ".g_idx")]
     }
@@ -192,15 +194,6 @@ enum AWQ: QuantizedContainer {
       codes.shape.dimensions[1], 0
     )
       && module.tensor(".g_idx") == nil
-  }
-
-  static func examined(
-    _ modules: [QuantizedModule], _ settings: QuantizationSettings
-  ) -> (settings: QuantizationSettings, findings: [Finding]) {
-    guard let said = settings["bits"], said != .integer(4), let first = modules.first else {
-      return (settings, [])
-    }
-    return (settings, [ContradictedSettings.width(said, stored: 4, first.name + ".qweight")])
   }
 
   static func value(

@@ -13,8 +13,42 @@ enum MLXGroups: QuantizedContainer {
   static let markers = [".scales", ".biases"]
   static let parts = [".weight"]
 
-  /// Those of mlx.core.quantize.
-  private static let groupSizes = [16, 32, 64, 128]
+  /// Those of mlx.core.quantize, group sizes and widths.
+  private static let affine = [32, 64, 128].flatMap { group in
+    [1, 2, 3, 4, 5, 6, 8].map { (mode: "affine", group: group, bits: $0) }
+  }
+  private static let floats = [
+    (mode: "mxfp4", group: 32, bits: 4), (mode: "nvfp4", group: 16, bits: 4),
+    (mode: "mxfp8", group: 32, bits: 8),
+  ]
+
+  /// The error about codes and scales that can't be what the configuration says; nil where no other settings fit them either.
+  ///
+  /// Both shapes together tell the product of group and width: every pair that has it is named.
+  private static func otherSettings(
+    _ module: QuantizedModule, _ mode: String, _ bits: Int, _ group: Int, _ codes: [Int],
+    _ scales: PackedValue
+  ) -> CheckpointError? {
+    let (words, groups) = (codes.last ?? 0, scales.extents.last ?? 0)
+    guard groups > 0, words < Int(Int32.max), (words * 32).isMultiple(of: groups) else {
+      return nil
+    }
+    let known = scales.type.dtype == .u8 ? floats : affine
+    let fitting = known.filter { $0.group * $0.bits == words * 32 / groups }
+    guard !fitting.isEmpty else { return nil }
+    let own = fitting.filter { $0.mode == mode }
+    let advice =
+      own.filter { $0.bits == bits }.map { "'group_size' in config.json to \($0.group)" }
+      + own.filter { $0.group == group }.map { "'bits' in config.json to \($0.bits)" }
+    let correction = advice.isEmpty ? "" : "correct \(advice.joined(separator: ", or ")), or "
+    return CheckpointError(
+      .malformed, "codes and scales of other bits or groups than the configuration says",
+      tensor: module.name + ".weight",
+      expected: "\(mode), 'bits': \(bits), 'group_size': \(group)",
+      found: fitting.map { "\($0.mode), \($0.bits) bits in groups of \($0.group)" }
+        .joined(separator: "; or "),
+      hint: correction + "use the configuration of these weights")
+  }
 
   static func recognises(_ module: QuantizedModule, _ settings: QuantizationSettings) -> Bool {
     // GPTQ and AWQ have scales of the same name, beside other codes.
@@ -52,10 +86,10 @@ enum MLXGroups: QuantizedContainer {
         ".scales", "more groups than there are codes", found: "\(scales.type.shape)")
     }
     let inputs = (stored.extents.last ?? 0) * 32 / max(1, bits)
-    if columns != inputs, groupCount > 0, inputs.isMultiple(of: groupCount),
-      groupSizes.contains(inputs / groupCount)
+    if columns != inputs,
+      let error = otherSettings(module, mode, bits, group, stored.extents, scales)
     {
-      throw module.otherGroups(".scales", than: group, inputs: inputs, groups: groupCount)
+      throw error
     }
     let code: PackedCode
     switch (mode, bits) {

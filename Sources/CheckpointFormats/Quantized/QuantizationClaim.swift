@@ -117,7 +117,10 @@ enum QuantizationClaim {
     // MLX alone reads the other key, and makes nothing of it without scales.
     guard configuration[keys[0]]?.members != nil else { return said(keys[1], .warning) }
     switch settings.method {
-    case nil: return loads(settings) ? nil : said(keys[0], .error)
+    // mlx_lm.convert writes both keys, where no weight fits, too.
+    case nil:
+      let isOfMLX = configuration[keys[1]]?.members != nil
+      return loads(settings) ? nil : said(keys[0], isOfMLX ? .warning : .error)
     case BitsAndBytesBlocks.method: return nil
     case let method? where whileLoading.contains(method): return said(keys[0], .warning)
     case let method? where ofOneLayout.contains(method) || ofSeveralLayouts.contains(method):

@@ -66,6 +66,8 @@ struct QuantizationSettings {
   let rivals: (key: String, otherKey: String, other: JSONValue)?
   /// Those of compressed-tensors; nil where there are none.
   let groups: Result<CompressedGroups, CheckpointError>?
+  /// GPTQModel's, for single modules; nil where there are none.
+  let rules: Result<ModuleRules, CheckpointError>?
   /// By name: there may be one for each module.
   private var entries: [ExactName: JSONValue]
 
@@ -84,6 +86,12 @@ struct QuantizationSettings {
     entries = Dictionary(
       (document?.members ?? []).map { (ExactName($0.key), $0.value) },
       uniquingKeysWith: { first, _ in first })
+    rules = document?["dynamic"].flatMap { dynamic in
+      guard !(dynamic.members ?? []).isEmpty else { return nil }
+      do throws(CheckpointError) { return .success(try ModuleRules(dynamic)) } catch {
+        return .failure(error)
+      }
+    }
     groups = document.flatMap { document in
       guard document["config_groups"] != nil else { return nil }
       do throws(CheckpointError) { return .success(try CompressedGroups(document)) } catch {

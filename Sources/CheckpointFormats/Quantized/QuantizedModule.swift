@@ -130,6 +130,23 @@ struct QuantizedModule {
         "correct 'group_size' in config.json to \(size), or use the configuration of these weights")
   }
 
+  /// The error about codes whose width isn't that of the configuration.
+  ///
+  /// - Parameters:
+  ///   - part: the codes.
+  ///   - key: of the configuration.
+  ///   - said: what it says, in bits.
+  ///   - stored: the widths that shapes allow, at least one.
+  /// - Returns: how to correct the configuration.
+  func otherWidth(_ part: String, _ key: String, than said: Int, stored: [Int]) -> CheckpointError {
+    let widths = stored.map(String.init).joined(separator: " or ")
+    return CheckpointError(
+      .malformed, "codes of another width than the configuration says", tensor: name + part,
+      expected: "'\(key)': \(said)", found: "codes of \(widths) bits",
+      hint:
+        "correct '\(key)' in config.json to \(widths), or use the configuration of these weights")
+  }
+
   /// An error about a part: that it isn't there, or what is wrong with it.
   func misfit(
     _ part: String, _ message: String, expected: String? = nil, found: String? = nil

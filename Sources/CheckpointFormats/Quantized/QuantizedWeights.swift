@@ -17,6 +17,8 @@ public struct QuantizedWeights: Sendable {
   public private(set) var problems: [CheckpointError] = []
   /// Where the configuration names another way of quantization; it stops nothing here.
   private(set) var claim: CheckpointError?
+  /// Where it says something else of layers than they are: errors, which stop nothing here, and warnings.
+  private(set) var layerClaims: (errors: [CheckpointError], warnings: [CheckpointError]) = ([], [])
   /// What is strange about them, and what they are.
   private(set) var findings: [Finding] = []
   /// What codes are, by the tensors that hold them.
@@ -98,6 +100,11 @@ public struct QuantizedWeights: Sendable {
     method = methods.isEmpty ? settings.method ?? "not known" : methods.joined(separator: ", ")
     if let first = modules.first.flatMap({ said[ObjectIdentifier($0.container)] }) {
       claim = QuantizationClaim.contradiction(first, methods, example)
+    }
+    if claim == nil, let first = modules.first {
+      let claims = LayerClaims(
+        modules, among: tensors, said[ObjectIdentifier(first.container)] ?? settings, configuration)
+      layerClaims = (claims.errors, claims.warnings)
     }
     var counting = said
     for container in containers {
