@@ -92,9 +92,6 @@ public struct CertificateText: Sendable {
   /// All of the text but the tensors.
   private let frameText: [UInt8]
 
-  /// How many tensors are decoded at once.
-  private static let pieceCount = 256
-
   /// The certificate in a file, which stays open.
   ///
   /// - Parameters:
@@ -125,7 +122,7 @@ public struct CertificateText: Sendable {
     self.text = text
     self.file = file
     self.input = input
-    guard let list = try JSONListText(of: "tensors", in: text, every: Self.pieceCount) else {
+    guard let list = try JSONListText(of: "tensors", in: text, every: UnknownKeys.pieceCount) else {
       frameText = try text.bytes(at: 0, count: text.byteCount)
       let whole = try JSONDocument.parse(Certificate.self, frameText, file: file)
       (frame, known, pieces, tensorCount) = (whole.frame, whole.tensors, [], whole.tensors.count)
@@ -166,10 +163,11 @@ public struct CertificateText: Sendable {
     var keys = UnknownKeys.all(
       in: try JSONValue(parsing: frameText),
       besides: try JSONValue(parsing: JSONDocument.bytes(frame)))
-    for piece in pieces where keys.count < UnknownKeys.mostCount {
-      let found = UnknownKeys.first(
-        in: try text.bytes(at: piece.lowerBound, count: piece.count),
-        besides: Certificate.TensorRecord.keys)
+    for piece in pieces {
+      let elements = try UnknownKeys.elements(piece, of: text)
+      // A key that stands twice is refused.
+      _ = try JSONValue(parsing: elements)
+      let found = UnknownKeys.first(in: elements, besides: Certificate.TensorRecord.keys)
       if let found, !keys.contains("tensors.\(found)") { keys.append("tensors.\(found)") }
     }
     return Array(keys.prefix(UnknownKeys.mostCount))
@@ -189,9 +187,7 @@ public struct CertificateText: Sendable {
 
   private func tensors(in piece: Range<Int>) throws(CheckpointError) -> [Certificate.TensorRecord] {
     do throws(CheckpointError) {
-      let elements =
-        try [UInt8(ascii: "[")] + text.bytes(at: piece.lowerBound, count: piece.count)
-        + [UInt8(ascii: "]")]
+      let elements = try UnknownKeys.elements(piece, of: text)
       return try JSONDocument.parse([Certificate.TensorRecord].self, elements, file: file)
     } catch {
       // What was changed isn't called broken.

@@ -1,7 +1,8 @@
-import FileContainers
+public import FileContainers
+public import TensorModel
 
 /// Keys of a document that its kind doesn't have: the decoder passes over them, and whoever reads the document may not.
-enum UnknownKeys {
+public enum UnknownKeys {
   /// So many are named.
   static let mostCount = 6
 
@@ -29,6 +30,47 @@ enum UnknownKeys {
       }
     }
     return Array(Set(found)).sorted()
+  }
+
+  /// Keys of a document with one long list that its kind doesn't have at any depth, a few of them; of the list a part is in memory at a time.
+  ///
+  /// - Parameters:
+  ///   - text: JSON.
+  ///   - list: the list's key.
+  ///   - known: all keys.
+  /// - Returns: the keys as they are written.
+  /// - Throws: `malformed` where a key stands twice, of which every reader takes another one; what reading throws.
+  public static func all(
+    in text: some RandomAccessBytes, withList list: String, besides known: Set<String>
+  ) throws(CheckpointError) -> [String] {
+    var keys: [String] = []
+    func look(at bytes: [UInt8]) throws(CheckpointError) {
+      _ = try JSONValue(parsing: bytes)
+      if keys.count < mostCount, let key = first(in: bytes, besides: known), !keys.contains(key) {
+        keys.append(key)
+      }
+    }
+    guard let list = try JSONListText(of: list, in: text, every: pieceCount) else {
+      try look(at: text.bytes(at: 0, count: text.byteCount))
+      return keys
+    }
+    let end = list.contents.upperBound
+    try look(
+      at: text.bytes(at: 0, count: list.contents.lowerBound)
+        + text.bytes(at: end, count: text.byteCount - end))
+    for piece in list.pieces { try look(at: elements(piece, of: text)) }
+    return keys
+  }
+
+  /// So many elements of a list are in memory at a time.
+  static let pieceCount = 256
+
+  /// Elements of a list, as a list of their own.
+  static func elements(
+    _ piece: Range<Int>, of text: some RandomAccessBytes
+  ) throws(CheckpointError) -> [UInt8] {
+    try [UInt8(ascii: "[")] + text.bytes(at: piece.lowerBound, count: piece.count)
+      + [UInt8(ascii: "]")]
   }
 
   /// The first key of a list of objects that none of them has.

@@ -12,7 +12,7 @@ struct ManifestCommand: ParsableCommand {
     abstract: "List a checkpoint's files and tensors with their digests.",
     discussion: """
       Writes weighbridge-manifest.json into the checkpoint's directory, or FILE.manifest.json \
-      beside a file. verify compares with it whenever it is there, and \
+      beside a file. A signature comes after it: sign signs the manifest with the other files. verify compares with it whenever it is there, and \
       verify --against MANIFEST lists the tensors that have changed since.
 
       Examples:
@@ -50,6 +50,9 @@ struct ManifestCommand: ParsableCommand {
     progress.finish()
     let bytes = try JSONDocument.bytes(manifest)
     try target.write(manifest, bytes, withSums: sha256sums)
+    for sentence in try target.disagreements(with: manifest, withSums: sha256sums) {
+      Console.error("warning: \(printable(sentence))")
+    }
     if shared.json {
       Console.output(document: bytes)
       return

@@ -18,6 +18,17 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
   /// The stored tensors, sorted likewise.
   public let tensors: [Tensor]
 
+  /// Keys that it has and manifests of this version don't; none in those that are made here.
+  private(set) var unknownKeys: [String] = []
+
+  private enum CodingKeys: String, CodingKey { case schema, tool, format, root, files, tensors }
+
+  /// All keys, at any depth.
+  private static let keys: Set = [
+    "schema", "tool", "name", "version", "format", "root", "files", "byte_count", "digest",
+    "tensors", "dtype", "shape", "file",
+  ]
+
   /// The name in a directory.
   public static let fileName = "weighbridge-manifest.json"
   /// What is added to a file's name.
@@ -79,6 +90,13 @@ public struct CheckpointManifest: Sendable, Codable, Hashable {
       throw CheckpointError(
         .malformed, "not a manifest: \(JSONDocument.reason(error, bytes))", file: path,
         expected: "manifest/v1", hint: Self.hint)
+    }
+    do throws(CheckpointError) {
+      unknownKeys = try UnknownKeys.all(
+        in: InputFile(path: path).region, withList: "tensors", besides: Self.keys)
+    } catch {
+      if error.code.isTransient { throw error }
+      throw error.in(file: path)
     }
     guard schema == "manifest/v1" else {
       throw CheckpointError(

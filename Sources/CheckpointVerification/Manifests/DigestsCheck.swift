@@ -9,15 +9,6 @@ struct DigestsCheck {
   private let progress: WorkProgress
   private let known: RecordedFileDigests
 
-  /// A list that can be compared with.
-  private struct List {
-    let name: String
-    let files: [(name: String, byteCount: Int?, digest: Digest)]
-    /// Of its tensors; nil where it has none, and then it needn't have every file.
-    let root: Digest?
-    var isWhole: Bool { root != nil }
-  }
-
   /// - Parameters:
   ///   - source: whose files are compared.
   ///   - known: digests of files that needn't be read.
@@ -34,26 +25,13 @@ struct DigestsCheck {
   func readFiles() throws(CheckpointError) -> [InputFile] {
     let listed = try ListedFiles(of: source.place)
     var files: [InputFile] = []
-    for entry in try lists().usable.flatMap(\.files) {
-      guard case .hash(let file) = try work(entry, listed) else { continue }
-      files.append(file)
-    }
-    return files
-  }
-
-  /// The lists that are there, and what is wrong with those that can't be used.
-  private func lists() throws(CheckpointError) -> (usable: [List], unusable: [Finding]) {
-    var usable: [List] = []
-    var unusable: [Finding] = []
-    for read in [manifest, sums] {
-      do throws(CheckpointError) {
-        if let list = try read() { usable.append(list) }
-      } catch {
-        if error.code.isTransient { throw error }
-        unusable.append(Finding("manifest-unusable", error))
+    for list in try DigestLists(of: source).usable {
+      for entry in list.files {
+        guard case .hash(let file) = try work(entry, list, listed) else { continue }
+        files.append(file)
       }
     }
-    return (usable, unusable)
+    return files
   }
 
   /// Records the check.
@@ -65,7 +43,8 @@ struct DigestsCheck {
   func run(
     _ report: inout VerificationReport, _ contents: [TensorIdentity]?
   ) throws(CheckpointError) {
-    let (lists, unusable) = try lists()
+    let found = try DigestLists(of: source)
+    let (lists, unusable) = (found.usable, found.unusable)
     guard !lists.isEmpty || !unusable.isEmpty else {
       report.skip(
         .digests, .absent,
@@ -84,21 +63,45 @@ struct DigestsCheck {
         .filter { !known.contains(ExactName($0.file ?? "")) }
     }
     // Files that are as they were have the tensors that they had.
-    if findings.isEmpty, let contents, let list = lists.first(where: \.isWhole),
-      let root = list.root, case let found = rootDigest(of: contents), found != root
-    {
-      findings.append(
-        Finding(
-          .error, "manifest-unusable",
-          "the manifest contradicts itself: its files are as it says, and its tensors others, expected root \(root), found \(found)",
-          file: list.name))
+    if findings.isEmpty, let contents {
+      for list in lists { findings += contradiction(list, contents).map { [$0] } ?? [] }
     }
+    findings += lists.flatMap(\.findings)
     let (detail, isCovering) = coverage(lists)
     report.record(.digests, unusable + findings, detail, isCovering ? nil : .absent)
   }
 
+  /// What a manifest says otherwise of tensors than the files that it describes rightly.
+  private func contradiction(_ list: DigestList, _ contents: [TensorIdentity]) -> Finding? {
+    guard let manifest = list.manifest else { return nil }
+    let problem: String?
+    let root = rootDigest(of: contents)
+    let tensors = source.checkpoint.tensors
+    let files = Dictionary(
+      tensors.map { (ExactName($0.name), $0.file) }, uniquingKeysWith: { first, _ in first })
+    if root != manifest.root {
+      problem = "its tensors others, expected root \(manifest.root), found \(root)"
+    } else if list.isWhole, manifest.format != source.checkpoint.format {
+      problem =
+        "its format another, expected \(manifest.format), found \(source.checkpoint.format)"
+    } else {
+      problem =
+        manifest.tensors.lazy.compactMap { tensor in
+          files[ExactName(tensor.name)].flatMap {
+            ExactName($0) == ExactName(tensor.file)
+              ? nil : "the tensor '\(tensor.name)' in '\($0)', expected '\(tensor.file)'"
+          }
+        }.first
+    }
+    return problem.map {
+      Finding(
+        .error, "manifest-unusable",
+        "the manifest contradicts itself: its files are as it says, and \($0)", file: list.name)
+    }
+  }
+
   /// What was compared, and whether all weights were.
-  private func coverage(_ lists: [List]) -> (detail: String, isWhole: Bool) {
+  private func coverage(_ lists: [DigestList]) -> (detail: String, isWhole: Bool) {
     let known = Set(lists.flatMap(\.files).map { ExactName($0.name) })
     let place = source.place
     let folder = FileKind(of: place) == .directory ? place : Directories.split(place).parent
@@ -115,51 +118,16 @@ struct DigestsCheck {
     )
   }
 
-  private func manifest() throws(CheckpointError) -> List? {
-    let path = CheckpointManifest.path(for: source.place)
-    let name = Directories.split(path).name
-    if fileExists(path) {
-      let manifest: CheckpointManifest
-      do throws(CheckpointError) { manifest = try CheckpointManifest(path: path) } catch {
-        var placed = error
-        placed.file = name
-        throw placed
-      }
-      try manifest.requireConsistent(name)
-      return List(
-        name: name, files: manifest.files.map { ($0.name, $0.byteCount, $0.digest) },
-        root: manifest.root)
-    }
-    return nil
-  }
-
-  private func sums() throws(CheckpointError) -> List? {
-    let sums = "\(source.place)/\(CheckpointManifest.sumsName)"
-    guard FileKind(of: source.place) == .directory, fileExists(sums) else { return nil }
-    let bytes = try InputFile.contents(
-      of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil)
-    let entries = try SHA256Sums(parsing: bytes, CheckpointManifest.sumsName).entries
-    guard !entries.isEmpty else {
-      throw CheckpointError(
-        .malformed, "the list of digests is empty", file: CheckpointManifest.sumsName,
-        expected: "a line for each file",
-        hint: "write it again: sha256sum, or weighbridge manifest --sha256sums")
-    }
-    return List(
-      name: CheckpointManifest.sumsName, files: entries.map { ($0.name, nil, $0.digest) }, root: nil
-    )
-  }
-
-  private func findings(_ list: List, isFirst: Bool) throws(CheckpointError) -> [Finding] {
+  private func findings(_ list: DigestList, isFirst: Bool) throws(CheckpointError) -> [Finding] {
     let listed = try ListedFiles(of: source.place)
     progress.begin(
       "hashing files", list.files.reduce(0) { $0 + hashedByteCount($1, listed) })
     let outcomes = try FileDigests.map(list.files.count) { (byteCount) in
       progress.add(byteCount)
     } open: { (place) throws(CheckpointError) -> FileDigests.Work<Finding?> in
-      try work(list.files[place], listed)
+      try work(list.files[place], list, listed)
     } result: { place, _, digest in
-      Self.finding(list.files[place], digest)
+      Self.finding(list.files[place], digest, list)
     }
     var findings = outcomes.compactMap { $0 }
     // A second list needn't have what the first one has.
@@ -193,14 +161,16 @@ struct DigestsCheck {
 
   /// What is there of a file, as far as that can be said without reading it.
   private func work(
-    _ entry: (name: String, byteCount: Int?, digest: Digest), _ listed: ListedFiles
+    _ entry: (name: String, byteCount: Int?, digest: Digest), _ list: DigestList,
+    _ listed: ListedFiles
   ) throws(CheckpointError) -> FileDigests.Work<Finding?> {
     let path = listed.path(entry.name)
     guard FileKind(of: path) == .file else {
       return .known(
         Finding(
           .error, "file-missing",
-          "listed, and not there, found \(PathObstacle.text(path) ?? "nothing")", file: entry.name))
+          "listed in \(list.name), and not there, found \(PathObstacle.text(path) ?? "nothing")",
+          file: entry.name))
     }
     let file: InputFile
     do throws(CheckpointError) { file = try InputFile(path: path) } catch {
@@ -208,20 +178,23 @@ struct DigestsCheck {
       return .known(Finding("file-missing", error.in(file: entry.name)))
     }
     guard let byteCount = entry.byteCount, byteCount != file.byteCount else {
-      return known[file].map { .known(Self.finding(entry, $0)) } ?? .hash(file)
+      return known[file].map { .known(Self.finding(entry, $0, list)) } ?? .hash(file)
     }
     return .known(
       Finding(
         .error, "digest-mismatch",
-        "of another size, expected \(byteCount) bytes, found \(file.byteCount)", file: entry.name))
+        "of another size than \(list.name) says, expected \(byteCount) bytes, found \(file.byteCount)",
+        file: entry.name))
   }
 
   private static func finding(
-    _ entry: (name: String, byteCount: Int?, digest: Digest), _ digest: Digest
+    _ entry: (name: String, byteCount: Int?, digest: Digest), _ digest: Digest,
+    _ list: DigestList
   ) -> Finding? {
     guard digest != entry.digest else { return nil }
     return Finding(
-      .error, "digest-mismatch", "was changed, expected \(entry.digest), found \(digest)",
+      .error, "digest-mismatch",
+      "isn't what \(list.name) lists, expected \(entry.digest), found \(digest)",
       file: entry.name)
   }
 }

@@ -1,6 +1,7 @@
 import CheckpointConversion
 import CheckpointFormats
 import FileContainers
+import ModelSigning
 public import TensorModel
 
 /// The files that a manifest is written to: its own, and `SHA256SUMS`.
@@ -8,10 +9,12 @@ public struct ManifestFiles {
   /// Of the manifest.
   public let path: String
   private let sums: String
+  private let folder: String
 
   /// - Parameter place: the checkpoint's file or directory.
   public init(_ place: String) {
     path = CheckpointManifest.path(for: place)
+    folder = place
     sums = "\(place)/\(CheckpointManifest.sumsName)"
   }
 
@@ -29,12 +32,7 @@ public struct ManifestFiles {
     }
     guard withSums, FileKind(ofEntry: sums) != nil else { return }
     guard FileKind(ofEntry: sums) == .file,
-      try ifUsable({ () throws(CheckpointError) in
-        try SHA256Sums(
-          parsing: InputFile.contents(
-            of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil),
-          CheckpointManifest.sumsName)
-      }) != nil
+      try ifUsable(readSums) != nil
     else { throw inTheWay(sums, "a list of digests") }
   }
 
@@ -64,6 +62,45 @@ public struct ManifestFiles {
     try requireReplaceable(withSums: withSums)
     if withSums { try write(SHA256Sums.text(manifest.files), to: sums, Self.sumsKind) }
     try write(bytes, to: path, Self.manifestKind)
+  }
+
+  /// What else lies there that doesn't go with the new manifest, in sentences.
+  ///
+  /// - Parameters:
+  ///   - manifest: as it was written.
+  ///   - withSums: whether `SHA256SUMS` was written with it.
+  /// - Returns: what to do about each.
+  /// - Throws: `inputOutput`, `interrupted`.
+  public func disagreements(
+    with manifest: CheckpointManifest, withSums: Bool
+  ) throws(CheckpointError) -> [String] {
+    var sentences: [String] = []
+    if !withSums, let list = try ifUsable(readSums) {
+      let digests = Dictionary(
+        manifest.files.map { (ExactName($0.name), $0.digest) },
+        uniquingKeysWith: { first, _ in first })
+      let others = list.entries.filter {
+        $0.name != CheckpointManifest.sumsName && digests[ExactName($0.name)] != $0.digest
+      }
+      if let first = others.first {
+        sentences.append(
+          "\(CheckpointManifest.sumsName) has \(counted(others.count, "file")) that \(others.count == 1 ? "is" : "are") no longer so, such as \(first.name): get the files again, or write the list again with --sha256sums"
+        )
+      }
+    }
+    let signature = "\(folder)/\(ModelSigner.signatureName)"
+    if FileKind(of: folder) == .directory, fileExists(signature) {
+      sentences.append(
+        "\(ModelSigner.signatureName) is older than the manifest, and so doesn't sign it: remove it, write the manifest, and sign after that"
+      )
+    }
+    return sentences
+  }
+
+  private func readSums() throws(CheckpointError) -> SHA256Sums {
+    try SHA256Sums(
+      parsing: InputFile.contents(of: sums, limit: SHA256Sums.maximumByteCount, recordedIn: nil),
+      CheckpointManifest.sumsName)
   }
 
   private static let manifestKind = SingleOutput.Kind(
