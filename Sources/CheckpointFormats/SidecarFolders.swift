@@ -8,6 +8,8 @@ struct SidecarFolders {
   private(set) var names: [String] = []
   /// Those that are links to other places, and so aren't entered: what a link leads to may hold anything, names included.
   private(set) var outside: [String] = []
+  /// Those of modules without any settings, whose folders are empty: git keeps none of these.
+  private var bare: Set<String> = []
   /// What `modules.json` names that isn't there, or can't be carried.
   private(set) var findings: [Finding] = []
 
@@ -43,7 +45,7 @@ struct SidecarFolders {
     names.removeAll(where: outside.contains)
     for name in names where try tree.children(of: name).isEmpty {
       names.removeAll { $0 == name }
-      guard name != Self.templateFolder else { continue }
+      guard name != Self.templateFolder, !bare.contains(name) else { continue }
       findings.append(Self.finding("names the folder '\(name)', which is not there"))
     }
   }
@@ -67,6 +69,7 @@ struct SidecarFolders {
         continue
       }
       if !names.contains(name) { names.append(name) }
+      if entry["type"]?.text?.hasSuffix(".Normalize") == true { bare.insert(name) }
     }
   }
 

@@ -4,7 +4,7 @@ public import TensorModel
 /// Whether the files beside the weights are what their names say: whoever loads the model reads them too.
 public enum SidecarSoundness {
   /// Larger files are only looked at for what stands at their beginning.
-  private static let maximumByteCount = 128 << 20
+  public static let maximumByteCount = 128 << 20
 
   /// Names of files without which a model's loader stops, beside those of tokenizers.
   private static let loadedNames = [
@@ -19,7 +19,9 @@ public enum SidecarSoundness {
   public static func findings(of checkpoint: Checkpoint) throws(CheckpointError) -> [Finding] {
     var findings: [Finding] = []
     for asset in checkpoint.assets {
-      do throws(CheckpointError) { try check(asset) } catch {
+      do throws(CheckpointError) {
+        if let finding = try check(asset) { findings.append(finding) }
+      } catch {
         if error.code.isTransient { throw error }
         let isLoaded = isLoaded(String(asset.name.split(separator: "/").last ?? ""))
         findings.append(
@@ -35,15 +37,25 @@ public enum SidecarSoundness {
       || name.hasSuffix(".safetensors") || name.hasSuffix(".index.json")
   }
 
-  private static func check(_ asset: Checkpoint.Asset) throws(CheckpointError) {
+  /// - Returns: what is strange about a file that loaders may do without.
+  private static func check(_ asset: Checkpoint.Asset) throws(CheckpointError) -> Finding? {
     let contents = AssetBytes(asset: asset)
     if asset.name.hasSuffix(".json"), asset.byteCount <= maximumByteCount {
-      try JSONFile.check(asset.contents(), asset.name)
+      let bytes = try asset.contents()
+      if asset.name == TokenizerOutline.fileName {
+        guard try TokenizerOutline(parsing: bytes, asset.name).hasModel else {
+          return Finding(
+            .warning, "sidecar-broken", "not a tokenizer: it has no 'model'", file: asset.name)
+        }
+      } else {
+        try JSONFile.check(bytes, asset.name)
+      }
     } else if let error = StandIn.error(head: try contents.head(512)), !isText(asset) {
       throw error
     } else if asset.name.hasSuffix(".safetensors") {
       _ = try SafetensorsHeader(contents)
     }
+    return nil
   }
 
   /// Texts may be empty, and web pages.

@@ -292,6 +292,21 @@ enum Sidecars {
     checkpoint.format == MeshTransformerFormat.name && name == "meta.json"
   }
 
+  /// What is said of an archive that holds certificates, lists of digests or signatures: they speak for a folder.
+  ///
+  /// - Throws: `inputOutput`.
+  static func records(in tree: any FileTree) throws(CheckpointError) -> Finding? {
+    let names = try tree.children(of: "").filter { name in
+      isOurs(name) && name != StoreFormat.manifestName && name != StoreFormat.chunkTableName
+        || ["SHA256SUMS", "model.sig"].contains(name)
+    }
+    guard let first = names.first else { return nil }
+    return Finding(
+      .note, "archive-records",
+      "the archive holds \(names.prefix(4).joined(separator: ", ")), which \(names.count == 1 ? "isn't" : "aren't") checked in an archive: unpack it, and verify the folder",
+      file: first)
+  }
+
   /// What this tool wrote itself.
   static func isOurs(_ name: String) -> Bool {
     ["weighbridge-certificate.json", "weighbridge-manifest.json"].contains(name)

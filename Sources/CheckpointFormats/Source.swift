@@ -152,6 +152,7 @@ public struct Source: Sendable {
     var checkpoint = reader.checkpoint
     if !checkpoint.carriesSidecars { try Sidecars.collect(into: &checkpoint, from: tree) }
     checkpoint.findings = findings + checkpoint.findings
+    if let finding = try Sidecars.records(in: tree) { checkpoint.findings.append(finding) }
     try self.init(path, reader, checkpoint, inputs, files, options)
   }
 

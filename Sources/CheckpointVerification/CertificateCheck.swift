@@ -68,7 +68,7 @@ struct CertificateCheck {
       }
       var findings =
         try tensors.findings + wholeFindings(text.frame) + strangers(text, place)
-        + CertifiedFiles(source, path).findings(text.frame)
+        + CertifiedFiles(source, path, place).findings(text.frame)
       if tensors.root != text.frame.root {
         findings.append(
           Finding(
@@ -95,7 +95,7 @@ struct CertificateCheck {
     _ update: BareUpdate, _ text: CertificateText, _ place: CertificatePlace,
     _ report: inout VerificationReport
   ) throws(CheckpointError) {
-    var findings = try CertifiedFiles(source, path).findings(text.frame)
+    var findings = try CertifiedFiles(source, path, place).findings(text.frame)
     if let root = update.root, root != text.frame.root {
       findings.append(
         Finding(

@@ -7,11 +7,14 @@ import TensorModel
 struct CertifiedFiles {
   private let source: Source
   private let path: String
+  /// Whether the certificate is that of the folder, and not of its only weight file.
+  private let isOfFolder: Bool
 
   /// A check of a checkpoint; of single files there is nothing to list.
-  init(_ source: Source, _ path: String) {
+  init(_ source: Source, _ path: String, _ place: CertificatePlace) {
     self.source = source
     self.path = path
+    isOfFolder = place.name == Certificate.fileName
   }
 
   /// What is wrong.
@@ -20,7 +23,9 @@ struct CertifiedFiles {
   func findings(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
     guard FileKind(of: path) == .directory else { return [] }
     var findings = weightFindings(certificate)
+    guard isOfFolder else { return findings }
     for asset in certificate.assets { findings += try assetFindings(asset) }
+    findings += try strangers(certificate)
     let certified = Set(certificate.assets.map { ExactName($0.name) })
     for name in assetNames where !certified.contains(ExactName(name)) {
       findings.append(
@@ -44,6 +49,29 @@ struct CertifiedFiles {
     }
     return findings
   }
+
+  /// Weights and programs that have been put beside what was certified: neither goes along with a conversion.
+  private func strangers(_ certificate: Certificate) throws(CheckpointError) -> [Finding] {
+    let certified = Set(certificate.files.map { ExactName($0.name) })
+    var findings: [Finding] = []
+    for name in source.checkpoint.leftOut where !certified.contains(ExactName(name)) {
+      let isProgram = name.hasSuffix(".py")
+      guard isProgram || Self.weightEndings.contains(where: name.hasSuffix) else { continue }
+      let place = try CertificatePlace(of: "\(path)/\(name)", files: [name])
+      if case .own = place.state { continue }
+      findings.append(
+        Finding(
+          .warning, "certificate-file-extra",
+          isProgram
+            ? "a program that isn't in the certificate: whoever trusts the model's code runs it"
+            : "weights that aren't in the certificate", file: name))
+    }
+    return findings
+  }
+
+  private static let weightEndings = [
+    ".safetensors", ".gguf", ".npz", ".npy", ".h5", ".bin", ".pt", ".pth", ".msgpack", ".pkl",
+  ]
 
   /// The files beside the weights, as certificates call them.
   private var assetNames: [String] {

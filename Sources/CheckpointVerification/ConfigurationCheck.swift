@@ -41,6 +41,9 @@ struct ConfigurationCheck {
     if let error = model.uncomputed {
       findings.append(Finding("setting-uncomputed", error).with(.note))
     }
+    if let rowCount = model.sizes?.dimensions.vocabulary {
+      findings += try TokenCheck(source, rowCount: rowCount).finding().map { [$0] } ?? []
+    }
     guard let family = model.sizes?.architecture.name, let count = model.expectedCount else {
       let (reason, detail) = reason(model)
       report.record(.configuration, findings, detail, reason)

@@ -102,7 +102,14 @@ struct ValuesCheck {
     }
     return zip(source.checkpoint.tensors, census).compactMap { tensor, census in
       let name = ExactName(tensor.name)
-      guard census?.isZero == true, parts.contains(name), used.contains(name),
+      guard census?.isZero == true, parts.contains(name) else { return nil }
+      if ActivationScales.isOne(tensor.name) {
+        return Finding(
+          .error, "zero-scale",
+          "the scale is zero, and activations are divided by it: what the layer computes is no number",
+          file: tensor.file, tensor: tensor.name)
+      }
+      guard used.contains(name),
         tensor.dtype.isCastable || tensor.dtype == .f8e4m3, unit(of: tensor) == "scale"
       else { return nil }
       let isDivisor = divisors.contains(name)
@@ -182,6 +189,8 @@ struct ValuesCheck {
       }
       let other = source.checkpoint.tensors[earlier]
       if tied.contains(ExactName(tensor.name)), tied.contains(ExactName(other.name)) { continue }
+      // Where the family isn't known names say which may be the same.
+      if model?.sizes == nil, Self.isTable(tensor.name), Self.isTable(other.name) { continue }
       findings.append(
         Finding(
           .warning, "duplicate-tensor", "has the same bytes as '\(other.name)'", file: tensor.file,
@@ -189,6 +198,15 @@ struct ValuesCheck {
     }
     return findings
   }
+
+  /// Whether a name is one that an embedding or a head has, which are often the same matrix.
+  private static func isTable(_ name: String) -> Bool { tables.contains(where: name.hasSuffix) }
+
+  private static let tables = [
+    "embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight",
+    "tok_embeddings.weight", "shared.weight", "token_embd.weight", "lm_head.weight",
+    "embed_out.weight", "output.weight", "decoder.weight", "shared_head.head.weight",
+  ]
 
   // MARK: Ends of files
 

@@ -240,8 +240,14 @@ public struct Verifier: Sendable {
     }
     var certificate = signed?.certificate
     if let text { certificate = try Certificate(text) }
+    let place = try CertificatePlace(of: source.place, files: source.checkpoint.files.map(\.name))
+    if FileKind(of: source.place) == .directory, place.name != Certificate.fileName, signed == nil {
+      return report.skip(
+        .derivation, .absent,
+        "\(place.name) is the certificate of the file beside it alone: verify that file with --replay"
+      )
+    }
     guard let certificate else {
-      let place = try CertificatePlace(of: source.place, files: source.checkpoint.files.map(\.name))
       guard case .ofOthers(let other) = place.state, let named = other.files.first else {
         return report.skip(
           .derivation, .absent, "no certificate says how the checkpoint was made")

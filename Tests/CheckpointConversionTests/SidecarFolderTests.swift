@@ -56,6 +56,17 @@ import Testing
     #expect(try workspace.contents("\(folder)/modules.json").isEmpty == false)
   }
 
+  /// `Normalize` has no settings, and git keeps no empty folders.
+  @Test(arguments: [("Normalize", 0), ("Pooling", 1)])
+  func aModuleWithoutFilesMayHaveNoFolder(_ kind: String, _ count: Int) throws {
+    let entry: [String: Any] = [
+      "idx": 0, "name": "0", "path": "2_\(kind)", "type": "sentence_transformers.models.\(kind)",
+    ]
+    try workspace.write("in/modules.json", try JSONSerialization.data(withJSONObject: [entry]))
+    let findings = try Source(workspace.path("in")).checkpoint.findings
+    #expect(findings.count { $0.check == "module-folder" } == count)
+  }
+
   private func verification(_ name: String) throws -> VerificationReport {
     try Verifier(workspace.path(name), OpenOptions(), smallResources).run(against: nil)
   }

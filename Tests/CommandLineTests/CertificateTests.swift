@@ -129,4 +129,26 @@ import Testing
     #expect(found.text.contains("'forward', 'source.trusted', 'tensors.checked'"), "\(found.text)")
     #expect(found.text.contains("[certificate-claim]"))
   }
+
+  /// Neither goes along with a conversion, and both may change what runs.
+  @Test(arguments: ["modeling_x.py", "adapter.bin", "more.gguf"])
+  func whatWasPutBesideItIsSaid(_ name: String) throws {
+    try workspace.write("out/\(name)", Data("x".utf8))
+    let found = try Weighbridge.run("verify", workspace.path("out"))
+    #expect(found.code == 0, "\(found.text)")
+    #expect(found.text.contains("\(name): ") && found.text.contains("[certificate-file-extra]"))
+  }
+
+  @Test func aFolderTakesTheCertificateOfItsOnlyFile() throws {
+    try workspace.folder("f")
+    try workspace.write("f/config.json", Data(contentsOf: URL(filePath: "\(source)/config.json")))
+    let file = workspace.path("f/model.safetensors")
+    #expect(try Weighbridge.run("convert", source, file, "--quiet").code == 0)
+    let found = try Weighbridge.run("verify", workspace.path("f"), "--require", "certificate")
+    #expect(found.code == 0, "\(found.text)")
+    #expect(found.text.contains("against model.certificate.json"), "\(found.text)")
+    let again = try Weighbridge.run("verify", workspace.path("f"), "--replay", source)
+    #expect(again.code == 1 && again.text.contains("verify that file with --replay"))
+    #expect(try Weighbridge.run("verify", file, "--replay", source).code == 0)
+  }
 }

@@ -57,6 +57,19 @@ import Testing
     #expect(third == 1 && strict.findings.map(\.check) == ["not-complete"])
   }
 
+  /// A check that isn't there for other formats is said where it is named, and what looks at nothing doesn't pass.
+  @Test func whatIsNamedMustBeThere() throws {
+    let (required, code) = try report("--require", "store")
+    #expect(code == 1 && required.findings.map(\.check) == ["not-checked"])
+    #expect(required.reason("store") == "absent")
+    let (only, second) = try report("--checks", "store")
+    #expect(second == 1 && only.findings.map(\.check) == ["not-checked"])
+    #expect(try report("--checks", "digests,certificate").code == 1)
+    let (both, third) = try report("--checks", "structure,store")
+    #expect(third == 0 && both.reason("store") == "absent")
+    #expect(try report().0.reason("store") == nil)
+  }
+
   @Test func someCheckMustBeLeft() throws {
     for options in [
       ["--checks", "structure,values", "--skip", "values,structure"],
@@ -107,6 +120,9 @@ import Testing
     #expect(try findings(sample([matrix("a", Array(repeating: 7, count: 12))])) == ["constant"])
     #expect(
       try findings(sample([matrix("a", numbers), matrix("b", numbers)])) == ["duplicate-tensor"])
+    // A head may be the embedding, where no configuration says otherwise.
+    let tied = ["model.embed_tokens.weight", "lm_head.weight"]
+    #expect(try findings(sample(tied.map { matrix($0, numbers) })) == [])
     // Vectors may be anything.
     let vectors = ["a", "b"].map { SampleTensor($0, [12], floats: Array(repeating: 1, count: 12)) }
     #expect(try findings(sample(vectors + [SampleTensor("z", [4], floats: [0, 0, 0, 0])])) == [])

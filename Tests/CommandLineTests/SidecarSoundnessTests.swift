@@ -19,6 +19,7 @@ import Testing
       "tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 6\n", "LFS"
     ),
     ("tokenizer.json", "<!DOCTYPE html><html></html>", "web page"),
+    ("tokenizer.json", #"{"model": {"vocab": {"a": "b"}}}"#, "tokenizer.json"),
     ("tokenizer.model", "", "empty"), ("added_tokens.json", "", "empty"),
     ("generation_config.json", "{\n\"a\": [1,", "line 2"),
     ("adapter_model.safetensors", "no safetensors", "header"),
@@ -32,6 +33,11 @@ import Testing
     #expect(
       converted.code == 0 && converted.errors.contains("[sidecar-broken]"), "\(converted.errors)")
     #expect(try Weighbridge.run("verify", workspace.path("out")).code == 1)
+  }
+
+  @Test(arguments: ["{}", "[]"]) func aTokenizerWithoutAModelIsAWarning(_ text: String) throws {
+    let outcome = try Weighbridge.run("verify", try model("tokenizer.json", Data(text.utf8)))
+    #expect(outcome.code == 0 && outcome.text.contains("it has no 'model'"), "\(outcome.text)")
   }
 
   /// Loaders don't read them, or anything may stand in them.
@@ -50,5 +56,18 @@ import Testing
     let outcome = try Weighbridge.run("convert", path, workspace.path("out"))
     #expect(outcome.code == 0 && outcome.errors.contains("[code-left-out]"), "\(outcome.errors)")
     #expect(outcome.errors.contains("modeling_x.py"))
+  }
+
+  /// GPT-J's sample has 64 rows or more, and far fewer than 100,000.
+  @Test(arguments: [
+    (#"{"model": {"type": "BPE", "vocab": {"a": 0, "b": 100000}}}"#, "100000 ('b')"),
+    (#"{"model": {"vocab": {"a": 0}}, "added_tokens": [{"content": "<x>", "id": 99999}]}"#, "<x>"),
+    (#"{"added_tokens": [], "model": {"type": "Unigram", "vocab": [["a", 0.5]]}}"#, nil),
+  ])
+  func tokensWithoutARowAreSaid(_ text: String, _ words: String?) throws {
+    let outcome = try Weighbridge.run("verify", try model("tokenizer.json", Data(text.utf8)))
+    #expect(outcome.code == 0, "\(outcome.text)")
+    #expect(outcome.text.contains("warning: tokenizer.json: ") == (words != nil))
+    if let words { #expect(outcome.text.contains(words), "\(outcome.text)") }
   }
 }

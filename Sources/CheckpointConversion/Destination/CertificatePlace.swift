@@ -4,8 +4,8 @@ public import TensorModel
 
 /// Where the certificate of a checkpoint is, and whether it speaks for it: a certificate speaks for the files that it names.
 ///
-/// A directory has it under one name. Beside a file it is called after the file, without its ending or, where that name is another file's, with it:
-/// `model.certificate.json`, `model.gguf.certificate.json`.
+/// A directory has it under one name; one without has that of its only weight file. Beside a file it is called after the file, without its ending or,
+/// where that name is another file's, with it: `model.certificate.json`, `model.gguf.certificate.json`.
 public struct CertificatePlace: Sendable {
   /// The certificate's file name.
   public let name: String
@@ -32,10 +32,18 @@ public struct CertificatePlace: Sendable {
   /// - Throws: `inputOutput`, `interrupted`.
   public init(of path: String, files: [String]) throws(CheckpointError) {
     guard FileKind(of: path) != .directory else {
-      (name, state) = (
+      var found = (
         Certificate.fileName,
         try Self.state(Certificate.fileName, in: path, speakingFor: Set(files))
       )
+      // A file that was put into a folder with its certificate.
+      if case .absent = found.1, files.count == 1 {
+        for candidate in Certificate.fileNames(beside: files[0]) {
+          let beside = try Self.state(candidate, in: path, speakingFor: Set(files))
+          if case .own = beside { found = (candidate, beside) }
+        }
+      }
+      (name, state) = found
       return
     }
     let (parent, file) = Directories.split(path)

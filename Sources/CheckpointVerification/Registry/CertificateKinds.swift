@@ -93,7 +93,8 @@ extension FindingKinds {
       """
       The folder holds a file that belongs to a model and that the certificate doesn't list. \
       It was added after the conversion. It is an error where it changes what programs load, \
-      such as a tokenizer's file, and a warning where it is harmless; remove it if it doesn't \
+      such as a tokenizer's file. It is a warning where it is harmless, and for weights that \
+      aren't read and for programs, which no conversion carries along; remove it if it doesn't \
       belong there.
       """),
   ]

@@ -51,10 +51,21 @@ extension FindingKinds {
       """
       The experts are stored as MXFP4 blocks and the configuration doesn't say so, or the \
       other way round; or the configuration says that weights are quantized where none is, or \
-      in another way than they are, or says nothing of weights that are. Other programs load \
-      none of these weights then, and some make up random ones. It is a warning where they can \
-      make codes of floats as they load them. Add, correct or remove 'quantization_config' in \
-      config.json, as the message says.
+      in another way than they are, or says nothing of weights that are; or a single layer \
+      is plain where it is said to be quantized, or has codes where it is said to have none, \
+      or has other bits, groups or scales than is said. Other programs load none of these \
+      weights then, and some make up random ones. It is a warning where only some stop, and \
+      where they can make codes of floats as they load them. Add, correct or remove \
+      'quantization_config' in config.json, as the message says.
+      """),
+    FindingKind(
+      "token-outside", "configuration", .warning,
+      "A token has no row in the embedding",
+      """
+      The tokenizer has an id that the embedding has no row for, and programs stop or read \
+      other memory when a text has that token: tokenizer and weights are probably of different \
+      models, or tokens were added without enlarging the embedding. Get the matching files, or \
+      enlarge the embedding.
       """),
     FindingKind(
       "shards-missing", "configuration", .error,

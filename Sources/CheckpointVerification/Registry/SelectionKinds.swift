@@ -8,8 +8,8 @@ extension FindingKinds {
       "A check that must pass was skipped",
       """
       The command says by --require, --against or another option that a check must pass, and \
-      it couldn't run. The message has the reason. Provide what the check needs, or stop \
-      requiring it.
+      it couldn't run, or --checks names only checks that couldn't. The message has the reason. \
+      Provide what the check needs, or stop requiring it.
       """),
     FindingKind(
       "not-complete", "selection", .error,

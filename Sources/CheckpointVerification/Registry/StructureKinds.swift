@@ -145,6 +145,14 @@ extension FindingKinds {
       its own framework and save ordinary dense tensors.
       """),
     FindingKind(
+      "archive-records", "structure", .note,
+      "The archive holds certificates, lists of digests or signatures",
+      """
+      These files say what a folder consists of, and nothing in an archive is compared with \
+      them. Unpack the archive, and run `weighbridge verify` on the folder. A manifest or a \
+      certificate of the archive itself lies beside it, under the archive's name.
+      """),
+    FindingKind(
       "index-total-size", "structure", .warning,
       "The index's total size is wrong",
       """

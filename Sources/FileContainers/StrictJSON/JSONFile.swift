@@ -77,8 +77,9 @@ public enum JSONFile {
 extension JSONScanner {
   /// Passes over a value, whose syntax is checked and of which nothing is kept: a tokenizer as a tree takes ten times its size.
   ///
+  /// - Parameter depth: how many levels it lies in others.
   /// - Throws: `malformed` for syntax errors and more than 64 levels.
-  mutating func skipValue(depth: Int = 0) throws(CheckpointError) {
+  public mutating func skipValue(depth: Int = 0) throws(CheckpointError) {
     guard depth < JSONValue.maximumDepth else { throw error("nested too deeply") }
     switch peek() {
     case UInt8(ascii: "{"):

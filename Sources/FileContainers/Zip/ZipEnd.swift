@@ -98,7 +98,8 @@ struct ZipEnd {
         .malformed, "no end of a zip archive", byteOffset: region.byteCount,
         expected: "an end record whose comment reaches the end of the file",
         found: "\(region.byteCount) bytes without one",
-        hint: "the file is cut short or not a zip archive; get it again")
+        hint:
+          "the file is cut short, has bytes behind its end, or isn't a zip archive; get it again")
     }
     return (found, found.base)
   }
