@@ -5,6 +5,8 @@
 //   models--ORG--NAME                  a model in Hugging Face's cache (huggingface_hub, file_download.py): snapshots/REVISION,
 //   models--ORG--NAME/snapshots          where refs/main has REVISION; without it, the only snapshot
 //   a folder without a checkpoint      its only archive
+//   a folder with shards whose index   the sharded checkpoint of its only index, as of a variant: model.safetensors.index.fp16.json
+//     has another name
 //   .../layer_LL-model_RR-…, mp_rank_… itself, with a note: the model is the folder
 //   .../config.json                    nothing: a hint names the folder
 
@@ -36,6 +38,7 @@ public struct NamedPath: Sendable {
     case .directory:
       try cache()
       try archive()
+      try index()
     case nil: try prefix()
     default: break
     }
@@ -102,6 +105,30 @@ public struct NamedPath: Sendable {
 
   private mutating func say(_ what: String) {
     findings.append(Finding(.note, "opened-as", "opened: \(what)"))
+  }
+
+  /// The only index of a folder whose weights have none of the names that are looked for.
+  private mutating func index() throws(CheckpointError) {
+    guard FileKind(of: place) == .directory else { return }
+    let names = try Directories.names(in: place)
+    guard names.allSatisfy({ !Self.isUsual($0) }) else { return }
+    let indexes = names.filter { $0.hasSuffix(".json") && $0.contains(".index.") }
+    let tree = DirectoryTree(path: place)
+    guard indexes.count == 1, let name = indexes.first, indexName == nil, tree.containsFile(name),
+      let index = try ifUsable({ () throws(CheckpointError) in
+        try ShardIndex(
+          parsing: tree.contents(of: name, limit: ShardIndex.maximumByteCount), fileName: name)
+      }), index.shards.allSatisfy(tree.containsFile)
+    else { return }
+    indexName = name
+    say("the sharded checkpoint that \(name) is the index of")
+  }
+
+  /// Whether a name is that of a model's weights, or of their index, as programs look for it.
+  private static func isUsual(_ name: String) -> Bool {
+    let stem = name.hasSuffix(".index.json") ? String(name.dropLast(".index.json".count)) : name
+    return ["model.safetensors", "pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"]
+      .contains(stem)
   }
 
   // MARK: Hugging Face's cache

@@ -33,6 +33,7 @@ struct ShardIndex {
     of files: [String], kind: String, without name: String, in tree: any FileTree
   ) throws(CheckpointError) -> String {
     guard files.count == 1, let only = files.first else {
+      if let error = PartialSet.error(files, without: name) { throw error }
       throw CheckpointError(
         .missing, "several \(kind) files without an index", file: tree.displayName,
         expected: name, found: files.prefix(4).joined(separator: ", "),
@@ -47,10 +48,17 @@ struct ShardIndex {
   init(parsing bytes: [UInt8], fileName: String) throws(CheckpointError) {
     self.fileName = fileName
     let document = try JSONFile.parse(bytes, fileName)
-    guard let members = document["weight_map"]?.members, !members.isEmpty else {
+    guard let members = document["weight_map"]?.members else {
       throw CheckpointError(
         .malformed, "the index has no weight_map", file: fileName,
-        expected: "an object of tensor names and file names", hint: "get the index again")
+        expected: "an object of tensor names and file names",
+        found: document["weight_map"]?.shortText, hint: "get the index again")
+    }
+    guard !members.isEmpty else {
+      throw CheckpointError(
+        .malformed, "the index lists no tensors", file: fileName,
+        expected: "the tensors of the files beside it", found: "an empty weight_map",
+        hint: "get the index again, or remove it if the folder has one weight file")
     }
     var weightMap: [ExactName: String] = [:]
     for member in members {

@@ -39,6 +39,35 @@ import Testing
       ])
   }
 
+  /// As transformers writes a variant's.
+  @Test func aFolderHasAnIndexOfAnotherName() throws {
+    let folder = try workspace.copy(fixture("pytorch/gptj_sharded"), to: "m")
+    let index = "pytorch_model.bin.index.fp16.json"
+    try workspace.move("m/pytorch_model.bin.index.json", to: "m/\(index)")
+    try works(
+      folder, opened: "the sharded checkpoint that \(index) is the index of",
+      inputs: [
+        "config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin",
+        index,
+      ])
+  }
+
+  @Test func shardsWithoutAnIndexAreCounted() throws {
+    let folder = try workspace.copy(fixture("pytorch/gptj_sharded"), to: "m")
+    try workspace.remove("m/pytorch_model.bin.index.json")
+    let whole = try Weighbridge.run("verify", folder)
+    #expect(whole.code == 1 && whole.text.contains("2 shards without their index"), "\(whole.text)")
+    for (old, new) in [("00001", "00002"), ("00002", "00004")] {
+      try workspace.move(
+        "m/pytorch_model-\(old)-of-00002.bin", to: "m/pytorch_model-\(new)-of-00004.bin")
+    }
+    let found = try Weighbridge.run("verify", folder)
+    #expect(found.code == 1 && found.text.contains("expected 4 shards, found 2"), "\(found.text)")
+    for number in [1, 3] {
+      #expect(found.text.contains("pytorch_model-0000\(number)-of-00004.bin: a shard is not there"))
+    }
+  }
+
   @Test func aCacheNamesItsSnapshot() throws {
     try workspace.write("models--a--b/refs/main", Data("0ab1".utf8))
     try workspace.folder("models--a--b/snapshots")

@@ -32,7 +32,9 @@ public struct ConfigurationDifference: Sendable {
   public static func between(
     _ first: Source, _ second: Source, as text: [UInt8]? = nil
   ) throws(CheckpointError) -> [ConfigurationDifference] {
-    guard first.checkpoint.configuration != nil,
+    // Keys of GGUF are 32-bit floats, and have no nulls.
+    let isGGUF = [first, second].contains { $0.ggufHeader != nil }
+    guard first.checkpoint.configuration != nil || first.ggufHeader != nil,
       let one = try document(
         { () throws(CheckpointError) in try first.huggingFaceConfiguration() }),
       let other = try document(
@@ -45,6 +47,12 @@ public struct ConfigurationDifference: Sendable {
       guard let mine = one[key], let theirs = other[key], mine != theirs,
         mine.double == nil || mine.double != theirs.double
       else { return nil }
+      if isGGUF {
+        let numbers = [mine, theirs].map { $0.double.map(Float.init) }
+        if mine == .null || theirs == .null || numbers[0] != nil && numbers[0] == numbers[1] {
+          return nil
+        }
+      }
       return ConfigurationDifference(key: key, values: (mine, theirs))
     }
   }
