@@ -126,6 +126,7 @@ struct ConvertCommand: ParsableCommand {
     }
     if options.dryRun {
       let (source, plan) = try job.plan()
+      if validatesResult { shared.noteUnrun() }
       let part = try parts.part.map { (part) throws(CheckpointError) in
         try AttendedPart.text(job, part, plan)
       }

@@ -243,6 +243,9 @@ struct QuantizeCommand: ParsableCommand {
       minAgreement: labels.minAgreement)
     if options.dryRun {
       let (_, plan) = try hasDestination ? job.plan() : job.planWithoutDestination()
+      if validatesResult, choice == nil {
+        shared.noteUnrun("; --dry-run --measure --validate runs what the scheme makes of it")
+      }
       var report = QuantizationReport(plan, quantization, limits: limits)
       choice?.expectation.complete(&report, isWritten: false)
       let part = try parts.part.map { (part) throws(CheckpointError) in

@@ -111,6 +111,15 @@ struct SharedOptions: ParsableArguments {
     Console.error("note: \(work) takes several times as long here: \(reason)")
   }
 
+  /// Says that --validate runs nothing where nothing is written; that it could be was made sure of.
+  ///
+  /// - Parameter advice: what runs all the same.
+  func noteUnrun(_ advice: String = "") {
+    guard !quiet else { return }
+    Console.error(
+      "note: --validate: the model and its tokens can be run, and --dry-run runs nothing\(advice)")
+  }
+
   /// The line that shows how far the work has come.
   var progress: ProgressLine { ProgressLine(quiet: quiet, verbose: verbose) }
 

@@ -149,6 +149,9 @@ import Testing
       #expect(try quantize(Self.gptj, "n.gguf", "q4_0", options).code == 2, "\(options)")
     }
     #expect(try quantize(Self.gptj, "n.store", "q4_0").code == 2)
+    let dry = try Weighbridge.run(
+      "quantize", Self.gptj, "--scheme", "q4_0", "--validate", "--tokens", "1,2", "--dry-run")
+    #expect(dry.code == 0 && dry.errors.contains("--dry-run runs nothing"), "\(dry.errors)")
     #expect(try quantize(Self.gptj, "n.gguf", "q4_9").code == 2)
     #expect(try quantize(Self.gptj, "n.gguf", "q2_k_s").errors.contains("--imatrix"))
     #expect(!workspace.has("n.gguf"))

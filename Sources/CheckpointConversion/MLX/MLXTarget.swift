@@ -45,10 +45,8 @@ enum MLXTarget: ConversionTarget {
     let packed = weights.compactMap { weight in
       weight.format.map { (StoredWeight.module(of: weight.parts[0].name), $0) }
     }
-    // A claim of codes where no weight fits would keep other programs from loading it.
-    if case .packed(let format) = planner.settings.quantization?.scheme.type, !packed.isEmpty {
-      standard = format
-    }
+    // Without a weight that fits, too, as mlx_lm.convert has it: mlx-lm goes by the scales.
+    if case .packed(let format) = planner.settings.quantization?.scheme.type { standard = format }
     let dtype = planner.settings.dtype?.torchName
     return ConversionPlan.Sidecar(
       name: HuggingFaceConfiguration.fileName,
