@@ -162,4 +162,22 @@ import Testing
     let comparison = try Weighbridge.run("compare", path, workspace.path("back"))
     #expect(comparison.code == 0, "\(comparison.text)")
   }
+
+  /// Keys of GGUF are what llama.cpp computes with, and no tensor's shape contradicts some of them.
+  @Test(arguments: [("rotary_dim", 8), ("layer_norm_epsilon", 1e-4), ("layer_norm_epsilon", nil)])
+  func keysAreComparedWithTheOthersConfiguration(_ key: String, _ value: Double?) throws {
+    var sample = try ModelSample("gptj")
+    let path = try sample.write(workspace, "m")
+    let file = workspace.path("m.gguf")
+    let written = try Weighbridge.run(
+      "convert", path, file, "--assets", fixture("huggingface/gptj"))
+    #expect(written.code == 0, "\(written.errors)")
+    if let value {
+      sample.configuration[key] = value == value.rounded() ? Int(value) : value
+      _ = try sample.write(workspace, "m")
+    }
+    let found = try Weighbridge.run("verify", file, "--against", path)
+    #expect(found.code == (value == nil ? 0 : 1), "\(found.text)")
+    #expect(found.text.contains("the configurations differ in '\(key)'") == (value != nil))
+  }
 }
