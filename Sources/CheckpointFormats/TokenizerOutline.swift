@@ -24,9 +24,7 @@ public struct TokenizerOutline {
   ///   - name: for messages.
   /// - Throws: `malformed` for what isn't one.
   public init(parsing bytes: [UInt8], _ name: String) throws(CheckpointError) {
-    try JSONFile.check(bytes, name)
-    var scanner = JSONScanner(bytes, dialect: .python)
-    do throws(CheckpointError) {
+    try JSONFile.scan(bytes, name) { (scanner) throws(CheckpointError) in
       try Self.members(&scanner) { (key, scanner) throws(CheckpointError) in
         switch key {
         case "model":
@@ -38,7 +36,7 @@ public struct TokenizerOutline {
         default: try scanner.skipValue()
         }
       }
-    } catch { throw error.in(file: name) }
+    }
   }
 
   private mutating func add(_ token: String, _ id: Int) {

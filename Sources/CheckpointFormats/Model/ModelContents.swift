@@ -146,11 +146,12 @@ public struct ModelContents: Sendable {
     if partial == nil, checkpoint.format != GGUFFormat.name,
       !checkpoint.files.contains(where: { Sidecars.isAdapter($0.name) })
     {
-      let ofBlocks =
-        settings.configuration.map {
-          LayerClaims(blocksAmong: checkpoint.tensors, $0.document).errors
+      let claims =
+        quantized?.layerClaims.errors
+        ?? settings.configuration.map {
+          LayerClaims.ofBlocks(among: checkpoint.tensors, $0.document)
         } ?? []
-      problems += ((quantized?.layerClaims.errors ?? []) + (quantized == nil ? ofBlocks : [])).map {
+      problems += claims.map {
         ModelProblem(
           $0.code == .missing ? "companion-missing" : "quantization-claim", $0, stopsNothing: true)
       }

@@ -69,7 +69,7 @@ enum ContradictedSettings {
   static func completed(
     _ configuration: JSONValue?, _ assets: [Checkpoint.Asset]
   ) throws(CheckpointError) -> JSONValue? {
-    guard QuantizationSettings(configuration).document == nil,
+    guard QuantizedWeights.configurationKeys.allSatisfy({ configuration?[$0]?.members == nil }),
       let document = try document(assets), document["bits"] != nil
     else { return configuration }
     return .object([.init(QuantizedWeights.configurationKeys[0], document)])

@@ -77,16 +77,19 @@ struct LayerClaims {
   /// - Parameters:
   ///   - tensors: all of the checkpoint.
   ///   - configuration: the model's.
-  init(blocksAmong tensors: [TensorInfo], _ configuration: JSONValue) {
-    settings = QuantizationSettings(configuration)
-    self.configuration = configuration
-    skipped = SkippedLayers(settings)
-    guard settings.method == MXFP4Blocks.method else { return }
-    for tensor in tensors where tensor.dtype == .u8 && tensor.name.hasSuffix("_blocks") {
-      if let entry = skipped.entry(of: String(tensor.name.dropLast("_blocks".count))) {
-        add(.skippedCodes, Self.skippedCodes(tensor, "'\(entry.key)' has \"\(entry.text)\""))
-      }
+  /// - Returns: an error that names the first, if there is one.
+  static func ofBlocks(among tensors: [TensorInfo], _ configuration: JSONValue) -> [CheckpointError]
+  {
+    let settings = QuantizationSettings(configuration)
+    guard settings.method == MXFP4Blocks.method else { return [] }
+    let skipped = SkippedLayers(settings)
+    let found = tensors.compactMap { tensor -> CheckpointError? in
+      guard tensor.dtype == .u8, tensor.name.hasSuffix("_blocks"),
+        let entry = skipped.entry(of: String(tensor.name.dropLast("_blocks".count)))
+      else { return nil }
+      return skippedCodes(tensor, "'\(entry.key)' has \"\(entry.text)\"")
     }
+    return found.first.map { [counting(($0, found.count))] } ?? []
   }
 
   /// Errors that name a layer each, and how many others are likewise.

@@ -63,13 +63,15 @@ public struct QuantizedWeights: Sendable {
       return nil
     }
     let containers = QuantizedContainers.all.filter { !besidesMXFP4 || $0 != MXFP4Blocks.self }
-    let said = Dictionary(
-      uniqueKeysWithValues: containers.map { container in
-        (
-          ObjectIdentifier(container),
-          QuantizationSettings(configuration, keys: container.configurationKeys)
-        )
-      })
+    // Lists in them may be long: most containers go by the same keys.
+    var byKeys = [QuantizedWeights.configurationKeys: settings]
+    var said: [ObjectIdentifier: QuantizationSettings] = [:]
+    for container in containers {
+      let keys = container.configurationKeys
+      let own = byKeys[keys] ?? QuantizationSettings(configuration, keys: keys)
+      byKeys[keys] = own
+      said[ObjectIdentifier(container)] = own
+    }
     var modules: [(container: any QuantizedContainer.Type, module: QuantizedModule)] = []
     var known: Set<ExactName> = []
     var first: String?

@@ -23,10 +23,24 @@ public enum JSONFile {
   ///   - name: for errors.
   /// - Throws: `malformed` with line and column.
   public static func check(_ bytes: [UInt8], _ name: String) throws(CheckpointError) {
+    try scan(bytes, name) { (scanner) throws(CheckpointError) in try scanner.skipValue() }
+  }
+
+  /// Goes through a file without keeping it.
+  ///
+  /// - Parameters:
+  ///   - bytes: of the file.
+  ///   - name: for messages.
+  ///   - read: reads the one value that there is.
+  /// - Throws: what `read` throws, with the place in the text; `malformed` for what isn't JSON.
+  public static func scan(
+    _ bytes: [UInt8], _ name: String,
+    _ read: (inout JSONScanner) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
     try checkBeginning(bytes, name)
     var scanner = JSONScanner(bytes, dialect: .python)
     do throws(CheckpointError) {
-      try scanner.skipValue()
+      try read(&scanner)
       scanner.skipWhitespace()
       try scanner.expectEnd()
     } catch { throw placed(error, in: bytes, name) }
