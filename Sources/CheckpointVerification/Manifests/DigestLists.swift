@@ -78,9 +78,10 @@ struct DigestLists {
   init(of source: Source) throws(CheckpointError) {
     let own = Set(source.checkpoint.files.map { ExactName($0.name) })
     guard FileKind(of: source.place) == .directory else {
+      guard source.place != "-" else { return }
       let (folder, name) = Directories.split(source.place)
-      // Of an archive the file itself is listed.
-      let files = own.union([ExactName(name)])
+      // What lies in an archive isn't what lies beside it.
+      let files = own.contains(ExactName(name)) ? own : [ExactName(name)]
       let ending = CheckpointManifest.ending
       try add(.error) { () throws(CheckpointError) in
         try Self.manifest("\(name)\(ending)", in: folder, isWhole: true, of: nil)

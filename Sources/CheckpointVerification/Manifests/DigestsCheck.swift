@@ -103,12 +103,11 @@ struct DigestsCheck {
   /// What was compared, and whether all weights were.
   private func coverage(_ lists: [DigestList]) -> (detail: String, isWhole: Bool) {
     let known = Set(lists.flatMap(\.files).map { ExactName($0.name) })
-    let place = source.place
-    let folder = FileKind(of: place) == .directory ? place : Directories.split(place).parent
+    var files = source.checkpoint.files.map(\.name)
+    let name = Directories.split(source.place).name
     // What lies in an archive is covered by the archive's digest.
-    let others = source.checkpoint.files.map(\.name).filter {
-      !known.contains(ExactName($0)) && FileKind(of: "\(folder)/\($0)") != nil
-    }
+    if FileKind(of: source.place) != .directory, !files.contains(name) { files = [name] }
+    let others = files.filter { !known.contains(ExactName($0)) }
     let detail = lists.map { "\(counted($0.files.count, "file")) against \($0.name)" }
       .joined(separator: ", ")
     guard let first = others.first else { return (detail, true) }
